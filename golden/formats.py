@@ -1,0 +1,544 @@
+"""Number formats as data: what a code means, and nothing about how to compute with it.
+
+Every fact about a format (bias, largest value, NaN code, width) is derived here from a handful of
+integers. Nothing else in the project types such a number.
+
+Sources: IEEE 754-2019 for the `ieee` kind, OCP 8-bit Floating Point Specification v1.0 for E4M3 and
+E5M2, OCP Microscaling Formats (MX) v1.0 for the block formats.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, field, replace
+from enum import Enum
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+
+class FormatError(ValueError):
+    """A format, or data for a format, that cannot be; the message says what is allowed."""
+
+
+class Specials(Enum):
+    """Which codes of a minifloat are not finite numbers."""
+
+    IEEE = "ieee"
+    """The all-ones exponent is Inf (fraction 0) or NaN: bf16, fp16, fp32, E5M2."""
+    OCP_NAN = "ocp_nan"
+    """Only S.1…1.1…1 is NaN and there is no Inf: E4M3."""
+    NONE = "none"
+    """Every code is a finite number: E2M1, E2M3, E3M2, E6M5 …"""
+
+
+class Rounding(Enum):
+    """How an exact real becomes a code."""
+
+    RNE = "rne"
+    """To nearest, ties to the even code."""
+    RNA = "rna"
+    """To nearest, ties away from zero."""
+    RTZ = "rtz"
+    """Toward zero."""
+    RUP = "rup"
+    """Toward +infinity."""
+    RDOWN = "rdown"
+    """Toward -infinity."""
+    STOCHASTIC = "stochastic"
+    """Away from zero with the probability of the discarded fraction; seeded, see `rounding.py`."""
+
+
+class Overflow(Enum):
+    """What a finite result beyond the largest finite value becomes."""
+
+    SATURATE = "saturate"
+    """The largest finite value (the default on every MX and PLENA path)."""
+    IEEE = "ieee"
+    """Inf, or NaN where the format has no Inf; directed rounding modes as IEEE 754 §7.4."""
+
+
+class ScaleRule(Enum):
+    """How the exponent of a block's shared scale follows from amax, the block's largest magnitude."""
+
+    FLOOR = "floor"
+    """floor(log2 amax) - e_max; OCP MX v1.0 §6.3."""
+    CEIL = "ceil"
+    """ceil(log2 amax) - e_max."""
+    EVEN = "even"
+    """As `floor`, with amax first rounded half up at the element's fraction width (AMD Quark)."""
+    RCEIL = "rceil"
+    """ceil(log2(amax / largest element)): the smallest scale that never clips (NVIDIA)."""
+    MASE = "mase"
+    """MXINT: the LSB is 2^(ceil(log2 amax) - (W-1)); MXFP: as `floor` (Mase, PLENA software)."""
+
+
+_E = TypeVar("_E", bound=Enum)
+
+
+def as_enum(kind: type[_E], given: _E | str, what: str) -> _E:
+    """Return the member of `kind` that `given` is or names; FormatError lists what is known."""
+    if isinstance(given, kind):
+        return given
+    known = [str(member.value) for member in kind]
+    if given not in known:
+        raise FormatError(f"unknown {what} {given!r}; known: {', '.join(known)}{_nearest(given, known)}")
+    return kind(given)
+
+
+def _nearest(given: object, known: list[str]) -> str:
+    match = difflib.get_close_matches(str(given), known, n=1)
+    return f". Did you mean {match[0]!r}?" if match else ""
+
+
+def _require_int(owner: str, key: str, given: object, low: int, high: int) -> None:
+    if not isinstance(given, (int, np.integer)) or isinstance(given, bool) or not low <= given <= high:
+        raise FormatError(f"{owner}: {key} must be an integer in {low}..{high}, got {given!r}")
+
+
+def code_dtype(width_bits: int) -> npt.DTypeLike:
+    """Return the smallest unsigned NumPy dtype that holds codes of `width_bits` bits."""
+    return np.uint8 if width_bits <= 8 else np.uint16 if width_bits <= 16 else np.uint32
+
+
+@dataclass(frozen=True, kw_only=True)
+class Minifloat:
+    """A binary floating-point format: sign | exponent | fraction, with subnormals.
+
+    Args:
+        exp_bits: exponent width in bits, 1..8.
+        man_bits: fraction width in bits, 0..23.
+        specials: which codes are Inf or NaN; every code is finite by default.
+        bias: exponent bias; 2^(exp_bits-1) - 1 when None.
+        name: label for messages; two specs that differ only in name are equal.
+
+    Raises:
+        FormatError: a width out of range, or specials that leave no finite normal number.
+
+    >>> e4m3 = Minifloat(exp_bits=4, man_bits=3, specials="ocp_nan")
+    >>> e4m3.max_value, hex(e4m3.nan_code), e4m3.width_bits
+    (448.0, '0x7f', 8)
+    """
+
+    exp_bits: int
+    man_bits: int
+    specials: Specials | str = Specials.NONE
+    bias: int | None = None
+    name: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        label = self.name or "Minifloat"
+        _require_int(label, "exp_bits", self.exp_bits, 1, 8)
+        _require_int(label, "man_bits", self.man_bits, 0, 23)
+        object.__setattr__(self, "specials", as_enum(Specials, self.specials, "specials"))
+        if self.bias is None:
+            object.__setattr__(self, "bias", (1 << (self.exp_bits - 1)) - 1)
+        _require_int(label, "bias", self.bias, -512, 512)
+        if self.specials is Specials.IEEE and (self.exp_bits < 2 or self.man_bits < 1):
+            raise FormatError(f"{label}: specials 'ieee' needs exp_bits >= 2 and man_bits >= 1")
+        if self.specials is Specials.OCP_NAN and self.man_bits < 1:
+            raise FormatError(f"{label}: specials 'ocp_nan' needs man_bits >= 1")
+        if not self.name:
+            object.__setattr__(self, "name", f"e{self.exp_bits}m{self.man_bits}")
+
+    @property
+    def width_bits(self) -> int:
+        """Width of a code, sign included."""
+        return 1 + self.exp_bits + self.man_bits
+
+    @property
+    def bias_value(self) -> int:
+        """The bias as an int (the field is None only before construction has finished)."""
+        assert self.bias is not None
+        return self.bias
+
+    @property
+    def precision(self) -> int:
+        """Significand width in bits, the hidden bit included."""
+        return self.man_bits + 1
+
+    @property
+    def emin(self) -> int:
+        """Exponent of the smallest normal number, and of every subnormal's binade."""
+        return 1 - self.bias_value
+
+    @property
+    def lsb_exp(self) -> int:
+        """Exponent of the smallest subnormal: every finite value is a multiple of 2^lsb_exp."""
+        return self.emin - self.man_bits
+
+    @property
+    def max_code(self) -> int:
+        """Code of the largest finite value (sign bit clear)."""
+        all_ones = (1 << (self.width_bits - 1)) - 1
+        if self.specials is Specials.IEEE:
+            return all_ones - (1 << self.man_bits)
+        return all_ones - (1 if self.specials is Specials.OCP_NAN else 0)
+
+    @property
+    def emax(self) -> int:
+        """Exponent of the largest binade that holds a finite number (e_max of OCP MX)."""
+        exp_field = self.max_code >> self.man_bits
+        return max(exp_field, 1) - self.bias_value
+
+    @property
+    def max_value(self) -> float:
+        """Largest finite value."""
+        fraction = self.max_code & ((1 << self.man_bits) - 1)
+        hidden = 1 << self.man_bits if self.max_code >> self.man_bits else 0
+        return float(np.ldexp(float(hidden + fraction), self.emax - self.man_bits))
+
+    @property
+    def min_normal(self) -> float:
+        """Smallest positive normal value."""
+        return float(np.ldexp(1.0, self.emin))
+
+    @property
+    def min_subnormal(self) -> float:
+        """Smallest positive value."""
+        return float(np.ldexp(1.0, self.lsb_exp))
+
+    @property
+    def has_inf(self) -> bool:
+        """Whether the format has codes for +Inf and -Inf."""
+        return self.specials is Specials.IEEE
+
+    @property
+    def has_nan(self) -> bool:
+        """Whether the format has a NaN code."""
+        return self.specials is not Specials.NONE
+
+    @property
+    def inf_code(self) -> int:
+        """Code of +Inf; FormatError where there is none."""
+        if not self.has_inf:
+            raise FormatError(f"{self.name} has no Inf")
+        return ((1 << self.exp_bits) - 1) << self.man_bits
+
+    @property
+    def nan_code(self) -> int:
+        """The one canonical quiet NaN, sign bit clear; FormatError where there is none."""
+        if self.specials is Specials.IEEE:
+            return self.inf_code | 1 << (self.man_bits - 1)
+        if self.specials is Specials.OCP_NAN:
+            return self.max_code + 1
+        raise FormatError(f"{self.name} has no NaN")
+
+    @property
+    def sign_mask(self) -> int:
+        """The sign bit of a code."""
+        return 1 << (self.width_bits - 1)
+
+    def sv_parameters(self, prefix: str = "") -> dict[str, int]:
+        """Return the SystemVerilog parameters that build this format in gates."""
+        kinds = {Specials.IEEE: 0, Specials.OCP_NAN: 1, Specials.NONE: 2}
+        return {
+            f"{prefix}ExpW": self.exp_bits,
+            f"{prefix}ManW": self.man_bits,
+            f"{prefix}Bias": self.bias_value,
+            f"{prefix}Specials": kinds[as_enum(Specials, self.specials, "specials")],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class FixedPoint:
+    """A two's complement fixed-point format q{int_bits}.{frac_bits}; the sign is in int_bits.
+
+    Args:
+        int_bits: bits left of the binary point, sign included, 1..32.
+        frac_bits: bits right of it, 0..31; a code has int_bits + frac_bits <= 32 bits.
+        wrap: overflow drops the high bits (two's complement wrap) instead of saturating.
+        symmetric: the most negative code is never produced, so that Q(-x) = -Q(x).
+        name: label for messages.
+
+    >>> FixedPoint(int_bits=2, frac_bits=6).max_value          # the element of MXINT8
+    1.984375
+    """
+
+    int_bits: int
+    frac_bits: int
+    wrap: bool = False
+    symmetric: bool = False
+    name: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        label = self.name or "FixedPoint"
+        _require_int(label, "int_bits", self.int_bits, 1, 32)
+        _require_int(label, "frac_bits", self.frac_bits, 0, 31)
+        _require_int(label, "int_bits + frac_bits", self.int_bits + self.frac_bits, 2, 32)
+        if self.wrap and self.symmetric:
+            raise FormatError(f"{label}: wrap and symmetric exclude each other")
+        if not self.name:
+            object.__setattr__(self, "name", f"q{self.int_bits}.{self.frac_bits}")
+
+    @property
+    def width_bits(self) -> int:
+        """Width of a code."""
+        return self.int_bits + self.frac_bits
+
+    @property
+    def max_code(self) -> int:
+        """Code of the largest value."""
+        return (1 << (self.width_bits - 1)) - 1
+
+    @property
+    def lsb_exp(self) -> int:
+        """Exponent of one unit in the last place."""
+        return -self.frac_bits
+
+    @property
+    def emax(self) -> int:
+        """Exponent of the largest binade (e_max of OCP MX; 0 for an MXINT element)."""
+        return self.int_bits - 2
+
+    @property
+    def max_value(self) -> float:
+        """Largest value."""
+        return float(np.ldexp(float(self.max_code), self.lsb_exp))
+
+    @property
+    def man_bits(self) -> int:
+        """Fraction bits below the leading bit of the largest binade."""
+        return self.width_bits - 2
+
+    @property
+    def has_nan(self) -> bool:
+        """Whether the format has a NaN code: never."""
+        return False
+
+    def sv_parameters(self, prefix: str = "") -> dict[str, int]:
+        """Return the SystemVerilog parameters; ExpW = 0 says "fixed point" to every module."""
+        return {
+            f"{prefix}ExpW": 0,
+            f"{prefix}ManW": self.frac_bits,
+            f"{prefix}IntW": self.int_bits,
+            f"{prefix}Wrap": int(self.wrap),
+        }
+
+
+Scalar = Minifloat | FixedPoint
+"""A format whose code stands for one number by itself."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mx:
+    """A microscaling block format: elements that share one power-of-two scale per block.
+
+    Args:
+        element: what one element's code means before scaling. MXINT(W) is q2.(W-2).
+        block_size: elements per block, 1..4096.
+        scale_bits: width of the scale code S, 2..8. Its value is 2^(code - (2^(S-1) - 1)); for S = 8
+            (E8M0) code 255 is NaN, narrower scales have no NaN.
+        scale_rule: how the scale follows from the block's largest magnitude.
+        symmetric: MXINT only: the code -2^(W-1) is never produced.
+        rounding: how elements are rounded.
+        name: label for messages.
+
+    >>> get_format("mxint8").element.max_value
+    1.984375
+    """
+
+    element: Scalar
+    block_size: int = 32
+    scale_bits: int = 8
+    scale_rule: ScaleRule | str = ScaleRule.FLOOR
+    symmetric: bool = True
+    rounding: Rounding | str = Rounding.RNE
+    name: str = field(default="", compare=False)
+
+    def __post_init__(self) -> None:
+        label = self.name or "Mx"
+        if not isinstance(self.element, (Minifloat, FixedPoint)):
+            raise FormatError(f"{label}: element must be a Minifloat or FixedPoint, got {self.element!r}")
+        if isinstance(self.element, FixedPoint):
+            if self.element.int_bits != 2 or not 2 <= self.element.width_bits <= 16:
+                raise FormatError(
+                    f"{label}: an MXINT element is q2.0 … q2.14 (2 to 16 bits), got {self.element.name}"
+                )
+        elif self.element.exp_bits > 5 or self.element.man_bits > 10:
+            raise FormatError(
+                f"{label}: an MXFP element has 1..5 exponent and 0..10 fraction bits, "
+                f"got {self.element.name}"
+            )
+        _require_int(label, "block_size", self.block_size, 1, 4096)
+        _require_int(label, "scale_bits", self.scale_bits, 2, 8)
+        object.__setattr__(self, "scale_rule", as_enum(ScaleRule, self.scale_rule, "scale rule"))
+        object.__setattr__(self, "rounding", as_enum(Rounding, self.rounding, "rounding mode"))
+        if not isinstance(self.symmetric, bool):
+            raise FormatError(f"{label}: symmetric must be true or false, got {self.symmetric!r}")
+        if isinstance(self.element, FixedPoint):
+            element = replace(self.element, symmetric=self.symmetric, name=self.element.name)
+            object.__setattr__(self, "element", element)
+        if not self.name:
+            object.__setattr__(self, "name", _mx_name(self.element))
+
+    @property
+    def scale_bias(self) -> int:
+        """Scale code of 2^0, and minus the smallest scale exponent."""
+        return (1 << (self.scale_bits - 1)) - 1
+
+    @property
+    def scale_nan_code(self) -> int | None:
+        """The scale code that makes a whole block NaN; None for scales narrower than 8 bits."""
+        return 255 if self.scale_bits == 8 else None
+
+    @property
+    def max_scale_exp(self) -> int:
+        """Largest scale exponent."""
+        max_code = (1 << self.scale_bits) - (2 if self.scale_nan_code is not None else 1)
+        return max_code - self.scale_bias
+
+    @property
+    def min_scale_exp(self) -> int:
+        """Smallest scale exponent (scale code 0)."""
+        return -self.scale_bias
+
+    @property
+    def bits_per_value(self) -> float:
+        """Storage cost of one value, its share of the scale included."""
+        return self.element.width_bits + self.scale_bits / self.block_size
+
+    def sv_parameters(self, prefix: str = "") -> dict[str, int]:
+        """Return the SystemVerilog parameters; element parameters are named Elem… without a prefix."""
+        rules = {rule: index for index, rule in enumerate(ScaleRule)}
+        element = self.element.sv_parameters(prefix or "Elem")
+        for unused in ("IntW", "Wrap"):
+            element.pop(f"{prefix or 'Elem'}{unused}", None)
+        return element | {
+            f"{prefix}BlockSize": self.block_size,
+            f"{prefix}ScaleW": self.scale_bits,
+            f"{prefix}ScaleRule": rules[as_enum(ScaleRule, self.scale_rule, "scale rule")],
+            f"{prefix}Symmetric": int(self.symmetric),
+            f"{prefix}Rounding": sv_rounding(self.rounding),
+        }
+
+
+AnyFormat = Minifloat | FixedPoint | Mx
+
+
+def sv_rounding(rounding: Rounding | str) -> int:
+    """Return the value of the SystemVerilog parameter `Rounding`; gates have no stochastic mode."""
+    mode = as_enum(Rounding, rounding, "rounding mode")
+    if mode is Rounding.STOCHASTIC:
+        raise FormatError("stochastic rounding is not available in RTL; use rne, rna, rtz, rup or rdown")
+    return list(Rounding).index(mode)
+
+
+def _mx_name(element: Scalar) -> str:
+    if isinstance(element, FixedPoint):
+        return f"mxint{element.width_bits}"
+    return f"mxfp{element.width_bits}_e{element.exp_bits}m{element.man_bits}"
+
+
+def _minifloat(exp_bits: int, man_bits: int, specials: Specials, name: str = "") -> Minifloat:
+    return Minifloat(exp_bits=exp_bits, man_bits=man_bits, specials=specials, name=name)
+
+
+MINIFLOATS: dict[str, Minifloat] = {
+    spec.name: spec
+    for spec in (
+        _minifloat(1, 2, Specials.NONE),
+        _minifloat(2, 1, Specials.NONE),
+        _minifloat(2, 3, Specials.NONE),
+        _minifloat(3, 2, Specials.NONE),
+        _minifloat(3, 4, Specials.NONE),
+        _minifloat(4, 3, Specials.OCP_NAN),
+        _minifloat(5, 2, Specials.IEEE),
+        _minifloat(6, 5, Specials.NONE),
+        _minifloat(5, 6, Specials.NONE),
+        _minifloat(4, 7, Specials.NONE),
+        _minifloat(5, 10, Specials.IEEE, "fp16"),
+        _minifloat(8, 7, Specials.IEEE, "bf16"),
+        _minifloat(8, 23, Specials.IEEE, "fp32"),
+    )
+}
+"""The named scalar formats, smallest use first; E6M5 is PLENA's "FP12"."""
+
+
+def mxint(width_bits: int, **fields: Any) -> Mx:
+    """Return MXINT of `width_bits` (2..16) bits; `fields` are those of `Mx`."""
+    _require_int("mxint", "width", width_bits, 2, 16)
+    return Mx(element=FixedPoint(int_bits=2, frac_bits=width_bits - 2), **fields)
+
+
+def mxfp(exp_bits: int, man_bits: int, **fields: Any) -> Mx:
+    """Return MXFP with elements of 1..5 exponent and 0..10 fraction bits.
+
+    E4M3 and E5M2 elements have the specials that OCP gives them; all others are finite throughout.
+    """
+    _require_int("mxfp", "exponent width", exp_bits, 1, 5)
+    _require_int("mxfp", "fraction width", man_bits, 0, 10)
+    named = MINIFLOATS.get(f"e{exp_bits}m{man_bits}")
+    return Mx(element=named or Minifloat(exp_bits=exp_bits, man_bits=man_bits), **fields)
+
+
+OCP_MX_NAMES = ("mxfp8_e4m3", "mxfp8_e5m2", "mxfp6_e3m2", "mxfp6_e2m3", "mxfp4_e2m1", "mxint8")
+"""The six concrete formats of OCP MX v1.0, table 1."""
+
+FORMATS: dict[str, AnyFormat] = {
+    **MINIFLOATS,
+    **{f"mxint{width}": mxint(width) for width in range(2, 17)},
+    **{
+        spec.name: spec
+        for spec in (
+            mxfp(m.exp_bits, m.man_bits)
+            for m in MINIFLOATS.values()
+            if m.exp_bits <= 5 and m.name != "fp16"
+        )
+    },
+}
+"""Every named format. `get_format` also understands any other width by its name's numbers."""
+
+_ALIASES = {"fp12": "e6m5"}
+
+
+def _parse(name: str) -> AnyFormat | None:
+    if match := re.fullmatch(r"mxint(\d+)", name):
+        return mxint(int(match[1]))
+    if match := re.fullmatch(r"mxfp(\d+)_e(\d+)m(\d+)", name):
+        width, exp_bits, man_bits = (int(group) for group in match.groups())
+        if width != 1 + exp_bits + man_bits:
+            raise FormatError(f"{name}: e{exp_bits}m{man_bits} has {1 + exp_bits + man_bits} bits")
+        return mxfp(exp_bits, man_bits)
+    if match := re.fullmatch(r"e(\d+)m(\d+)", name):
+        return Minifloat(exp_bits=int(match[1]), man_bits=int(match[2]))
+    if match := re.fullmatch(r"q(\d+)\.(\d+)", name):
+        return FixedPoint(int_bits=int(match[1]), frac_bits=int(match[2]))
+    return None
+
+
+def get_format(name: str, **overrides: Any) -> Any:
+    """Return the format called `name`, with some fields replaced.
+
+    Args:
+        name: a registered name (`e4m3`, `bf16`, `mxint4`, `mxfp4_e2m1` …) or one built from numbers:
+            `e{E}m{M}`, `q{I}.{F}`, `mxint{W}`, `mxfp{1+E+M}_e{E}m{M}`.
+        **overrides: fields of the spec, e.g. `block_size=16, scale_rule="even"` for an Mx format.
+
+    Returns:
+        Minifloat, FixedPoint or Mx.
+
+    Raises:
+        FormatError: an unknown name, field or value; the message names the nearest known one.
+
+    >>> get_format("mxint4", block_size=16, scale_rule="even").bits_per_value
+    4.5
+    """
+    lowered = str(name).lower()
+    lowered = _ALIASES.get(lowered, lowered)
+    spec = FORMATS.get(lowered) or _parse(lowered)
+    if spec is None:
+        known = [*FORMATS, *_ALIASES]
+        raise FormatError(
+            f"unknown format {name!r}; known: {', '.join(known)}, and e{{E}}m{{M}}, q{{I}}.{{F}}, "
+            f"mxint{{W}}, mxfp{{W}}_e{{E}}m{{M}} with other numbers{_nearest(lowered, known)}"
+        )
+    fields = [key for key in spec.__dataclass_fields__ if key not in ("name", "element")]
+    for key in overrides:
+        if key not in fields:
+            raise FormatError(
+                f"{spec.name} has no field {key!r}; known: {', '.join(fields)}{_nearest(key, fields)}"
+            )
+    return replace(spec, **overrides) if overrides else spec

@@ -1,0 +1,28 @@
+"""Operations on codes: one file an op; `registry` lists those that exist in gates as well."""
+
+from .add import add, sub
+from .cast import cast
+from .convert import fp_to_mx, mx_to_fp
+from .dot import dot, mx_dot
+from .matmul import matmul
+from .max import max, min
+from .mul import mul
+from .registry import OPS, Op, Port, get_op
+
+__all__ = [
+    "OPS",
+    "Op",
+    "Port",
+    "add",
+    "cast",
+    "dot",
+    "fp_to_mx",
+    "get_op",
+    "matmul",
+    "max",
+    "min",
+    "mul",
+    "mx_dot",
+    "mx_to_fp",
+    "sub",
+]

@@ -1,0 +1,220 @@
+"""The operations that golden and gates share: one line an op.
+
+The vector player, the cocotb bench, the regression and the docs read this table; nothing about an
+operation's ports or parameters is typed anywhere else.
+"""
+
+from __future__ import annotations
+
+import difflib
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from ..codec import NanReplacedWarning
+from ..formats import AnyFormat, FormatError, Mx, Overflow, Rounding, as_enum, sv_rounding
+from .add import add
+from .cast import cast
+from .convert import fp_to_mx, mx_to_fp
+from .dot import mx_dot
+from .mul import mul
+
+CodeArray = npt.NDArray[Any]
+
+
+@dataclass(frozen=True)
+class Port:
+    """One data port of a block.
+
+    Attributes:
+        name: without direction suffix; the SystemVerilog port is `{name}_i` or `{name}_o`.
+        fmt: which format argument of the op gives its width; "" for a flag.
+        kind: "code" (one scalar code), "elements" (block_size codes), "scale" (one scale code),
+            "lanes" (block_size scalar codes) or "flag" (one bit).
+        block: for "lanes": the format argument that gives the number of lanes.
+    """
+
+    name: str
+    fmt: str
+    kind: str = "code"
+    block: str = ""
+
+    def width_bits(self, formats: Mapping[str, AnyFormat]) -> int:
+        """Width of one lane."""
+        if self.kind == "flag":
+            return 1
+        fmt = formats[self.fmt]
+        if isinstance(fmt, Mx):
+            return fmt.scale_bits if self.kind == "scale" else fmt.element.width_bits
+        return fmt.width_bits
+
+    def lanes(self, formats: Mapping[str, AnyFormat]) -> int:
+        """Number of lanes; 1 means that arrays for this port have shape (n,)."""
+        if self.kind not in ("elements", "lanes"):
+            return 1
+        fmt = formats[self.block or self.fmt]
+        assert isinstance(fmt, Mx)
+        return fmt.block_size
+
+    def is_array(self) -> bool:
+        """Whether arrays for this port have shape (n, lanes)."""
+        return self.kind in ("elements", "lanes")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Op:
+    """One operation in both worlds.
+
+    Attributes:
+        name: the op and its block, e.g. `fp_mul`.
+        golden: function (*input arrays, **formats, **modes) -> array or tuple of arrays.
+        module: SystemVerilog module.
+        formats: format arguments, each with the prefix of its SystemVerilog parameters.
+        inputs, outputs: data ports in the order of golden's arguments and results.
+        modes: which of "rounding" and "overflow" golden and the module accept.
+        stateful: results depend on earlier vectors of the same run (after a reset).
+        summary: one line for tables.
+    """
+
+    name: str
+    golden: Callable[..., Any]
+    module: str
+    formats: Mapping[str, str]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    modes: tuple[str, ...] = ()
+    stateful: bool = False
+    summary: str = ""
+
+    def sv_parameters(
+        self,
+        *,
+        rounding: Rounding | str = Rounding.RNE,
+        overflow: Overflow | str = Overflow.SATURATE,
+        **formats: AnyFormat,
+    ) -> dict[str, int]:
+        """Return the SystemVerilog parameters of the block for these formats and modes."""
+        self.check_formats(formats)
+        parameters: dict[str, int] = {}
+        for argument, prefix in self.formats.items():
+            parameters |= formats[argument].sv_parameters(prefix)
+        if self.name == "mx_dot":
+            for key in ("BlockSize", "ScaleRule", "Symmetric", "Rounding"):
+                block_size = [parameters.pop(f"{prefix}{key}") for prefix in ("A", "B")][0]
+                if key == "BlockSize":
+                    parameters[key] = block_size
+        if self.name == "mx_to_fp":
+            for key in ("ScaleRule", "Symmetric"):
+                parameters.pop(key)
+        if "rounding" in self.modes:
+            parameters["Rounding"] = sv_rounding(rounding)
+        if "overflow" in self.modes:
+            limit = as_enum(Overflow, overflow, "overflow mode")
+            parameters["Saturate"] = int(limit is Overflow.SATURATE)
+        return parameters
+
+    def check_formats(self, formats: Mapping[str, AnyFormat]) -> None:
+        """FormatError unless exactly the op's format arguments are given."""
+        if set(formats) != set(self.formats):
+            raise FormatError(
+                f"{self.name} takes the formats {', '.join(self.formats)}; got "
+                f"{', '.join(formats) or 'none'}"
+            )
+
+    def run_golden(
+        self, inputs: Mapping[str, CodeArray], **formats_and_modes: Any
+    ) -> dict[str, CodeArray]:
+        """Return golden's outputs by port name for input arrays by port name."""
+        arrays = [inputs[port.name] for port in self.inputs]
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", NanReplacedWarning)  # gates have no way to warn
+            results = self.golden(*arrays, **formats_and_modes)
+        if not isinstance(results, tuple):
+            results = (results,)
+        return {port.name: np.asarray(r) for port, r in zip(self.outputs, results, strict=True)}
+
+
+_BINARY = {
+    "formats": {"fmt": ""},
+    "inputs": (Port("a", "fmt"), Port("b", "fmt")),
+    "outputs": (Port("y", "fmt"),),
+    "modes": ("rounding", "overflow"),
+}
+
+OPS: dict[str, Op] = {
+    op.name: op
+    for op in (
+        Op(
+            name="fp_add",
+            golden=add,
+            module="plena_fp_add",
+            summary="correctly rounded sum",
+            **_BINARY,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="fp_mul",
+            golden=mul,
+            module="plena_fp_mul",
+            summary="correctly rounded product",
+            **_BINARY,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="fp_cast",
+            golden=cast,
+            module="plena_fp_cast",
+            summary="one scalar format to another",
+            formats={"src": "Src", "dst": "Dst"},
+            inputs=(Port("a", "src"),),
+            outputs=(Port("y", "dst"),),
+            modes=("rounding", "overflow"),
+        ),
+        Op(
+            name="fp_to_mx",
+            golden=fp_to_mx,
+            module="plena_fp_to_mx",
+            summary="a block of scalar codes to MX codes and their scale",
+            formats={"src": "Src", "mx": ""},
+            inputs=(Port("x", "src", "lanes", "mx"),),
+            outputs=(Port("codes", "mx", "elements"), Port("scale", "mx", "scale")),
+        ),
+        Op(
+            name="mx_to_fp",
+            golden=mx_to_fp,
+            module="plena_mx_to_fp",
+            summary="an MX block to scalar codes",
+            formats={"mx": "", "dst": "Dst"},
+            inputs=(Port("codes", "mx", "elements"), Port("scale", "mx", "scale")),
+            outputs=(Port("y", "dst", "lanes", "mx"),),
+            modes=("rounding", "overflow"),
+        ),
+        Op(
+            name="mx_dot",
+            golden=mx_dot,
+            module="plena_mx_dot",
+            summary="exact block dot, one rounding, ordered accumulate",
+            formats={"a": "A", "b": "B", "acc": "Acc"},
+            inputs=(
+                Port("a_codes", "a", "elements"),
+                Port("a_scale", "a", "scale"),
+                Port("b_codes", "b", "elements"),
+                Port("b_scale", "b", "scale"),
+                Port("first", "", "flag"),
+            ),
+            outputs=(Port("acc", "acc"),),
+            stateful=True,
+        ),
+    )
+}
+
+
+def get_op(name: str) -> Op:
+    """Return the op called `name`; FormatError names the nearest known one."""
+    if name not in OPS:
+        close = difflib.get_close_matches(name, OPS, n=1)
+        hint = f". Did you mean {close[0]!r}?" if close else ""
+        raise FormatError(f"unknown op {name!r}; known: {', '.join(OPS)}{hint}")
+    return OPS[name]
