@@ -1,0 +1,64 @@
+# Every target makes its own .venv and installs what it needs; nothing needs root.
+#   make help
+
+PYTHON    ?= python3
+PIP_FLAGS ?=
+JOBS      ?= $(shell nproc 2>/dev/null || echo 2)
+BLOCK     ?=
+FMT       ?=
+SEED      ?= 0
+ID        ?=
+
+VENV  := .venv
+BIN   := $(VENV)/bin
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export PYTHONUNBUFFERED := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test sim replay lint bench clean
+
+help: ## show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11)' 2>/dev/null || \
+	  { echo "error: $(PYTHON) is not Python 3.11 or newer; give another: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV) 2>/dev/null || { \
+	  rm -rf $(VENV); echo "no ensurepip in $(PYTHON); using virtualenv"; \
+	  $(PYTHON) -m pip install -q --target build/virtualenv virtualenv && \
+	  PYTHONPATH=build/virtualenv $(PYTHON) -m virtualenv -q $(VENV); } || \
+	  { rm -rf $(VENV); echo "error: cannot make a virtual environment; install python3-venv or pip" >&2; exit 1; }
+
+# One stamp for each set of extras; a newer pyproject or constraints file installs again.
+$(VENV)/.with-%: $(BIN)/python pyproject.toml constraints.txt
+	@echo "installing plena-cosim[$*] into $(VENV) ..."
+	@$(BIN)/python -m pip install -q --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[$*]'
+	@touch $@
+
+setup: $(VENV)/.with-dev ## make .venv with everything, and show what was found
+	@plena doctor
+
+demo: $(VENV)/.with-torch,rtl ## the whole chain in minutes: RTL = golden = torch, then a real model's perplexity
+	@plena demo
+
+test: lint $(VENV)/.with-dev ## lint, golden, torch equivalence and the RTL regression: what CI runs
+	@$(BIN)/python -m pytest -q -n $(JOBS) --ignore tests/sim
+	@plena sim
+
+sim: $(VENV)/.with-rtl ## RTL regression; narrow it with BLOCK=fp_mul FMT=bf16 SEED=7
+	@plena sim $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) --seed $(SEED)
+
+replay: $(VENV)/.with-rtl ## run one failing vector again and write its waveform: ID=...
+	@plena replay $(ID)
+
+lint: $(VENV)/.with-dev ## ruff, mypy, import layers
+	@ruff check .
+	@ruff format --check .
+	@mypy
+	@lint-imports --no-cache
+
+bench: $(VENV)/.with-dev ## speed against peers, as ratios
+	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+
+clean: ## remove what the targets made here (the user cache stays)
+	rm -rf $(VENV) build dist results sim_build .pytest_cache .mypy_cache .ruff_cache .hypothesis
