@@ -67,7 +67,8 @@ def decode(codes: npt.ArrayLike, fmt: Scalar) -> Values:
     bits = check_codes(codes, fmt.width_bits, fmt.name).astype(np.int64)
     if isinstance(fmt, FixedPoint):
         signed = np.where(bits > fmt.max_code, bits - (1 << fmt.width_bits), bits)
-        return np.ldexp(signed.astype(np.float64), fmt.lsb_exp)
+        fixed: Values = np.ldexp(signed.astype(np.float64), fmt.lsb_exp)
+        return fixed
     magnitude = bits & (fmt.sign_mask - 1)
     exp_field = magnitude >> fmt.man_bits
     fraction = magnitude & ((1 << fmt.man_bits) - 1)
@@ -78,7 +79,8 @@ def decode(codes: npt.ArrayLike, fmt: Scalar) -> Values:
         values = np.where(magnitude > fmt.max_code, np.nan, values)
     if fmt.has_inf:
         values = np.where(magnitude == fmt.inf_code, np.inf, values)
-    return np.where(bits & fmt.sign_mask, -values, values)
+    signed_values: Values = np.where(bits & fmt.sign_mask, -values, values)
+    return signed_values
 
 
 def encode(
@@ -185,7 +187,8 @@ def _encode_minifloat(
     else:
         sign = np.where(nan, 0, sign)
         magnitude = np.where(nan, fmt.max_code, magnitude)
-    return (sign | magnitude).astype(code_dtype(fmt.width_bits))
+    codes: Codes = (sign | magnitude).astype(code_dtype(fmt.width_bits))
+    return codes
 
 
 def _infinity(fmt: Minifloat, overflow: Overflow) -> int:
@@ -221,4 +224,5 @@ def _encode_fixed(
         signed = np.clip(np.where(negative, -units, units), lowest, fmt.max_code)
     signed = np.where(inf, np.where(negative, lowest, fmt.max_code), signed)
     signed = np.where(nan, fmt.max_code, signed)
-    return (signed & ((1 << fmt.width_bits) - 1)).astype(code_dtype(fmt.width_bits))
+    codes: Codes = (signed & ((1 << fmt.width_bits) - 1)).astype(code_dtype(fmt.width_bits))
+    return codes

@@ -2,8 +2,8 @@
 
 Rounding to odd keeps an inexact result's last bit set, so that a later rounding to p <= 51 bits
 gives what rounding the exact real once would give (Boldo and Melquiond, "Emulation of a FMA and
-correctly rounded sums", IEEE Trans. Computers 57(4), 2008). Every format here has p <= 24 (or at most
-32 fixed-point bits), and stays far above float64's subnormal range.
+correctly rounded sums", IEEE Trans. Computers 57(4), 2008). Every format here has p <= 24 (or at
+most 32 fixed-point bits), and stays far above float64's subnormal range.
 """
 
 from __future__ import annotations
@@ -41,7 +41,8 @@ def integer_to_odd(integers: npt.NDArray[Any]) -> Values:
     """Return integers of any size (int64, or Python ints in an object array) rounded to odd."""
     if integers.dtype != object and not (np.abs(integers) >> 53).any():
         return integers.astype(np.float64)
-    return np.frompyfunc(_to_odd, 1, 1)(integers).astype(np.float64)
+    odd: Values = np.frompyfunc(_to_odd, 1, 1)(integers).astype(np.float64)
+    return odd
 
 
 def _to_odd(integer: int) -> float:

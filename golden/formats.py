@@ -61,7 +61,7 @@ class Overflow(Enum):
 
 
 class ScaleRule(Enum):
-    """How the exponent of a block's shared scale follows from amax, the block's largest magnitude."""
+    """How a block's scale exponent follows from amax, its largest magnitude."""
 
     FLOOR = "floor"
     """floor(log2 amax) - e_max; OCP MX v1.0 §6.3."""
@@ -84,7 +84,9 @@ def as_enum(kind: type[_E], given: _E | str, what: str) -> _E:
         return given
     known = [str(member.value) for member in kind]
     if given not in known:
-        raise FormatError(f"unknown {what} {given!r}; known: {', '.join(known)}{_nearest(given, known)}")
+        raise FormatError(
+            f"unknown {what} {given!r}; known: {', '.join(known)}{_nearest(given, known)}"
+        )
     return kind(given)
 
 
@@ -94,7 +96,11 @@ def _nearest(given: object, known: list[str]) -> str:
 
 
 def _require_int(owner: str, key: str, given: object, low: int, high: int) -> None:
-    if not isinstance(given, (int, np.integer)) or isinstance(given, bool) or not low <= given <= high:
+    if (
+        not isinstance(given, (int, np.integer))
+        or isinstance(given, bool)
+        or not low <= given <= high
+    ):
         raise FormatError(f"{owner}: {key} must be an integer in {low}..{high}, got {given!r}")
 
 
@@ -329,8 +335,8 @@ class Mx:
     Args:
         element: what one element's code means before scaling. MXINT(W) is q2.(W-2).
         block_size: elements per block, 1..4096.
-        scale_bits: width of the scale code S, 2..8. Its value is 2^(code - (2^(S-1) - 1)); for S = 8
-            (E8M0) code 255 is NaN, narrower scales have no NaN.
+        scale_bits: width S of the scale code, 2..8. Its value is 2^(code - (2^(S-1) - 1)); for
+            S = 8 (E8M0) code 255 is NaN, narrower scales have no NaN.
         scale_rule: how the scale follows from the block's largest magnitude.
         symmetric: MXINT only: the code -2^(W-1) is never produced.
         rounding: how elements are rounded.
@@ -351,11 +357,14 @@ class Mx:
     def __post_init__(self) -> None:
         label = self.name or "Mx"
         if not isinstance(self.element, (Minifloat, FixedPoint)):
-            raise FormatError(f"{label}: element must be a Minifloat or FixedPoint, got {self.element!r}")
+            raise FormatError(
+                f"{label}: element must be a Minifloat or FixedPoint, got {self.element!r}"
+            )
         if isinstance(self.element, FixedPoint):
             if self.element.int_bits != 2 or not 2 <= self.element.width_bits <= 16:
                 raise FormatError(
-                    f"{label}: an MXINT element is q2.0 … q2.14 (2 to 16 bits), got {self.element.name}"
+                    f"{label}: an MXINT element is q2.0 … q2.14 (2 to 16 bits), "
+                    f"got {self.element.name}"
                 )
         elif self.element.exp_bits > 5 or self.element.man_bits > 10:
             raise FormatError(
@@ -401,13 +410,13 @@ class Mx:
         return self.element.width_bits + self.scale_bits / self.block_size
 
     def sv_parameters(self, prefix: str = "") -> dict[str, int]:
-        """Return the SystemVerilog parameters; element parameters are named Elem… without a prefix."""
+        """Return the SystemVerilog parameters; the element's are Elem… without a prefix."""
         rules = {rule: index for index, rule in enumerate(ScaleRule)}
         element = self.element.sv_parameters(prefix or "Elem")
         for unused in ("IntW", "Wrap"):
             element.pop(f"{prefix or 'Elem'}{unused}", None)
         return element | {
-            f"{prefix}BlockSize": self.block_size,
+            "BlockSize": self.block_size,  # one for all operands of a block
             f"{prefix}ScaleW": self.scale_bits,
             f"{prefix}ScaleRule": rules[as_enum(ScaleRule, self.scale_rule, "scale rule")],
             f"{prefix}Symmetric": int(self.symmetric),
@@ -422,7 +431,9 @@ def sv_rounding(rounding: Rounding | str) -> int:
     """Return the value of the SystemVerilog parameter `Rounding`; gates have no stochastic mode."""
     mode = as_enum(Rounding, rounding, "rounding mode")
     if mode is Rounding.STOCHASTIC:
-        raise FormatError("stochastic rounding is not available in RTL; use rne, rna, rtz, rup or rdown")
+        raise FormatError(
+            "stochastic rounding is not available in RTL; use rne, rna, rtz, rup or rdown"
+        )
     return list(Rounding).index(mode)
 
 
@@ -513,7 +524,7 @@ def get_format(name: str, **overrides: Any) -> Any:
     """Return the format called `name`, with some fields replaced.
 
     Args:
-        name: a registered name (`e4m3`, `bf16`, `mxint4`, `mxfp4_e2m1` …) or one built from numbers:
+        name: a registered name (`e4m3`, `bf16`, `mxint4`, `mxfp4_e2m1` …) or one made of numbers:
             `e{E}m{M}`, `q{I}.{F}`, `mxint{W}`, `mxfp{1+E+M}_e{E}m{M}`.
         **overrides: fields of the spec, e.g. `block_size=16, scale_rule="even"` for an Mx format.
 
@@ -539,6 +550,7 @@ def get_format(name: str, **overrides: Any) -> Any:
     for key in overrides:
         if key not in fields:
             raise FormatError(
-                f"{spec.name} has no field {key!r}; known: {', '.join(fields)}{_nearest(key, fields)}"
+                f"{spec.name} has no field {key!r}; known: {', '.join(fields)}"
+                f"{_nearest(key, fields)}"
             )
     return replace(spec, **overrides) if overrides else spec

@@ -21,7 +21,7 @@ class HardwareConfig:
         vlen: lanes of the vector unit.
         hlen: length of one attention head slice.
         vector_format: format V of the vector and scalar units, and of matrix results.
-        accumulator_format: format A of block partials and their ordered sum; Minifloat or FixedPoint.
+        accumulator_format: format A of block partials and their ordered sum.
         reduction_format: format R of sums over VLEN lanes.
     """
 
@@ -95,5 +95,6 @@ def _require_known(path: Path, table: str, given: Any, known: list[str]) -> None
             hint = f". Did you mean {close[0]!r}?" if close else ""
             where = f" in [{table}]" if table else ""
             raise FormatError(
-                f"hardware config {path}: unknown key {key!r}{where}; known: {', '.join(known)}{hint}"
+                f"hardware config {path}: unknown key {key!r}{where}; "
+                f"known: {', '.join(known)}{hint}"
             )

@@ -59,9 +59,9 @@ class MxArray:
         """Return the values that the codes stand for.
 
         Args:
-            dtype: of the result. Values are exact in float64; a narrower dtype rounds each once (RNE,
-                IEEE overflow). Every value of MXINT2…8 and the OCP formats with an ordinary scale
-                is exact in float32.
+            dtype: of the result. Values are exact in float64; a narrower dtype
+                rounds each once (RNE, IEEE overflow). Values of MXINT2…8 and of the OCP formats
+                with an ordinary scale are exact in float32.
 
         Returns:
             Array in the shape of `codes`. A block with a NaN scale is NaN throughout.
@@ -74,7 +74,7 @@ class MxArray:
 
 
 def decode_scale(scales: Codes, mx: Mx) -> Values:
-    """Return the power of two of each scale code, built from its exponent; NaN for code 255 of E8M0."""
+    """Return the power of two of each scale code; NaN for code 255 of E8M0."""
     values = np.ldexp(1.0, np.asarray(scales).astype(np.int64) - mx.scale_bias)
     if mx.scale_nan_code is None:
         return values
@@ -113,7 +113,8 @@ def scale_exponent(amax: Values, mx: Mx) -> Int64:
     else:  # MASE on MXINT: LSB = 2^(ceil(log2 amax) - (W - 1)) = 2^(exp - (W - 2))
         exp = floor_log2 + (significand > 1.0) - 1
     exp = np.where(amax > 0, exp, mx.min_scale_exp)
-    return np.clip(exp, mx.min_scale_exp, mx.max_scale_exp)
+    clamped: Int64 = np.clip(exp, mx.min_scale_exp, mx.max_scale_exp)
+    return clamped
 
 
 def quantize_blocks(blocks: Values, mx: Mx, *, seed: int = 0) -> tuple[Codes, Codes]:
@@ -178,8 +179,8 @@ def quantize(
         finite elements, Inf saturates and NaN becomes the largest element.
 
     Raises:
-        FormatError: `mx` is not an Mx, `x` is empty or complex, `axis` does not exist, or strict and
-            a value is not finite.
+        FormatError: `mx` is not an Mx, `x` is empty or complex, `axis` does not exist, or strict
+            and a value is not finite.
 
     Source: OCP Microscaling Formats (MX) v1.0 §6.3 for `floor`.
 
@@ -216,7 +217,9 @@ def _check_input(x: npt.ArrayLike, axis: int) -> tuple[npt.NDArray[Any], int]:
             raise FormatError(f"quantize: need real numbers, got dtype {array.dtype}")
         array = array.astype(np.float64)
     if array.ndim == 0 or array.size == 0:
-        raise FormatError(f"quantize: need at least one value along an axis, got shape {array.shape}")
+        raise FormatError(
+            f"quantize: need at least one value along an axis, got shape {array.shape}"
+        )
     if not -array.ndim <= axis < array.ndim:
         raise FormatError(
             f"quantize: axis {axis} does not exist in shape {array.shape}; "
@@ -258,12 +261,10 @@ def _quantize_piece(
     n_blocks = scales.shape[1]
     padded = np.zeros((n, n_blocks * mx.block_size))
     padded[:, :length] = rows
-    block_codes, block_scales = quantize_blocks(
-        padded.reshape(-1, mx.block_size), mx, seed=seed
-    )
+    block_codes, block_scales = quantize_blocks(padded.reshape(-1, mx.block_size), mx, seed=seed)
     codes[...] = block_codes.reshape(n, -1)[:, :length]
     scales[...] = block_scales.reshape(n, n_blocks)
-    special = ~np.isfinite(rows)
+    special: npt.NDArray[np.bool_] = np.logical_not(np.isfinite(rows))
     if not special.any():
         return None
     row, column = np.unravel_index(int(np.argmax(special)), rows.shape)

@@ -95,10 +95,8 @@ def _prefix_table(element: Minifloat, rounding: Rounding) -> Codes:
     return codes
 
 
-def fast_codes(
-    rows: npt.NDArray[Any], mx: Mx, plan: FastPlan, codes: Codes, scales: Codes
-) -> bool:
-    """Quantise `rows` (n, length) into `codes` and `scales`; False leaves the piece to the definition."""
+def fast_codes(rows: npt.NDArray[Any], mx: Mx, plan: FastPlan, codes: Codes, scales: Codes) -> bool:
+    """Quantise `rows` (n, length) into `codes` and `scales`; False: left to the definition."""
     n, length = rows.shape
     block = mx.block_size
     if length % block:

@@ -32,7 +32,8 @@ def add(
     Source: IEEE 754-2019 §5.4.1 and §6.3.
 
     >>> from plena_cosim import golden
-    >>> [hex(c) for c in golden.ops.add([0x3F80, 0x3F80], [0x3F80, 0xBF80], golden.get_format("bf16"))]
+    >>> bf16 = golden.get_format("bf16")
+    >>> [hex(c) for c in golden.ops.add([0x3F80, 0x3F80], [0x3F80, 0xBF80], bf16)]
     ['0x4000', '0x0']
     """
     return _round_sum(decode(a, fmt), decode(b, fmt), fmt, rounding, overflow)

@@ -19,7 +19,7 @@ def element_integers(codes: Codes, mx: Mx) -> npt.NDArray[np.int64]:
 
 def special_blocks(codes: Codes, scales: Codes, mx: Mx) -> npt.NDArray[np.bool_]:
     """Return which blocks (…, block_size) hold a special element or have a NaN scale."""
-    special = ~np.isfinite(decode(codes, mx.element)).all(axis=-1)
+    special = np.asarray(~np.isfinite(decode(codes, mx.element)).all(axis=-1))
     if mx.scale_nan_code is not None:
         special = special | (scales == mx.scale_nan_code)
     return special
@@ -37,7 +37,7 @@ def product_bits(a: Mx, b: Mx, length: int) -> int:
 def round_partial(
     dots: Values, exp: npt.NDArray[np.int64], special: npt.NDArray[np.bool_], acc: Scalar
 ) -> Codes:
-    """Return RN_acc(dots * 2^exp), NaN where `special`: the partials; `dots` may be rounded to odd."""
+    """Return the partials RN_acc(dots * 2^exp), NaN where `special`; dots may be to odd."""
     return encode_acc(np.where(special, np.nan, np.ldexp(dots, exp)), acc)
 
 
@@ -111,7 +111,7 @@ def require_same_block(a: Mx, b: Mx) -> None:
 
 
 def block_exp(scales: Codes, mx: Mx) -> npt.NDArray[np.int64]:
-    """Return the exponent of one element unit of each block: scale exponent + element LSB exponent."""
+    """Return the exponent of one element unit of each block: scale plus element LSB."""
     return scales.astype(np.int64) - mx.scale_bias + mx.element.lsb_exp
 
 
@@ -147,4 +147,3 @@ def mx_dot(
         total[live] = accumulate(total[live], partials[starts[live] + step], acc)
         result[starts[live] + step] = total[live]
     return result
-

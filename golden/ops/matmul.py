@@ -27,8 +27,8 @@ from .dot import (
 def matmul(a: MxArray, b: MxArray, hw: HardwareConfig) -> Codes:
     """Return a @ b as the matrix unit computes it.
 
-    For each output: every block of K gives one exact dot, rounded once to the accumulator format and
-    added to the accumulator with one rounding; blocks go in ascending K from +0. The last
+    For each output: every block of K gives one exact dot, rounded once to the accumulator format
+    and added to the accumulator with one rounding; blocks go in ascending K from +0. The last
     accumulator is cast once to the vector format. Walking K in steps of MLEN is the same order.
 
     Args:
@@ -60,9 +60,9 @@ def matmul(a: MxArray, b: MxArray, hw: HardwareConfig) -> Codes:
         rows, columns = ints_a[..., block], ints_b[..., block, :]
         special = (
             special_blocks(a.codes[..., block], a.scales[..., index], a.mx)[..., :, None]
-            | special_blocks(np.swapaxes(b.codes[..., block, :], -1, -2), b.scales[..., index, :], b.mx)[
-                ..., None, :
-            ]
+            | special_blocks(
+                np.swapaxes(b.codes[..., block, :], -1, -2), b.scales[..., index, :], b.mx
+            )[..., None, :]
         )
         exp = exp_a[..., index][..., :, None] + exp_b[..., index, :][..., None, :]
         partial = round_partial(exact_product(rows, columns, dot_bits), exp, special, acc)
@@ -85,7 +85,9 @@ def exact_product(
 
 def _check(a: MxArray, b: MxArray) -> None:
     if len(a.shape) < 2 or len(b.shape) < 2 or a.shape[-1] != b.shape[-2]:
-        raise FormatError(f"matmul: cannot multiply {a.shape} by {b.shape}; need (…, m, k) and (…, k, n)")
+        raise FormatError(
+            f"matmul: cannot multiply {a.shape} by {b.shape}; need (…, m, k) and (…, k, n)"
+        )
     if a.axis != len(a.shape) - 1 or b.axis != len(b.shape) - 2:
         raise FormatError(
             f"matmul: blocks must run along k: axis {len(a.shape) - 1} of a and "

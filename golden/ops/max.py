@@ -22,7 +22,8 @@ def max(a: npt.ArrayLike, b: npt.ArrayLike, fmt: Minifloat) -> Codes:
     Source: maximumNumber of IEEE 754-2019 §9.6.
 
     >>> from plena_cosim import golden
-    >>> [hex(c) for c in golden.ops.max([0x8000, 0x7FC1], [0x0000, 0x3F80], golden.get_format("bf16"))]
+    >>> bf16 = golden.get_format("bf16")
+    >>> [hex(c) for c in golden.ops.max([0x8000, 0x7FC1], [0x0000, 0x3F80], bf16)]
     ['0x0', '0x3f80']
     """
     return _choose(a, b, fmt, largest=True)
@@ -32,7 +33,8 @@ def min(a: npt.ArrayLike, b: npt.ArrayLike, fmt: Minifloat) -> Codes:
     """Return the smaller of two codes; -0 is smaller than +0, a NaN loses to a number.
 
     >>> from plena_cosim import golden
-    >>> [hex(c) for c in golden.ops.min([0x8000, 0x7FC1], [0x0000, 0x3F80], golden.get_format("bf16"))]
+    >>> bf16 = golden.get_format("bf16")
+    >>> [hex(c) for c in golden.ops.min([0x8000, 0x7FC1], [0x0000, 0x3F80], bf16)]
     ['0x8000', '0x3f80']
     """
     return _choose(a, b, fmt, largest=False)

@@ -78,6 +78,7 @@ class Op:
         modes: which of "rounding" and "overflow" golden and the module accept.
         stateful: results depend on earlier vectors of the same run (after a reset).
         summary: one line for tables.
+        unused: parameters of its formats that the module does not have.
     """
 
     name: str
@@ -89,6 +90,7 @@ class Op:
     modes: tuple[str, ...] = ()
     stateful: bool = False
     summary: str = ""
+    unused: tuple[str, ...] = ()
 
     def sv_parameters(
         self,
@@ -102,14 +104,8 @@ class Op:
         parameters: dict[str, int] = {}
         for argument, prefix in self.formats.items():
             parameters |= formats[argument].sv_parameters(prefix)
-        if self.name == "mx_dot":
-            for key in ("BlockSize", "ScaleRule", "Symmetric", "Rounding"):
-                block_size = [parameters.pop(f"{prefix}{key}") for prefix in ("A", "B")][0]
-                if key == "BlockSize":
-                    parameters[key] = block_size
-        if self.name == "mx_to_fp":
-            for key in ("ScaleRule", "Symmetric"):
-                parameters.pop(key)
+        for key in self.unused:
+            parameters.pop(key)
         if "rounding" in self.modes:
             parameters["Rounding"] = sv_rounding(rounding)
         if "overflow" in self.modes:
@@ -137,6 +133,8 @@ class Op:
             results = (results,)
         return {port.name: np.asarray(r) for port, r in zip(self.outputs, results, strict=True)}
 
+
+_DOT_UNUSED = tuple(f"{s}{key}" for s in "AB" for key in ("ScaleRule", "Symmetric", "Rounding"))
 
 _BINARY = {
     "formats": {"fmt": ""},
@@ -190,6 +188,7 @@ OPS: dict[str, Op] = {
             inputs=(Port("codes", "mx", "elements"), Port("scale", "mx", "scale")),
             outputs=(Port("y", "dst", "lanes", "mx"),),
             modes=("rounding", "overflow"),
+            unused=("ScaleRule", "Symmetric"),
         ),
         Op(
             name="mx_dot",
@@ -206,6 +205,7 @@ OPS: dict[str, Op] = {
             ),
             outputs=(Port("acc", "acc"),),
             stateful=True,
+            unused=_DOT_UNUSED,
         ),
     )
 }

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import json
-import sys
-from enum import Enum
-from pathlib import Path
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -23,7 +21,7 @@ app.add_typer(eval_app, name="eval")
 _console = Console()
 
 
-class Numerics(str, Enum):
+class Numerics(StrEnum):
     """How a quantised model computes."""
 
     FAKE = "fake"
@@ -69,7 +67,11 @@ def formats(
         return
     for title, header, rows in (
         ("scalar formats", format_table.SCALAR_HEADER, format_table.scalar_rows()),
-        ("block formats (32 elements, 8-bit scale)", format_table.BLOCK_HEADER, format_table.block_rows()),
+        (
+            "block formats (32 elements, 8-bit scale)",
+            format_table.BLOCK_HEADER,
+            format_table.block_rows(),
+        ),
     ):
         table = Table(*header, title=title)
         for row in rows:

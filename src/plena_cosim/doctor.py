@@ -46,8 +46,6 @@ def examine() -> list[Finding]:
 
 def _python() -> Finding:
     version = platform.python_version()
-    if sys.version_info < (3, 11):
-        return Finding(what="Python", ok=False, found=version, mend="install Python 3.11 or newer")
     return Finding(what="Python", ok=True, found=f"{version} ({sys.executable})")
 
 
@@ -61,7 +59,9 @@ def _tool(name: str, *, needed: bool = True) -> Finding:
             found=f"not on PATH{why}",
             mend=f"install it from your distribution, e.g. apt-get install {name}",
         )
-    printed = subprocess.run([path, "--version"], capture_output=True, text=True, check=False).stdout
+    printed = subprocess.run(
+        [path, "--version"], capture_output=True, text=True, check=False
+    ).stdout
     lines = [line for line in printed.splitlines() if line.strip()]
     return Finding(what=name, ok=True, found=f"{lines[0] if lines else 'found'} ({path})")
 
