@@ -128,7 +128,7 @@ def quantize_blocks(blocks: Values, mx: Mx, *, seed: int = 0) -> tuple[Codes, Co
     Returns:
         Element codes (n, k) and scale codes (n,).
     """
-    special = ~np.isfinite(blocks)
+    special: npt.NDArray[np.bool_] = np.logical_not(np.isfinite(blocks))
     magnitudes = np.where(special, 0.0, np.abs(blocks))
     amax = magnitudes.max(axis=-1, initial=0.0)
     exp = scale_exponent(amax, mx)
@@ -143,7 +143,7 @@ def quantize_blocks(blocks: Values, mx: Mx, *, seed: int = 0) -> tuple[Codes, Co
     codes = np.where((amax == 0)[:, None], codes.dtype.type(0), codes)
     if special.any():
         if mx.scale_nan_code is not None:
-            bad = special.any(axis=-1)
+            bad: npt.NDArray[np.bool_] = np.any(special, axis=-1)
             codes = np.where(bad[:, None], codes.dtype.type(0), codes)
             scales = np.where(bad, scales.dtype.type(mx.scale_nan_code), scales)
         else:
