@@ -31,8 +31,8 @@ $(BIN)/python:
 
 # One stamp for each set of extras; a newer pyproject or constraints file installs again.
 $(VENV)/.with-%: $(BIN)/python pyproject.toml constraints.txt
-	@echo "installing plena-cosim[$*] into $(VENV) ..."
-	@$(BIN)/python -m pip install -q --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[$*]'
+	@echo "installing plena-cosim[$*] into $(VENV) (a minute or two) ..."
+	@$(BIN)/python -m pip install -qq --disable-pip-version-check $(PIP_FLAGS) -c constraints.txt -e '.[$*]'
 	@touch $@
 
 setup: $(VENV)/.with-dev ## make .venv with everything, and show what was found

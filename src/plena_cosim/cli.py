@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 app = typer.Typer(
@@ -40,12 +41,12 @@ def doctor(
         typer.echo(json.dumps([vars(finding) for finding in findings], indent=2))
     else:
         table = Table(title="plena doctor")
-        for heading in ("", "what", "found", "to mend it"):
+        for heading in ("", "what", "found"):
             table.add_column(heading, overflow="fold")
         marks = {True: "[green]ok[/]", False: "[red]missing[/]", None: "[yellow]–[/]"}
         for finding in findings:
-            mend = "" if finding.ok else finding.mend
-            table.add_row(marks[finding.ok], finding.what, finding.found, mend)
+            mend = f"\n→ {finding.mend}" if finding.mend and not finding.ok else ""
+            table.add_row(marks[finding.ok], finding.what, escape(finding.found + mend))
         _console.print(table)
     if any(finding.ok is False for finding in findings):
         raise typer.Exit(1)

