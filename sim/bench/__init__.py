@@ -1,0 +1,1 @@
+"""The cocotb bench: any registered block, its streaming protocol and its timing."""

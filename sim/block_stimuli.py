@@ -1,0 +1,272 @@
+"""Beats for ports that carry whole MX blocks: blocks with a purpose, and raw random bits."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from plena_cosim.golden import (
+    FixedPoint,
+    Mx,
+    NanReplacedWarning,
+    Scalar,
+    decode,
+    encode,
+)
+from plena_cosim.golden.ops.registry import Op, Port
+
+from .corners import corner_codes
+from .harness import CodeArray, input_lanes
+
+Values = npt.NDArray[np.float64]
+Rng = np.random.Generator
+
+CHUNK_BEATS = 1 << 13
+
+
+def block_beats(
+    op: Op, formats: Mapping[str, Any], *, seed: int, budget: int
+) -> Iterator[dict[str, CodeArray]]:
+    """Yield beats for an op with block ports; `budget` beats in all, and at least one chunk.
+
+    Where one element and its scale fit 16 bits (and nothing else comes in), every pair of them
+    comes first.
+    """
+    kinds = [port.kind for port in op.inputs]
+    if kinds == ["elements", "scale"]:
+        yield from _every_element_and_scale(op, formats)
+    for start in range(0, budget, CHUNK_BEATS):
+        rng = np.random.default_rng([seed, start])
+        count = min(CHUNK_BEATS, budget - start)
+        yield _random_beats(rng, op, formats, count)
+
+
+def _every_element_and_scale(op: Op, formats: Mapping[str, Any]) -> Iterator[dict[str, CodeArray]]:
+    codes_port, scale_port = input_lanes(op, formats)
+    if codes_port.width_bits + scale_port.width_bits > 16:
+        return
+    codes = np.arange(1 << codes_port.width_bits)
+    blocks = np.resize(codes, (-(-codes.size // codes_port.lanes), codes_port.lanes))
+    scales = np.arange(1 << scale_port.width_bits)
+    yield {
+        codes_port.name: np.tile(blocks, (scales.size, 1)).astype(codes_port.dtype),
+        scale_port.name: np.repeat(scales, len(blocks)).astype(scale_port.dtype),
+    }
+
+
+def _random_beats(rng: Rng, op: Op, formats: Mapping[str, Any], count: int) -> dict[str, CodeArray]:
+    lanes = {port.name: port for port in input_lanes(op, formats)}
+    beats: dict[str, CodeArray] = {}
+    for port in op.inputs:
+        shape = lanes[port.name].shape(count)
+        if port.kind == "lanes":
+            codes = _value_blocks(rng, formats[port.fmt], formats[port.block], shape)
+        elif port.kind == "elements":
+            codes = _element_blocks(rng, formats[port.fmt], shape)
+        elif port.kind == "flag":
+            codes = (rng.random(count) < rng.choice([0.02, 0.2, 0.5], count)).astype(np.uint64)
+        else:
+            codes = rng.integers(0, 1 << lanes[port.name].width_bits, shape, dtype=np.uint64)
+        beats[port.name] = codes.astype(lanes[port.name].dtype)
+    scales = [port for port in op.inputs if port.kind == "scale"]
+    if len(scales) == 2:
+        _meet_in_the_accumulator(rng, op, formats, scales, beats)
+        _cancel_neighbours(rng, op, formats, beats)
+    return beats
+
+
+# ---------------------------------------------------------------- blocks of scalar codes
+
+
+def _value_blocks(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, ...]) -> CodeArray:
+    """Return blocks of codes of `src` that try what a quantiser to `mx` can get wrong."""
+    makers: list[Callable[..., CodeArray]] = [
+        _raw,
+        _gaussian,
+        _spread,
+        _near_powers,
+        _near_element_ties,
+        _sparse,
+        _corner_blocks,
+        _subnormal,
+        _with_specials,
+    ]
+    owner = rng.integers(0, len(makers), shape[0])
+    codes = np.zeros(shape, dtype=np.uint64)
+    for index, maker in enumerate(makers):
+        rows = np.flatnonzero(owner == index)
+        codes[rows] = maker(rng, src, mx, (rows.size, shape[1]))
+    # Some whole-block rarities: all +0, all -0 (the sign bit alone), all largest.
+    rare = rng.integers(0, 400, shape[0])
+    for index, code in enumerate((0, 1 << (src.width_bits - 1), src.max_code)):
+        codes[rare == index] = code
+    return codes
+
+
+def _encoded(values: Values, src: Scalar) -> CodeArray:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NanReplacedWarning)
+        return encode(values, src).astype(np.uint64)
+
+
+def _block_exponents(rng: Rng, src: Scalar, mx: Mx, rows: int) -> npt.NDArray[np.int64]:
+    """Return a binade a block: half over all of `src`, half where the scale can still follow."""
+    anywhere = rng.integers(src.lsb_exp, src.emax + 1, rows)
+    low = max(src.lsb_exp, mx.min_scale_exp + mx.element.emax - 6)
+    high = min(src.emax, mx.max_scale_exp + mx.element.emax + 3)
+    followed = rng.integers(low, max(low, high) + 1, rows)
+    return np.where(rng.random(rows) < 0.5, anywhere, followed)[:, None]
+
+
+def _raw(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> CodeArray:
+    return rng.integers(0, 1 << src.width_bits, shape, dtype=np.uint64)
+
+
+def _gaussian(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> CodeArray:
+    values = np.ldexp(rng.standard_normal(shape), _block_exponents(rng, src, mx, shape[0]))
+    return _encoded(values, src)
+
+
+def _spread(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> CodeArray:
+    below = rng.integers(0, 2 * mx.element.man_bits + 8, shape)
+    signs = rng.choice([-1.0, 1.0], shape)
+    exponents = _block_exponents(rng, src, mx, shape[0]) - below
+    return _encoded(np.ldexp(signs * rng.uniform(1, 2, shape), exponents), src)
+
+
+def _near_powers(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> CodeArray:
+    """The largest magnitude at, just below and just above what decides the scale."""
+    ties = 2.0 - np.ldexp(1.0, -mx.element.man_bits - 1)  # where `even` carries
+    largest = mx.element.max_value / 2.0**mx.element.emax  # where `rceil` steps
+    edge = rng.choice([1.0, ties, largest, 2.0 - np.ldexp(1.0, -mx.element.man_bits)], shape)
+    below = rng.choice([0, 0, 1, 2, 5], shape)
+    exponents = _block_exponents(rng, src, mx, shape[0]) - below
+    codes = _encoded(np.ldexp(rng.choice([-1.0, 1.0], shape) * edge, exponents), src)
+    steps = rng.choice([-1, 0, 0, 1], shape).astype(np.uint64)
+    return (codes + steps) & np.uint64((1 << src.width_bits) - 1)
+
+
+def _near_element_ties(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> CodeArray:
+    """Elements at and beside the midpoints between neighbours, under one dominating element."""
+    element = mx.element
+    count = min(1 << element.width_bits, 1 << 12)
+    grid = decode(np.unique(rng.integers(0, 1 << element.width_bits, count)), element)
+    grid = np.unique(grid[np.isfinite(grid)])
+    middles = (grid[:-1] + grid[1:]) / 2
+    values = rng.choice(middles, shape)
+    values[:, 0] = rng.choice([-1.0, 1.0], shape[0]) * 2.0**element.emax
+    exponents = _block_exponents(rng, src, mx, shape[0]) - element.emax
+    codes = _encoded(np.ldexp(values, exponents), src)
+    steps = rng.choice([-1, 0, 0, 1], shape).astype(np.uint64)
+    steps[:, 0] = 0
+    return (codes + steps) & np.uint64((1 << src.width_bits) - 1)
+
+
+def _sparse(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> CodeArray:
+    kept = rng.random(shape) < rng.choice([0.02, 0.1, 0.5], (shape[0], 1))
+    zeros = rng.choice([0, 1 << (src.width_bits - 1)], shape).astype(np.uint64)
+    return np.where(kept, _gaussian(rng, src, mx, shape), zeros)
+
+
+def _corner_blocks(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> CodeArray:
+    return rng.choice(corner_codes(src), shape)
+
+
+def _subnormal(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> CodeArray:
+    magnitude = rng.integers(0, 1 << (src.man_bits + 1), shape, dtype=np.uint64)
+    magnitude >>= rng.integers(0, src.man_bits + 1, (shape[0], 1), dtype=np.uint64)
+    return magnitude | rng.choice([0, 1 << (src.width_bits - 1)], shape).astype(np.uint64)
+
+
+def _with_specials(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> CodeArray:
+    codes = _gaussian(rng, src, mx, shape)
+    every = corner_codes(src)
+    specials = every[~np.isfinite(decode(every, src))]
+    if specials.size == 0:
+        return codes
+    hit = rng.random(shape) < rng.choice([0.02, 0.2, 1.0], (shape[0], 1))
+    return np.where(hit, rng.choice(specials, shape), codes)
+
+
+# ---------------------------------------------------------------- blocks of MX elements
+
+
+def _element_blocks(rng: Rng, mx: Mx, shape: tuple[int, ...]) -> CodeArray:
+    """Return element codes: random; mostly zero; one; corners; all the same; without specials."""
+    width = mx.element.width_bits
+    raw = rng.integers(0, 1 << width, shape, dtype=np.uint64)
+    finite = np.flatnonzero(np.isfinite(decode(np.arange(1 << width), mx.element)))
+    clean = rng.choice(finite.astype(np.uint64), shape)
+    corners = rng.choice(corner_codes(mx.element), shape)
+    few = np.where(rng.random(shape) < 0.06, clean, np.uint64(0))
+    same = np.broadcast_to(clean[:, :1], shape)
+    ends = [
+        mx.element.max_code,
+        (1 << (width - 1)) | (mx.element.max_code & ((1 << width - 1) - 1)),
+    ]
+    if isinstance(mx.element, FixedPoint):
+        ends = [mx.element.max_code, mx.element.max_code + 1, mx.element.max_code + 2]
+    largest = rng.choice(np.array(ends, dtype=np.uint64), shape)
+    choices = [raw, clean, clean, corners, few, same, largest]
+    return np.choose(rng.integers(0, len(choices), (shape[0], 1)), choices)
+
+
+def _meet_in_the_accumulator(
+    rng: Rng,
+    op: Op,
+    formats: Mapping[str, Any],
+    scales: list[Port],
+    beats: dict[str, CodeArray],
+) -> None:
+    """Change most scales so that partials fall where the accumulator rounds, fills or overflows.
+
+    Stretches of 64 beats share a magnitude between the accumulator's smallest and largest; inside,
+    partials vary by a little more than its precision. Other stretches keep their random scales.
+    """
+    acc: Scalar = formats[op.outputs[0].fmt]
+    left, right = (formats[port.fmt] for port in scales)
+    count = len(beats[scales[0].name])
+    stretches = -(-count // 64)
+    centre = rng.integers(acc.lsb_exp - 3, acc.emax + 3, stretches)
+    reach = rng.choice([1, 4, acc.man_bits + 4], stretches)
+    used = rng.random(stretches) < 0.85
+    centre, reach, used = (np.repeat(array, 64)[:count] for array in (centre, reach, used))
+    total = centre - left.element.emax - right.element.emax + rng.integers(-reach, reach + 1)
+    low, high = left.min_scale_exp, left.max_scale_exp
+    first = np.clip(total // 2 + rng.integers(-3, 4, count), low, high)
+    second = np.clip(total - first, right.min_scale_exp, right.max_scale_exp)
+    # What the second scale could not take (a narrow one), the first takes as far as it can.
+    first = np.clip(total - second, low, high)
+    for port, mx, exps in zip(scales, (left, right), (first, second), strict=True):
+        codes = (exps + mx.scale_bias).astype(beats[port.name].dtype)
+        beats[port.name] = np.where(used, codes, beats[port.name])
+
+
+def _cancel_neighbours(
+    rng: Rng, op: Op, formats: Mapping[str, Any], beats: dict[str, CodeArray]
+) -> None:
+    """Make some beats the negative of the one before, but for an element now and then."""
+    names = [port.name for port in op.inputs]
+    elements = next(port for port in op.inputs if port.kind == "elements")
+    flags = [port.name for port in op.inputs if port.kind == "flag"]
+    mx: Mx = formats[elements.fmt]
+    count = len(beats[names[0]])
+    rows = np.flatnonzero(rng.random(count) < 0.15)
+    rows = rows[rows > 0]
+    for name in names:
+        if name not in flags:
+            beats[name][rows] = beats[name][rows - 1]
+    codes = beats[elements.name][rows].astype(np.int64)
+    if isinstance(mx.element, FixedPoint):
+        negated = -codes & ((1 << mx.element.width_bits) - 1)
+    else:
+        negated = codes ^ mx.element.sign_mask
+    kept = rng.random(negated.shape) < rng.choice([0.0, 0.03], (rows.size, 1))
+    negated = np.where(kept, codes, negated)
+    beats[elements.name][rows] = negated.astype(beats[elements.name].dtype)
+    for name in flags:
+        beats[name][rows] = 0

@@ -1,0 +1,245 @@
+"""The regression's table: which block runs in which formats, with how many random beats."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from plena_cosim.golden import FixedPoint, FormatError, Mx, Rounding, ScaleRule, get_format
+from plena_cosim.golden.ops.registry import OPS, Op, get_op
+
+from .stimuli import is_exhaustive
+
+SCALAR_BUDGET = 1_500_000
+BLOCK_BUDGET = 32_768
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One block in one set of formats and modes."""
+
+    op: Op
+    formats: Mapping[str, Any]
+    modes: Mapping[str, Any] = field(default_factory=dict)
+    bench: bool = False
+    """Also run through the cocotb bench."""
+
+    @property
+    def id(self) -> str:
+        """Name of the case: block, formats, modes, and how its inputs are chosen."""
+        chosen = "all" if is_exhaustive(self.op, self.formats) else "corners+random"
+        if any(isinstance(fmt, Mx) for fmt in self.formats.values()):
+            chosen = "blocks"
+        labels = [format_label(fmt) for fmt in self.formats.values()]
+        return "-".join([self.op.name, *labels, *self.modes.values(), chosen])
+
+    @property
+    def budget(self) -> int:
+        """Random beats."""
+        blocks = any(isinstance(fmt, Mx) for fmt in self.formats.values())
+        return BLOCK_BUDGET if blocks else SCALAR_BUDGET
+
+    @property
+    def fmt_text(self) -> str:
+        """Formats and modes for tables."""
+        formats = " → " if self.op.name.startswith(("fp_cast", "fp_to", "mx_to")) else " × "
+        labels = [format_label(fmt) for fmt in self.formats.values()]
+        return " ".join([formats.join(labels), *self.modes.values()])
+
+
+def format_label(fmt: Any) -> str:
+    """Return a format's name with whatever differs from that name's defaults."""
+    if isinstance(fmt, FixedPoint):
+        return fmt.name + ("wrap" if fmt.wrap else "")
+    if not isinstance(fmt, Mx):
+        return str(fmt.name)
+    parts = [fmt.name]
+    if fmt.block_size != 32:
+        parts.append(f"b{fmt.block_size}")
+    if fmt.scale_bits != 8:
+        parts.append(f"s{fmt.scale_bits}")
+    if fmt.scale_rule is not ScaleRule.FLOOR:
+        parts.append(ScaleRule(fmt.scale_rule).value)
+    if not fmt.symmetric:
+        parts.append("full")
+    if fmt.rounding is not Rounding.RNE:
+        parts.append(Rounding(fmt.rounding).value)
+    return ".".join(parts)
+
+
+def _case(name: str, *formats: str, bench: bool = False, **modes: str) -> Case:
+    """Return a case from words: the op, its formats in order, and modes."""
+    op = get_op(name)
+    specs = dict(zip(op.formats, map(_spec, formats), strict=True))
+    return Case(op=op, formats=specs, modes=modes, bench=bench)
+
+
+def _spec(text: str) -> Any:
+    """Return the format of `name,key=value,…`."""
+    name, *fields = text.split(",")
+    overrides: dict[str, Any] = {}
+    for entry in fields:
+        key, _, value = entry.partition("=")
+        overrides[key] = {"true": True, "false": False}.get(
+            value, int(value) if value.isdigit() else value
+        )
+    return get_format(name, **overrides)
+
+
+def _scalar_cases(name: str) -> list[Case]:
+    return [
+        _case(name, "e6m5"),
+        *(_case(name, fmt, bench=fmt == "e4m3") for fmt in ("e2m1", "e3m2", "e4m3", "e5m2")),
+        *(_case(name, fmt, bench=fmt == "bf16") for fmt in ("bf16", "fp16", "fp32", "e4m7")),
+        *(_case(name, "e5m2", rounding=mode) for mode in ("rna", "rtz", "rup", "rdown")),
+        *(_case(name, fmt, overflow="ieee") for fmt in ("e2m1", "e4m3", "e5m2", "bf16")),
+        _case(name, "e4m3", rounding="rdown", overflow="ieee"),
+        _case(name, "e5m2", rounding="rup", overflow="ieee"),
+        _case(name, "fp32", rounding="rtz", overflow="ieee"),
+        _case(name, "fp32", rounding="rna"),
+    ]
+
+
+_CASTS = (
+    *(("fp32", dst) for dst in ("bf16", "fp16", "e6m5", "e4m3", "e5m2", "e2m1", "e3m2", "q16.16")),
+    *(("bf16", dst) for dst in ("fp32", "fp16", "e6m5", "e4m3", "e2m1", "e3m4", "q2.6")),
+    *(("fp16", dst) for dst in ("bf16", "e5m2", "e2m3", "fp32")),
+    *(("e6m5", dst) for dst in ("bf16", "e5m6", "e4m7")),
+    *(("e4m3", dst) for dst in ("bf16", "e5m2", "fp32")),
+    *(("e5m2", dst) for dst in ("e4m3", "e2m1")),
+    ("e2m1", "bf16"),
+    *(("q16.16", dst) for dst in ("bf16", "fp32", "e4m3", "q8.8", "q8.8,wrap=true")),
+    ("q2.6", "bf16"),
+    ("bf16", "q8.8,wrap=true"),
+)
+
+
+def _cast_cases() -> list[Case]:
+    bench = {("fp32", "e4m3"), ("q16.16", "bf16")}
+    return [
+        *(_case("fp_cast", *pair, bench=pair in bench) for pair in _CASTS),
+        *(_case("fp_cast", "bf16", "e4m3", rounding=m) for m in ("rna", "rtz", "rup", "rdown")),
+        *(_case("fp_cast", "fp32", dst, overflow="ieee") for dst in ("bf16", "e4m3", "e2m1")),
+        _case("fp_cast", "bf16", "e5m2", rounding="rup", overflow="ieee"),
+        _case("fp_cast", "fp16", "e4m3", rounding="rdown", overflow="ieee"),
+        _case("fp_cast", "fp32", "q16.16", rounding="rdown"),
+    ]
+
+
+def _to_mx_cases() -> list[Case]:
+    rules = [rule.value for rule in ScaleRule]
+    return [
+        _case("fp_to_mx", "bf16", "mxint8,block_size=8", bench=True),
+        *(_case("fp_to_mx", "bf16", f"mxint4,scale_rule={rule}") for rule in rules),
+        *(_case("fp_to_mx", "fp32", f"mxint8,scale_rule={rule}") for rule in rules),
+        *(_case("fp_to_mx", "bf16", f"mxfp4_e2m1,scale_rule={rule}") for rule in rules),
+        *(_case("fp_to_mx", "fp32", f"mxfp8_e4m3,scale_rule={rule}") for rule in rules),
+        _case("fp_to_mx", "bf16", "mxfp8_e5m2,block_size=16", bench=True),
+        _case("fp_to_mx", "fp32", "mxfp6_e3m2"),
+        _case("fp_to_mx", "bf16", "mxfp6_e2m3,scale_rule=even"),
+        _case("fp_to_mx", "fp16", "mxint6,scale_bits=5"),
+        _case("fp_to_mx", "bf16", "mxint4,scale_bits=4,block_size=16"),
+        _case("fp_to_mx", "bf16", "mxint8,symmetric=false,scale_rule=mase"),
+        _case("fp_to_mx", "fp32", "mxint16,block_size=4"),
+        _case("fp_to_mx", "bf16", "mxint2,block_size=1"),
+        _case("fp_to_mx", "bf16", "mxfp4_e2m1,rounding=rtz"),
+        _case("fp_to_mx", "e6m5", "mxint4"),
+    ]
+
+
+def _from_mx_cases() -> list[Case]:
+    return [
+        *(_case("mx_to_fp", mx, "bf16") for mx in ("mxint4", "mxfp4_e2m1", "mxfp8_e5m2")),
+        *(_case("mx_to_fp", mx, "fp32") for mx in ("mxint8", "mxfp8_e4m3", "mxfp6_e3m2")),
+        _case("mx_to_fp", "mxint8,block_size=8", "bf16", bench=True),
+        _case("mx_to_fp", "mxfp8_e4m3,block_size=16", "fp16"),
+        _case("mx_to_fp", "mxint6,scale_bits=5", "e6m5"),
+        _case("mx_to_fp", "mxint16,block_size=4", "bf16", overflow="ieee"),
+        _case("mx_to_fp", "mxfp4_e2m1,block_size=16", "fp16", overflow="ieee"),
+        _case("mx_to_fp", "mxint8,block_size=16", "e4m3", rounding="rtz"),
+    ]
+
+
+def _dot_cases() -> list[Case]:
+    pairs = (
+        *(("mxint4", "mxint4"), ("mxint8", "mxint8"), ("mxint8", "mxint4")),
+        *(("mxfp8_e4m3", "mxfp8_e4m3"), ("mxfp4_e2m1", "mxfp4_e2m1"), ("mxfp8_e4m3", "mxint8")),
+        *(("mxfp8_e5m2,block_size=8", "mxfp8_e5m2,block_size=8"),),
+        *(("mxfp6_e3m2,block_size=16", "mxint4,block_size=16"),),
+    )
+    accs = ("bf16", "e6m5", "q16.16", "q16.16,wrap=true")
+    return [
+        *(_case("mx_dot", a, b, "fp32") for a, b in pairs),
+        *(_case("mx_dot", "mxint8", "mxint8", acc) for acc in accs),
+        *(_case("mx_dot", "mxfp4_e2m1", "mxfp4_e2m1", acc) for acc in ("bf16", "q16.16,wrap=true")),
+        _case("mx_dot", "mxint4", "mxint4", "e6m5"),
+        _case("mx_dot", "mxfp8_e4m3", "mxint8", "bf16"),
+        _case("mx_dot", "mxint8,block_size=8", "mxint4,block_size=8", "fp32", bench=True),
+        _case("mx_dot", "mxfp4_e2m1,block_size=16", "mxfp4_e2m1,block_size=16", "bf16", bench=True),
+        _case("mx_dot", "mxint4,block_size=4,scale_bits=5", "mxint8,block_size=4", "fp16"),
+        _case("mx_dot", "mxint2,block_size=1", "mxint16,block_size=1", "fp32"),
+    ]
+
+
+_BUILDERS = {
+    "fp_add": lambda: _scalar_cases("fp_add"),
+    "fp_mul": lambda: _scalar_cases("fp_mul"),
+    "fp_cast": _cast_cases,
+    "fp_to_mx": _to_mx_cases,
+    "mx_to_fp": _from_mx_cases,
+    "mx_dot": _dot_cases,
+}
+
+
+def all_cases() -> list[Case]:
+    """Return the whole table, op by op; an op without a list of its own gets a default one."""
+    return [case for name in OPS for case in _cases_of(name)]
+
+
+def _cases_of(name: str) -> list[Case]:
+    if name in _BUILDERS:
+        return _BUILDERS[name]()
+    count = len(get_op(name).formats)
+    return [_case(name, *[fmt] * count, bench=fmt == "e4m3") for fmt in ("e4m3", "e6m5", "bf16")]
+
+
+def select_cases(block: str | None = None, fmt: str | None = None) -> list[Case]:
+    """Return the cases of one block and with one format; None means all.
+
+    A format that the table does not have for a block of one format makes a case of its own, so that
+    `make sim BLOCK=fp_mul FMT=e3m4` works for every format.
+
+    Raises:
+        FormatError: an unknown block or format, or one that the table has no case for.
+    """
+    cases = _cases_of(get_op(block).name) if block else all_cases()
+    if fmt is None:
+        return cases
+    wanted = get_format(fmt).name
+    chosen = [case for case in cases if wanted in {spec.name for spec in case.formats.values()}]
+    if not chosen and block and len(get_op(block).formats) == 1:
+        return [_case(block, wanted, bench=True)]
+    if not chosen:
+        known = sorted({spec.name for case in cases for spec in case.formats.values()})
+        raise FormatError(
+            f"no case of {block or 'any block'} has the format {wanted!r}; there are: "
+            f"{', '.join(known)}"
+        )
+    return chosen
+
+
+def find_case(case_id: str) -> Case:
+    """Return the case with this id; FormatError names the nearest known one."""
+    cases = {case.id: case for case in all_cases()}
+    if case_id in cases:
+        return cases[case_id]
+    name, _, rest = case_id.partition("-")
+    if name in OPS and len(OPS[name].formats) == 1:
+        for case in select_cases(name, rest.split("-")[0]):
+            if case.id == case_id:
+                return case
+    near = difflib.get_close_matches(case_id, cases, n=1)
+    hint = f". Did you mean {near[0]!r}?" if near else ""
+    raise FormatError(f"no case {case_id!r} in the regression{hint}")

@@ -1,0 +1,232 @@
+"""A pytest plugin that shows a regression: progress with time left, one-line failures, a table.
+
+Load it with `-p plena_cosim.sim.report`; under pytest-xdist it works in the controlling process.
+Tests hand their figures over with `record_figures`, which also puts them into the JUnit XML.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+PROPERTY = "plena_figures"
+PLAIN_INTERVAL_SECONDS = 5.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What one simulation came to."""
+
+    block: str
+    fmt: str
+    run: str
+    """all, corners+random, blocks, stalled, cocotb, mutant."""
+    vectors: int
+    mismatches: int
+    cycles_per_second: float
+
+
+def record_figures(record_property: Callable[[str, object], None], figures: Figures) -> None:
+    """Attach figures to the running test."""
+    record_property(PROPERTY, json.dumps(asdict(figures)))
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options of the regression."""
+    group = parser.getgroup("plena sim")
+    group.addoption("--sim-block", help="only this block, e.g. fp_mul")
+    group.addoption("--sim-fmt", help="only cases with this format, e.g. bf16")
+    group.addoption("--sim-seed", type=int, default=0, help="seed of the random stimuli")
+    group.addoption("--sim-results", type=Path, help="where failures and waveforms go")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Start the report, in the controlling process only."""
+    if not hasattr(config, "workerinput"):
+        config.pluginmanager.register(Report(config), "plena-sim-report")
+
+
+class Report:
+    """Collects what the tests report and shows it."""
+
+    def __init__(self, config: pytest.Config) -> None:
+        self.config = config
+        self.console = Console(highlight=False, soft_wrap=True)
+        self.began = time.monotonic()
+        self.shown = self.began
+        self.total = 0
+        self.done = 0
+        self.failures: list[str] = []
+        self.figures: list[Figures] = []
+        self.progress: Progress | None = None
+
+    def pytest_collection_finish(self, session: pytest.Session) -> None:
+        """Learn the number of tests (without xdist)."""
+        self._expect(len(session.items))
+
+    def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
+        """Learn the number of tests (with xdist)."""
+        self._expect(len(ids))
+
+    def _expect(self, total: int) -> None:
+        self.total = total
+        if total and self.progress is None and self.console.is_terminal:
+            self.progress = Progress(
+                TextColumn("sim"),
+                BarColumn(bar_width=30),
+                MofNCompleteColumn(),
+                TimeElapsedColumn(),
+                TextColumn("{task.fields[left]}  {task.description}"),
+                console=self.console,
+                transient=True,
+            )
+            self.progress.start()
+            self.progress.add_task("", total=total, left="")
+
+    @pytest.hookimpl(optionalhook=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+        """Count one finished test; print a failure at once."""
+        if report.failed:
+            self._say(failure_text(report))
+            self.failures.append(report.nodeid)
+        if report.when != "call" and not (report.when == "setup" and not report.passed):
+            return
+        self.done += 1
+        for name, value in report.user_properties:
+            if name == PROPERTY:
+                self.figures.append(Figures(**json.loads(str(value))))
+        self._advance(report.nodeid.split("::")[-1])
+
+    def _advance(self, name: str) -> None:
+        left = time_text(time_left(self.done, self.total, time.monotonic() - self.began))
+        if self.progress is not None:
+            task = self.progress.task_ids[0]
+            self.progress.update(task, completed=self.done, description=name, left=f"{left} left")
+            return
+        now = time.monotonic()
+        if now - self.shown >= PLAIN_INTERVAL_SECONDS:
+            self.shown = now
+            elapsed = time_text(now - self.began)
+            self._say(
+                f"sim: {self.done} of {self.total} done, {len(self.failures)} failed, "
+                f"{elapsed} elapsed, about {left} left"
+            )
+
+    def _say(self, text: str) -> None:
+        self.console.print(text, markup=False)
+
+    def pytest_sessionfinish(self, session: pytest.Session) -> None:
+        """Show the table and write the summary."""
+        if self.progress is not None:
+            self.progress.stop()
+        if self.figures:
+            self.console.print(summary_table(self.figures))
+        folder = self.config.getoption("sim_results")
+        if folder is not None:
+            write_summary(folder, self.figures, self.failures, self._command())
+        elapsed = time_text(time.monotonic() - self.began)
+        vectors = sum(row.vectors for row in self.figures)
+        mismatches = sum(row.mismatches for row in self.figures)
+        self._say(
+            f"sim: {self.done} of {self.total} simulations and tests in {elapsed}, "
+            f"{len(self.failures)} failed; {vectors:,} vectors, {mismatches:,} mismatches "
+            f"(seed {self.config.getoption('sim_seed')})"
+        )
+
+    def _command(self) -> str:
+        return " ".join(["pytest", *map(str, self.config.invocation_params.args)])
+
+
+def failure_text(report: pytest.TestReport) -> str:
+    """Return a failure as the exception's own words, without a traceback."""
+    crash = getattr(report.longrepr, "reprcrash", None)
+    if crash is None:
+        return f"FAILED {report.nodeid}: {report.longrepr}"
+    kind, separator, rest = crash.message.partition(": ")
+    return f"{kind.rsplit('.', 1)[-1]}{separator}{rest}  [{report.nodeid.split('::')[-1]}]"
+
+
+def time_left(done: int, total: int, elapsed: float) -> float:
+    """Return the seconds left if the rest goes as fast as what is done."""
+    return elapsed / done * (total - done) if done else 0.0
+
+
+def time_text(seconds: float) -> str:
+    """Return m:ss.
+
+    >>> time_text(75.2)
+    '1:15'
+    """
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes}:{rest:02d}"
+
+
+def summary_table(figures: Iterable[Figures]) -> Table:
+    """Return block × format × run × vectors × mismatches × cycles/s, one row a simulation."""
+    table = Table(title=None)
+    for heading in ("block", "format", "run"):
+        table.add_column(heading)
+    for heading in ("vectors", "mismatches", "cycles/s"):
+        table.add_column(heading, justify="right")
+    previous = ""
+    for row in sorted(figures, key=lambda row: (row.block, row.fmt, row.run)):
+        if previous and row.block != previous:
+            table.add_section()
+        previous = row.block
+        speed = f"{row.cycles_per_second:,.0f}" if row.cycles_per_second else ""
+        red = "[bold red]" if row.mismatches and row.run != "mutant" else ""
+        table.add_row(
+            row.block,
+            row.fmt,
+            row.run,
+            f"{row.vectors:,}",
+            f"{red}{row.mismatches:,}",
+            speed,
+        )
+    return table
+
+
+def write_summary(
+    folder: Path, figures: Iterable[Figures], failures: list[str], command: str
+) -> None:
+    """Write summary.json: the figures with commit, versions and command."""
+    folder.mkdir(parents=True, exist_ok=True)
+    record: dict[str, Any] = {
+        "commit": _commit(),
+        "command": command,
+        "arguments": sys.argv[1:],
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "processors": os.cpu_count(),
+        "failures": failures,
+        "figures": [asdict(row) for row in figures],
+    }
+    partial = folder / "summary.tmp"
+    partial.write_text(json.dumps(record, indent=1), encoding="utf-8")
+    partial.replace(folder / "summary.json")
+
+
+def _commit() -> str:
+    here = Path(__file__).resolve().parent
+    done = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+        cwd=here,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.stdout.strip() or "unknown"

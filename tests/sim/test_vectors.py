@@ -1,0 +1,87 @@
+"""Every block in every format of the regression equals golden in every bit, also when stalled."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from plena_cosim.sim.cases import Case, select_cases
+from plena_cosim.sim.compare import MismatchError, Outcome, compare_case
+from plena_cosim.sim.player import UNSTALLED, Stalls
+from plena_cosim.sim.replay import write_waveform
+from plena_cosim.sim.report import Figures, record_figures
+
+STALLED_BUDGET = 4096
+STALL_PATTERNS = {
+    "gaps": Stalls(gaps=True),
+    "stalls": Stalls(stalls=True),
+    "both": Stalls(gaps=True, stalls=True),
+}
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """One test id a simulation; the same case's simulations share a worker, and so a build."""
+    if "case" not in metafunc.fixturenames:
+        return
+    option = metafunc.config.getoption
+    cases = select_cases(option("sim_block", None), option("sim_fmt", None))
+    rows = [pytest.param(case, id=case.id, marks=pytest.mark.xdist_group(case.id)) for case in cases]
+    metafunc.parametrize("case", rows)
+
+
+def _judge(
+    case: Case,
+    outcome: Outcome,
+    *,
+    run: str,
+    results: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    record_figures(
+        record_property,
+        Figures(
+            block=case.op.name,
+            fmt=case.fmt_text,
+            run=run,
+            vectors=outcome.vectors,
+            mismatches=outcome.mismatches,
+            cycles_per_second=outcome.cycles_per_second,
+        ),
+    )
+    if outcome.first is None:
+        return
+    outcome.first.save(results)
+    write_waveform(outcome.first, results)
+    raise MismatchError(
+        f"{outcome.first.line()}; replay: make replay ID={outcome.first.id} "
+        f"({outcome.mismatches:,} of {outcome.vectors:,} vectors differ)"
+    )
+
+
+def test_equals_golden(
+    case: Case,
+    sim_seed: int,
+    sim_results: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """Unstalled, one result a cycle, with every stimulus."""
+    outcome = compare_case(case, seed=sim_seed, stalls=UNSTALLED)
+    run = case.id.rpartition("-")[2]
+    _judge(case, outcome, run=run, results=sim_results, record_property=record_property)
+
+
+@pytest.mark.parametrize("pattern", STALL_PATTERNS)
+def test_equals_golden_when_stalled(
+    case: Case,
+    pattern: str,
+    sim_seed: int,
+    sim_results: Path,
+    record_property: Callable[[str, object], None],
+) -> None:
+    """With gaps, stalls and both; the player checks the protocol on the way."""
+    chosen = STALL_PATTERNS[pattern]
+    stalls = Stalls(gaps=chosen.gaps, stalls=chosen.stalls, seed=sim_seed)
+    outcome = compare_case(case, seed=sim_seed, stalls=stalls, limit=STALLED_BUDGET)
+    _judge(case, outcome, run=pattern, results=sim_results, record_property=record_property)
