@@ -162,12 +162,17 @@ def _encode_minifloat(
 ) -> Codes:
     # The significand is normalised: its leading bit weighs 2^(exp + 52).
     binade = np.maximum(np.where(significand > 0, exp + 52, fmt.emin), fmt.emin)
-    units = round_to_unit(
-        significand, binade - fmt.man_bits - exp, negative=negative, rounding=rounding, seed=seed
+    # Normal: the units carry the hidden bit, which adds one to the exponent field. Subnormal: they
+    # do not. A carry out of the fraction bumps the exponent by itself, also from subnormal to
+    # normal.
+    magnitude = round_to_unit(
+        significand,
+        binade - fmt.man_bits - exp,
+        negative=negative,
+        rounding=rounding,
+        base=(binade - fmt.emin) << fmt.man_bits,
+        seed=seed,
     )
-    # Normal: units carry the hidden bit, which adds one to the exponent field. Subnormal: they do
-    # not. A carry out of the fraction bumps the exponent by itself, also from subnormal to normal.
-    magnitude = ((binade - fmt.emin) << fmt.man_bits) + units
     beyond = magnitude > fmt.max_code
     magnitude = np.where(beyond, fmt.max_code, magnitude)
     if overflow is Overflow.IEEE:

@@ -39,9 +39,15 @@ def random_bits(seed: int, index: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint
 
 
 def round_to_unit(
-    significand: Int64, drop_bits: Int64, *, negative: Bool, rounding: Rounding, seed: int = 0
+    significand: Int64,
+    drop_bits: Int64,
+    *,
+    negative: Bool,
+    rounding: Rounding,
+    base: Int64 | int = 0,
+    seed: int = 0,
 ) -> Int64:
-    """Return significand / 2^drop_bits as an integer, rounded by the mode.
+    """Return base + significand / 2^drop_bits as an integer, rounded by the mode.
 
     Args:
         significand: int64 in 0 .. 2^62-1.
@@ -49,18 +55,20 @@ def round_to_unit(
             to it that the result is below 2^62.
         negative: sign of each number; the directed modes need it.
         rounding: the mode.
+        base: added to the result before a tie looks for the even integer. Where the result is a
+            code, this makes ties go to the even code, also in a format without fraction bits.
         seed: for `stochastic` only. Element i (C order) goes away from zero exactly when
             random_bits(seed, i) < floor(discarded fraction * 2^32).
 
     Returns:
-        int64 magnitude in units of the last place.
+        int64 magnitude: base plus units of the last place.
     """
     drop = np.clip(drop_bits, 0, 62)  # 62 already discards everything and is below one half
     kept = significand >> drop
     rest = significand - (kept << drop)
     half = np.where(drop > 0, np.int64(1) << np.maximum(drop - 1, 0), np.int64(1))
     if rounding is Rounding.RNE:
-        up = (rest > half) | ((rest == half) & (kept & 1 == 1))
+        up = (rest > half) | ((rest == half) & ((base + kept) & 1 == 1))
     elif rounding is Rounding.RNA:
         up = rest >= half
     elif rounding is Rounding.RTZ:
@@ -75,5 +83,5 @@ def round_to_unit(
         threshold = np.where(drop > 32, rest >> down, rest << np.clip(32 - drop, 0, 32))
         index = np.arange(rest.size, dtype=np.uint64).reshape(rest.shape)
         up = random_bits(seed, index).astype(np.int64) < threshold
-    lifted: Int64 = (kept + up) << np.clip(-drop_bits, 0, 62)
+    lifted: Int64 = base + ((kept + up) << np.clip(-drop_bits, 0, 62))
     return lifted
