@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, Values, check_codes, decode, encode
 from ..exact import integer_to_odd, sum_to_odd
-from ..formats import FormatError, Mx, Scalar
+from ..formats import FixedPoint, FormatError, Mx, Scalar
 
 
 def element_integers(codes: Codes, mx: Mx) -> npt.NDArray[np.int64]:
@@ -35,10 +37,37 @@ def product_bits(a: Mx, b: Mx, length: int) -> int:
 
 
 def round_partial(
-    dots: Values, exp: npt.NDArray[np.int64], special: npt.NDArray[np.bool_], acc: Scalar
+    dots: npt.NDArray[Any], exp: npt.NDArray[np.int64], special: npt.NDArray[np.bool_], acc: Scalar
 ) -> Codes:
-    """Return the partials RN_acc(dots * 2^exp), NaN where `special`; dots may be to odd."""
+    """Return the partials RN_acc(dots * 2^exp), NaN where `special`.
+
+    Args:
+        dots: exact integers: float64, int64, or Python ints in an object array.
+        exp: exponent of one unit of each dot.
+        special: which partials are NaN.
+        acc: accumulator format.
+    """
+    if dots.dtype.kind != "f":
+        if isinstance(acc, FixedPoint) and acc.wrap:
+            dots = _wrap_dots(dots, exp, acc)
+        dots = integer_to_odd(dots)
     return encode_acc(np.where(special, np.nan, np.ldexp(dots, exp)), acc)
+
+
+def _wrap_dots(
+    dots: npt.NDArray[Any], exp: npt.NDArray[np.int64], acc: FixedPoint
+) -> npt.NDArray[Any]:
+    """Return the integers modulo the accumulator's range 2^int_bits.
+
+    A wrapping accumulator keeps the low bits, which rounding a long dot to odd would fold into one.
+    The range is an even number of units, so that RNE commutes with it.
+    """
+
+    def wrap(dot: int, unit_exp: int) -> int:
+        return dot % (1 << max(acc.int_bits - int(unit_exp), 0))
+
+    wrapped: npt.NDArray[Any] = np.frompyfunc(wrap, 2, 1)(dots.astype(object), exp)
+    return wrapped
 
 
 def encode_acc(values: Values, acc: Scalar) -> Codes:
@@ -98,7 +127,7 @@ def dot(
     dots = (integers_a * integers_b).sum(axis=1)
     special = special_blocks(codes_a, scale_a, a) | special_blocks(codes_b, scale_b, b)
     exp = block_exp(scale_a, a) + block_exp(scale_b, b)
-    return round_partial(integer_to_odd(dots), exp, special, acc)
+    return round_partial(dots, exp, special, acc)
 
 
 def require_same_block(a: Mx, b: Mx) -> None:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import warnings
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, NanReplacedWarning
-from ..exact import Values, integer_to_odd
 from ..formats import FormatError
 from ..hardware import HardwareConfig
 from ..mx import MxArray
@@ -65,7 +65,8 @@ def matmul(a: MxArray, b: MxArray, hw: HardwareConfig) -> Codes:
             )[..., None, :]
         )
         exp = exp_a[..., index][..., :, None] + exp_b[..., index, :][..., None, :]
-        partial = round_partial(exact_product(rows, columns, dot_bits), exp, special, acc)
+        dots = exact_product(rows, columns, dot_bits)
+        partial = round_partial(dots, exp, special, acc)
         total = accumulate(np.zeros_like(partial) if total is None else total, partial, acc)
     assert total is not None
     with warnings.catch_warnings():
@@ -75,12 +76,14 @@ def matmul(a: MxArray, b: MxArray, hw: HardwareConfig) -> Codes:
 
 def exact_product(
     rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], dot_bits: int
-) -> Values:
-    """Return rows @ columns of integers, exact, or rounded to odd where float64 cannot hold it."""
+) -> npt.NDArray[Any]:
+    """Return the exact rows @ columns of integers, as float64 where it holds them."""
+    product: npt.NDArray[Any]
     if dot_bits <= 53:  # every partial sum is an integer that float64 holds, in any order
-        product: Values = rows.astype(np.float64) @ columns.astype(np.float64)
-        return product
-    return integer_to_odd(rows.astype(object) @ columns.astype(object))
+        product = rows.astype(np.float64) @ columns.astype(np.float64)
+    else:
+        product = rows.astype(object) @ columns.astype(object)
+    return product
 
 
 def _check(a: MxArray, b: MxArray) -> None:
