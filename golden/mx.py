@@ -23,7 +23,7 @@ from .formats import (
     code_dtype,
 )
 from .mx_fast import fast_codes, fast_plan
-from .rounding import Int64
+from .rounding import Bool, Int64
 
 _CHUNK_VALUES = 1 << 16
 
@@ -147,13 +147,13 @@ def quantize_blocks(blocks: Values, mx: Mx, *, seed: int = 0) -> tuple[Codes, Co
             codes = np.where(bad[:, None], codes.dtype.type(0), codes)
             scales = np.where(bad, scales.dtype.type(mx.scale_nan_code), scales)
         else:
-            largest = np.where(np.isnan(blocks), 1.0, np.sign(blocks)) * np.inf
-            codes = np.where(special, _largest_codes(largest, mx), codes)
+            negative = np.signbit(blocks) & ~np.isnan(blocks)
+            codes = np.where(special, _largest_codes(negative, mx), codes)
     return codes, scales
 
 
-def _largest_codes(signed_inf: Values, mx: Mx) -> Codes:
-    limit = np.where(signed_inf > 0, mx.element.max_value, -mx.element.max_value)
+def _largest_codes(negative: Bool, mx: Mx) -> Codes:
+    limit = np.where(negative, -mx.element.max_value, mx.element.max_value)
     codes: Codes = encode(limit, mx.element)
     return codes
 

@@ -61,6 +61,8 @@ def fast_plan(mx: Mx, dtype: npt.DTypeLike) -> FastPlan | None:
         )
     if element.man_bits > 5:  # the prefix's 7 fraction bits must hold them, a half and the sticky
         return None
+    if element.lsb_exp < -120 or element.emax > 120:
+        return None  # a far bias: the scaled block would come near the ends of float32's range
     return FastPlan(
         table=_prefix_table(element, rounding),
         bump_from=bump_from,

@@ -32,7 +32,7 @@ def random_bits(seed: int, index: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint
     [3793791033, 1853398634, 113532184]
     """
     with np.errstate(over="ignore"):
-        z = np.uint64(seed % 2**64) + (index + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
+        z = np.uint64(int(seed) % 2**64) + (index + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15)
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         return (z ^ (z >> np.uint64(31))) >> np.uint64(32)
