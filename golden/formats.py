@@ -104,6 +104,11 @@ def _require_int(owner: str, key: str, given: object, low: int, high: int) -> No
         raise FormatError(f"{owner}: {key} must be an integer in {low}..{high}, got {given!r}")
 
 
+def _require_bool(owner: str, key: str, given: object) -> None:
+    if not isinstance(given, bool):
+        raise FormatError(f"{owner}: {key} must be true or false, got {given!r}")
+
+
 def code_dtype(width_bits: int) -> npt.DTypeLike:
     """Return the smallest unsigned NumPy dtype that holds codes of `width_bits` bits."""
     return np.uint8 if width_bits <= 8 else np.uint16 if width_bits <= 16 else np.uint32
@@ -117,7 +122,7 @@ class Minifloat:
         exp_bits: exponent width in bits, 1..8.
         man_bits: fraction width in bits, 0..23.
         specials: which codes are Inf or NaN; every code is finite by default.
-        bias: exponent bias; 2^(exp_bits-1) - 1 when None.
+        bias: exponent bias, -256..512; 2^(exp_bits-1) - 1 when None.
         name: label for messages; two specs that differ only in name are equal.
 
     Raises:
@@ -141,7 +146,7 @@ class Minifloat:
         object.__setattr__(self, "specials", as_enum(Specials, self.specials, "specials"))
         if self.bias is None:
             object.__setattr__(self, "bias", (1 << (self.exp_bits - 1)) - 1)
-        _require_int(label, "bias", self.bias, -512, 512)
+        _require_int(label, "bias", self.bias, -256, 512)  # products stay within float64
         if self.specials is Specials.IEEE and (self.exp_bits < 2 or self.man_bits < 1):
             raise FormatError(f"{label}: specials 'ieee' needs exp_bits >= 2 and man_bits >= 1")
         if self.specials is Specials.OCP_NAN and self.man_bits < 1:
@@ -274,6 +279,8 @@ class FixedPoint:
         _require_int(label, "int_bits", self.int_bits, 1, 32)
         _require_int(label, "frac_bits", self.frac_bits, 0, 31)
         _require_int(label, "int_bits + frac_bits", self.int_bits + self.frac_bits, 2, 32)
+        _require_bool(label, "wrap", self.wrap)
+        _require_bool(label, "symmetric", self.symmetric)
         if self.wrap and self.symmetric:
             raise FormatError(f"{label}: wrap and symmetric exclude each other")
         if not self.name:
@@ -366,6 +373,8 @@ class Mx:
                     f"{label}: an MXINT element is q2.0 … q2.14 (2 to 16 bits), "
                     f"got {self.element.name}"
                 )
+            if self.element.wrap:
+                raise FormatError(f"{label}: an MXINT element saturates; wrap must be false")
         elif self.element.exp_bits > 5 or self.element.man_bits > 10:
             raise FormatError(
                 f"{label}: an MXFP element has 1..5 exponent and 0..10 fraction bits, "
@@ -375,8 +384,7 @@ class Mx:
         _require_int(label, "scale_bits", self.scale_bits, 2, 8)
         object.__setattr__(self, "scale_rule", as_enum(ScaleRule, self.scale_rule, "scale rule"))
         object.__setattr__(self, "rounding", as_enum(Rounding, self.rounding, "rounding mode"))
-        if not isinstance(self.symmetric, bool):
-            raise FormatError(f"{label}: symmetric must be true or false, got {self.symmetric!r}")
+        _require_bool(label, "symmetric", self.symmetric)
         if isinstance(self.element, FixedPoint):
             element = replace(self.element, symmetric=self.symmetric, name=self.element.name)
             object.__setattr__(self, "element", element)

@@ -63,6 +63,8 @@ class HardwareConfig:
             tables = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise FormatError(f"hardware config {path} does not exist") from None
+        except OSError as error:
+            raise FormatError(f"hardware config {path} cannot be read: {error.strerror}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise FormatError(f"hardware config {path} is not valid TOML: {error}") from None
         fields: dict[str, Any] = {}
