@@ -42,7 +42,7 @@ def block_beats(
     for start in range(0, budget, CHUNK_BEATS):
         rng = np.random.default_rng([seed, start])
         count = min(CHUNK_BEATS, budget - start)
-        yield _random_beats(rng, op, formats, count)
+        yield random_beats(rng, op, formats, count)
 
 
 def _every_element_and_scale(op: Op, formats: Mapping[str, Any]) -> Iterator[dict[str, CodeArray]]:
@@ -58,7 +58,8 @@ def _every_element_and_scale(op: Op, formats: Mapping[str, Any]) -> Iterator[dic
     }
 
 
-def _random_beats(rng: Rng, op: Op, formats: Mapping[str, Any], count: int) -> dict[str, CodeArray]:
+def random_beats(rng: Rng, op: Op, formats: Mapping[str, Any], count: int) -> dict[str, CodeArray]:
+    """Return `count` random beats for every input of the op."""
     lanes = {port.name: port for port in input_lanes(op, formats)}
     beats: dict[str, CodeArray] = {}
     for port in op.inputs:

@@ -43,8 +43,9 @@ def build_once(key: str, make: Callable[[Path], None], *, root: Path, what: str)
     if final.is_dir():
         return final
     with explain_disk(root, what):
-        root.mkdir(parents=True, exist_ok=True)
-        with _lock(root / f"{key}.lock"):
+        locks = root / ".locks"
+        locks.mkdir(parents=True, exist_ok=True)
+        with _lock(locks / key):
             if final.is_dir():
                 return final
             for stale in root.glob(f".tmp-{key}-*"):

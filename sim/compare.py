@@ -16,7 +16,7 @@ from plena_cosim.golden.ops.registry import Port
 from .cases import Case
 from .player import UNSTALLED, Block, CodeArray, Stalls, load_block
 from .sources import RTL_DIR
-from .stimuli import Beats, stimuli
+from .stimuli import Beats, sample, stimuli
 
 SYMBOLS = {"fp_add": " + ", "fp_mul": " × "}
 
@@ -110,7 +110,7 @@ def compare_case(
     seed: int,
     rtl_dir: Path = RTL_DIR,
     stalls: Stalls = UNSTALLED,
-    budget: int | None = None,
+    limit: int | None = None,
 ) -> Outcome:
     """Run every stimulus of `case` through RTL and golden; never raises for a difference.
 
@@ -119,11 +119,11 @@ def compare_case(
         seed: of the random stimuli.
         rtl_dir: where the RTL is.
         stalls: when the player stalls.
-        budget: random beats, the case's own number when None.
+        limit: take only so many random beats instead of every stimulus.
     """
-    beats = stimuli(
-        case.op, case.formats, seed=seed, budget=case.budget if budget is None else budget
-    )
+    beats = stimuli(case.op, case.formats, seed=seed, budget=case.budget)
+    if limit is not None:
+        beats = iter([sample(case.op, case.formats, seed=seed, count=limit)])
     return compare(case, load_case(case, rtl_dir=rtl_dir), beats, seed=seed, stalls=stalls)
 
 

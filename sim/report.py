@@ -24,6 +24,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 PROPERTY = "plena_figures"
+UNSTALLED_RUNS = ("all", "corners+random", "blocks")
+MUTANT = "mutant"
 PLAIN_INTERVAL_SECONDS = 5.0
 
 
@@ -34,7 +36,7 @@ class Figures:
     block: str
     fmt: str
     run: str
-    """all, corners+random, blocks, stalled, cocotb, mutant."""
+    """One of UNSTALLED_RUNS, a stall pattern, "cocotb" or MUTANT."""
     vectors: int
     mismatches: int
     cycles_per_second: float
@@ -139,8 +141,13 @@ class Report:
         if folder is not None:
             write_summary(folder, self.figures, self.failures, self._command())
         elapsed = time_text(time.monotonic() - self.began)
-        vectors = sum(row.vectors for row in self.figures)
-        mismatches = sum(row.mismatches for row in self.figures)
+        rows = [row for row in self.figures if row.run != MUTANT]
+        vectors = sum(row.vectors for row in rows)
+        mismatches = sum(row.mismatches for row in rows)
+        mutants = [row for row in self.figures if row.run == MUTANT]
+        if mutants:
+            killed = sum(row.mismatches > 0 for row in mutants)
+            self._say(f"mutants: {killed} of {len(mutants)} killed")
         self._say(
             f"sim: {self.done} of {self.total} simulations and tests in {elapsed}, "
             f"{len(self.failures)} failed; {vectors:,} vectors, {mismatches:,} mismatches "
@@ -176,26 +183,34 @@ def time_text(seconds: float) -> str:
 
 
 def summary_table(figures: Iterable[Figures]) -> Table:
-    """Return block × format × run × vectors × mismatches × cycles/s, one row a simulation."""
-    table = Table(title=None)
-    for heading in ("block", "format", "run"):
+    """Return block × format × inputs × vectors × mismatches × cycles/s, one row a case.
+
+    A row adds up the unstalled run, which names the inputs and the speed, and the stalled and
+    cocotb runs of the same case.
+    """
+    table = Table()
+    for heading in ("block", "format", "inputs"):
         table.add_column(heading)
     for heading in ("vectors", "mismatches", "cycles/s"):
         table.add_column(heading, justify="right")
+    rows: dict[tuple[str, str], list[Figures]] = {}
+    for figure in figures:
+        if figure.run != MUTANT:
+            rows.setdefault((figure.block, figure.fmt), []).append(figure)
     previous = ""
-    for row in sorted(figures, key=lambda row: (row.block, row.fmt, row.run)):
-        if previous and row.block != previous:
+    for (block, fmt), runs in sorted(rows.items()):
+        if previous and block != previous:
             table.add_section()
-        previous = row.block
-        speed = f"{row.cycles_per_second:,.0f}" if row.cycles_per_second else ""
-        red = "[bold red]" if row.mismatches and row.run != "mutant" else ""
+        previous = block
+        main = max(runs, key=lambda row: row.run in UNSTALLED_RUNS)
+        mismatches = sum(row.mismatches for row in runs)
         table.add_row(
-            row.block,
-            row.fmt,
-            row.run,
-            f"{row.vectors:,}",
-            f"{red}{row.mismatches:,}",
-            speed,
+            block,
+            fmt,
+            main.run,
+            f"{sum(row.vectors for row in runs):,}",
+            f"{'[bold red]' if mismatches else ''}{mismatches:,}",
+            f"{main.cycles_per_second:,.0f}",
         )
     return table
 

@@ -14,7 +14,7 @@ import numpy as np
 from plena_cosim.golden import FixedPoint, Minifloat, Scalar
 from plena_cosim.golden.ops.registry import Op
 
-from .block_stimuli import block_beats
+from .block_stimuli import block_beats, random_beats
 from .corners import corner_codes, near_ties
 from .harness import CodeArray, input_lanes
 
@@ -53,6 +53,20 @@ def stimuli(op: Op, formats: Mapping[str, Any], *, seed: int, budget: int) -> It
     else:
         yield from _corners(op, formats)
         yield from _random(op, formats, seed=seed, budget=budget)
+
+
+def sample(op: Op, formats: Mapping[str, Any], *, seed: int, count: int) -> Beats:
+    """Return `count` random beats.
+
+    A stateful op's first beat does not restart the state, so that a reset has to do it.
+    """
+    if is_scalar(op):
+        return next(_random(op, formats, seed=seed, budget=count))
+    beats = random_beats(np.random.default_rng(seed), op, formats, count)
+    for port in op.inputs:
+        if port.kind == "flag":
+            beats[port.name][0] = 0
+    return beats
 
 
 def _every_input(op: Op, formats: Mapping[str, Any]) -> Iterator[Beats]:

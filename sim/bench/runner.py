@@ -21,7 +21,7 @@ from ..build import Flavour, Model, build
 from ..cases import Case
 from ..harness import Lanes, input_lanes, output_lanes
 from ..sources import RTL_DIR
-from ..stimuli import Beats, stimuli
+from ..stimuli import Beats, sample
 from .plan import PLAN_VARIABLE, Plan, pack_beats
 
 BEATS = 400
@@ -79,30 +79,13 @@ def bench_model(op: Op, parameters: dict[str, int], ports: list[Lanes], rtl_dir:
     )
 
 
-def bench_beats(case: Case, *, seed: int, count: int = BEATS) -> Beats:
-    """Return `count` beats of the case's stimuli, spread over all of them.
-
-    A stateful op's first beat does not restart the state, so that a reset has to do it.
-    """
-    chunks = list(stimuli(case.op, case.formats, seed=seed, budget=4096))
-    beats: Beats = {}
-    for port in case.op.inputs:
-        # One chunk has any length; take evenly from the last one, which is the random one.
-        codes = chunks[-1][port.name]
-        step = 1 if case.op.stateful else max(1, len(codes) // count)
-        beats[port.name] = codes[::step][:count].copy()
-        if port.kind == "flag":
-            beats[port.name][0] = 0
-    return beats
-
-
 def run_bench(case: Case, *, seed: int, rtl_dir: Path = RTL_DIR) -> BenchOutcome:
     """Run every scenario of the bench on one case.
 
     Raises:
         BenchError: a scenario failed: which ones and why.
     """
-    beats = bench_beats(case, seed=seed)
+    beats = sample(case.op, case.formats, seed=seed, count=BEATS)
     golden = case.op.run_golden(beats, **case.formats, **case.modes)
     parameters = case.op.sv_parameters(**case.formats, **case.modes)
     return run_bench_on(

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
 
+from plena_cosim.sim.cache import cache_root
+from plena_cosim.sim.player import load_op
 from plena_cosim.sim.regression import RESULTS
+
+from .toy import FORMATS, TOY, parameters, write_toy
 
 
 @pytest.fixture(scope="session")
@@ -22,8 +27,10 @@ def sim_results(request: pytest.FixtureRequest) -> Path:
 
 
 @pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty build cache."""
-    folder = tmp_path / "cache"
-    monkeypatch.setenv("XDG_CACHE_HOME", str(folder))
-    return folder / "plena-cosim"
+def empty_cache(tmp_path: Path) -> Path:
+    """A build cache with nothing in it but Verilator's compiled runtime, which takes seconds."""
+    load_op(TOY, FORMATS, parameters(8, 2), rtl_dir=write_toy(tmp_path))
+    cache = tmp_path / "cache"
+    for folder in (cache_root() / "verilated").glob("runtime-*"):
+        shutil.copytree(folder, cache / "verilated" / folder.name)
+    return cache

@@ -27,7 +27,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         return
     option = metafunc.config.getoption
     cases = select_cases(option("sim_block", None), option("sim_fmt", None))
-    rows = [pytest.param(case, id=case.id, marks=pytest.mark.xdist_group(case.id)) for case in cases]
+    rows = [
+        pytest.param(case, id=case.id, marks=pytest.mark.xdist_group(case.id)) for case in cases
+    ]
     metafunc.parametrize("case", rows)
 
 

@@ -25,7 +25,9 @@ module plena_toy #(
   input  logic out_ready_i,
   output logic [Lanes-1:0][W-1:0] y_o
 );
+  /* verilator lint_off UNUSEDPARAM */
   localparam int unsigned Latency = 1;
+  /* verilator lint_on UNUSEDPARAM */
   logic valid_q;
   logic [Lanes-1:0][W-1:0] y_q;
   assign in_ready_o = !valid_q || out_ready_i;
@@ -68,6 +70,7 @@ def write_toy(folder: Path, **replacements: str) -> Path:
     """Write the toy's RTL, with pieces of its text replaced; returns the RTL folder."""
     text = SOURCE
     for old, new in replacements.items():
+        assert text.count(old) == 1, f"{old!r} stands {text.count(old)} times in the toy"
         text = text.replace(old, new)
     return write_source(folder, text)
 
