@@ -96,3 +96,44 @@ def ops(
     for row in rows:
         table.add_row(*row)
     _console.print(table)
+
+
+@app.command()
+def sim(
+    block: Annotated[str | None, typer.Option(help="Only this op, e.g. fp_mul.")] = None,
+    fmt: Annotated[str | None, typer.Option(help="Only cases with this format, e.g. bf16.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the random stimuli.")] = 0,
+    jobs: Annotated[int | None, typer.Option(help="Processes; one a processor by default.")] = None,
+) -> None:
+    """Run the RTL regression: every block against golden, on every bit.
+
+    Vectors go through Verilated blocks, protocol through cocotb benches, and mutants of the RTL have to be found.
+    Results land in results/sim/, with a waveform for every mismatch.
+    """
+    from .sim import regression
+
+    raise typer.Exit(regression.run(block, fmt, seed, jobs=jobs))
+
+
+@app.command()
+def replay(
+    vector: Annotated[str, typer.Argument(help="The ID that a mismatch line printed.")],
+) -> None:
+    """Run one vector of the regression again and write its waveform."""
+    from .sim import regression
+
+    raise typer.Exit(regression.replay(vector))
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line on stderr and exit code 2."""
+    try:
+        app()
+    except KeyboardInterrupt:
+        typer.echo("plena: interrupted", err=True)
+        raise SystemExit(130) from None
+    except Exception as error:
+        if not type(error).__module__.startswith("plena_cosim"):
+            raise
+        typer.echo(f"{type(error).__name__}: {error}", err=True)
+        raise SystemExit(2) from None
