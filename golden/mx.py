@@ -213,7 +213,7 @@ def _check_input(x: npt.ArrayLike, axis: int) -> tuple[npt.NDArray[Any], int]:
     if array.dtype.name == "bfloat16":
         array = array.astype(np.float32)
     elif array.dtype not in (np.float16, np.float32, np.float64):
-        if array.dtype.kind not in "iufb" or array.dtype.kind == "f" and array.dtype.itemsize > 8:
+        if array.dtype.kind not in "iufb" or (array.dtype.kind == "f" and array.dtype.itemsize > 8):
             raise FormatError(
                 f"quantize: need real numbers of at most 64 bits, got dtype {array.dtype}"
             )
