@@ -1,0 +1,110 @@
+// Align a number to a minifloat's grid: its significand becomes hidden bit and fraction, with
+// gradual underflow, and what is cut off becomes guard and sticky.
+//
+// Contract:   in: sig_i with its top bit in the binade of exponent field exp_i + 1. out: what
+//             plena_round takes; exp_o + hidden bit is the exponent field.
+// Method:     shift left by the leading zeros, but not past the smallest binade (exp_i places);
+//             a negative exp_i shifts right. One right shifter serves both.
+// Specials:   zero gives exp_o = 0, sig_o = 0.
+// Latency:    combinational.
+module plena_normalize
+  import plena_pkg::*;
+#(
+  parameter  int unsigned InW     = 8,
+  parameter  int unsigned ManW    = 3,
+  parameter  int          ExpMin  = 0,        // smallest exp_i
+  parameter  int          ExpMax  = 15,       // largest exp_i
+  // Leading zeros of a number that is normal in the destination never exceed MaxLz.
+  parameter  int unsigned MaxLz   = InW - 1,
+  localparam int unsigned ExpInW  = signed_width(ExpMin, ExpMax),
+  localparam int unsigned ExpOutW = ExpInW - 1
+) (
+  input  logic        [InW-1:0]     sig_i,
+  input  logic signed [ExpInW-1:0]  exp_i,
+  output logic        [ExpOutW-1:0] exp_o,
+  output logic        [ManW:0]      sig_o,
+  output logic                      guard_o,
+  output logic                      sticky_o
+);
+  localparam int unsigned OutW = ManW + 2;  // hidden bit, fraction, guard
+
+  if (MaxLz == 0) begin : gen_right
+    // Only the right shift into the subnormals remains: by -exp_i, at most OutW.
+    localparam int unsigned MaxShift = min(max(-ExpMin, 1), OutW);
+    localparam int unsigned ShiftW   = $clog2(MaxShift + 1);
+    localparam int unsigned DataW    = max(InW, OutW);
+
+    logic [ExpInW-1:0] right;
+    logic [ShiftW-1:0] shift;
+    logic              unused_over;
+
+    assign right = -exp_i;
+    assign shift = exp_i >= 0 ? '0 : ((right >> ShiftW) != 0) ? '1 : ShiftW'(right);
+    assign exp_o = exp_i >= 0 ? exp_i[ExpOutW-1:0] : '0;
+
+    plena_shift_sticky #(
+      .InW   (DataW),
+      .OutW  (OutW),
+      .ShiftW(ShiftW),
+      .Drop  (DataW - OutW)
+    ) u_shift (
+      .data_i  (DataW'(sig_i) << (DataW - InW)),
+      .shift_i (shift),
+      .data_o  ({sig_o, guard_o}),
+      .sticky_o(sticky_o),
+      .over_o  (unused_over)
+    );
+  end else begin : gen_both
+    // Shift left by `left` = shift right by 2^PlaceW - 1 - left, which is ~left: no subtraction.
+    // A negative `left` sets the bit above; from -2^PlaceW on, which is at least OutW, nothing
+    // but the sticky bit is left.
+    localparam bit          HasRight = ExpMin < 0;
+    localparam int unsigned PlaceW   = $clog2(HasRight ? max(MaxLz + 1, OutW) : MaxLz + 1);
+    localparam int unsigned Places   = 1 << PlaceW;
+    localparam int unsigned ShiftW   = PlaceW + (HasRight ? 1 : 0);
+    localparam int unsigned TopW     = Places + OutW - 1;  // shifted left as far as it goes
+    localparam int unsigned DataW    = max(InW, TopW);
+    localparam int unsigned DiffW    = max(ExpInW, PlaceW + 1) + 1;
+
+    logic        [PlaceW-1:0] index, zeros, left;
+    logic        [ShiftW-1:0] shift;
+    logic signed [DiffW-1:0]  diff;
+    logic                     subnormal, unused_over;
+
+    plena_lead_one #(
+      .Width(Places)
+    ) u_lead_one (
+      .data_i (Places'(sig_i[InW-1-:MaxLz+1]) << (Places - MaxLz - 1)),
+      .index_o(index)
+    );
+
+    assign zeros     = ~index;
+    assign diff      = DiffW'(exp_i) - signed'(DiffW'(zeros));
+    assign subnormal = diff < 0;
+    assign left      = subnormal ? PlaceW'(exp_i) : zeros;
+
+    if (HasRight) begin : gen_has_right
+      logic negative, far;
+      assign negative = exp_i < 0;
+      assign far      = (exp_i >>> PlaceW) < -1;
+      assign shift    = {negative, ~left} | {ShiftW{far}};
+    end else begin : gen_left_only
+      assign shift = ~left;
+    end
+
+    plena_shift_sticky #(
+      .InW   (DataW),
+      .OutW  (OutW),
+      .ShiftW(ShiftW),
+      .Drop  (DataW - TopW)
+    ) u_shift (
+      .data_i  (DataW'(sig_i) << (DataW - InW)),
+      .shift_i (shift),
+      .data_o  ({sig_o, guard_o}),
+      .sticky_o(sticky_o),
+      .over_o  (unused_over)
+    );
+
+    assign exp_o = sig_o[ManW] ? diff[ExpOutW-1:0] : '0;
+  end
+endmodule
