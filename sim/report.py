@@ -27,6 +27,8 @@ PROPERTY = "plena_figures"
 UNSTALLED_RUNS = ("all", "corners+random", "blocks")
 MUTANT = "mutant"
 PLAIN_INTERVAL_SECONDS = 5.0
+PLAIN_WIDTH = 110
+"""Columns where the output is not a terminal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,6 +55,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--sim-block", help="only this block, e.g. fp_mul")
     group.addoption("--sim-fmt", help="only cases with this format, e.g. bf16")
     group.addoption("--sim-seed", type=int, default=0, help="seed of the random stimuli")
+    group.addoption("--sim-rtl", type=Path, help="RTL folder to test instead of the project's")
     group.addoption("--sim-results", type=Path, help="where failures and waveforms go")
 
 
@@ -68,6 +71,8 @@ class Report:
     def __init__(self, config: pytest.Config) -> None:
         self.config = config
         self.console = Console(highlight=False, soft_wrap=True)
+        if not self.console.is_terminal:
+            self.console = Console(highlight=False, soft_wrap=True, width=PLAIN_WIDTH)
         self.began = time.monotonic()
         self.shown = self.began
         self.total = 0

@@ -10,6 +10,7 @@ import pytest
 from plena_cosim.sim.cache import cache_root
 from plena_cosim.sim.player import load_op
 from plena_cosim.sim.regression import RESULTS
+from plena_cosim.sim.sources import RTL_DIR
 
 from .toy import FORMATS, TOY, parameters, write_toy
 
@@ -24,6 +25,12 @@ def sim_seed(request: pytest.FixtureRequest) -> int:
 def sim_results(request: pytest.FixtureRequest) -> Path:
     """Folder for failing vectors and waveforms."""
     return Path(request.config.getoption("sim_results", None) or RESULTS)
+
+
+@pytest.fixture(scope="session")
+def sim_rtl(request: pytest.FixtureRequest) -> Path:
+    """The RTL under test."""
+    return Path(request.config.getoption("sim_rtl", None) or RTL_DIR)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import pytest
 
 from plena_cosim.sim.cases import Case, select_cases
 from plena_cosim.sim.compare import MismatchError, Outcome, compare_case
-from plena_cosim.sim.player import UNSTALLED, Stalls
+from plena_cosim.sim.player import Stalls
 from plena_cosim.sim.replay import write_waveform
 from plena_cosim.sim.report import Figures, record_figures
 
@@ -38,6 +38,7 @@ def _judge(
     outcome: Outcome,
     *,
     run: str,
+    rtl_dir: Path,
     results: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
@@ -55,7 +56,7 @@ def _judge(
     if outcome.first is None:
         return
     outcome.first.save(results)
-    write_waveform(outcome.first, results)
+    write_waveform(outcome.first, results, rtl_dir=rtl_dir)
     raise MismatchError(
         f"{outcome.first.line()}; replay: make replay ID={outcome.first.id} "
         f"({outcome.mismatches:,} of {outcome.vectors:,} vectors differ)"
@@ -65,13 +66,21 @@ def _judge(
 def test_equals_golden(
     case: Case,
     sim_seed: int,
+    sim_rtl: Path,
     sim_results: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
     """Unstalled, one result a cycle, with every stimulus."""
-    outcome = compare_case(case, seed=sim_seed, stalls=UNSTALLED)
+    outcome = compare_case(case, seed=sim_seed, rtl_dir=sim_rtl)
     run = case.id.rpartition("-")[2]
-    _judge(case, outcome, run=run, results=sim_results, record_property=record_property)
+    _judge(
+        case,
+        outcome,
+        run=run,
+        rtl_dir=sim_rtl,
+        results=sim_results,
+        record_property=record_property,
+    )
 
 
 @pytest.mark.parametrize("pattern", STALL_PATTERNS)
@@ -79,11 +88,21 @@ def test_equals_golden_when_stalled(
     case: Case,
     pattern: str,
     sim_seed: int,
+    sim_rtl: Path,
     sim_results: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
     """With gaps, stalls and both; the player checks the protocol on the way."""
     chosen = STALL_PATTERNS[pattern]
     stalls = Stalls(gaps=chosen.gaps, stalls=chosen.stalls, seed=sim_seed)
-    outcome = compare_case(case, seed=sim_seed, stalls=stalls, limit=STALLED_BUDGET)
-    _judge(case, outcome, run=pattern, results=sim_results, record_property=record_property)
+    outcome = compare_case(
+        case, seed=sim_seed, rtl_dir=sim_rtl, stalls=stalls, limit=STALLED_BUDGET
+    )
+    _judge(
+        case,
+        outcome,
+        run=pattern,
+        rtl_dir=sim_rtl,
+        results=sim_results,
+        record_property=record_property,
+    )

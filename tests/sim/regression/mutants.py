@@ -1,0 +1,122 @@
+"""Deliberate faults in the RTL: one text each, which the regression must find."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from plena_cosim.sim.sources import RTL_DIR
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mutant:
+    """One changed piece of RTL text, and the case of the regression that must go red."""
+
+    name: str
+    case: str
+    file: str
+    old: str
+    new: str
+    stalled: bool = False
+    """Only gaps and stalls can show it."""
+
+    def write(self, folder: Path) -> Path:
+        """Copy the RTL into `folder` with the change made; `old` must stand there exactly once."""
+        rtl = folder / "rtl"
+        shutil.copytree(RTL_DIR, rtl)
+        path = rtl / self.file
+        text = path.read_text(encoding="utf-8")
+        count = text.count(self.old)
+        assert count == 1, f"{self.name}: {self.old!r} stands {count} times in {self.file}"
+        path.write_text(text.replace(self.old, self.new), encoding="utf-8")
+        return rtl
+
+
+def _fault(case: str, file: str, name: str, old: str, new: str, *, stalled: bool = False) -> Mutant:
+    block = case.split("-")[0]
+    return Mutant(name=f"{block}: {name}", case=case, file=file, old=old, new=new, stalled=stalled)
+
+
+ADD, MUL, CAST = "fp_add-e4m3-all", "fp_mul-e4m3-all", "fp_cast-bf16-e4m3-all"
+ROUND, ROUND_UP = "common/plena_round.sv", "common/plena_round_up.sv"
+SHIFT, STREAM = "common/plena_shift_sticky.sv", "common/plena_stream_reg.sv"
+
+WRONG_TIE = ("wrong tie", "guard_i & (sticky_i | lsb_i)", "guard_i & (sticky_i | !lsb_i)")
+DROPPED_STICKY = (
+    "sticky bit of an earlier shift step dropped",
+    "gen_step[step-1].sticky | (taken & (|prev[Amount-1:0]))",
+    "(1'b0 & gen_step[step-1].sticky) | (taken & (|prev[Amount-1:0]))",
+)
+LOST_CARRY = (
+    "carry out of the fraction lost",
+    "rounded   = truncated + WideW'(up)",
+    "rounded   = {truncated[WideW-1:ManW], truncated[ManW-1:0] + ManW'(up)}",
+)
+SWAPPED_STALL = ("swapped stall", "!valid_q || out_ready_i", "!valid_q || !out_ready_i")
+LOST_BEAT = ("beat lost when stalled", "!valid_q || out_ready_i", "1'b1 || out_ready_i")
+PAYLOAD_WITHOUT_VALID = (
+    "payload not held while stalled",
+    "end else if (in_ready_o) begin\n      valid_q <= in_valid_i;\n      if (in_valid_i) data_q <=",
+    "end else begin\n      valid_q <= in_ready_o ? in_valid_i : valid_q;\n      data_q <=",
+)
+
+MUTANTS = (
+    _fault(ADD, ROUND_UP, *WRONG_TIE),
+    _fault(ADD, ROUND, *LOST_CARRY),
+    _fault(
+        ADD,
+        "fp/plena_fp_add_core.sv",
+        "sticky bit dropped",
+        "{1'b0, aligned, below}",
+        "{1'b0, aligned, 1'b0 & below}",
+    ),
+    _fault(
+        ADD,
+        "fp/plena_fp_add_core.sv",
+        "two's complement without the one",
+        "+ SumW'(subtract);",
+        "+ SumW'(1'b0 & subtract);",
+    ),
+    _fault(
+        ADD,
+        "fp/plena_fp_add_core.sv",
+        "exact zero with the wrong sign",
+        "Rounding == RoundDown : big_sign",
+        "Rounding != RoundDown : big_sign",
+    ),
+    _fault(
+        "fp_add-e5m2-all",
+        "fp/plena_fp_add_core.sv",
+        "Inf - Inf is not NaN",
+        "(big_inf && lesser_inf && subtract)",
+        "(big_inf && lesser_inf && subtract && 1'b0)",
+    ),
+    _fault(ADD, STREAM, *SWAPPED_STALL, stalled=True),
+    _fault(ADD, STREAM, *PAYLOAD_WITHOUT_VALID, stalled=True),
+    _fault(MUL, ROUND_UP, *WRONG_TIE),
+    _fault(MUL, SHIFT, *DROPPED_STICKY),
+    _fault(MUL, ROUND, *LOST_CARRY),
+    _fault(
+        MUL,
+        "fp/plena_fp_mul_core.sv",
+        "exponent off by one",
+        "- SumW'(Bias))",
+        "- SumW'(Bias + 1))",
+    ),
+    _fault(
+        "fp_mul-e5m2-all",
+        "fp/plena_fp_mul_core.sv",
+        "0 * Inf is not NaN",
+        "(a_inf && b_sig == '0)",
+        "(a_inf && b_sig == '1)",
+    ),
+    _fault(
+        "fp_mul-e5m2-ieee-all",
+        ROUND,
+        "saturates where it must not",
+        "stays_finite = Saturate ||",
+        "stays_finite = !Saturate ||",
+    ),
+    _fault(MUL, STREAM, *LOST_BEAT, stalled=True),
+)
