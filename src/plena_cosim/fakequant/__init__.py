@@ -1,0 +1,17 @@
+"""torch twins of golden: the same values bit for bit, on CPU and CUDA, with gradients."""
+
+try:
+    import torch as _torch  # noqa: F401
+except ImportError as error:
+    raise ImportError(
+        "plena_cosim.fakequant needs torch, which is not installed; "
+        "install plena-cosim[torch]: pip install 'plena-cosim[torch]'"
+    ) from error
+
+from .cast import cast
+from .matmul import matmul
+from .mx_tensor import MxTensor
+from .platform_check import ExactnessError
+from .quantize import quantize, quantize_mx
+
+__all__ = ["ExactnessError", "MxTensor", "cast", "matmul", "quantize", "quantize_mx"]

@@ -1,0 +1,54 @@
+"""Whether this platform computes exactly, found out by trying it."""
+
+from __future__ import annotations
+
+import torch
+
+
+class ExactnessError(RuntimeError):
+    """The platform is set up to trade exactness for speed; the message says how to undo it."""
+
+
+def require_subnormals(device: torch.device) -> None:
+    """ExactnessError where this thread flushes subnormals to zero."""
+    smallest = torch.tensor([1.0], device=device).mul_(torch.finfo(torch.float32).tiny).mul_(0.5)
+    if not bool(smallest.view(torch.int32).ne(0).all()) or not bool((smallest * 2.0).ne(0).all()):
+        raise ExactnessError(
+            "this thread flushes subnormal numbers to zero; "
+            "call torch.set_flush_denormal(False) first"
+        )
+
+
+def require_exact_matmul(device: torch.device) -> None:
+    """ExactnessError unless float32 matrix products on `device` carry all 24 bits.
+
+    The settings are read first, because a library may use its fast kernels for some shapes only;
+    then a small product with a known answer is tried.
+    """
+    require_subnormals(device)
+    precision = torch.get_float32_matmul_precision()
+    if precision != "highest":
+        raise ExactnessError(
+            f"float32 matrix products run at precision {precision!r} (TF32 or bfloat16); "
+            "call torch.set_float32_matmul_precision('highest') first"
+        )
+    if device.type == "cuda" and _allows_tf32():
+        raise ExactnessError(
+            "TF32 is allowed in CUDA matrix products; "
+            "set torch.backends.cuda.matmul.allow_tf32 = False first"
+        )
+    # 64 * (4097 * 63 + ...) needs 24 bits in the sum and 13 in an operand.
+    left = torch.full((16, 32), 4097.0, device=device)
+    right = torch.full((32, 16), 127.0, device=device)
+    if not bool((left @ right == 4097.0 * 127.0 * 32).all()):
+        raise ExactnessError(
+            f"float32 matrix products on {device} lose bits; switch reduced precision off "
+            "(torch.backends.*.matmul.fp32_precision = 'ieee', no autocast)"
+        )
+
+
+def _allows_tf32() -> bool:
+    try:
+        return bool(torch.backends.cuda.matmul.allow_tf32)
+    except RuntimeError:  # the newer per-operator setting is in use
+        return str(torch.backends.cuda.matmul.fp32_precision) == "tf32"

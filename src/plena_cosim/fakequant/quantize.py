@@ -1,0 +1,251 @@
+"""quantize: real tensors to the values that MX blocks can hold, equal to golden bit for bit.
+
+Usual blocks of float32 and narrower input are rounded by float32's own adder (see `element`). What
+that cannot do exactly (float64 input, exponents near the ends of float32, other rounding modes)
+goes through float64, whose range no scale can leave. NaN and Inf are handled apart.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from plena_cosim.golden import FixedPoint, FormatError, Mx, Rounding
+
+from .blocks import Blocks, Index
+from .carrier import DOUBLE, SINGLE, Carrier, round_once
+from .element import limits, round_by_mode, round_to_even
+from .mx_tensor import MxTensor
+from .platform_check import require_subnormals
+from .scale import scale_exponent
+
+_DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
+
+
+def quantize(x: Tensor, mx: Mx, axis: int = -1, *, strict: bool = False, seed: int = 0) -> Tensor:
+    """Return the values of `x` quantised to MX blocks along one axis, in the dtype of `x`.
+
+    Args:
+        x: float32, bfloat16, float16 or float64 tensor of at least one dimension, on any device.
+        mx: the format, with block size, scale rule and rounding.
+        axis: where blocks run. A ragged tail is a short block; a block never spans two rows.
+        strict: a NaN or Inf in `x` is an error.
+        seed: for stochastic rounding, as in golden.quantize.
+
+    Returns:
+        golden.quantize(x, mx, axis).dequantize() rounded once to the dtype of `x`, bit for bit: -0
+        stays -0 in MXFP blocks that are not all zero, subnormals count in full, a NaN or Inf makes
+        its block NaN (without a NaN scale: NaN and Inf become the largest elements). The gradient
+        is the identity (straight through).
+
+    Raises:
+        FormatError: `mx` is not an Mx, `x` is empty or not of these dtypes, `axis` does not exist,
+            or strict and a value is not finite.
+        ExactnessError: subnormals matter and this thread flushes them to zero.
+
+    >>> from plena_cosim import golden
+    >>> quantize(torch.tensor([1.0, -0.3, 0.05, 0.0]), golden.get_format("mxint4", block_size=4))
+    tensor([ 1.0000, -0.2500,  0.0000,  0.0000])
+    """
+    axis = _check(x, mx, axis)
+    if x.requires_grad and torch.is_grad_enabled():
+        rounded: Tensor = _StraightThrough.apply(x, mx, axis, strict, seed)  # type: ignore[no-untyped-call]
+        return rounded
+    return _quantize(x.detach(), mx, axis, strict, seed)
+
+
+def quantize_mx(
+    x: Tensor, mx: Mx, axis: int = -1, *, strict: bool = False, seed: int = 0
+) -> MxTensor:
+    """Return `x` quantised as an operand of `matmul`: exact values and scale codes.
+
+    Arguments, meaning and errors are those of `quantize`; there is no gradient.
+    """
+    axis = _check(x, mx, axis)
+    x = x.detach().contiguous()
+    blocks = Blocks.of(x.shape, axis, mx.block_size)
+    scales_shape = (*x.shape[:axis], blocks.count, *x.shape[axis + 1 :])
+    scales = torch.empty(scales_shape, dtype=torch.uint8, device=x.device)
+    walk = _Walk(x, mx, blocks, axis, strict, seed, scales)
+    values = torch.empty_like(x, dtype=torch.float32)
+    if not walk.fast_only(values):
+        values = torch.empty_like(x, dtype=torch.float64)
+        walk.exact_only(values)
+    return MxTensor(values=values, scales=scales, mx=mx, axis=axis)
+
+
+class _StraightThrough(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, mx: Mx, axis: int, strict: bool, seed: int) -> Tensor:
+        return _quantize(x, mx, axis, strict, seed)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
+        return gradients[0], None, None, None, None
+
+
+def _check(x: Tensor, mx: Mx, axis: int) -> int:
+    """Return `axis` as a non-negative index."""
+    if not isinstance(mx, Mx):
+        raise FormatError(f"quantize needs an Mx format such as get_format('mxint8'), got {mx!r}")
+    if not isinstance(x, Tensor) or x.dtype not in _DTYPES:
+        given = x.dtype if isinstance(x, Tensor) else type(x).__name__
+        allowed = ", ".join(str(dtype).removeprefix("torch.") for dtype in _DTYPES)
+        raise FormatError(f"quantize: need a tensor of {allowed}; got {given}")
+    if x.ndim == 0 or x.numel() == 0:
+        raise FormatError(
+            f"quantize: need at least one value along an axis, got shape {tuple(x.shape)}"
+        )
+    if not -x.ndim <= axis < x.ndim:
+        raise FormatError(
+            f"quantize: axis {axis} does not exist in shape {tuple(x.shape)}; "
+            f"allowed: {-x.ndim}..{x.ndim - 1}"
+        )
+    return axis % x.ndim
+
+
+def _quantize(x: Tensor, mx: Mx, axis: int, strict: bool, seed: int) -> Tensor:
+    x = x.contiguous()
+    out = torch.empty_like(x)
+    _Walk(x, mx, Blocks.of(x.shape, axis, mx.block_size), axis, strict, seed).all(out)
+    return out
+
+
+class _Walk:
+    """One walk over the blocks of a contiguous tensor, piece by piece."""
+
+    def __init__(
+        self,
+        x: Tensor,
+        mx: Mx,
+        blocks: Blocks,
+        axis: int,
+        strict: bool,
+        seed: int,
+        scales: Tensor | None = None,
+    ) -> None:
+        self.x, self.mx, self.blocks, self.axis = x, mx, blocks, axis
+        self.strict, self.seed = strict, seed
+        self.views = blocks.values(x)
+        self.scales = None if scales is None else blocks.scales(scales)
+        self.has_fast = x.dtype != torch.float64 and mx.rounding is Rounding.RNE
+        stochastic = mx.rounding is Rounding.STOCHASTIC
+        self.places = blocks.values(self._places()) if stochastic else None
+
+    def all(self, out: Tensor) -> None:
+        """Fill `out` (dtype of x), each piece by the fast way where that is exact."""
+        views = self.blocks.values(out)
+        for index in self.blocks.pieces(self.x.device):
+            target = _at(views, index)
+            if not (self.has_fast and self._fast(index, target)):
+                target.copy_(round_once(self._exact(index), out.dtype))
+
+    def fast_only(self, out: Tensor) -> bool:
+        """Fill `out` (float32) by the fast way; False where one piece needs the other."""
+        views = self.blocks.values(out)
+        return self.has_fast and all(
+            self._fast(index, _at(views, index)) for index in self.blocks.pieces(self.x.device)
+        )
+
+    def exact_only(self, out: Tensor) -> None:
+        """Fill `out` (float64)."""
+        views = self.blocks.values(out)
+        for index in self.blocks.pieces(self.x.device):
+            _at(views, index).copy_(self._exact(index))
+
+    def _fast(self, index: Index, target: Tensor) -> bool:
+        piece = _at(self.views, index).to(SINGLE.dtype)
+        # On bits: a thread that flushes subnormals must not take them for zero.
+        amax = (piece.view(SINGLE.int_dtype) & SINGLE.magnitude_mask).amax(-2, keepdim=True)
+        exp = scale_exponent(amax, self.mx, SINGLE)
+        low, high = _single_range(self.mx)
+        usual = exp.clamp(low, high)
+        zero = amax == 0
+        normal = (amax >> SINGLE.man_bits > 0) | (exp == self.mx.min_scale_exp)
+        finite = amax < SINGLE.exp_mask
+        if not bool((((usual == exp) & normal & finite) | zero).all()):
+            return False
+        direct = target.dtype == SINGLE.dtype
+        rounded = target if direct else torch.empty_like(piece)
+        round_to_even(piece, usual, self.mx, SINGLE, rounded)
+        self._zero_blocks(rounded, zero)
+        if not direct:
+            target.copy_(rounded)
+        self._store_scales(index, exp, zero, None)
+        return True
+
+    def _exact(self, index: Index) -> Tensor:
+        require_subnormals(self.x.device)
+        mx = self.mx
+        piece = _at(self.views, index).to(DOUBLE.dtype)
+        special = ~piece.isfinite()
+        any_special = bool(special.any())
+        if any_special and self.strict:
+            self._refuse()
+        finite = piece.masked_fill(special, 0.0) if any_special else piece
+        amax = finite.abs().amax(-2, keepdim=True)
+        exp = scale_exponent(amax.view(DOUBLE.int_dtype), mx, DOUBLE)
+        rounded = torch.empty_like(finite)
+        if mx.rounding is Rounding.RNE:
+            round_to_even(finite, exp, mx, DOUBLE, rounded)
+        else:
+            places = None if self.places is None else _at(self.places, index)
+            round_by_mode(finite, exp, mx, DOUBLE, rounded, index=places, seed=self.seed)
+        zero = amax == 0
+        self._zero_blocks(rounded, zero)
+        bad = special.any(-2, keepdim=True) if any_special else None
+        if bad is not None and mx.scale_nan_code is not None:
+            rounded.masked_fill_(bad, math.nan)
+        elif bad is not None:
+            largest = limits(exp, mx, DOUBLE)[1]
+            extreme = torch.where(piece == -math.inf, -largest, largest)
+            rounded = torch.where(special, extreme, rounded)
+        self._store_scales(index, exp, zero, bad)
+        return rounded
+
+    def _zero_blocks(self, rounded: Tensor, zero: Tensor) -> None:
+        # Elements of an all-zero block are +0, also where the input was -0.
+        if not isinstance(self.mx.element, FixedPoint) and bool(zero.any()):
+            rounded.masked_fill_(zero, 0.0)
+
+    def _store_scales(self, index: Index, exp: Tensor, zero: Tensor, bad: Tensor | None) -> None:
+        if self.scales is None:
+            return
+        codes = torch.where(zero, 0, exp + self.mx.scale_bias)
+        if bad is not None and self.mx.scale_nan_code is not None:
+            codes = codes.masked_fill(bad, self.mx.scale_nan_code)
+        _at(self.scales, index).copy_(codes)
+
+    def _places(self) -> Tensor:
+        """Each element's position with the block axis last and rows padded to whole blocks."""
+        b = self.blocks
+        padded = b.count * b.block
+        rows = torch.arange(b.outer * b.inner * padded, device=self.x.device)
+        kept = rows.view(b.outer, b.inner, padded)[:, :, : b.length]
+        return kept.transpose(1, 2).contiguous()
+
+    def _refuse(self) -> None:
+        rows = self.x.movedim(self.axis, -1).reshape(-1, self.blocks.length)
+        row, column = (~rows.isfinite()).nonzero()[0].tolist()
+        raise FormatError(
+            f"quantize to {self.mx.name}: {rows[row, column].item()} at row {row}, "
+            f"position {column} along the block axis; strict mode needs finite values"
+        )
+
+
+def _at(views: list[Tensor], index: Index) -> Tensor:
+    part, rows, blocks = index
+    return views[part][rows, blocks]
+
+
+def _single_range(mx: Mx, carrier: Carrier = SINGLE) -> tuple[int, int]:
+    """Return the scale exponents for which float32 meets what `round_to_even` asks."""
+    low = carrier.min_exp - min(mx.element.lsb_exp, 0)
+    if isinstance(mx.element, FixedPoint):
+        constant = mx.element.lsb_exp + carrier.man_bits
+    else:
+        constant = mx.element.emax + carrier.man_bits - mx.element.man_bits
+    return low, carrier.bias - max(constant, mx.element.emax + 1)

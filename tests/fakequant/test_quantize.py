@@ -1,0 +1,223 @@
+"""fakequant.quantize equals golden.quantize in every bit."""
+
+from __future__ import annotations
+
+import itertools
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from plena_cosim import golden
+from plena_cosim.fakequant import quantize, quantize_mx
+
+MX_NAMES = [name for name, spec in golden.FORMATS.items() if isinstance(spec, golden.Mx)]
+OTHER_NAMES = ["mxfp16_e5m10", "mxfp4_e1m2", "mxfp3_e2m0", "mxfp2_e1m0", "mxfp13_e2m10"]
+RULES = [rule.value for rule in golden.ScaleRule]
+ROUNDINGS = [rounding.value for rounding in golden.Rounding]
+DTYPES = [torch.float32, torch.bfloat16, torch.float16, torch.float64]
+
+
+def nasty(n: int, dtype: torch.dtype, *, seed: int, special: bool = False) -> torch.Tensor:
+    """Values of every magnitude, blocks of one magnitude, ties, zeros of both signs, subnormals."""
+    generator = np.random.default_rng(seed)
+    spread = {torch.float64: 300, torch.float16: 24}.get(dtype, 148)
+    anywhere = np.ldexp(generator.normal(size=n), generator.integers(-spread, spread // 2 + 60, n))
+    exps = np.repeat(generator.integers(-spread, 120, -(-n // 32)), 32)[:n]
+    alike = np.ldexp(generator.normal(size=n), exps)
+    ties = np.ldexp(generator.integers(-64, 65, n) / 4.0, exps)
+    powers = np.ldexp(generator.choice([-1.0, 1.0, 0.0, -0.0], n), exps)
+    just_below = np.nextafter(np.abs(powers).astype(np.float32), np.float32(0)).astype(np.float64)
+    zeros = generator.choice([0.0, -0.0], n)
+    values = np.concatenate([anywhere, alike, ties, powers, just_below, zeros])
+    with np.errstate(over="ignore"):
+        tensor = torch.from_numpy(values).to(dtype)
+    if not special:
+        return torch.where(tensor.isfinite(), tensor, torch.zeros_like(tensor))
+    places = torch.from_numpy(generator.random(values.size) < 0.02)
+    kinds = torch.from_numpy(generator.choice([np.nan, np.inf, -np.inf], values.size)).to(dtype)
+    return torch.where(places, kinds, tensor)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+@pytest.mark.parametrize("name", MX_NAMES + OTHER_NAMES)
+def test_every_format_and_rule(name, dtype, golden_quantize, assert_same) -> None:
+    x = nasty(512, dtype, seed=1)
+    for rule in RULES:
+        mx = golden.get_format(name, scale_rule=rule)
+        assert_same(quantize(x, mx), golden_quantize(x, mx))
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("name", ["mxint4", "mxint8", "mxint16", *OTHER_NAMES, *MX_NAMES[-6:]])
+def test_every_rounding_mode(name, rounding, golden_quantize, assert_same) -> None:
+    for dtype in DTYPES:
+        x = nasty(256, dtype, seed=2, special=True).view(4, -1)[:, :-5]
+        mx = golden.get_format(name, rounding=rounding, block_size=16)
+        assert_same(quantize(x, mx, seed=11), golden_quantize(x, mx, seed=11))
+
+
+@pytest.mark.parametrize("scale_bits", range(2, 9))
+@pytest.mark.parametrize("special", [False, True])
+def test_every_scale_width(scale_bits, special, golden_quantize, assert_same) -> None:
+    for name, rule, dtype in itertools.product(
+        ["mxint4", "mxfp8_e5m2", "mxfp8_e4m3", "mxfp4_e2m1"], ["floor", "rceil"], DTYPES
+    ):
+        x = nasty(256, dtype, seed=scale_bits, special=special)
+        mx = golden.get_format(name, scale_bits=scale_bits, scale_rule=rule)
+        assert_same(quantize(x, mx), golden_quantize(x, mx))
+
+
+@pytest.mark.parametrize("rounding", ROUNDINGS)
+@pytest.mark.parametrize("rule", RULES)
+def test_full_range_mxint(rule, rounding, golden_quantize, assert_same) -> None:
+    for width, scale_bits in itertools.product((2, 4, 8), (4, 8)):
+        x = nasty(256, torch.float32, seed=width, special=True)
+        mx = golden.mxint(
+            width, symmetric=False, scale_rule=rule, rounding=rounding, scale_bits=scale_bits
+        )
+        assert_same(quantize(x, mx), golden_quantize(x, mx))
+
+
+@pytest.mark.parametrize("block_size", [1, 3, 32])
+@pytest.mark.parametrize("name", ["mxint2", "mxint8", "mxfp4_e2m1", "mxfp6_e3m2", "mxfp8_e4m3"])
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16], ids=str)
+def test_every_16_bit_pattern(dtype, name, block_size, golden_quantize, assert_same) -> None:
+    patterns = torch.arange(-(1 << 15), 1 << 15, dtype=torch.int32).to(torch.int16)
+    x = (
+        patterns.view(dtype).view(-1, 96 if block_size == 3 else 64)
+        if block_size != 3
+        else (patterns.view(dtype)[: (1 << 16) // 96 * 96].view(-1, 96))
+    )
+    for rule in ("floor", "even"):
+        mx = golden.get_format(name, block_size=block_size, scale_rule=rule)
+        assert_same(quantize(x, mx), golden_quantize(x, mx))
+
+
+@settings(max_examples=400, deadline=None)
+@given(data=st.data())
+def test_any_shape_axis_and_block_size(data, golden_quantize, assert_same) -> None:
+    shape = data.draw(st.lists(st.integers(1, 7), min_size=1, max_size=4))
+    axis = data.draw(st.integers(-len(shape), len(shape) - 1))
+    shape[axis] = data.draw(st.integers(1, 70))
+    dtype = data.draw(st.sampled_from(DTYPES))
+    mx = golden.get_format(
+        data.draw(st.sampled_from(MX_NAMES + OTHER_NAMES)),
+        block_size=data.draw(st.sampled_from([1, 2, 5, 16, 32, 64])),
+        scale_rule=data.draw(st.sampled_from(RULES)),
+        rounding=data.draw(st.sampled_from(ROUNDINGS)),
+        scale_bits=data.draw(st.sampled_from([3, 6, 8])),
+    )
+    seed = data.draw(st.integers(0, 2**64 - 1))
+    count = int(np.prod(shape))
+    values = nasty(count, dtype, seed=seed % 1000, special=data.draw(st.booleans()))
+    start = data.draw(st.integers(0, values.numel() - count))
+    x = values[start : start + count].view(shape)
+    assert_same(quantize(x, mx, axis, seed=seed), golden_quantize(x, mx, axis, seed))
+
+
+def test_a_tensor_of_many_pieces(golden_quantize, assert_same) -> None:
+    # Rows longer than a cache piece, one odd row among usual ones, and a ragged tail.
+    x = torch.randn(3, 70_000)
+    x[1] *= 2.0**-140
+    x[2, 7] = torch.inf
+    for name in ("mxint8", "mxfp4_e2m1"):
+        mx = golden.get_format(name)
+        assert_same(quantize(x, mx), golden_quantize(x, mx))
+        assert_same(quantize(x.t(), mx, 0), golden_quantize(x.t(), mx, 0))
+
+
+@pytest.mark.parametrize("name", ["mxint8", "mxfp8_e5m2", "mxfp16_e5m10"])
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_quantize_mx_has_goldens_scales(name, axis, assert_same) -> None:
+    for scale_bits, special, scale in itertools.product((5, 8), (False, True), (1.0, 2.0**-130)):
+        x = nasty(64, torch.float32, seed=3, special=special).view(6, 8, 8)[:, :, :7] * scale
+        x[0] = 0.0
+        mx = golden.get_format(name, block_size=4, scale_bits=scale_bits)
+        expected, ours = golden.quantize(x.numpy(), mx, axis), quantize_mx(x, mx, axis)
+        np.testing.assert_array_equal(ours.scales.numpy(), expected.scales)
+        assert_same(ours.values, expected.dequantize())
+        assert ours.axis == expected.axis
+        assert_same(ours.dequantize(torch.bfloat16), _to_bf16(expected.dequantize()))
+
+
+def _to_bf16(values: np.ndarray) -> np.ndarray:
+    bf16 = golden.get_format("bf16")
+    return golden.decode(golden.encode(values, bf16, overflow="ieee"), bf16)
+
+
+def test_usual_values_stay_in_float32_and_others_do_not() -> None:
+    mx = golden.get_format("mxint8")
+    assert quantize_mx(torch.randn(4, 64), mx).values.dtype == torch.float32
+    assert quantize_mx(torch.randn(4, 64) * 2.0**-130, mx).values.dtype == torch.float64
+
+
+def test_the_gradient_passes_straight_through() -> None:
+    x = torch.randn(5, 40, dtype=torch.float64, requires_grad=True)
+    weights = torch.randn(5, 40, dtype=torch.float64)
+    (quantize(x, golden.get_format("mxint4"), 0) * weights).sum().backward()
+    assert torch.equal(x.grad, weights)
+
+
+def test_no_graph_where_no_gradient_is_asked() -> None:
+    x = torch.randn(40, requires_grad=True)
+    with torch.no_grad():
+        assert quantize(x, golden.get_format("mxint4")).grad_fn is None
+    assert quantize(x.detach(), golden.get_format("mxint4")).grad_fn is None
+
+
+def test_the_input_is_left_alone() -> None:
+    x = nasty(64, torch.float32, seed=4, special=True)
+    before = x.clone()
+    quantize(x, golden.get_format("mxfp4_e2m1"))
+    quantize_mx(x, golden.get_format("mxint4"))
+    assert torch.equal(x.view(torch.int32), before.view(torch.int32))
+
+
+def test_a_block_does_not_depend_on_its_batch() -> None:
+    x = nasty(640, torch.float32, seed=5).view(-1, 64)
+    for name in ("mxint4", "mxfp4_e2m1"):
+        mx = golden.get_format(name)
+        together = quantize(x, mx)
+        alone = torch.stack([quantize(row, mx) for row in x])
+        assert torch.equal(together.view(torch.int32), alone.view(torch.int32))
+
+
+def test_threads_change_nothing() -> None:
+    x = nasty(20_000, torch.float32, seed=6)
+    mx = golden.get_format("mxfp6_e2m3")
+    one = quantize(x, mx)
+    torch.set_num_threads(2)
+    assert torch.equal(quantize(x, mx).view(torch.int32), one.view(torch.int32))
+
+
+@pytest.mark.parametrize(
+    ("x", "mx", "axis", "message"),
+    [
+        (torch.zeros(0), "mxint4", -1, "need at least one value along an axis, got shape (0,)"),
+        (torch.zeros(3, 0), "mxint4", 0, "got shape (3, 0)"),
+        (torch.tensor(1.0), "mxint4", -1, "got shape ()"),
+        (torch.ones(2, 3), "mxint4", 2, "axis 2 does not exist in shape (2, 3); allowed: -2..1"),
+        (torch.ones(2, 3), "mxint4", -3, "axis -3 does not exist"),
+        (torch.ones(3, dtype=torch.int32), "mxint4", -1, "got torch.int32"),
+        ([1.0], "mxint4", -1, "need a tensor of float32, bfloat16, float16, float64; got list"),
+        (torch.ones(3), "bf16", -1, "needs an Mx format such as get_format('mxint8')"),
+    ],
+)
+def test_bad_input_is_named(x, mx, axis, message) -> None:
+    for function in (quantize, quantize_mx):
+        with pytest.raises(golden.FormatError) as error:
+            function(x, golden.get_format(mx), axis)
+        assert message in str(error.value)
+
+
+def test_strict_names_the_first_special_value() -> None:
+    x = torch.zeros(2, 3, 40)
+    x[1, 2, 37] = -torch.inf
+    for function, scale_bits in itertools.product((quantize, quantize_mx), (4, 8)):
+        with pytest.raises(golden.FormatError, match="-inf at row 5, position 37 along the block"):
+            function(x, golden.get_format("mxint4", scale_bits=scale_bits), strict=True)
+        with pytest.raises(golden.FormatError, match="-inf at row 117, position 1 along the block"):
+            function(x, golden.get_format("mxint4", scale_bits=scale_bits), 0, strict=True)
