@@ -262,7 +262,8 @@ def _quantize_piece(
     n, length = rows.shape
     n_blocks = scales.shape[1]
     padded = np.zeros((n, n_blocks * mx.block_size))
-    padded[:, :length] = rows
+    with np.errstate(invalid="ignore"):  # a signalling NaN is a NaN like any other
+        padded[:, :length] = rows
     block_codes, block_scales = quantize_blocks(padded.reshape(-1, mx.block_size), mx, seed=seed)
     codes[...] = block_codes.reshape(n, -1)[:, :length]
     scales[...] = block_scales.reshape(n, n_blocks)
