@@ -1,0 +1,459 @@
+"""MX quantisation by the definition, against exact rational arithmetic."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from fractions import Fraction
+
+import ml_dtypes
+import numpy as np
+import numpy.typing as npt
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
+
+from plena_cosim import golden
+from plena_cosim.golden import FixedPoint, FormatError, Minifloat, Mx, get_format, quantize
+from plena_cosim.golden.mx import quantize_blocks, scale_exponent
+
+from .compare import assert_arrays, assert_codes
+from .mx_oracle import block_values, quantize_block, scale_exp
+from .oracle import MODES, RULES, exact, is_special, pow2, real, scalar
+from .samples import MX_FORMATS, label
+
+FULL_RANGE = tuple(get_format(f"mxint{w}", symmetric=False) for w in (2, 3, 4, 8, 16))
+UNNAMED = (
+    get_format("mxfp4_e3m0"),
+    get_format("mxfp2_e1m0"),
+    get_format("mxfp16_e5m10"),
+    get_format("mxfp12_e4m7"),
+    Mx(element=Minifloat(exp_bits=4, man_bits=3, bias=130)),
+)
+ALL_MX = (*MX_FORMATS, *FULL_RANGE, *UNNAMED)
+
+
+def nasty_magnitudes() -> list[float]:
+    """Powers of two and their neighbours in fp32 and fp64, subnormals, the largest numbers."""
+    exps = [*range(-20, 20), *range(-149, -120), *range(120, 128), -64, -65, 64, 65, -100, 100]
+    exps += [-1074, -1073, -1022, -1021, -300, 300, 1023]
+    found = []
+    for exp in exps:
+        base = math.ldexp(1.0, exp)
+        found += [base, base * (1 + 2**-23), base * (1 - 2**-24), base * 1.5, base * 1.75]
+        found += [math.nextafter(base, 0), math.nextafter(base, math.inf), base * 1.875]
+        found += [base * 1.9375, base * (2 - 2**-4), base * (2 - 2**-5), base * 1.25]
+    found += [3.4028234663852886e38, 1.7976931348623157e308, 5e-324, 1.1754942e-38, 0.1, 8 / 3]
+    return sorted({x for x in found if 0 < x < math.inf})
+
+
+NASTY = nasty_magnitudes()
+
+
+def variants(mx: Mx) -> list[Mx]:
+    return [
+        get_format_like(mx, scale_rule=rule, scale_bits=bits)
+        for rule in RULES
+        for bits in range(2, 9)
+    ]
+
+
+def get_format_like(mx: Mx, **fields: object) -> Mx:
+    keys = ("element", "block_size", "scale_bits", "scale_rule", "symmetric", "rounding", "name")
+    return Mx(**({key: getattr(mx, key) for key in keys} | fields))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("mx", ALL_MX, ids=label)
+def test_scale_rules_on_nasty_magnitudes(mx: Mx) -> None:
+    largest = exact(scalar(mx.element).max_value)
+    own = [largest * pow2(k) for k in (-140, -127, -3, 0, 1, 90)]
+    own += [x * f for x in own for f in (1 + Fraction(1, 2**40), 1 - Fraction(1, 2**40))]
+    magnitudes = sorted({*NASTY, *(float(x) for x in own)})
+    for rule in RULES:
+        wide = get_format_like(mx, scale_rule=rule)
+        exps = {x: scale_exp(Fraction(x), wide) for x in magnitudes}
+        for bits in range(2, 9):
+            narrow = get_format_like(mx, scale_rule=rule, scale_bits=bits)
+            bias = (1 << (bits - 1)) - 1
+            high = 127 if bits == 8 else (1 << bits) - 1 - bias
+            want = [max(-bias, min(high, exps[x])) for x in magnitudes]
+            got = scale_exponent(np.array([0.0, *magnitudes]), narrow)
+            assert_codes(
+                got,
+                [-bias, *want],
+                lambda i, r=rule, b=bits: f"{r}, S={b}: amax {([0.0, *magnitudes][i]).hex()}",
+            )
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("name", ["mxint4", "mxint8", "mxfp4_e2m1", "mxfp8_e4m3", "mxfp8_e5m2"])
+def test_every_fp32_exponent_with_the_fractions_around_each_threshold(name: str, rule: str) -> None:
+    mx = get_format(name, block_size=1, scale_rule=rule)
+    fractions = {0, 1, 2, 0x3FFFFF, 0x400000, 0x400001, 0x600000, 0x700000, 0x77FFFF, 0x780000}
+    fractions |= {0x7FFFFE, 0x7FFFFF, 0x6FFFFF, 0x600001, 0x7BFFFF, 0x7C0000, 0x7EFFFF, 0x7F0000}
+    patterns = (np.arange(255)[:, None] << 23 | np.array(sorted(fractions))).astype(np.uint32)
+    values = patterns.ravel().view(np.float32)
+    want = [quantize_block([real(float(x))], mx) for x in values]
+    q = quantize(values[:, None], mx)
+    assert_codes(q.scales, [s for _, s in want], lambda i: float(values[i]).hex())
+    assert_codes(q.codes, [c[0] for c, _ in want], lambda i: float(values[i]).hex())
+
+
+def random_blocks(count: int, size: int, seed: int) -> npt.NDArray[np.float64]:
+    """Blocks of very different kinds: Gaussian, wide, ties, nasty, zeros, special values."""
+    rng = np.random.default_rng(seed)
+    gaussian = rng.normal(size=(count, size))
+    wide = np.ldexp(rng.uniform(-2, 2, (count, size)), rng.integers(-140, 128, (count, size)))
+    ties = rng.integers(-64, 65, (count, size)) * np.ldexp(1.0, rng.integers(-9, 1, (count, 1)))
+    nasty = rng.choice(NASTY, (count, size)) * rng.choice([-1, 1], (count, size))
+    zeros = np.where(rng.random((count, size)) < 0.7, -0.0, rng.normal(size=(count, size)))
+    special = np.where(
+        rng.random((count, size)) < 0.2, rng.choice([np.inf, -np.inf, np.nan], (count, size)), ties
+    )
+    nothing = np.where(rng.random((2, size)) < 0.5, 0.0, -0.0)
+    only_special = rng.choice([np.inf, -np.inf, np.nan, 0.0], (2, size))
+    kinds = [gaussian, wide, ties, nasty, zeros, special, nothing, only_special]
+    return np.concatenate(kinds)
+
+
+def assert_blocks(blocks: npt.NDArray[np.float64], mx: Mx, seed: int = 0) -> None:
+    size = blocks.shape[1]
+    want = [
+        quantize_block([real(x) for x in row], mx, seed, index * size)
+        for index, row in enumerate(blocks.tolist())
+    ]
+    q = quantize(blocks, get_format_like(mx, block_size=size), seed=seed)
+    assert_codes(q.scales, [s for _, s in want], lambda i: f"{mx}: {blocks[i]}")
+    assert_codes(
+        q.codes,
+        [code for codes, _ in want for code in codes],
+        lambda i: f"{mx}: element {i % size} of {blocks[i // size]}",
+    )
+    assert q.has_special == (not np.isfinite(blocks).all())
+
+
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("mx", ALL_MX, ids=label)
+def test_blocks_against_fractions(mx: Mx, rule: str) -> None:
+    blocks = random_blocks(4, 5, seed=41)
+    assert_blocks(blocks, get_format_like(mx, scale_rule=rule))
+    assert_blocks(blocks, get_format_like(mx, scale_rule=rule, scale_bits=4))
+
+
+@pytest.mark.parametrize("mode", [*MODES, "stochastic"])
+@pytest.mark.parametrize("name", ["mxint4", "mxint8", "mxfp4_e2m1", "mxfp8_e4m3", "mxfp4_e3m0"])
+def test_every_rounding_mode(name: str, mode: str) -> None:
+    blocks = random_blocks(8, 7, seed=43)
+    for bits in (8, 5, 2):
+        assert_blocks(blocks, get_format(name, rounding=mode, scale_bits=bits), seed=-3)
+    assert_blocks(blocks, get_format(name, rounding=mode, scale_rule="even"), seed=2**70 + 1)
+
+
+@pytest.mark.parametrize("mx", ALL_MX, ids=label)
+def test_dequantize_is_code_times_scale(mx: Mx) -> None:
+    rng = np.random.default_rng(2)
+    for bits in (8, 3):
+        narrow = get_format_like(mx, block_size=4, scale_bits=bits)
+        codes = rng.integers(0, 1 << mx.element.width_bits, (20, 4))
+        scales = rng.integers(0, 1 << bits, (20, 1))
+        scales[:3, 0] = [0, (1 << bits) - 1, (1 << bits) - 2]
+        values = golden.MxArray(codes=codes, scales=scales, mx=narrow, axis=1).dequantize()
+        want = [
+            [float(x) for x in block_values(row, int(scale[0]), narrow)]
+            for row, scale in zip(codes.tolist(), scales, strict=True)
+        ]
+        np.testing.assert_array_equal(values, want)
+        number = ~np.isnan(values)
+        np.testing.assert_array_equal(np.signbit(values)[number], np.signbit(want)[number])
+
+
+def test_dequantize_rounds_once_to_a_narrower_dtype() -> None:
+    q = quantize([[1.0, 0.3]], get_format("mxint8", block_size=2))
+    for dtype in (np.float16, np.float32, ml_dtypes.bfloat16):
+        assert q.dequantize(dtype).dtype == dtype
+        np.testing.assert_array_equal(q.dequantize(dtype).astype(float), q.dequantize())
+
+
+# --- idempotence ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("rule", ["floor", "ceil", "even", "rceil"])
+@pytest.mark.parametrize("mx", [*MX_FORMATS, *UNNAMED], ids=label)
+def test_quantising_twice_changes_nothing(mx: Mx, rule: str) -> None:
+    rng = np.random.default_rng(51)
+    blocks = random_blocks(300, 6, seed=50)
+    blocks = blocks[np.isfinite(blocks).all(axis=1)]
+    grid = rng.integers(-200, 201, (4000, 6)) / 64
+    for bits in (8, 4, 2):
+        fmt = get_format_like(mx, block_size=6, scale_rule=rule, scale_bits=bits)
+        for x in (blocks, grid):
+            once = quantize(x, fmt).dequantize()
+            twice = quantize(once, fmt).dequantize()
+            wrong = np.flatnonzero((once != twice).any(axis=1))
+            assert not wrong.size, f"{x[wrong[0]]} -> {once[wrong[0]]} -> {twice[wrong[0]]}"
+
+
+def test_codes_may_differ_where_values_do_not() -> None:
+    """A negative that underflows at the smallest scale keeps its sign once, in an all-zero block
+    not twice; and `ceil` takes a smaller scale when amax rounds down to a power of two."""
+    mx = get_format("mxfp4_e2m1", block_size=1)
+    once = quantize([-1e-45], mx)
+    assert (once.codes.tolist(), once.scales.tolist()) == ([8], [0])
+    assert quantize(once.dequantize(), mx).codes.tolist() == [0]
+    mx = get_format("mxint4", block_size=1, scale_rule="ceil")
+    once = quantize([0.51], mx)
+    assert (once.codes.tolist(), once.scales.tolist()) == ([2], [127])
+    twice = quantize(once.dequantize(), mx)
+    assert (twice.codes.tolist(), twice.scales.tolist()) == ([4], [126])
+
+
+def test_floor_with_the_full_range_is_not_idempotent_smallest_case() -> None:
+    """-1.5 becomes -2, which moves the next scale, where 1 is a tie that goes to 0."""
+    mx = get_format("mxint2", block_size=2, symmetric=False)
+    once = quantize([-1.5, 1.0], mx)
+    twice = quantize(once.dequantize(), mx)
+    assert (once.codes.tolist(), once.scales.tolist()) == ([2, 1], [127])
+    assert once.dequantize().tolist() == [-2.0, 1.0]
+    assert (twice.codes.tolist(), twice.scales.tolist()) == ([3, 0], [128])
+    assert twice.dequantize().tolist() == [-2.0, 0.0]
+
+
+def test_mase_is_not_idempotent_smallest_case() -> None:
+    """MXINT2 halves 1.0 every time; in MXINT4 a power of two that came from rounding is clipped."""
+    x, seen = np.array([1.0]), []
+    for _ in range(4):
+        x = quantize(x, get_format("mxint2", block_size=1, scale_rule="mase")).dequantize()
+        seen.append(x[0])
+    assert seen == [0.5, 0.25, 0.125, 0.0625]
+    mx = get_format("mxint4", block_size=1, scale_rule="mase")
+    assert quantize([0.5625], mx).dequantize().tolist() == [0.5]
+    assert quantize([0.5], mx).dequantize().tolist() == [0.4375]
+
+
+@pytest.mark.parametrize("mx", [f for f in ALL_MX if f.symmetric], ids=label)
+def test_symmetric_formats_are_odd_functions(mx: Mx) -> None:
+    blocks = random_blocks(20, 6, seed=60)
+    blocks = blocks[np.isfinite(blocks).all(axis=1)]
+    for rule in RULES:
+        fmt = get_format_like(mx, block_size=6, scale_rule=rule)
+        np.testing.assert_array_equal(
+            quantize(-blocks, fmt).dequantize(), -quantize(blocks, fmt).dequantize()
+        )
+
+
+@pytest.mark.parametrize("mx", ALL_MX, ids=label)
+def test_rceil_never_clips_and_no_smaller_scale_would_do(mx: Mx) -> None:
+    fmt = get_format_like(mx, scale_rule="rceil")
+    largest = exact(scalar(mx.element).max_value)
+    for x in NASTY:
+        exp = int(scale_exponent(np.array([x]), fmt)[0])
+        assert exp == 127 or Fraction(x) <= largest * pow2(exp)
+        assert exp == -127 or Fraction(x) > largest * pow2(exp - 1)
+
+
+# --- shapes, axes, dtypes ------------------------------------------------------------------------
+
+SMALL_FLOATS = st.floats(-1e3, 1e3, width=32)
+SHAPES = hnp.array_shapes(min_dims=1, max_dims=4, max_side=7)
+FORMATS = st.sampled_from(["mxint4", "mxint8", "mxfp4_e2m1", "mxfp8_e4m3", "mxint12"])
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_any_axis_equals_the_transposed_array(data: st.DataObject) -> None:
+    x = data.draw(hnp.arrays(np.float32, SHAPES, elements=SMALL_FLOATS))
+    axis = data.draw(st.integers(-x.ndim, x.ndim - 1))
+    mx = get_format(data.draw(FORMATS), block_size=data.draw(st.integers(1, 9)))
+    q = quantize(x, mx, axis)
+    assert q.shape == q.codes.shape == x.shape
+    assert q.axis == axis % x.ndim
+    blocks = -(-x.shape[axis] // mx.block_size)
+    assert q.scales.shape == tuple(
+        blocks if i == axis % x.ndim else n for i, n in enumerate(x.shape)
+    )
+    moved = quantize(np.ascontiguousarray(np.moveaxis(x, axis, -1)), mx)
+    np.testing.assert_array_equal(np.moveaxis(q.codes, axis, -1), moved.codes)
+    np.testing.assert_array_equal(np.moveaxis(q.scales, axis, -1), moved.scales)
+    np.testing.assert_array_equal(np.moveaxis(q.dequantize(), axis, -1), moved.dequantize())
+
+
+@settings(max_examples=150, deadline=None)
+@given(st.data())
+def test_each_row_is_its_own_blocks_whatever_the_batch(data: st.DataObject) -> None:
+    rows, length = data.draw(st.integers(1, 6)), data.draw(st.integers(1, 40))
+    x = data.draw(hnp.arrays(np.float32, (rows, length), elements=SMALL_FLOATS))
+    size = data.draw(st.integers(1, 33))
+    mx = get_format(data.draw(FORMATS), block_size=size)
+    q = quantize(x, mx)
+    for row, first in itertools.product(range(rows), range(0, length, size)):
+        block = [real(float(v)) for v in x[row, first : first + size]]
+        codes, scale = quantize_block(block, mx)  # a ragged tail is a short block
+        assert q.codes[row, first : first + size].tolist() == codes
+        assert q.scales[row, first // size] == scale
+
+
+@settings(max_examples=100, deadline=None)
+@given(
+    hnp.arrays(np.uint16, hnp.array_shapes(max_dims=2, max_side=40)),
+    FORMATS,
+    st.sampled_from(["float16", "bfloat16"]),
+)
+def test_half_dtypes_widen_exactly(bits: npt.NDArray[np.uint16], name: str, dtype: str) -> None:
+    x = bits.view(np.float16 if dtype == "float16" else ml_dtypes.bfloat16)
+    with np.errstate(invalid="ignore"):
+        wide = x.astype(np.float64)
+    mx = get_format(name, block_size=8)
+    assert_arrays(quantize(x, mx), quantize(wide, mx), dtype)
+
+
+def test_fp64_is_rounded_from_fp64() -> None:
+    mx = get_format("mxfp4_e2m1", block_size=2)
+    assert quantize(np.array([4.0, 2.5 + 2**-40]), mx).dequantize().tolist() == [4.0, 3.0]
+    assert quantize(np.array([4.0, 2.5], dtype=np.float32), mx).dequantize().tolist() == [4.0, 2.0]
+
+
+def test_integers_and_booleans_are_numbers() -> None:
+    mx = get_format("mxint8", block_size=4)
+    assert quantize([1, -2, 3, 0], mx).dequantize().tolist() == [1, -2, 3, 0]
+    assert quantize([True, False], mx).dequantize().tolist() == [1, 0]
+
+
+def test_byte_order_and_strides_do_not_matter() -> None:
+    x = np.random.default_rng(0).normal(size=(6, 64)).astype(np.float32)
+    mx = get_format("mxint6")
+    for other in (x.astype(">f4"), np.asfortranarray(x), np.repeat(x, 2, axis=1)[:, ::2]):
+        assert_arrays(quantize(other, mx), quantize(x, mx), "strides")
+
+
+def test_the_input_is_not_written() -> None:
+    x = np.random.default_rng(0).normal(size=(4, 64)).astype(np.float32)
+    before = x.copy()
+    x.flags.writeable = False
+    for name in ("mxint8", "mxfp4_e2m1", "mxint16"):
+        quantize(x, get_format(name))
+    np.testing.assert_array_equal(x, before)
+
+
+def test_stochastic_bits_follow_the_position_in_the_padded_array() -> None:
+    mx = get_format("mxint4", block_size=4, rounding="stochastic")
+    x = np.random.default_rng(3).normal(size=(5, 6))
+    padded = np.zeros((5, 8))
+    padded[:, :6] = x
+    whole = quantize(padded, mx, seed=9)
+    np.testing.assert_array_equal(quantize(x, mx, seed=9).codes, whole.codes[:, :6])
+    np.testing.assert_array_equal(
+        quantize(x.T, mx, axis=0, seed=9).codes.T, quantize(x, mx, seed=9).codes
+    )
+
+
+def test_stochastic_rounding_is_right_on_average() -> None:
+    mx = get_format("mxint4", block_size=2, rounding="stochastic")
+    x = np.tile([1.0, 0.3], (20000, 1))
+    mean = float(quantize(x, mx, seed=np.int64(1)).dequantize()[:, 1].mean())
+    # one draw is 0.25 or 0.5 with variance 0.25^2 * 0.2 * 0.8; six standard errors of the mean
+    assert abs(mean - 0.3) < 6 * 0.25 * math.sqrt(0.16 / 20000)
+
+
+# --- special blocks and bad input ----------------------------------------------------------------
+
+
+def test_a_special_value_spoils_its_block_only() -> None:
+    mx = get_format("mxint8", block_size=2)
+    q = quantize([1.0, np.nan, 1.0, 0.5, -np.inf, 3.0], mx)
+    assert q.scales.tolist() == [255, 127, 255]
+    assert q.codes.tolist() == [0, 0, 64, 32, 0, 0]
+    assert q.has_special
+    np.testing.assert_array_equal(q.dequantize(), [np.nan, np.nan, 1, 0.5, np.nan, np.nan])
+    np.testing.assert_array_equal(q.scale_values(), [np.nan, 1, np.nan])
+
+
+def test_without_a_nan_scale_specials_become_the_largest_elements() -> None:
+    mx = get_format("mxint4", block_size=4, scale_bits=4)
+    q = quantize([1.0, np.inf, -np.inf, np.nan], mx)
+    assert (q.codes.tolist(), q.scales.tolist()) == ([4, 7, 9, 7], [7])
+    q = quantize([np.inf, -np.inf, np.nan, -0.0], mx)
+    assert (q.codes.tolist(), q.scales.tolist()) == ([7, 9, 7, 0], [0])
+
+
+def test_an_all_zero_block_is_all_zero_codes() -> None:
+    for name in ("mxint8", "mxfp4_e2m1", "mxfp16_e5m10"):
+        q = quantize(np.full((2, 4), -0.0), get_format(name, block_size=4))
+        assert not q.codes.any()
+        assert not q.scales.any()
+
+
+def test_strict_names_the_first_special_value() -> None:
+    x = np.zeros((3, 50), dtype=np.float32)
+    x[2, 41] = -np.inf
+    with pytest.raises(FormatError) as caught:
+        quantize(x, get_format("mxfp8_e4m3"), strict=True)
+    assert str(caught.value) == (
+        "quantize to mxfp8_e4m3: -inf at row 2, position 41 along the block axis; "
+        "strict mode needs finite values"
+    )
+    big = np.zeros((70_000, 2))
+    big[69_999, 1] = np.nan
+    with pytest.raises(FormatError, match=r"nan at row 69999, position 1 along the block axis"):
+        quantize(big, get_format("mxint4"), strict=True)
+    assert not quantize(np.ones(3), get_format("mxint4"), strict=True).has_special
+
+
+@pytest.mark.parametrize(
+    ("x", "axis", "message"),
+    [
+        (
+            np.ones((2, 3)),
+            2,
+            "quantize: axis 2 does not exist in shape (2, 3); allowed: -2..1",
+        ),
+        (
+            np.ones((2, 3)),
+            -3,
+            "quantize: axis -3 does not exist in shape (2, 3); allowed: -2..1",
+        ),
+        (
+            np.ones((2, 0)),
+            -1,
+            "quantize: need at least one value along an axis, got shape (2, 0)",
+        ),
+        (1.0, -1, "quantize: need at least one value along an axis, got shape ()"),
+        ([], -1, "quantize: need at least one value along an axis, got shape (0,)"),
+        ([1j], -1, "quantize: need real numbers of at most 64 bits, got dtype complex128"),
+        (["a"], -1, "quantize: need real numbers of at most 64 bits, got dtype <U1"),
+        (
+            np.ones(2, dtype=np.longdouble),
+            -1,
+            f"quantize: need real numbers of at most 64 bits, got dtype {np.dtype(np.longdouble)}",
+        ),
+    ],
+)
+def test_bad_input_is_named(x: npt.ArrayLike, axis: int, message: str) -> None:
+    with pytest.raises(FormatError) as caught:
+        quantize(x, get_format("mxint8"), axis)
+    assert str(caught.value) == message
+
+
+def test_a_scalar_format_is_no_block_format() -> None:
+    with pytest.raises(FormatError, match=r"quantize needs an Mx format such as get_format"):
+        quantize([1.0], get_format("e4m3"))
+
+
+def test_quantize_blocks_is_what_quantize_does() -> None:
+    blocks = random_blocks(3, 32, seed=70)
+    for mx in (get_format("mxint8"), get_format("mxfp6_e3m2", scale_bits=5)):
+        codes, scales = quantize_blocks(blocks, mx)
+        q = quantize(blocks, mx)
+        np.testing.assert_array_equal(q.codes, codes)
+        np.testing.assert_array_equal(q.scales[:, 0], scales)
+
+
+def test_quantised_elements_are_never_special() -> None:
+    blocks = random_blocks(200, 8, seed=71)
+    for mx in ALL_MX:
+        element = scalar(mx.element)
+        for bits in (8, 3):
+            codes = quantize(blocks, get_format_like(mx, scale_bits=bits)).codes
+            assert not any(is_special(element.value(int(c))) for c in np.unique(codes))
+            if isinstance(mx.element, FixedPoint) and mx.symmetric:
+                assert not (codes == 1 << (mx.element.width_bits - 1)).any()
