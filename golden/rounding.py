@@ -63,10 +63,10 @@ def round_to_unit(
     Returns:
         int64 magnitude: base plus units of the last place.
     """
-    drop = np.clip(drop_bits, 0, 62)  # 62 already discards everything and is below one half
+    drop = np.clip(drop_bits, 0, 62)  # 62 already discards everything
     kept = significand >> drop
     rest = significand - (kept << drop)
-    half = np.where(drop > 0, np.int64(1) << np.maximum(drop - 1, 0), np.int64(1))
+    half = np.int64(1) << np.clip(drop_bits - 1, 0, 62)  # 1 where nothing is dropped: never reached
     if rounding is Rounding.RNE:
         up = (rest > half) | ((rest == half) & ((base + kept) & 1 == 1))
     elif rounding is Rounding.RNA:
