@@ -1,0 +1,326 @@
+"""Formats as data: derived facts, the registry, SystemVerilog parameters, error texts."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError, replace
+
+import ml_dtypes
+import numpy as np
+import pytest
+
+from plena_cosim.golden import (
+    FORMATS,
+    FixedPoint,
+    FormatError,
+    Minifloat,
+    Mx,
+    Overflow,
+    Rounding,
+    ScaleRule,
+    Specials,
+    get_format,
+    mxfp,
+    mxint,
+)
+from plena_cosim.golden.formats import OCP_MX_NAMES, code_dtype, sv_rounding
+
+from .oracle import Float, exact, floor_log2, scalar
+from .samples import FIXED_POINTS, REGISTERED, UNUSUAL, label
+
+# name: (E, M, bias, largest, smallest normal, smallest, NaN, Inf), from the standards' tables
+STANDARD = {
+    "e2m1": (2, 1, 1, 6.0, 1.0, 0.5, None, None),
+    "e2m3": (2, 3, 1, 7.5, 1.0, 0.125, None, None),
+    "e3m2": (3, 2, 3, 28.0, 0.25, 0.0625, None, None),
+    "e4m3": (4, 3, 7, 448.0, 2.0**-6, 2.0**-9, 0x7F, None),
+    "e5m2": (5, 2, 15, 57344.0, 2.0**-14, 2.0**-16, 0x7E, 0x7C),
+    "fp16": (5, 10, 15, 65504.0, 2.0**-14, 2.0**-24, 0x7E00, 0x7C00),
+    "bf16": (
+        8,
+        7,
+        127,
+        float(ml_dtypes.finfo("bfloat16").max),
+        2.0**-126,
+        2.0**-133,
+        0x7FC0,
+        0x7F80,
+    ),
+    "fp32": (8, 23, 127, float(np.finfo("f4").max), 2.0**-126, 2.0**-149, 0x7FC00000, 0x7F800000),
+    "e6m5": (6, 5, 31, 2.0**32 * 1.96875, 2.0**-30, 2.0**-35, None, None),
+    "e1m2": (1, 2, 0, 3.5, 2.0, 0.5, None, None),
+    "e3m4": (3, 4, 3, 31.0, 0.25, 2.0**-6, None, None),
+}
+
+
+@pytest.mark.parametrize("name", STANDARD)
+def test_facts_of_the_standards(name: str) -> None:
+    fmt = get_format(name)
+    exp_bits, man_bits, bias, largest, normal, smallest, nan, inf = STANDARD[name]
+    assert (fmt.exp_bits, fmt.man_bits, fmt.bias_value) == (exp_bits, man_bits, bias)
+    assert (fmt.max_value, fmt.min_normal, fmt.min_subnormal) == (largest, normal, smallest)
+    assert (fmt.has_nan, fmt.has_inf) == (nan is not None, inf is not None)
+    assert not fmt.has_nan or fmt.nan_code == nan
+    assert not fmt.has_inf or fmt.inf_code == inf
+
+
+@pytest.mark.parametrize("fmt", [*REGISTERED, *UNUSUAL], ids=label)
+def test_derived_facts(fmt: Minifloat) -> None:
+    oracle = scalar(fmt)
+    assert isinstance(oracle, Float)
+    assert fmt.width_bits == oracle.width
+    assert fmt.precision == oracle.man_bits + 1
+    assert (fmt.max_code, fmt.sign_mask) == (oracle.finite_count - 1, oracle.sign)
+    assert fmt.max_value == oracle.max_value
+    assert fmt.emax == floor_log2(exact(oracle.max_value))
+    assert math.ldexp(1.0, fmt.lsb_exp) == fmt.min_subnormal == oracle.unit
+    assert fmt.min_normal == exact(oracle.value(1 << oracle.man_bits))
+    assert fmt.emin == floor_log2(exact(fmt.min_normal))
+
+
+@pytest.mark.parametrize("fmt", FIXED_POINTS, ids=label)
+def test_derived_facts_of_fixed_point(fmt: FixedPoint) -> None:
+    oracle = scalar(fmt)
+    assert (fmt.width_bits, fmt.max_code, fmt.max_value) == (
+        oracle.width,
+        (1 << (oracle.width - 1)) - 1,
+        oracle.max_value,
+    )
+    assert math.ldexp(1.0, fmt.lsb_exp) == oracle.unit
+    assert not fmt.has_nan
+
+
+def test_every_name_of_the_registry_is_its_spec() -> None:
+    for name, fmt in FORMATS.items():
+        assert fmt.name == name
+        assert get_format(name) is fmt
+        assert get_format(name.upper()) is fmt
+
+
+def test_the_registry_holds_what_it_should() -> None:
+    scalars = [
+        "e1m2",
+        "e2m1",
+        "e2m3",
+        "e3m2",
+        "e3m4",
+        "e4m3",
+        "e5m2",
+        "fp16",
+        "bf16",
+        "fp32",
+        "e6m5",
+        "e5m6",
+        "e4m7",
+    ]
+    assert set(FORMATS) >= {*scalars, *OCP_MX_NAMES, *(f"mxint{w}" for w in range(2, 17))}
+
+
+def test_names_by_numbers() -> None:
+    assert get_format("fp12") is get_format("e6m5")
+    assert get_format("e3m7") == Minifloat(exp_bits=3, man_bits=7)
+    assert get_format("e3m7").name == "e3m7"
+    assert get_format("q12.20") == FixedPoint(int_bits=12, frac_bits=20)
+    assert get_format("mxfp11_e3m7").element == Minifloat(exp_bits=3, man_bits=7)
+    assert get_format("mxint5") == mxint(5) == Mx(element=FixedPoint(int_bits=2, frac_bits=3))
+    assert mxfp(5, 2).element is get_format("e5m2")
+    assert mxfp(4, 3).element.specials is Specials.OCP_NAN
+    assert mxfp(5, 10).element.specials is Specials.NONE
+
+
+def test_overrides_replace_fields_only() -> None:
+    fmt = get_format("mxint4", block_size=16, scale_rule="even", rounding="rna", symmetric=False)
+    assert (fmt.name, fmt.block_size, fmt.scale_bits) == ("mxint4", 16, 8)
+    assert (fmt.scale_rule, fmt.rounding) == (ScaleRule.EVEN, Rounding.RNA)
+    assert not fmt.element.symmetric
+    assert replace(fmt, symmetric=True).element.symmetric
+    assert get_format("q16.16", wrap=True).wrap
+    assert get_format("e4m3", specials="none").max_value == 480.0
+
+
+def test_specs_are_values() -> None:
+    assert Minifloat(exp_bits=4, man_bits=3, specials="ocp_nan", name="x") == get_format("e4m3")
+    assert hash(get_format("mxint8", block_size=32)) == hash(get_format("mxint8"))
+    with pytest.raises(FrozenInstanceError):
+        get_format("bf16").bias = 3
+
+
+def test_scale_facts() -> None:
+    ranges = {
+        (m.scale_bits, m.scale_bias, m.min_scale_exp, m.max_scale_exp, m.scale_nan_code)
+        for m in (get_format("mxint8", scale_bits=s) for s in (2, 4, 7, 8))
+    }
+    assert ranges == {
+        (2, 1, -1, 2, None),
+        (4, 7, -7, 8, None),
+        (7, 63, -63, 64, None),
+        (8, 127, -127, 127, 255),
+    }
+    assert get_format("mxfp6_e3m2", block_size=16, scale_bits=4).bits_per_value == 6.25
+
+
+def test_code_dtypes() -> None:
+    assert [code_dtype(w) for w in (2, 8, 9, 16, 17, 32)] == [
+        np.uint8,
+        np.uint8,
+        np.uint16,
+        np.uint16,
+        np.uint32,
+        np.uint32,
+    ]
+
+
+def test_sv_parameters() -> None:
+    assert get_format("e4m3").sv_parameters("Src") == {
+        "SrcExpW": 4,
+        "SrcManW": 3,
+        "SrcBias": 7,
+        "SrcSpecials": 1,
+    }
+    assert [get_format(n).sv_parameters()["Specials"] for n in ("bf16", "e2m1")] == [0, 2]
+    q = FixedPoint(int_bits=16, frac_bits=12, wrap=True)
+    assert q.sv_parameters("Acc") == {"AccExpW": 0, "AccManW": 12, "AccIntW": 16, "AccWrap": 1}
+    mx = get_format("mxfp4_e2m1", scale_rule="rceil", block_size=16, scale_bits=5, rounding="rtz")
+    assert mx.sv_parameters() == {
+        "ElemExpW": 2,
+        "ElemManW": 1,
+        "ElemBias": 1,
+        "ElemSpecials": 2,
+        "BlockSize": 16,
+        "ScaleW": 5,
+        "ScaleRule": 3,
+        "Symmetric": 1,
+        "Rounding": 2,
+    }
+    assert get_format("mxint4").sv_parameters("A") == {
+        "AExpW": 0,
+        "AManW": 2,
+        "BlockSize": 32,
+        "AScaleW": 8,
+        "AScaleRule": 0,
+        "ASymmetric": 1,
+        "ARounding": 0,
+    }
+    assert [sv_rounding(m) for m in ("rne", "rna", "rtz", "rup", "rdown")] == [0, 1, 2, 3, 4]
+    order = ("floor", "ceil", "even", "rceil", "mase")
+    rules = [get_format("mxint8", scale_rule=r).sv_parameters()["ScaleRule"] for r in order]
+    assert rules == [0, 1, 2, 3, 4]
+
+
+def test_enums_by_value() -> None:
+    assert {s.value for s in Overflow} == {"saturate", "ieee"}
+    assert {s.value for s in Specials} == {"ieee", "ocp_nan", "none"}
+
+
+BAD: list[tuple[Callable[[], object], str]] = [
+    (
+        lambda: get_format("mxint_4"),
+        "unknown format 'mxint_4'; known: e1m2, e2m1, .*, fp12, and e{E}m{M}, q{I}.{F}, mxint{W}, "
+        "mxfp{W}_e{E}m{M} with other numbers. Did you mean 'mxint4'?",
+    ),
+    (lambda: get_format("bfloat16"), "unknown format 'bfloat16'; known: .*"),
+    (lambda: get_format("BF61"), "unknown format 'BF61'; .* Did you mean 'bf16'?"),
+    (
+        lambda: get_format("mxint4", blocksize=8),
+        "mxint4 has no field 'blocksize'; known: block_size, scale_bits, scale_rule, symmetric, "
+        "rounding. Did you mean 'block_size'?",
+    ),
+    (lambda: get_format("mxint4", element=1), "mxint4 has no field 'element'; known: .*"),
+    (lambda: get_format("mxint1"), "mxint: width must be an integer in 2..16, got 1"),
+    (lambda: get_format("mxint17"), "mxint: width must be an integer in 2..16, got 17"),
+    (lambda: mxint(True), "mxint: width must be an integer in 2..16, got True"),
+    (lambda: get_format("mxfp8_e3m3"), "mxfp8_e3m3: e3m3 has 7 bits"),
+    (lambda: mxfp(6, 1), "mxfp: exponent width must be an integer in 1..5, got 6"),
+    (lambda: mxfp(2, 11), "mxfp: fraction width must be an integer in 0..10, got 11"),
+    (lambda: get_format("e9m3"), "Minifloat: exp_bits must be an integer in 1..8, got 9"),
+    (lambda: get_format("e4m24"), "Minifloat: man_bits must be an integer in 0..23, got 24"),
+    (
+        lambda: Minifloat(exp_bits=4, man_bits=3, bias=-257),
+        "Minifloat: bias must be an integer in -256..512, got -257",
+    ),
+    (
+        lambda: Minifloat(exp_bits=4, man_bits=3, specials="ocp"),
+        "unknown specials 'ocp'; known: ieee, ocp_nan, none. Did you mean 'ocp_nan'?",
+    ),
+    (
+        lambda: Minifloat(exp_bits=1, man_bits=3, specials="ieee"),
+        "Minifloat: specials 'ieee' needs exp_bits >= 2 and man_bits >= 1",
+    ),
+    (
+        lambda: Minifloat(exp_bits=3, man_bits=0, specials="ocp_nan", name="x"),
+        "x: specials 'ocp_nan' needs man_bits >= 1",
+    ),
+    (lambda: get_format("q0.8"), "FixedPoint: int_bits must be an integer in 1..32, got 0"),
+    (
+        lambda: get_format("q16.17"),
+        "FixedPoint: int_bits + frac_bits must be an integer in 2..32, got 33",
+    ),
+    (
+        lambda: FixedPoint(int_bits=2, frac_bits=2, wrap=True, symmetric=True),
+        "FixedPoint: wrap and symmetric exclude each other",
+    ),
+    (
+        lambda: get_format("q2.2", wrap="no"),
+        "q2.2: wrap must be true or false, got 'no'",
+    ),
+    (
+        lambda: get_format("mxint8", block_size=0),
+        "mxint8: block_size must be an integer in 1..4096, got 0",
+    ),
+    (
+        lambda: get_format("mxint8", block_size=4097),
+        "mxint8: block_size must be an integer in 1..4096, got 4097",
+    ),
+    (
+        lambda: get_format("mxint8", block_size=32.0),
+        "mxint8: block_size must be an integer in 1..4096, got 32.0",
+    ),
+    (
+        lambda: get_format("mxint8", scale_bits=9),
+        "mxint8: scale_bits must be an integer in 2..8, got 9",
+    ),
+    (
+        lambda: get_format("mxint8", scale_rule="flor"),
+        "unknown scale rule 'flor'; known: floor, ceil, even, rceil, mase. Did you mean 'floor'?",
+    ),
+    (
+        lambda: get_format("mxint8", rounding="near"),
+        "unknown rounding mode 'near'; known: rne, rna, rtz, rup, rdown, stochastic",
+    ),
+    (
+        lambda: get_format("mxint8", symmetric=1),
+        "mxint8: symmetric must be true or false, got 1",
+    ),
+    (
+        lambda: Mx(element="e2m1"),  # type: ignore[arg-type]
+        "Mx: element must be a Minifloat or FixedPoint, got 'e2m1'",
+    ),
+    (
+        lambda: Mx(element=get_format("q8.8")),
+        "Mx: an MXINT element is q2.0 … q2.14 (2 to 16 bits), got q8.8",
+    ),
+    (
+        lambda: Mx(element=get_format("q2.4", wrap=True), symmetric=False),
+        "Mx: an MXINT element saturates; wrap must be false",
+    ),
+    (
+        lambda: Mx(element=get_format("bf16")),
+        "Mx: an MXFP element has 1..5 exponent and 0..10 fraction bits, got bf16",
+    ),
+    (lambda: get_format("e2m1").nan_code, "e2m1 has no NaN"),
+    (lambda: get_format("e4m3").inf_code, "e4m3 has no Inf"),
+    (
+        lambda: sv_rounding("stochastic"),
+        "stochastic rounding is not available in RTL; use rne, rna, rtz, rup or rdown",
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "message"), BAD, ids=[message[:40] for _, message in BAD])
+def test_bad_formats_are_named(make: Callable[[], object], message: str) -> None:
+    with pytest.raises(FormatError) as caught:
+        make()
+    pattern = re.escape(message).replace(re.escape(".*"), ".*")
+    assert re.fullmatch(pattern, str(caught.value)), str(caught.value)
