@@ -40,8 +40,6 @@ module plena_normalize
 
     assign right = -exp_i;
     assign shift = exp_i >= 0 ? '0 : ((right >> ShiftW) != 0) ? '1 : ShiftW'(right);
-    assign exp_o = exp_i >= 0 ? exp_i[ExpOutW-1:0] : '0;
-
     plena_shift_sticky #(
       .InW   (DataW),
       .OutW  (OutW),
@@ -54,6 +52,8 @@ module plena_normalize
       .sticky_o(sticky_o),
       .over_o  (unused_over)
     );
+
+    assign exp_o = sig_o[ManW] ? exp_i[ExpOutW-1:0] : '0;
   end else begin : gen_both
     // Shift left by `left` = shift right by 2^PlaceW - 1 - left, which is ~left: no subtraction.
     // A negative `left` sets the bit above; from -2^PlaceW on, which is at least OutW, nothing

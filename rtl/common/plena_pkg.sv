@@ -32,7 +32,7 @@ package plena_pkg;
   // Whether widths and specials make a minifloat; the limits of golden.Minifloat.
   function automatic bit is_minifloat(int unsigned exp_w, int unsigned man_w, int bias,
                                       int unsigned specials);
-    bit fits = exp_w >= 1 && exp_w <= 8 && man_w <= 23 && bias >= -512 && bias <= 512;
+    bit fits = exp_w >= 1 && exp_w <= 8 && man_w <= 23 && bias >= -256 && bias <= 512;
     case (specials)
       SpecialsIeee:   return fits && exp_w >= 2 && man_w >= 1;
       SpecialsOcpNan: return fits && man_w >= 1;
@@ -41,10 +41,12 @@ package plena_pkg;
     endcase
   endfunction
 
-  // Whether widths make a fixed-point format; the limits of golden.FixedPoint.
-  function automatic bit is_fixed(int unsigned int_w, int unsigned frac_w);
-    return int_w >= 1 && int_w <= 32 && frac_w <= 31 && int_w + frac_w >= 2
-        && int_w + frac_w <= 32;
+  // Whether parameters make a scalar format: fixed point if exp_w == 0, else a minifloat. The limits
+  // of a fixed-point format are those of golden.FixedPoint.
+  function automatic bit is_scalar(int unsigned exp_w, int unsigned man_w, int bias,
+                                   int unsigned specials, int unsigned int_w);
+    if (exp_w != 0) return is_minifloat(exp_w, man_w, bias, specials);
+    return int_w >= 1 && int_w <= 32 && man_w <= 31 && int_w + man_w >= 2 && int_w + man_w <= 32;
   endfunction
 
   // Whether widths make an MX element: exp_w == 0 is MXINT(2 + man_w).
@@ -52,6 +54,11 @@ package plena_pkg;
                                        int unsigned specials);
     if (exp_w == 0) return man_w <= 14;
     return exp_w <= 5 && man_w <= 10 && is_minifloat(exp_w, man_w, bias, specials);
+  endfunction
+
+  // Whether sizes make an MX block; the limits of golden.Mx.
+  function automatic bit is_mx_block(int unsigned block_size, int unsigned scale_w);
+    return block_size >= 1 && block_size <= 4096 && scale_w >= 2 && scale_w <= 8;
   endfunction
 
   // Code of the largest finite magnitude.

@@ -1,0 +1,104 @@
+// An exact number to the code of any scalar format, rounded once: the way out of every cast.
+//
+// Golden twin: golden.codec.encode.
+// Contract:   the top bit of sig_i weighs 2^(exp_i + ExpOffset). ExpW = 0 makes a fixed-point code
+//             of IntW.ManW bits (Wrap, Symmetric: see plena_round_fixed), else a minifloat.
+// Method:     minifloat: plena_normalize, plena_round. Fixed point: align the magnitude to the
+//             grid, plena_round_fixed.
+// Specials:   see the rounders; inf_i and nan_i override the number.
+// Latency:    combinational.
+module plena_fp_pack
+  import plena_pkg::*;
+#(
+  parameter  int unsigned InW       = 8,
+  parameter  int          ExpMin    = 0,              // smallest and largest exp_i
+  parameter  int          ExpMax    = 15,
+  parameter  int          ExpOffset = 0,
+  parameter  int unsigned MaxLz     = InW - 1,        // see plena_normalize
+  parameter  int unsigned ExpW      = 8,
+  parameter  int unsigned ManW      = 7,
+  parameter  int          Bias      = 127,
+  parameter  int unsigned Specials  = SpecialsIeee,
+  parameter  int unsigned IntW      = 2,
+  parameter  bit          Wrap      = 1'b0,
+  parameter  bit          Symmetric = 1'b0,
+  parameter  int unsigned Rounding  = RoundNearestEven,
+  parameter  bit          Saturate  = 1'b1,
+  localparam int unsigned ExpInW    = signed_width(ExpMin, ExpMax),
+  localparam int unsigned Width     = ExpW == 0 ? IntW + ManW : 1 + ExpW + ManW
+) (
+  input  logic                     sign_i,
+  input  logic        [InW-1:0]    sig_i,
+  input  logic signed [ExpInW-1:0] exp_i,
+  input  logic                     inf_i,
+  input  logic                     nan_i,
+  output logic        [Width-1:0]  code_o
+);
+  logic guard, sticky;
+
+  if (ExpW == 0) begin : gen_fixed
+    // Places are counted from the units of the code; -1 is the guard bit. The top bit of sig_i
+    // lands at place exp_i + Place0. Above LastPlace even its last bit is above the code.
+    localparam int          Place0    = ExpOffset + int'(ManW);
+    localparam int          LastPlace = int'(Width) + int'(InW) - 2;
+    localparam int          TopPlace  = max(min(ExpMax + Place0, LastPlace), -1);
+    localparam int          RightMin  = TopPlace - Place0 - ExpMax;
+    localparam int          RightMax  = TopPlace - Place0 - ExpMin;
+    localparam int unsigned RightW    = max(signed_width(RightMin, RightMax), ExpInW);
+    localparam int unsigned TopW      = TopPlace + 2;               // places TopPlace .. -1
+    localparam int unsigned ShiftW    = $clog2(max(min(RightMax, TopW), 1) + 1);
+    localparam int unsigned DataW     = max(InW, TopW);
+
+    logic signed [RightW-1:0] right;
+    logic        [ShiftW-1:0] shift;
+    logic        [Width-1:0]  mag;
+    logic                     above, over;
+
+    assign right = RightW'(TopPlace - Place0) - RightW'(exp_i);
+    assign shift = ShiftW'(right) | {ShiftW{(right >>> ShiftW) != 0}};
+    assign above = right < 0 && sig_i != '0;
+
+    plena_shift_sticky #(
+      .InW(DataW), .OutW(Width + 1), .ShiftW(ShiftW), .Drop(DataW - TopW)
+    ) u_align (
+      .data_i({DataW{right >= 0}} & (DataW'(sig_i) << (DataW - InW))), .shift_i(shift),
+      .data_o({mag, guard}), .sticky_o(sticky), .over_o(over)
+    );
+
+    plena_round_fixed #(
+      .Width(Width), .Wrap(Wrap), .Symmetric(Symmetric), .Rounding(Rounding)
+    ) u_round (
+      .sign_i, .mag_i(mag), .guard_i(guard), .sticky_i(sticky), .over_i(over || above),
+      .inf_i, .nan_i, .code_o
+    );
+  end else begin : gen_minifloat
+    localparam int          FieldOffset = ExpOffset + Bias - 1;
+    localparam int          FieldMin    = ExpMin + FieldOffset;
+    localparam int          FieldMax    = ExpMax + FieldOffset;
+    localparam int unsigned FieldW      = signed_width(FieldMin, FieldMax);
+    localparam int unsigned SumW        = max(FieldW, ExpInW);
+    // A normal number has no more leading zeros than its field above 1.
+    localparam int unsigned UsefulLz    = max(min(MaxLz, FieldMax), 0);
+
+    logic signed [FieldW-1:0] field;
+    logic        [FieldW-2:0] exp;
+    logic        [ManW:0]     sig;
+
+    assign field = FieldW'(SumW'(exp_i) + SumW'(FieldOffset));
+
+    plena_normalize #(
+      .InW(InW), .ManW(ManW), .ExpMin(FieldMin), .ExpMax(FieldMax), .MaxLz(UsefulLz)
+    ) u_normalize (
+      .sig_i, .exp_i(field),
+      .exp_o(exp), .sig_o(sig), .guard_o(guard), .sticky_o(sticky)
+    );
+
+    plena_round #(
+      .ExpW(ExpW), .ManW(ManW), .Specials(Specials), .Rounding(Rounding), .Saturate(Saturate),
+      .ExpInW(FieldW - 1)
+    ) u_round (
+      .sign_i, .exp_i(exp), .sig_i(sig), .guard_i(guard), .sticky_i(sticky),
+      .inf_i, .nan_i, .code_o
+    );
+  end
+endmodule
