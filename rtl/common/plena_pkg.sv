@@ -84,6 +84,18 @@ package plena_pkg;
     return specials == SpecialsIeee ? ones - (32'd1 << (man_w - 1)) + 1 : ones;
   endfunction
 
+  // Width of an exact product of two MX elements, in units of both last places. An MXINT magnitude
+  // has man_w + 1 bits or is a single power of two above them: only two of those need another bit.
+  function automatic int unsigned mx_product_width(
+      int unsigned a_exp_w, int unsigned a_man_w, int unsigned a_specials,
+      int unsigned b_exp_w, int unsigned b_man_w, int unsigned b_specials);
+    int unsigned width = (a_man_w + 1) + (b_man_w + 1) + 1;
+    if (a_exp_w == 0 && b_exp_w == 0) return width + 1;
+    if (a_exp_w != 0) width += max_exp_field(a_exp_w, a_specials) - 1;
+    if (b_exp_w != 0) width += max_exp_field(b_exp_w, b_specials) - 1;
+    return width;
+  endfunction
+
   // Bits of a two's complement number that holds low..high, at least 2.
   function automatic int unsigned signed_width(int low, int high);
     int unsigned width = 2;
