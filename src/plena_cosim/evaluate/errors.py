@@ -1,0 +1,21 @@
+"""The one error that evaluation raises for things outside the program."""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+
+class EvaluationError(RuntimeError):
+    """A model, text or file that cannot be had; the message says what to do."""
+
+
+def need(module: str) -> ModuleType:
+    """Import an optional package, or say how to install it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise EvaluationError(
+            f"{module} is not installed ({error}); install plena-cosim[torch]: "
+            "pip install 'plena-cosim[torch]'"
+        ) from None

@@ -1,0 +1,103 @@
+"""The work behind `plena eval ppl`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from plena_cosim.golden import HardwareConfig
+from plena_cosim.passes import ModuleInfo, load_quant_config, quantize_module_transform_pass
+
+from .demo_model import CAVEAT
+from .load import load_model, load_text, text_digest, tokenize
+from .perplexity import evaluate_perplexity
+from .progress import bar, windows
+from .record import describe_run, write_json
+
+
+def run_eval_ppl(
+    *,
+    model: str,
+    text: str,
+    quant_config: Path | None = None,
+    numerics: str = "fake",
+    hardware: Path | None = None,
+    seqlen: int = 512,
+    limit: int | None = None,
+    seed: int = 0,
+    json_path: Path | None = None,
+    cache: Path | None = None,
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """Measure perplexity, print a table, and return (and write) the record.
+
+    Args:
+        model: a folder, an id on the Hugging Face hub, or "demo".
+        text: a UTF-8 file, or "demo".
+        quant_config: a recipe; without one the model runs as it is.
+        numerics: "fake" or "exact".
+        hardware: a machine of configs/hw for exact numerics.
+        seqlen: tokens in a window.
+        limit: read only the first `limit` tokens.
+        seed: of torch, recorded; nothing here draws random numbers by itself.
+        json_path: where the record goes.
+        cache: where demo downloads live; the user's cache directory when None.
+        console: where the table goes.
+
+    Raises:
+        FormatError, EvaluationError: with one clear message each. The recipe is checked first.
+    """
+    console = console or Console()
+    recipe = load_quant_config(quant_config) if quant_config is not None else None
+    machine = HardwareConfig.load(hardware) if hardware is not None else None
+    torch.manual_seed(seed)
+    words = load_text(text, cache=cache)
+    network, tokenizer = load_model(model, cache=cache)
+    info: dict[str, ModuleInfo] = {}
+    if recipe is not None:
+        network, info = quantize_module_transform_pass(
+            network, recipe, numerics=numerics, hw=machine
+        )
+    tokens = tokenize(tokenizer, words, limit=limit)
+    with bar(console) as progress:
+        result = evaluate_perplexity(
+            network,
+            tokens,
+            seqlen=seqlen,
+            decode=tokenizer.decode,
+            progress=windows(progress, "perplexity"),
+        )
+    record = {
+        "model": model,
+        "text": text,
+        "text_sha256": text_digest(words),
+        "quant_config": None if recipe is None else recipe.source,
+        "numerics": numerics if recipe is not None else None,
+        "result": result.as_dict(),
+        "run": describe_run(seed=seed, config_sha256=recipe.sha256 if recipe else None),
+        "modules": {name: entry.as_dict() for name, entry in info.items()},
+    }
+    if model == "demo":
+        record["caveat"] = CAVEAT
+    table = Table(title=f"{model} on {text}")
+    table.add_column("")
+    table.add_column("", justify="right")
+    shown = f"{recipe.source} ({numerics})" if recipe is not None else "none (fp32)"
+    table.add_row("recipe", shown)
+    table.add_row("linear layers replaced", str(len(info)))
+    table.add_row("token perplexity", f"{result.token_perplexity:.4f}")
+    if result.word_perplexity is not None:
+        table.add_row("word perplexity", f"{result.word_perplexity:.4f}")
+    table.add_row("tokens", f"{result.tokens} in {result.windows} windows of {seqlen}")
+    table.add_row("seconds", f"{result.seconds:.1f}")
+    console.print(table)
+    if model == "demo":
+        console.print(CAVEAT, style="dim")
+    if json_path is not None:
+        write_json(json_path, record)
+        console.print(f"record: {json_path}")
+    return record

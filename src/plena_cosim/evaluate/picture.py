@@ -1,0 +1,46 @@
+"""The picture of the demo's perplexity table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from .cache import whole
+from .errors import need
+
+
+def draw(
+    path: Path, rows: Sequence[tuple[str, str, float]], *, baseline: float, caveat: str
+) -> None:
+    """Draw bars of perplexity by format and numerics.
+
+    Args:
+        path: a .png file.
+        rows: (format, numerics, token perplexity).
+        baseline: the perplexity without quantisation, drawn as a line.
+        caveat: small print under the axes.
+    """
+    need("matplotlib").use("Agg")
+    pyplot = need("matplotlib.pyplot")
+    formats = list(dict.fromkeys(name for name, _, _ in rows))
+    kinds = list(dict.fromkeys(kind for _, kind, _ in rows))
+    figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
+    width = 0.8 / len(kinds)
+    for offset, kind in enumerate(kinds):
+        heights = {name: value for name, its_kind, value in rows if its_kind == kind}
+        places = [formats.index(name) + (offset - (len(kinds) - 1) / 2) * width for name in heights]
+        bars = axes.bar(places, list(heights.values()), width * 0.95, label=kind)
+        axes.bar_label(bars, fmt="%.1f", fontsize=8)
+    axes.axhline(
+        baseline, color="black", linewidth=0.8, linestyle="--", label=f"fp32 {baseline:.1f}"
+    )
+    axes.set_yscale("log")
+    axes.set_xticks(range(len(formats)), formats)
+    axes.set_ylabel("token perplexity (log scale)")
+    axes.set_title("SmolLM2-135M-Instruct, weights and activations of linear layers")
+    axes.legend(frameon=False)
+    figure.supxlabel(caveat, fontsize=6)
+    path.unlink(missing_ok=True)
+    with whole(path) as scratch:
+        figure.savefig(scratch, dpi=150)
+    pyplot.close(figure)
