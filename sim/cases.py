@@ -13,7 +13,7 @@ from plena_cosim.golden.ops.registry import OPS, Op, get_op
 from .stimuli import is_exhaustive
 
 SCALAR_BUDGET = 1_500_000
-BLOCK_BUDGET = 32_768
+BLOCK_BUDGET = 65_536
 
 
 @dataclass(frozen=True, kw_only=True)

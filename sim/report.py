@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 import pytest
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
@@ -122,7 +123,9 @@ class Report:
         left = time_text(time_left(self.done, self.total, time.monotonic() - self.began))
         if self.progress is not None:
             task = self.progress.task_ids[0]
-            self.progress.update(task, completed=self.done, description=name, left=f"{left} left")
+            self.progress.update(
+                task, completed=self.done, description=escape(name), left=f"{left} left"
+            )
             return
         now = time.monotonic()
         if now - self.shown >= PLAIN_INTERVAL_SECONDS:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import multiprocessing
 import resource
 import signal
@@ -16,6 +17,7 @@ from plena_cosim.sim.build import PLAYER, Model, build
 from plena_cosim.sim.cache import BuildError, build_once
 from plena_cosim.sim.harness import input_lanes, output_lanes, player_files
 from plena_cosim.sim.sources import SourceError, needed_sources
+from plena_cosim.sim.toolchain import find_toolchain
 
 from .toy import FORMATS, SOURCE, TOY, parameters, write_source, write_toy
 
@@ -110,6 +112,16 @@ def test_compiler_error_leaves_nothing(tmp_path: Path, empty_cache: Path) -> Non
         build(bad, cache=empty_cache)
     assert leftovers(empty_cache) == []
     assert build(good, cache=empty_cache).is_file()
+
+
+def test_ccache_is_used_when_present(tmp_path: Path, empty_cache: Path) -> None:
+    found = find_toolchain()
+    ccache, log = tmp_path / "ccache", tmp_path / "log"
+    ccache.write_text(f'#!/bin/sh\necho "$@" >> {log}\nexec "$@"\n')
+    ccache.chmod(0o755)
+    with_ccache = dataclasses.replace(found, ccache=ccache)
+    assert build(model(write_toy(tmp_path)), cache=empty_cache, toolchain=with_ccache).is_file()
+    assert " -c unity.cpp" in log.read_text()
 
 
 def _in_child(rtl: Path, cache: Path, *, before: str = "") -> subprocess.Popen[str]:

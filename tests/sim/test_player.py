@@ -148,6 +148,23 @@ def test_broken_handshake_is_found(tmp_path: Path, fault: str) -> None:
         play_all()
 
 
+def test_real_block_takes_golden_s_arguments_and_gives_codes() -> None:
+    bf16 = get_format("bf16")
+    one, three, largest = 0x3F80, 0x4040, bf16.max_code
+    given = {"a": [one, three, largest], "b": [three, 0x3F81, largest]}
+    # 3 * (1 + 2^-7) = 3.0234375 lies exactly between 3.015625 (odd) and 3.03125 (even).
+    for modes, want in (
+        ({}, [three, 0x4042, largest]),
+        ({"rounding": "rtz"}, [three, 0x4041, largest]),
+        ({"overflow": "ieee"}, [three, 0x4042, bf16.inf_code]),
+        ({"rounding": "rtz", "overflow": "ieee"}, [three, 0x4041, largest]),
+    ):
+        result = load_block("fp_mul", fmt=bf16, **modes).run(**given)
+        assert isinstance(result, np.ndarray)
+        assert result.dtype == np.uint16
+        assert result.tolist() == want, modes
+
+
 def test_trace_writes_a_waveform(tmp_path: Path) -> None:
     element = get_format("mxint8", block_size=2)
     block = load_op(

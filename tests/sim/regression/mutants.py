@@ -40,6 +40,10 @@ def _fault(case: str, file: str, name: str, old: str, new: str, *, stalled: bool
 
 ADD, MUL, CAST = "fp_add-e4m3-all", "fp_mul-e4m3-all", "fp_cast-bf16-e4m3-all"
 ROUND, ROUND_UP = "common/plena_round.sv", "common/plena_round_up.sv"
+TO_INT, TO_FP = "fp_to_mx-bf16-mxint8.b8-blocks", "fp_to_mx-bf16-mxfp8_e5m2.b16-blocks"
+FROM_INT = "mx_to_fp-mxint8.b8-bf16-blocks"
+DOT = "mx_dot-mxint8.b8-mxint4.b8-fp32-blocks"
+SCALE = "mx/plena_mx_scale.sv"
 SHIFT, STREAM = "common/plena_shift_sticky.sv", "common/plena_stream_reg.sv"
 
 WRONG_TIE = ("wrong tie", "guard_i & (sticky_i | lsb_i)", "guard_i & (sticky_i | !lsb_i)")
@@ -119,4 +123,138 @@ MUTANTS = (
         "stays_finite = !Saturate ||",
     ),
     _fault(MUL, STREAM, *LOST_BEAT, stalled=True),
+    _fault(CAST, ROUND_UP, *WRONG_TIE),
+    _fault(CAST, SHIFT, *DROPPED_STICKY),
+    _fault(CAST, ROUND, *LOST_CARRY),
+    _fault(
+        CAST,
+        "fp/plena_fp_pack.sv",
+        "exponent off by one",
+        "FieldOffset = ExpOffset + Bias - 1",
+        "FieldOffset = ExpOffset + Bias",
+    ),
+    _fault(
+        "fp_cast-bf16-q2.6-all",
+        "common/plena_round_fixed.sv",
+        "rounding up past the largest value does not saturate",
+        "(mag_i == Highest && up && !has_lowest)",
+        "(mag_i == Highest && up && has_lowest)",
+    ),
+    _fault(
+        "fp_cast-bf16-q8.8wrap-all",
+        "common/plena_round_fixed.sv",
+        "wraps no more",
+        "(over && !Wrap))",
+        "(over && (Wrap || !Wrap)))",
+    ),
+    _fault(CAST, STREAM, *SWAPPED_STALL, stalled=True),
+    _fault(TO_INT, ROUND_UP, *WRONG_TIE),
+    _fault(TO_INT, SHIFT, *DROPPED_STICKY),
+    _fault(TO_FP, ROUND, *LOST_CARRY),
+    _fault(
+        TO_INT,
+        SCALE,
+        "scale off by one",
+        "+ CodeW'(CodeOffset));",
+        "+ CodeW'(CodeOffset + 1));",
+    ),
+    _fault(
+        "fp_to_mx-bf16-mxint4.even-blocks",
+        SCALE,
+        "even carries at one bit too few",
+        "&sig[FracW-1-:ElemFracW+1]",
+        "&sig[FracW-1-:ElemFracW]",
+    ),
+    _fault(
+        "fp_to_mx-bf16-mxfp4_e2m1.rceil-blocks",
+        SCALE,
+        "rceil steps at the largest element itself",
+        "sig[FracW-1:0] > FracW'(Limit)",
+        "sig[FracW-1:0] >= FracW'(Limit)",
+    ),
+    _fault(
+        "fp_to_mx-fp32-mxint8.ceil-blocks",
+        SCALE,
+        "ceil ignores the last fraction bit",
+        "bump = sig[FracW-1:0] != '0;",
+        "bump = sig[FracW-1:1] != '0;",
+    ),
+    _fault(
+        "fp_to_mx-bf16-mxint4.b16.s4-blocks",
+        SCALE,
+        "scale not clamped at its largest",
+        "code > signed'(CodeW'(CodeMax))",
+        "code > signed'(CodeW'(CodeMax + 1))",
+    ),
+    _fault(
+        TO_INT,
+        "mx/plena_fp_to_mx_core.sv",
+        "Inf in a block is not special",
+        "special[lane]   = inf[lane] || nan[lane]",
+        "special[lane]   = (inf[lane] && 1'b0) || nan[lane]",
+    ),
+    _fault(
+        TO_FP,
+        "mx/plena_fp_to_mx_core.sv",
+        "all-zero block keeps its signs",
+        "(!IsInt && (nonzero & ~special) == '0)",
+        "(IsInt && (nonzero & ~special) == '0)",
+    ),
+    _fault(TO_INT, STREAM, *PAYLOAD_WITHOUT_VALID, stalled=True),
+    _fault("mx_to_fp-mxint16.b4-bf16-ieee-blocks", ROUND_UP, *WRONG_TIE),
+    _fault("mx_to_fp-mxint16.b4-bf16-ieee-blocks", SHIFT, *DROPPED_STICKY),
+    _fault(
+        FROM_INT,
+        "mx/plena_mx_to_fp_core.sv",
+        "NaN scale is a number",
+        "HasNan && scale_i == '1",
+        "HasNan && scale_i == '1 && scale_i == '0",
+    ),
+    _fault(
+        FROM_INT,
+        "mx/plena_mx_to_fp_core.sv",
+        "scale off by one",
+        "(IsInt ? 1 : -ElemBias) - ScaleBias",
+        "(IsInt ? 1 : -ElemBias) - ScaleBias + 1",
+    ),
+    _fault(
+        FROM_INT,
+        "mx/plena_mx_to_fp_core.sv",
+        "one's complement for two's",
+        "sign ? -codes_i[lane]",
+        "sign ? ~codes_i[lane]",
+    ),
+    _fault(FROM_INT, STREAM, *SWAPPED_STALL, stalled=True),
+    _fault(DOT, ROUND_UP, *WRONG_TIE),
+    _fault(DOT, SHIFT, *DROPPED_STICKY),
+    _fault(
+        DOT,
+        "mx/plena_mx_dot.sv",
+        "scale off by one",
+        "ALsb + BLsb - ScaleBias",
+        "ALsb + BLsb - ScaleBias + 1",
+    ),
+    _fault(
+        DOT,
+        "mx/plena_mx_dot.sv",
+        "sum not restarted",
+        "previous = s2_first ? '0 : acc_o",
+        "previous = s2_first && out_ready_i && !out_ready_i ? '0 : acc_o",
+    ),
+    _fault(
+        DOT,
+        "mx/plena_mx_dot.sv",
+        "NaN scale of b is a number",
+        "a_scale_nan || b_scale_nan,",
+        "a_scale_nan || (b_scale_nan && a_scale_nan),",
+    ),
+    _fault(
+        "mx_dot-mxfp4_e2m1.b16-mxfp4_e2m1.b16-bf16-blocks",
+        "mx/plena_mx_element.sv",
+        "one's complement for two's",
+        "sign ? -SigW'(mag)",
+        "sign ? ~SigW'(mag)",
+    ),
+    _fault(DOT, STREAM, *SWAPPED_STALL, stalled=True),
+    _fault(DOT, STREAM, *PAYLOAD_WITHOUT_VALID, stalled=True),
 )
