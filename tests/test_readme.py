@@ -10,5 +10,6 @@ README = Path(__file__).parents[1] / "README.md"
 
 
 def test_format_tables_are_fresh() -> None:
-    shown = README.read_text(encoding="utf-8").split("<!-- formats -->")[1].split("<!-- /formats -->")[0]
+    readme = README.read_text(encoding="utf-8")
+    shown = readme.split("<!-- formats -->")[1].split("<!-- /formats -->")[0]
     assert shown.strip() == markdown(), "run `plena formats --markdown` and paste it into README.md"

