@@ -139,14 +139,8 @@ def table(records: list[dict[str, Any]], size: int) -> Table:
     for name in FORMATS:
         shown.add_column(name, justify="right")
     for who in dict.fromkeys(record["contender"] for record in records):
-        cells = []
-        for name in FORMATS:
-            found = [r for r in records if (r["contender"], r["format"]) == (who, name)]
-            wrong = (
-                "" if not found or found[0]["wrong_values"] is None else found[0]["wrong_values"]
-            )
-            cells.append(f"{found[0]['copies']:.1f} | {wrong}" if found else "–")
-        shown.add_row(who, *cells)
+        by_format = {r["format"]: r for r in records if r["contender"] == who}
+        shown.add_row(who, *(cell(by_format.get(name)) for name in FORMATS))
     return shown
 
 
