@@ -32,6 +32,9 @@ FIXED_POINTS = (
     FixedPoint(int_bits=16, frac_bits=0, wrap=True),
 )
 MINIFLOATS_TO_16 = tuple(f for f in (*REGISTERED, *UNUSUAL) if f.exp_bits + f.man_bits <= 15)
+PAIRWISE = tuple(f for f in MINIFLOATS_TO_16 if f.width_bits <= 8 and 0 <= f.bias_value <= 15)
+"""Formats whose every pair of codes is tried; all others take corners and random pairs."""
+BEYOND_PAIRWISE = tuple(f for f in (*REGISTERED, *UNUSUAL) if f not in PAIRWISE)
 MX_FORMATS = tuple(f for f in FORMATS.values() if isinstance(f, Mx))
 HUGE = (1e30, 1e200, 1.7976931348623157e308, 5e-324, 1e-310, 2.0**-149, 2.0**-1022)
 

@@ -57,3 +57,25 @@ def test_every_drop(mode: str, negative: bool, base: int) -> None:
             up = goes_up(Fraction(below), Fraction(below + 1), x, odd, negative, mode, random)
             want.append(base + below + up)
         assert_codes(got, want, lambda i, s=significands, d=drop: f"{s[i]} / 2^{d}")
+
+
+@pytest.mark.parametrize("drop", [32, 33, 40, 61])
+def test_stochastic_needs_random_bits_strictly_below_the_fraction(drop: int) -> None:
+    """Discarded bits equal to the random ones stay; one 2^-32 more goes away from zero."""
+    seeds = [seed for seed in range(200) if splitmix64_high(seed, 0) < 1 << 29]
+    assert len(seeds) >= 10
+    for seed in seeds:
+        bits = splitmix64_high(seed, 0)
+        for significand, want in (
+            (bits << (drop - 32), 0),
+            (((bits + 1) << (drop - 32)) - 1, 0),
+            ((bits + 1) << (drop - 32), 1),
+        ):
+            got = round_to_unit(
+                np.array([significand]),
+                np.array([drop]),
+                negative=np.array([False]),
+                rounding=Rounding.STOCHASTIC,
+                seed=seed,
+            )
+            assert got.tolist() == [want]

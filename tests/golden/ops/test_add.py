@@ -10,11 +10,9 @@ from plena_cosim.golden.ops import add, sub
 
 from .. import oracle
 from ..oracle import MODES, OVERFLOWS, Real
-from ..samples import REGISTERED, UNUSUAL, label
+from ..samples import BEYOND_PAIRWISE, PAIRWISE, REGISTERED, label
 from .pairs import all_pairs, assert_pairs, corner_pairs
 
-NARROW = [f for f in (*REGISTERED, *UNUSUAL) if f.exp_bits + f.man_bits <= 7]
-WIDE = [f for f in (*REGISTERED, *UNUSUAL) if f.exp_bits + f.man_bits > 7]
 BF16 = get_format("bf16")
 
 
@@ -22,12 +20,12 @@ def real_sub(a: Real, b: Real, mode: str) -> Real:
     return oracle.add(a, oracle.negate(b), mode)
 
 
-@pytest.mark.parametrize("fmt", NARROW, ids=label)
+@pytest.mark.parametrize("fmt", PAIRWISE, ids=label)
 def test_add_every_pair(fmt: Minifloat) -> None:
     assert_pairs(add, oracle.add, *all_pairs(fmt), fmt)
 
 
-@pytest.mark.parametrize("fmt", WIDE, ids=label)
+@pytest.mark.parametrize("fmt", BEYOND_PAIRWISE, ids=label)
 def test_add_corners_and_random(fmt: Minifloat) -> None:
     assert_pairs(add, oracle.add, *corner_pairs(fmt), fmt)
 

@@ -10,15 +10,13 @@ from plena_cosim.golden.ops import mul
 
 from .. import oracle
 from ..oracle import Real
-from ..samples import REGISTERED, UNUSUAL, label
+from ..samples import BEYOND_PAIRWISE, PAIRWISE, label
 from .pairs import all_pairs, assert_pairs, corner_pairs
 
 FAR_BIASES = (
     Minifloat(exp_bits=8, man_bits=23, bias=-256),
     Minifloat(exp_bits=8, man_bits=23, bias=512),
 )
-NARROW = [f for f in (*REGISTERED, *UNUSUAL) if f.exp_bits + f.man_bits <= 7]
-WIDE = [f for f in (*REGISTERED, *UNUSUAL, *FAR_BIASES) if f.exp_bits + f.man_bits > 7]
 BF16 = get_format("bf16")
 
 
@@ -26,12 +24,12 @@ def real_mul(a: Real, b: Real, mode: str) -> Real:
     return oracle.mul(a, b)
 
 
-@pytest.mark.parametrize("fmt", NARROW, ids=label)
+@pytest.mark.parametrize("fmt", PAIRWISE, ids=label)
 def test_every_pair(fmt: Minifloat) -> None:
     assert_pairs(mul, real_mul, *all_pairs(fmt), fmt)
 
 
-@pytest.mark.parametrize("fmt", WIDE, ids=label)
+@pytest.mark.parametrize("fmt", [*BEYOND_PAIRWISE, *FAR_BIASES], ids=label)
 def test_corners_and_random(fmt: Minifloat) -> None:
     assert_pairs(mul, real_mul, *corner_pairs(fmt), fmt)
 
