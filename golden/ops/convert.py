@@ -58,6 +58,9 @@ def mx_to_fp(
     Returns:
         Codes of `dst`, (n, block_size). A NaN scale makes the whole block NaN.
 
+    Raises:
+        FormatError: the shapes are not (n, block_size) and (n,), or a code is too wide.
+
     >>> from plena_cosim import golden
     >>> mx = golden.get_format("mxint4", block_size=2)
     >>> [hex(c) for c in golden.ops.mx_to_fp([[4, 15]], [127], mx, golden.get_format("bf16"))[0]]
@@ -65,5 +68,10 @@ def mx_to_fp(
     """
     elements = decode(codes, mx.element)
     scales = decode_scale(check_codes(scale, mx.scale_bits, f"{mx.name} scale"), mx)
+    if elements.ndim != 2 or elements.shape != (scales.size, mx.block_size) or scales.ndim != 1:
+        raise FormatError(
+            f"mx_to_fp: need codes of shape (n, {mx.block_size}) and scales of shape (n,), "
+            f"got {elements.shape} and {scales.shape}"
+        )
     with np.errstate(invalid="ignore"):
         return encode(elements * scales[:, None], dst, rounding=rounding, overflow=overflow)

@@ -121,6 +121,11 @@ def dot(
         raise FormatError(
             f"dot: need two (n, {a.block_size}) arrays, got {codes_a.shape} and {codes_b.shape}"
         )
+    if not codes_a.shape[:1] == scale_a.shape == scale_b.shape:
+        raise FormatError(
+            f"dot: need one scale a block, {codes_a.shape[:1]}, "
+            f"got {scale_a.shape} and {scale_b.shape}"
+        )
     integers_a, integers_b = element_integers(codes_a, a), element_integers(codes_b, b)
     if product_bits(a, b, a.block_size) > 62:
         integers_a, integers_b = integers_a.astype(object), integers_b.astype(object)
@@ -165,6 +170,8 @@ def mx_dot(
     """
     partials = dot(a_codes, a_scale, b_codes, b_scale, a, b, acc)
     restart = np.asarray(first) != 0
+    if restart.shape != partials.shape:
+        raise FormatError(f"mx_dot: need first of shape {partials.shape}, got {restart.shape}")
     # Steps of different sums are independent: walk all sums side by side.
     group = np.cumsum(restart)
     starts = np.flatnonzero(np.diff(group, prepend=-1))

@@ -135,6 +135,18 @@ def test_a_wrong_shape_is_named(shape: tuple[int, ...]) -> None:
     assert str(caught.value) == f"fp_to_mx: need codes of shape (n, 4), got {shape}"
 
 
+@pytest.mark.parametrize(
+    ("codes", "scales"), [((2, 3), (2,)), ((2, 4), (1,)), ((4,), (1,)), ((2, 4), (2, 1))]
+)
+def test_mx_to_fp_names_wrong_shapes(codes: tuple[int, ...], scales: tuple[int, ...]) -> None:
+    mx, bf16 = get_format("mxint8", block_size=4), get_format("bf16")
+    with pytest.raises(FormatError) as caught:
+        mx_to_fp(np.zeros(codes, int), np.zeros(scales, int), mx, bf16)
+    assert str(caught.value) == (
+        f"mx_to_fp: need codes of shape (n, 4) and scales of shape (n,), got {codes} and {scales}"
+    )
+
+
 def test_codes_and_scales_wider_than_the_format_are_named() -> None:
     mx, bf16 = get_format("mxint4", block_size=2, scale_bits=5), get_format("bf16")
     with pytest.raises(FormatError, match=r"code 0x10 at \[0\]\[1\] does not fit.*4 bits"):

@@ -201,6 +201,16 @@ def test_shapes_must_be_blocks(shapes: tuple[tuple[int, ...], ...]) -> None:
     assert str(caught.value) == (f"dot: need two (n, 4) arrays, got {shapes[0]} and {shapes[1]}")
 
 
+def test_every_block_needs_its_scale_and_its_flag() -> None:
+    mx, fp32 = get_format("mxint8", block_size=2), get_format("fp32")
+    codes, two = np.zeros((2, 2), int), np.zeros(2, int)
+    for scales in ((two[:1], two), (two, two[:1]), (two[:, None], two)):
+        with pytest.raises(FormatError, match=r"^dot: need one scale a block, \(2,\), got \("):
+            dot(codes, scales[0], codes, scales[1], mx, mx, fp32)
+    with pytest.raises(FormatError, match=r"^mx_dot: need first of shape \(2,\), got \(3,\)$"):
+        mx_dot(codes, two, codes, two, [1, 0, 0], mx, mx, fp32)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
