@@ -19,14 +19,17 @@ module plena_normalize
   localparam int unsigned ExpInW  = signed_width(ExpMin, ExpMax),
   localparam int unsigned ExpOutW = ExpInW - 1
 ) (
-  input  logic        [InW-1:0]     sig_i,
-  input  logic signed [ExpInW-1:0]  exp_i,
-  output logic        [ExpOutW-1:0] exp_o,
-  output logic        [ManW:0]      sig_o,
-  output logic                      guard_o,
-  output logic                      sticky_o
+  input  logic [InW-1:0]     sig_i,
+  input  logic [ExpInW-1:0]  exp_i,   // two's complement
+  output logic [ExpOutW-1:0] exp_o,
+  output logic [ManW:0]      sig_o,
+  output logic               guard_o,
+  output logic               sticky_o
 );
   localparam int unsigned OutW = ManW + 2;  // hidden bit, fraction, guard
+
+  logic negative;
+  assign negative = exp_i[ExpInW-1];
 
   if (MaxLz == 0) begin : gen_right
     // Only the right shift into the subnormals remains: by -exp_i, at most OutW.
@@ -39,7 +42,7 @@ module plena_normalize
     logic              unused_over;
 
     assign right = -exp_i;
-    assign shift = exp_i >= 0 ? '0 : ((right >> ShiftW) != 0) ? '1 : ShiftW'(right);
+    assign shift = {ShiftW{negative}} & (ShiftW'(right) | {ShiftW{(right >> ShiftW) != '0}});
     plena_shift_sticky #(
       .InW   (DataW),
       .OutW  (OutW),
@@ -66,10 +69,10 @@ module plena_normalize
     localparam int unsigned DataW    = max(InW, TopW);
     localparam int unsigned DiffW    = max(ExpInW, PlaceW + 1) + 1;
 
-    logic        [PlaceW-1:0] index, zeros, left;
-    logic        [ShiftW-1:0] shift;
-    logic signed [DiffW-1:0]  diff;
-    logic                     subnormal, unused_over;
+    logic [PlaceW-1:0] index, zeros, left;
+    logic [ShiftW-1:0] shift;
+    logic [DiffW-1:0]  diff;  // two's complement
+    logic              subnormal, unused_over;
 
     plena_lead_one #(
       .Width(Places)
@@ -79,15 +82,14 @@ module plena_normalize
     );
 
     assign zeros     = ~index;
-    assign diff      = DiffW'(exp_i) - signed'(DiffW'(zeros));
-    assign subnormal = diff < 0;
+    assign diff      = {{(DiffW - ExpInW){negative}}, exp_i} - DiffW'(zeros);
+    assign subnormal = diff[DiffW-1];
     assign left      = subnormal ? PlaceW'(exp_i) : zeros;
 
     if (HasRight) begin : gen_has_right
-      logic negative, far;
-      assign negative = exp_i < 0;
-      assign far      = (exp_i >>> PlaceW) < -1;
-      assign shift    = {negative, ~left} | {ShiftW{far}};
+      logic far;
+      assign far   = negative && (~exp_i >> PlaceW) != '0;  // below -2^PlaceW
+      assign shift = {negative, ~left} | {ShiftW{far}};
     end else begin : gen_left_only
       assign shift = ~left;
     end

@@ -36,7 +36,7 @@ module plena_fp_mul_core
   logic [ExpW-1:0]        a_exp, b_exp;
   logic [SigW-1:0]        a_sig, b_sig;
   logic [ProdW-1:0]       product;
-  logic signed [SumW-1:0] exp_sum;
+  logic [SumW-1:0]        exp_sum;   // two's complement
   logic [SumW-2:0]        exp;
   logic [ManW:0]          sig;
   logic                   guard, sticky, inf, nan;
@@ -53,7 +53,7 @@ module plena_fp_mul_core
   );
 
   assign product = ProdW'(a_sig) * ProdW'(b_sig);
-  assign exp_sum = signed'(SumW'(a_exp) + SumW'(b_exp) - SumW'(Bias));
+  assign exp_sum = SumW'(a_exp) + SumW'(b_exp) - SumW'(Bias);
   assign nan     = a_nan || b_nan || (a_inf && b_sig == '0) || (b_inf && a_sig == '0);
   assign inf     = a_inf || b_inf;
 

@@ -27,12 +27,12 @@ module plena_fp_pack
   localparam int unsigned ExpInW    = signed_width(ExpMin, ExpMax),
   localparam int unsigned Width     = ExpW == 0 ? IntW + ManW : 1 + ExpW + ManW
 ) (
-  input  logic                     sign_i,
-  input  logic        [InW-1:0]    sig_i,
-  input  logic signed [ExpInW-1:0] exp_i,
-  input  logic                     inf_i,
-  input  logic                     nan_i,
-  output logic        [Width-1:0]  code_o
+  input  logic              sign_i,
+  input  logic [InW-1:0]    sig_i,
+  input  logic [ExpInW-1:0] exp_i,    // two's complement
+  input  logic              inf_i,
+  input  logic              nan_i,
+  output logic [Width-1:0]  code_o
 );
   logic guard, sticky;
 
@@ -49,26 +49,27 @@ module plena_fp_pack
     localparam int unsigned ShiftW    = $clog2(max(min(RightMax, TopW), 1) + 1);
     localparam int unsigned DataW     = max(InW, TopW);
 
-    logic signed [RightW-1:0] right;
-    logic        [ShiftW-1:0] shift;
-    logic        [Width-1:0]  mag;
-    logic                     above, over;
+    logic [RightW-1:0] right;         // two's complement
+    logic [ShiftW-1:0] shift;
+    logic [Width-1:0]  mag;
+    logic              left, over;    // left: the number is above every place
 
-    assign right = RightW'(TopPlace - Place0) - RightW'(exp_i);
-    assign shift = ShiftW'(right) | {ShiftW{(right >>> ShiftW) != 0}};
-    assign above = right < 0 && sig_i != '0;
+    assign right = RightW'(TopPlace - Place0)
+                 - {{(RightW - ExpInW + 1){exp_i[ExpInW-1]}}, exp_i[ExpInW-2:0]};
+    assign left  = right[RightW-1];
+    assign shift = ShiftW'(right) | {ShiftW{(right >> ShiftW) != '0}};
 
     plena_shift_sticky #(
       .InW(DataW), .OutW(Width + 1), .ShiftW(ShiftW), .Drop(DataW - TopW)
     ) u_align (
-      .data_i({DataW{right >= 0}} & (DataW'(sig_i) << (DataW - InW))), .shift_i(shift),
+      .data_i({DataW{!left}} & (DataW'(sig_i) << (DataW - InW))), .shift_i(shift),
       .data_o({mag, guard}), .sticky_o(sticky), .over_o(over)
     );
 
     plena_round_fixed #(
       .Width(Width), .Wrap(Wrap), .Symmetric(Symmetric), .Rounding(Rounding)
     ) u_round (
-      .sign_i, .mag_i(mag), .guard_i(guard), .sticky_i(sticky), .over_i(over || above),
+      .sign_i, .mag_i(mag), .guard_i(guard), .sticky_i(sticky), .over_i(over || (left && sig_i != '0)),
       .inf_i, .nan_i, .code_o
     );
   end else begin : gen_minifloat
@@ -80,11 +81,12 @@ module plena_fp_pack
     // A normal number has no more leading zeros than its field above 1.
     localparam int unsigned UsefulLz    = max(min(MaxLz, FieldMax), 0);
 
-    logic signed [FieldW-1:0] field;
-    logic        [FieldW-2:0] exp;
-    logic        [ManW:0]     sig;
+    logic [FieldW-1:0] field;         // two's complement
+    logic [FieldW-2:0] exp;
+    logic [ManW:0]     sig;
 
-    assign field = FieldW'(SumW'(exp_i) + SumW'(FieldOffset));
+    assign field = FieldW'({{(SumW - ExpInW + 1){exp_i[ExpInW-1]}}, exp_i[ExpInW-2:0]}
+                           + SumW'(FieldOffset));
 
     plena_normalize #(
       .InW(InW), .ManW(ManW), .ExpMin(FieldMin), .ExpMax(FieldMax), .MaxLz(UsefulLz)

@@ -105,10 +105,10 @@ module plena_fp_to_mx_core
   assign scale_o = all_nan ? '1 : scale;
 
   for (genvar lane = 0; lane < BlockSize; lane++) begin : gen_element
-    logic signed [ExpInW-1:0]    distance;
-    logic        [ElemWidth-1:0] code;
+    logic [ExpInW-1:0]    distance;  // two's complement
+    logic [ElemWidth-1:0] code;
 
-    assign distance = signed'(ExpInW'(exp[lane]) - ExpInW'(scale));
+    assign distance = ExpInW'(exp[lane]) - ExpInW'(scale);
 
     plena_fp_pack #(
       .InW(SrcManW + 1), .ExpMin(ExpMin), .ExpMax(ExpMax), .ExpOffset(ExpOffset), .MaxLz(MaxLz),

@@ -28,11 +28,11 @@ module plena_mx_scale
   localparam int unsigned CodeW = max(signed_width(CodeLow, CodeHigh),
                                       signed_width(0, int'(CodeMax)));
 
-  logic        [ExpW-1:0]  field;
-  logic        [CodeW-1:0] zeros;  // leading zeros of a subnormal
-  logic        [FracW:0]   sig;    // with the leading one on top
-  logic                    bump;
-  logic signed [CodeW-1:0] code;
+  logic [ExpW-1:0]  field;
+  logic [CodeW-1:0] zeros;  // leading zeros of a subnormal
+  logic [FracW:0]   sig;    // with the leading one on top
+  logic             bump;
+  logic [CodeW-1:0] code;   // two's complement
 
   assign field = amax_i[FracW+:ExpW];
 
@@ -70,12 +70,11 @@ module plena_mx_scale
     end
   end
 
-  assign code = signed'(CodeW'(field | ExpW'(field == '0)) - zeros + CodeW'(bump)
-                        + CodeW'(CodeOffset));
+  assign code = CodeW'(field | ExpW'(field == '0)) - zeros + CodeW'(bump) + CodeW'(CodeOffset);
 
   always_comb begin
-    if (code <= 0 || !sig[FracW])         scale_o = '0;
-    else if (code > signed'(CodeW'(CodeMax))) scale_o = ScaleW'(CodeMax);
-    else                                  scale_o = ScaleW'(code);
+    if (code[CodeW-1] || !sig[FracW])  scale_o = '0;
+    else if (code > CodeW'(CodeMax))   scale_o = ScaleW'(CodeMax);
+    else                               scale_o = ScaleW'(code);
   end
 endmodule
