@@ -184,9 +184,8 @@ def _largest_integer_used(q: MxTensor) -> int:
     A wide element format rarely spends its whole exponent range within one tensor.
     """
     axis, element = q.axis, q.mx.element
-    exp = q.scales.to(torch.int32) - q.mx.scale_bias
-    spread = exp.repeat_interleave(q.mx.block_size, axis).narrow(axis, 0, q.shape[axis])
-    elements = (q.values.double() / DOUBLE.power_of_two(spread)).abs()
+    scales = q.scale_values().repeat_interleave(q.mx.block_size, axis)
+    elements = (q.values.double() / scales.narrow(axis, 0, q.shape[axis])).abs()
     used = elements[(elements > 0) & elements.isfinite()]
     if not used.numel():
         return 0

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from plena_cosim.golden import Mx
 
-from .carrier import round_once
+from .carrier import DOUBLE, round_once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +41,10 @@ class MxTensor:
         last = self.values.ndim - 1
         axis = {last: last - 1, last - 1: last}.get(self.axis, self.axis)
         return MxTensor(values=self.values.mT, scales=self.scales.mT, mx=self.mx, axis=axis)
+
+    def scale_values(self) -> Tensor:
+        """Return each block's scale as float64; a NaN scale reads as 2^128, past all others."""
+        return DOUBLE.power_of_two(self.scales.to(torch.int64) - self.mx.scale_bias)
 
     def dequantize(self, dtype: torch.dtype = torch.float64) -> Tensor:
         """Return the values in `dtype`, rounded once where it cannot hold them."""

@@ -85,7 +85,6 @@ def _name(mx: Mx | None) -> str | None:
 
 
 def _clipped_fraction(before: Tensor, after: MxTensor) -> float:
-    exp = after.scales.to(torch.int32) - after.mx.scale_bias
-    largest = torch.ldexp(torch.tensor(after.mx.element.max_value, dtype=torch.float64), exp)
+    largest = after.scale_values() * after.mx.element.max_value
     limit = largest.repeat_interleave(after.mx.block_size, -1)[..., : before.shape[-1]]
     return float((before.double().abs() > limit).double().mean())

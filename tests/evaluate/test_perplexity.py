@@ -1,0 +1,122 @@
+"""evaluate_perplexity against the definition computed by hand."""
+
+from __future__ import annotations
+
+import math
+from itertools import pairwise
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+
+from plena_cosim import golden
+from plena_cosim.evaluate import evaluate_perplexity, load_model
+
+
+class Bigram:
+    """A model whose logits depend on the last token only, from a table."""
+
+    def __init__(self, vocabulary: int) -> None:
+        self.table = torch.randn(vocabulary, vocabulary) * 3
+        self.lengths: list[int] = []
+
+    def __call__(self, ids: torch.Tensor) -> SimpleNamespace:
+        self.lengths.append(ids.shape[1])
+        return SimpleNamespace(logits=self.table[ids])
+
+
+def by_hand(table: torch.Tensor, tokens: list[int], seqlen: int) -> tuple[float, int]:
+    """Sum of -log softmax over each window's tokens but the first, in float64 NumPy."""
+    logits = table.double().numpy()
+    total, scored = 0.0, 0
+    for start in range(0, len(tokens), seqlen):
+        window = tokens[start : start + seqlen]
+        for before, after in pairwise(window):
+            row = logits[before]
+            total += float(np.log(np.exp(row - row.max()).sum()) + row.max() - row[after])
+            scored += 1
+    return total, scored
+
+
+@pytest.mark.parametrize(("count", "seqlen"), [(64, 16), (61, 16), (65, 16), (10, 512), (2, 2)])
+def test_windows_are_scored_one_by_one(count: int, seqlen: int) -> None:
+    model = Bigram(29)
+    tokens = torch.randint(29, (count,))
+    result = evaluate_perplexity(model, tokens, seqlen=seqlen)
+    total, scored = by_hand(model.table, tokens.tolist(), seqlen)
+    assert result.scored_tokens == scored
+    assert result.negative_log_likelihood == pytest.approx(total, rel=1e-5)
+    assert result.token_perplexity == pytest.approx(math.exp(total / scored), rel=1e-5)
+    assert result.word_perplexity is None
+    assert max(model.lengths) <= seqlen
+    assert min(model.lengths) >= 2
+    assert result.windows == len(model.lengths)
+    assert result.tokens == sum(model.lengths)
+
+
+def test_the_limit_cuts_the_stream_first() -> None:
+    model, tokens = Bigram(29), torch.randint(29, (100,))
+    limited = evaluate_perplexity(model, tokens, seqlen=16, limit=40)
+    assert limited.negative_log_likelihood == pytest.approx(
+        evaluate_perplexity(model, tokens[:40], seqlen=16).negative_log_likelihood
+    )
+    assert limited.tokens == 40
+
+
+def test_a_model_without_a_clue_has_the_vocabulary_as_perplexity() -> None:
+    model = Bigram(50)
+    model.table.zero_()
+    result = evaluate_perplexity(model, torch.randint(50, (80,)), seqlen=20)
+    assert result.token_perplexity == pytest.approx(50, rel=1e-6)
+
+
+def test_word_perplexity_divides_by_the_words_of_the_scored_tokens() -> None:
+    model, tokens = Bigram(29), torch.randint(29, (48,))
+    halves = evaluate_perplexity(
+        model, tokens, seqlen=17, decode=lambda ids: " ".join("x" for _ in ids[::2])
+    )
+    assert halves.words == 8 + 8 + 7  # windows of 17, 17 and 14: 16, 16 and 13 scored
+    assert halves.word_perplexity == pytest.approx(
+        math.exp(halves.negative_log_likelihood / halves.words)
+    )
+
+
+def test_an_infinite_loss_is_infinite_perplexity() -> None:
+    model = Bigram(4)
+    model.table[:, 1] = -torch.inf
+    result = evaluate_perplexity(model, torch.tensor([0, 1, 2, 3]), seqlen=4)
+    assert math.isinf(result.token_perplexity)
+
+
+def test_it_agrees_with_the_models_own_loss(tiny_model) -> None:
+    model, _ = load_model(str(tiny_model))
+    tokens = torch.randint(61, (30,))
+    with torch.no_grad():
+        own = [
+            float(model(window[None], labels=window[None]).loss) * 9 for window in tokens.split(10)
+        ]
+    result = evaluate_perplexity(model, tokens, seqlen=10)
+    assert result.negative_log_likelihood == pytest.approx(sum(own), rel=1e-5)
+
+
+def test_progress_counts_every_window() -> None:
+    seen: list[tuple[int, int]] = []
+    evaluate_perplexity(
+        Bigram(9), torch.randint(9, (40,)), seqlen=16, progress=lambda *step: seen.append(step)
+    )
+    assert seen == [(1, 3), (2, 3), (3, 3)]
+
+
+@pytest.mark.parametrize(
+    ("count", "options", "message"),
+    [
+        (10, {"seqlen": 1}, "seqlen must be at least 2, got 1"),
+        (10, {"limit": 0}, "limit must be at least 2, got 0"),
+        (1, {}, "needs at least 2 tokens, got 1"),
+        (0, {}, "needs at least 2 tokens, got 0"),
+    ],
+)
+def test_too_little_is_refused(count, options, message) -> None:
+    with pytest.raises(golden.FormatError, match=message):
+        evaluate_perplexity(Bigram(9), torch.zeros(count, dtype=torch.int64), **options)
