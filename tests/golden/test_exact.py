@@ -51,6 +51,8 @@ def test_integer_to_odd(kind: type) -> None:
     if kind is object:
         edges += [2**70 + 1, 2**90 - 1, 3 << 80, (3 << 80) + 1]
     integers = [s * x for x in edges for s in (1, -1)]
+    for x in integers:  # alone, too: one long integer sends the whole array the slow way
+        assert integer_to_odd(np.array([x], dtype=kind)).tolist() == [to_odd(Fraction(x))]
     got = integer_to_odd(np.array(integers, dtype=kind))
     assert got.dtype == np.float64
     assert got.tolist() == [to_odd(Fraction(x)) for x in integers]

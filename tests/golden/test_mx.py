@@ -168,6 +168,19 @@ def test_dequantize_is_code_times_scale(mx: Mx) -> None:
         np.testing.assert_array_equal(np.signbit(values)[number], np.signbit(want)[number])
 
 
+@pytest.mark.parametrize("mode", ["rne", "rup", "rdown", "stochastic"])
+@pytest.mark.parametrize("bias", [512, 130, -256])
+def test_far_biases_reach_into_float64_s_own_ends(bias: int, mode: str) -> None:
+    element = Minifloat(exp_bits=5, man_bits=2, bias=bias)
+    rng = np.random.default_rng(45)
+    centre = np.array([-1074, -900, -801, -800, -799, -640, -400, -250, -130, 0, 127, 300, 1020])
+    exps = np.clip(centre[:, None] + rng.integers(-4, 4, (13, 5)), -1074, 1020)
+    blocks = np.ldexp(rng.uniform(-2, 2, (13, 5)), exps)
+    blocks = np.concatenate([blocks, blocks * rng.choice([1, 2.0**-300, 0], blocks.shape)])
+    for rule in ("floor", "rceil"):
+        assert_blocks(blocks, Mx(element=element, rounding=mode, scale_rule=rule), seed=1)
+
+
 def test_dequantize_rounds_once_to_a_narrower_dtype() -> None:
     q = quantize([[1.0, 0.3]], get_format("mxint8", block_size=2))
     for dtype in (np.float16, np.float32, ml_dtypes.bfloat16):
@@ -345,6 +358,10 @@ def test_stochastic_bits_follow_the_position_in_the_padded_array() -> None:
     np.testing.assert_array_equal(
         quantize(x.T, mx, axis=0, seed=9).codes.T, quantize(x, mx, seed=9).codes
     )
+    many = np.full((40_000, 4), 0.3)  # more than one piece of `quantize`
+    many[:, 0] = 1.0
+    blocks, _ = quantize_blocks(many, mx, seed=4)
+    np.testing.assert_array_equal(quantize(many, mx, seed=4).codes, blocks)
 
 
 def test_stochastic_rounding_is_right_on_average() -> None:
@@ -372,7 +389,7 @@ def test_without_a_nan_scale_specials_become_the_largest_elements() -> None:
     mx = get_format("mxint4", block_size=4, scale_bits=4)
     q = quantize([1.0, np.inf, -np.inf, np.nan], mx)
     assert (q.codes.tolist(), q.scales.tolist()) == ([4, 7, 9, 7], [7])
-    q = quantize([np.inf, -np.inf, np.nan, -0.0], mx)
+    q = quantize([np.inf, -np.inf, -np.nan, -0.0], mx)
     assert (q.codes.tolist(), q.scales.tolist()) == ([7, 9, 7, 0], [0])
 
 

@@ -115,6 +115,16 @@ def test_every_fp32_prefix_as_a_small_element(name: str) -> None:
     assert_fast(x, get_format(name, block_size=5))
 
 
+@pytest.mark.parametrize("mode", ["rup", "rdown"])
+@pytest.mark.parametrize("name", ["mxint8", "mxfp4_e2m1", "mxfp8_e4m3"])
+def test_directed_modes_see_what_a_float32_product_would_lose(name: str, mode: str) -> None:
+    x = np.array([[2.0**100, 2.0**-149, -(2.0**-149), 2.0**-60]], dtype=np.float32)
+    mx = get_format(name, block_size=4, rounding=mode)
+    assert_fast(x, mx)
+    away = np.flatnonzero(quantize(x, mx).dequantize()[0, 1:])
+    assert away.tolist() == ([0, 2] if mode == "rup" else [1])
+
+
 @pytest.mark.parametrize("length", [1, 31, 32, 33, 64, 100, 4096])
 def test_ragged_rows(length: int) -> None:
     x = np.random.default_rng(5).normal(size=(7, length)).astype(np.float32)
