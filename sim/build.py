@@ -136,12 +136,11 @@ def _compile(model: Model, tools: Toolchain, root: Path, scratch: Path) -> None:
     unity = "".join(f'#include "{name}"\n' for name in units)
     (scratch / "unity.cpp").write_text(unity, encoding="utf-8")
     switches = [f"-DVM_{name}={int(name in model.flavour.vm_switches)}" for name in VM_SWITCHES]
-    _run(
-        [*_compiler(tools), *CXX_FLAGS, *switches, *_includes(tools), "-c", "unity.cpp"],
-        model.label,
-        tools,
-        scratch,
-    )
+    flags = [*CXX_FLAGS, *switches, *_includes(tools)]
+    if not (tools.ccache or model.flavour.vm_switches):
+        header = _precompiled_header(flags, tools, root)
+        flags += ["-include", str(header)]
+    _run([*_compiler(tools), *flags, "-c", "unity.cpp"], model.label, tools, scratch)
     objects = [str(_runtime_object(name, tools, root)) for name in model.flavour.runtime]
     link = [*model.flavour.link, "unity.o", *objects, *model.link, "-o", model.flavour.product]
     _run([str(tools.cxx), *link, "-lpthread"], model.label, tools, scratch)
@@ -161,6 +160,24 @@ def _runtime_object(name: str, tools: Toolchain, root: Path) -> Path:
 
     folder = build_once(f"runtime-{name}-{key}", make, root=root, what=f"Verilator's {name}")
     return folder / f"{name}.o"
+
+
+def _precompiled_header(flags: list[str], tools: Toolchain, root: Path) -> Path:
+    """Return Verilator's main header, compiled: half the time of a small block's compilation.
+
+    Without a compiled header that fits, g++ reads the header itself: slower, never wrong. ccache
+    has its own ways with precompiled headers, so it is left without.
+    """
+
+    def make(scratch: Path) -> None:
+        (scratch / "verilated_pch.h").write_text('#include "verilated.h"\n', encoding="utf-8")
+        command = [str(tools.cxx), *flags, "-x", "c++-header", "verilated_pch.h"]
+        _run([*command, "-o", "verilated_pch.h.gch"], "verilated.h", tools, scratch)
+
+    header = (tools.include / "verilated.h").read_text(encoding="utf-8")
+    key = _digest(header, flags, _identity(tools))
+    folder = build_once(f"runtime-header-{key}", make, root=root, what="Verilator's header")
+    return folder / "verilated_pch.h"
 
 
 def _compiler(tools: Toolchain) -> list[str]:

@@ -63,7 +63,7 @@ def run(
         *(sys.executable, "-m", "pytest", *map(str, tests)),
         *("-p", "plena_cosim.sim.report", "-p", "no:terminal", "-p", "no:cacheprovider"),
         *("-o", "addopts=--strict-markers"),  # the project's own options need the terminal plugin
-        *("-n", str(jobs or _processors()), "--dist", "loadgroup", "--import-mode=importlib"),
+        *("-n", str(jobs or _processors()), "--dist", "worksteal", "--import-mode=importlib"),
         *(f"--sim-seed={seed}", f"--sim-results={results}", f"--rootdir={CHECKOUT}"),
         f"--junitxml={results / 'junit.xml'}",
         *([f"--sim-rtl={rtl_dir}"] if rtl_dir else []),

@@ -12,7 +12,8 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterable
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -76,23 +77,22 @@ class Report:
             self.console = Console(highlight=False, soft_wrap=True, width=PLAIN_WIDTH)
         self.began = time.monotonic()
         self.shown = self.began
-        self.total = 0
-        self.done = 0
+        self.pace = Pace()
         self.failures: list[str] = []
         self.figures: list[Figures] = []
         self.progress: Progress | None = None
 
     def pytest_collection_finish(self, session: pytest.Session) -> None:
         """Learn the number of tests (without xdist)."""
-        self._expect(len(session.items))
+        self._expect([item.nodeid for item in session.items])
 
     def pytest_xdist_node_collection_finished(self, node: object, ids: list[str]) -> None:
         """Learn the number of tests (with xdist)."""
-        self._expect(len(ids))
+        self._expect(ids)
 
-    def _expect(self, total: int) -> None:
-        self.total = total
-        if total and self.progress is None and self.console.is_terminal:
+    def _expect(self, ids: Sequence[str]) -> None:
+        self.pace = Pace(ids)
+        if ids and self.progress is None and self.console.is_terminal:
             self.progress = Progress(
                 TextColumn("sim"),
                 BarColumn(bar_width=30),
@@ -103,7 +103,7 @@ class Report:
                 transient=True,
             )
             self.progress.start()
-            self.progress.add_task("", total=total, left="")
+            self.progress.add_task("", total=self.pace.total, left="")
 
     @pytest.hookimpl(optionalhook=True)
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -113,18 +113,18 @@ class Report:
             self.failures.append(report.nodeid)
         if report.when != "call" and not (report.when == "setup" and not report.passed):
             return
-        self.done += 1
+        self.pace.finished(report.nodeid, report.duration)
         for name, value in report.user_properties:
             if name == PROPERTY:
                 self.figures.append(Figures(**json.loads(str(value))))
         self._advance(report.nodeid.split("::")[-1])
 
     def _advance(self, name: str) -> None:
-        left = time_text(time_left(self.done, self.total, time.monotonic() - self.began))
+        left = time_text(self.pace.time_left(time.monotonic() - self.began))
         if self.progress is not None:
             task = self.progress.task_ids[0]
             self.progress.update(
-                task, completed=self.done, description=escape(name), left=f"{left} left"
+                task, completed=self.pace.done, description=escape(name), left=f"{left} left"
             )
             return
         now = time.monotonic()
@@ -132,7 +132,7 @@ class Report:
             self.shown = now
             elapsed = time_text(now - self.began)
             self._say(
-                f"sim: {self.done} of {self.total} done, {len(self.failures)} failed, "
+                f"sim: {self.pace.done} of {self.pace.total} done, {len(self.failures)} failed, "
                 f"{elapsed} elapsed, about {left} left"
             )
 
@@ -157,7 +157,7 @@ class Report:
             killed = sum(row.mismatches > 0 for row in mutants)
             self._say(f"mutants: {killed} of {len(mutants)} killed")
         self._say(
-            f"sim: {self.done} of {self.total} simulations and tests in {elapsed}, "
+            f"sim: {self.pace.done} of {self.pace.total} simulations and tests in {elapsed}, "
             f"{len(self.failures)} failed; {vectors:,} vectors, {mismatches:,} mismatches "
             f"(seed {self.config.getoption('sim_seed')})"
         )
@@ -175,9 +175,38 @@ def failure_text(report: pytest.TestReport) -> str:
     return f"{kind.rsplit('.', 1)[-1]}{separator}{rest}  [{report.nodeid.split('::')[-1]}]"
 
 
-def time_left(done: int, total: int, elapsed: float) -> float:
-    """Return the seconds left if the rest goes as fast as what is done."""
-    return elapsed / done * (total - done) if done else 0.0
+class Pace:
+    """Estimates the time left: tests of one function take about the same time.
+
+    Args:
+        ids: pytest's node ids of all tests.
+    """
+
+    def __init__(self, ids: Sequence[str] = ()) -> None:
+        self.total = len(ids)
+        self.done = 0
+        self.waiting = Counter(_function(test) for test in ids)
+        self.spent: dict[str, list[float]] = {}
+
+    def finished(self, test: str, seconds: float) -> None:
+        """Count one finished test."""
+        self.done += 1
+        self.waiting[_function(test)] -= 1
+        self.spent.setdefault(_function(test), []).append(seconds)
+
+    def time_left(self, elapsed: float) -> float:
+        """Return seconds: elapsed time, times the work that waits over the work that is done."""
+        work_done = sum(sum(durations) for durations in self.spent.values())
+        if not work_done:
+            return 0.0
+        usual = work_done / self.done
+        means = {name: sum(times) / len(times) for name, times in self.spent.items()}
+        work_left = sum(count * means.get(name, usual) for name, count in self.waiting.items())
+        return elapsed * work_left / work_done
+
+
+def _function(test: str) -> str:
+    return test.partition("[")[0]
 
 
 def time_text(seconds: float) -> str:

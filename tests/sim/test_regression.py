@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from plena_cosim.sim import regression
-from plena_cosim.sim.report import Figures, summary_table, time_left, time_text
+from plena_cosim.sim.report import Figures, Pace, summary_table, time_text
 
 from .regression.mutants import MUL, ROUND_UP, WRONG_TIE, Mutant
 
@@ -126,9 +126,16 @@ def test_interrupt_is_one_message_and_leaves_nothing(tmp_path: Path, number: int
         assert [path.name for path in folder.iterdir()] == ["block.so"]
 
 
-def test_time_left_follows_the_pace() -> None:
-    assert time_left(0, 10, 5.0) == 0.0
-    assert time_left(5, 10, 5.0) == 5.0
+def test_time_left_follows_the_pace_of_each_test_function() -> None:
+    slow, fast = ([f"{name}[{index}]" for index in range(4)] for name in ("slow", "fast"))
+    pace = Pace([*slow, *fast])
+    assert pace.time_left(0.0) == 0.0
+    for test in slow[:2]:
+        pace.finished(test, 4.0)
+    assert pace.time_left(4.0) == 12.0  # two processes; nothing is known about the fast ones yet
+    pace.finished(fast[0], 0.1)
+    assert pace.time_left(4.05) == pytest.approx(4.05 * 8.3 / 8.1)
+    assert (pace.done, pace.total) == (3, 8)
     assert time_text(125) == "2:05"
 
 

@@ -105,8 +105,8 @@ MUTANTS = (
         MUL,
         "fp/plena_fp_mul_core.sv",
         "exponent off by one",
-        "- SumW'(Bias))",
-        "- SumW'(Bias + 1))",
+        "- SumW'(Bias)",
+        "- SumW'(Bias + 1)",
     ),
     _fault(
         "fp_mul-e5m2-all",
@@ -155,8 +155,8 @@ MUTANTS = (
         TO_INT,
         SCALE,
         "scale off by one",
-        "+ CodeW'(CodeOffset));",
-        "+ CodeW'(CodeOffset + 1));",
+        "+ CodeW'(CodeOffset)",
+        "+ CodeW'(CodeOffset + 1)",
     ),
     _fault(
         "fp_to_mx-bf16-mxint4.even-blocks",
@@ -183,8 +183,8 @@ MUTANTS = (
         "fp_to_mx-bf16-mxint4.b16.s4-blocks",
         SCALE,
         "scale not clamped at its largest",
-        "code > signed'(CodeW'(CodeMax))",
-        "code > signed'(CodeW'(CodeMax + 1))",
+        "code > CodeW'(CodeMax)",
+        "code > CodeW'(CodeMax + 1)",
     ),
     _fault(
         TO_INT,

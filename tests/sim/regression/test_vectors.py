@@ -22,15 +22,11 @@ STALL_PATTERNS = {
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """One test id a simulation; the same case's simulations share a worker, and so a build."""
-    if "case" not in metafunc.fixturenames:
-        return
-    option = metafunc.config.getoption
-    cases = select_cases(option("sim_block", None), option("sim_fmt", None))
-    rows = [
-        pytest.param(case, id=case.id, marks=pytest.mark.xdist_group(case.id)) for case in cases
-    ]
-    metafunc.parametrize("case", rows)
+    """One test id a simulation."""
+    if "case" in metafunc.fixturenames:
+        option = metafunc.config.getoption
+        cases = select_cases(option("sim_block", None), option("sim_fmt", None))
+        metafunc.parametrize("case", [pytest.param(case, id=case.id) for case in cases])
 
 
 def _judge(
