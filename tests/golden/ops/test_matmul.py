@@ -163,6 +163,31 @@ def test_matmul_is_the_dot_unit_block_after_block(acc: Scalar) -> None:
         assert decode(got[row, column], vector) == decode(steps[-1], acc)
 
 
+def coded(codes: list[int], name: str, axis: int) -> MxArray:
+    """One block of given codes with scale 1, as a row (axis 1) or a column (axis 0)."""
+    mx = get_format(name, block_size=len(codes))
+    array = np.expand_dims(np.array(codes, dtype=np.uint16), 1 - axis)
+    return MxArray(codes=array, scales=np.array([[127]], dtype=np.uint8), mx=mx, axis=axis)
+
+
+def test_a_dot_of_79_bits_is_exact() -> None:
+    """2^30 + 2^6 is a tie in fp32, which only +-2^-48 decides."""
+    hw = HardwareConfig(vector_format=get_format("fp32"))
+    big, small, one, tiny = 30 << 10, 21 << 10, 15 << 10, 1  # 2^15, 2^6, 1, 2^-24
+    for last, want in ((0, 0x4E800000), (tiny, 0x4E800001), (tiny | 0x8000, 0x4E800000)):
+        a = coded([big, small, tiny], "mxfp16_e5m10", 1)
+        b = coded([big, one, last], "mxfp16_e5m10", 0)
+        assert matmul(a, b, hw).tolist() == [[want]]
+
+
+def test_a_long_dot_wraps_by_its_low_bits() -> None:
+    """57344 * 57344 + 2^-31 in q1.31: the multiple of 2 wraps away and 2^-31 stays."""
+    acc = FixedPoint(int_bits=1, frac_bits=31, wrap=True)
+    hw = HardwareConfig(accumulator_format=acc, vector_format=get_format("fp32"))
+    a, b = coded([0x7B, 0x01], "mxfp8_e5m2", 1), coded([0x7B, 0x02], "mxfp8_e5m2", 0)
+    assert decode(matmul(a, b, hw), get_format("fp32")).item() == 2.0**-31
+
+
 def test_mlen_changes_nothing() -> None:
     a, b = operands(("mxint4", "mxint4"), 3, 64, 3, 8, seed=5)
     one, other = (matmul(a, b, HardwareConfig(mlen=mlen)) for mlen in (8, 64))
