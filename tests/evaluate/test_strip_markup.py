@@ -19,16 +19,18 @@ from plena_cosim.evaluate.strip_markup import strip_markup
         ("see [http://a.b/c the page] or [http://a.b/d]", "see the page or"),
         ("a{{cite|b={{c|d}}|e}}f", "af"),
         ("a{{formula|{x} }}b", "ab"),
-        ("before\n{| class=x\n|-\n| {{t}} || cell\n{|\n| inner\n|}\n|}\nafter", "before\nafter"),
+        ("before\n{| class=x\n|-\n| {{t}} || cell\n{|\n| inner\n|}\n|}\nafter", "before\n\nafter"),
         ('x<ref name="a">gone</ref>y<ref name="b" />z', "xyz"),
+        ("Greek {{lang|grc|ἀν}} and {{lang-de|Haus}}", "Greek ἀν and Haus"),
+        ("ant ({{IPA|x}}, {{y}}) or ({{z}}; small) {{q}}, but", "ant or (small), but"),
         ("a<!-- b\nc -->d", "ad"),
         ("1<sub>2</sub> <small>s</small><br/>t", "12 st"),
         ("<math>x^2</math>is square", "is square"),
-        ("== History ==\ntext", "History\ntext"),
+        ("== History ==\ntext", "History\n\ntext"),
         ("text\n== See also ==\n* [[x]]\n== More ==\ny", "text"),
-        ("* one\n** two\n# three\n; four\n: five", "one\ntwo\nthree\nfour\nfive"),
+        ("* one\n** two\n# three\n; four\n: five", "one\n\ntwo\n\nthree\n\nfour\n\nfive"),
         ("a&nbsp;b &amp; c &ndash; d", "a b & c – d"),
-        ("__NOTOC__\nx\n\n\n\ny", "x\ny"),
+        ("__NOTOC__\nx\n\n\n\ny", "x\n\ny"),
         ("5 < 6 and 7 > 6", "5 < 6 and 7 > 6"),
         ("unclosed {{template and [[link", "unclosed {{template and [[link"),
         ("", ""),
@@ -48,4 +50,4 @@ def test_articles_leaves_redirects_and_talk_out() -> None:
             page.format("Bee", 0, "", "A bee."),
         ]
     )
-    assert articles((xml + "</mediawiki>").encode()) == ["Ant\n\nAn ant.", "Bee\n\nA bee."]
+    assert list(articles((xml + "</mediawiki>").encode())) == ["Ant\n\nAn ant.", "Bee\n\nA bee."]
