@@ -1,4 +1,4 @@
-"""What the tests of evaluate share: one thread, a tiny Llama with a tokenizer, and a marker."""
+"""What the tests of evaluate share: one thread, a tiny Llama with a tokenizer."""
 
 from __future__ import annotations
 
@@ -7,10 +7,6 @@ from pathlib import Path
 
 import pytest
 import torch
-
-
-def pytest_configure(config: pytest.Config) -> None:
-    config.addinivalue_line("markers", "demo: needs the demo model and text (network or cache)")
 
 
 @pytest.fixture(autouse=True)
