@@ -1,0 +1,59 @@
+"""CUDA gives what the CPU gives, which golden has confirmed."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from plena_cosim import golden
+from plena_cosim.fakequant import ExactnessError, cast, matmul, quantize, quantize_mx
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+
+MX_FORMATS = [spec for spec in golden.FORMATS.values() if isinstance(spec, golden.Mx)]
+
+
+def same_bits(a: torch.Tensor, b: torch.Tensor) -> bool:
+    a, b = a.cpu().double(), b.cpu().double()
+    return torch.equal(
+        a.nan_to_num(nan=0.5).view(torch.int64), b.nan_to_num(nan=0.5).view(torch.int64)
+    )
+
+
+@pytest.mark.parametrize("mx", MX_FORMATS, ids=lambda mx: mx.name)
+def test_quantize(mx: golden.Mx) -> None:
+    x = torch.randn(70, 300) * torch.ldexp(torch.ones(70, 300), torch.randint(-140, 100, (70, 300)))
+    x[3, 7], x[5] = torch.inf, 0.0
+    for dtype in (torch.float32, torch.bfloat16, torch.float16, torch.float64):
+        for axis in (0, 1):
+            given = x.to(dtype)
+            assert same_bits(quantize(given.cuda(), mx, axis), quantize(given, mx, axis))
+
+
+@pytest.mark.parametrize("acc", ["fp32", "bf16", "e6m5", "q16.16"])
+@pytest.mark.parametrize("name", ["mxint8", "mxfp4_e2m1", "mxfp8_e4m3", "mxfp8_e5m2"])
+def test_matmul(name: str, acc: str) -> None:
+    mx = golden.get_format(name)
+    x, w = torch.randn(700, 300), torch.randn(300, 1700)
+    hw = golden.HardwareConfig(accumulator_format=golden.get_format(acc))
+    cpu = matmul(quantize_mx(x, mx), quantize_mx(w, mx, 0), hw)
+    cuda = matmul(quantize_mx(x.cuda(), mx), quantize_mx(w.cuda(), mx, 0), hw)
+    assert same_bits(cuda, cpu)
+
+
+def test_cast() -> None:
+    x = torch.randn(10_000) * 100
+    for name in ("bf16", "e4m3", "e6m5", "q8.4"):
+        fmt = golden.get_format(name)
+        assert same_bits(cast(x.cuda(), fmt), cast(x, fmt))
+
+
+def test_tf32_is_refused() -> None:
+    mx = golden.get_format("mxint8")
+    x = quantize_mx(torch.ones(2, 2, device="cuda"), mx)
+    torch.backends.cuda.matmul.allow_tf32 = True
+    try:
+        with pytest.raises(ExactnessError, match=r"precision|TF32"):
+            matmul(x, quantize_mx(torch.ones(2, 2, device="cuda"), mx, 0), golden.HardwareConfig())
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = False
