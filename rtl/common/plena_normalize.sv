@@ -84,7 +84,8 @@ module plena_normalize
     assign zeros     = ~index;
     assign diff      = {{(DiffW - ExpInW){negative}}, exp_i} - DiffW'(zeros);
     assign subnormal = diff[DiffW-1];
-    assign left      = subnormal ? PlaceW'(exp_i) : zeros;
+    // Sign-extended: exp_i may be narrower than a place (a large bias and few exponents).
+    assign left      = subnormal ? PlaceW'({{PlaceW{negative}}, exp_i}) : zeros;
 
     if (HasRight) begin : gen_has_right
       logic far;
