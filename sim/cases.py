@@ -7,7 +7,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from plena_cosim.golden import FixedPoint, FormatError, Mx, Rounding, ScaleRule, get_format
+from plena_cosim.golden import (
+    FixedPoint,
+    FormatError,
+    Minifloat,
+    Mx,
+    Rounding,
+    ScaleRule,
+    get_format,
+)
 from plena_cosim.golden.ops.registry import OPS, Op, get_op
 
 from .stimuli import is_exhaustive
@@ -53,8 +61,9 @@ def format_label(fmt: Any) -> str:
     """Return a format's name with whatever differs from that name's defaults."""
     if isinstance(fmt, FixedPoint):
         return fmt.name + ("wrap" if fmt.wrap else "")
-    if not isinstance(fmt, Mx):
-        return str(fmt.name)
+    if isinstance(fmt, Minifloat):
+        usual = Minifloat(exp_bits=fmt.exp_bits, man_bits=0).bias_value
+        return fmt.name + (f".bias{fmt.bias}" if fmt.bias != usual else "")
     parts = [fmt.name]
     if fmt.block_size != 32:
         parts.append(f"b{fmt.block_size}")
@@ -93,6 +102,7 @@ def _scalar_cases(name: str) -> list[Case]:
         _case(name, "e6m5"),
         *(_case(name, fmt, bench=fmt == "e4m3") for fmt in ("e2m1", "e3m2", "e4m3", "e5m2")),
         *(_case(name, fmt, bench=fmt == "bf16") for fmt in ("bf16", "fp16", "fp32", "e4m7")),
+        _case(name, "e1m3,bias=4", rounding="rup"),
         *(_case(name, "e5m2", rounding=mode) for mode in ("rna", "rtz", "rup", "rdown")),
         *(_case(name, fmt, overflow="ieee") for fmt in ("e2m1", "e4m3", "e5m2", "bf16")),
         _case(name, "e4m3", rounding="rdown", overflow="ieee"),
