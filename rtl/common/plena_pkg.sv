@@ -96,6 +96,18 @@ package plena_pkg;
     return width;
   endfunction
 
+  // The constant that keeps such a product from being negative, see plena_mx_product.
+  function automatic logic [127:0] mx_product_offset(
+      int unsigned a_exp_w, int unsigned a_man_w, int unsigned a_specials,
+      int unsigned b_exp_w, int unsigned b_man_w, int unsigned b_specials);
+    int unsigned width = mx_product_width(a_exp_w, a_man_w, a_specials,
+                                          b_exp_w, b_man_w, b_specials);
+    if (a_exp_w == 0 && b_exp_w == 0) begin
+      return (128'd1 << (width - 1)) - (128'd1 << (a_man_w + 1)) - (128'd1 << (b_man_w + 1));
+    end
+    return 128'd1 << (width - 1);
+  endfunction
+
   // Bits of a two's complement number that holds low..high, at least 2.
   function automatic int unsigned signed_width(int low, int high);
     int unsigned width = 2;

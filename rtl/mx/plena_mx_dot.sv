@@ -73,10 +73,10 @@ module plena_mx_dot
                                + $clog2(BlockSize);
   localparam int unsigned ScaleSumW = max(AScaleW, BScaleW) + 1;
 
-  logic                        s1_ready, s1_valid, s1_first, s1_nan;
-  logic signed [SumW-1:0]      dot, s1_dot;
-  logic        [ScaleSumW-1:0] s1_scale;
-  logic                        special, a_scale_nan, b_scale_nan;
+  logic                 s1_ready, s1_valid, s1_first, s1_nan;
+  logic [SumW-1:0]      dot, s1_dot;  // two's complement
+  logic [ScaleSumW-1:0] s1_scale;
+  logic                 special, a_scale_nan, b_scale_nan;
 
   plena_mx_dot_core #(
     .AExpW(AExpW), .AManW(AManW), .ASpecials(ASpecials),

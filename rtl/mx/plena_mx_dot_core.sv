@@ -4,7 +4,7 @@
 // Contract:   sum(a_i * b_i) = sum_o * 2^(lsb_a + lsb_b), lsb = -ManW for MXINT and
 //             1 - Bias - ManW for MXFP.
 // Method:     one exact integer product a lane, one exact sum: nothing is aligned to a largest
-//             exponent and nothing is lost.
+//             exponent and nothing is lost. Lanes and sum are unsigned, see plena_mx_product.
 // Specials:   special_o says that an element is Inf or NaN; sum_o then means nothing.
 // Latency:    combinational.
 module plena_mx_dot_core
@@ -23,46 +23,35 @@ module plena_mx_dot_core
                                                        BExpW, BManW, BSpecials),
   localparam int unsigned SumW      = ProductW + $clog2(BlockSize)
 ) (
-  input  logic        [BlockSize-1:0][AWidth-1:0] a_codes_i,
-  input  logic        [BlockSize-1:0][BWidth-1:0] b_codes_i,
-  output logic signed [SumW-1:0]                  sum_o,
-  output logic                                    special_o
+  input  logic [BlockSize-1:0][AWidth-1:0] a_codes_i,
+  input  logic [BlockSize-1:0][BWidth-1:0] b_codes_i,
+  output logic                  [SumW-1:0] sum_o,       // two's complement
+  output logic                             special_o
 );
+  // What all lanes together have too much.
+  localparam logic [SumW-1:0] Offset =
+      SumW'(BlockSize) * SumW'(mx_product_offset(AExpW, AManW, ASpecials, BExpW, BManW, BSpecials));
+
   logic [BlockSize-1:0][ProductW-1:0] products;
   logic [BlockSize-1:0]               special;
+  logic [SumW-1:0]                    sum;
 
   for (genvar lane = 0; lane < BlockSize; lane++) begin : gen_lane
-    logic signed [AManW+1:0]        a_sig;
-    logic signed [BManW+1:0]        b_sig;
-    logic        [max(AExpW,1)-1:0] a_exp;
-    logic        [max(BExpW,1)-1:0] b_exp;
-    logic                           a_special, b_special;
-
-    plena_mx_element #(
-      .ExpW(AExpW), .ManW(AManW), .Specials(ASpecials)
-    ) u_element_a (
-      .code_i(a_codes_i[lane]), .sig_o(a_sig), .exp_o(a_exp), .special_o(a_special)
-    );
-    plena_mx_element #(
-      .ExpW(BExpW), .ManW(BManW), .Specials(BSpecials)
-    ) u_element_b (
-      .code_i(b_codes_i[lane]), .sig_o(b_sig), .exp_o(b_exp), .special_o(b_special)
-    );
     plena_mx_product #(
       .AExpW(AExpW), .AManW(AManW), .ASpecials(ASpecials),
       .BExpW(BExpW), .BManW(BManW), .BSpecials(BSpecials)
     ) u_product (
-      .a_sig_i(a_sig), .a_exp_i(a_exp), .b_sig_i(b_sig), .b_exp_i(b_exp),
-      .product_o(products[lane])
+      .a_i(a_codes_i[lane]), .b_i(b_codes_i[lane]),
+      .product_o(products[lane]), .special_o(special[lane])
     );
-    assign special[lane] = a_special || b_special;
   end
 
   plena_sum_tree #(
     .Lanes(BlockSize), .Width(ProductW)
   ) u_sum (
-    .data_i(products), .sum_o(sum_o)
+    .data_i(products), .sum_o(sum)
   );
 
+  assign sum_o     = sum - Offset;
   assign special_o = |special;
 endmodule

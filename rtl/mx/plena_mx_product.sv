@@ -1,9 +1,16 @@
-// Exact product of two MX elements, an integer in units of both elements' last places.
+// Exact product of two MX elements plus a constant, so that it is never negative.
 //
-// Contract:   a * b = product_o * 2^(lsb_a + lsb_b), lsb = -ManW for MXINT and 1 - Bias - ManW for
-//             MXFP; the operands come from plena_mx_element.
-// Method:     multiply the significands, shift by the sum of the exponents. MXFP exponents start
-//             at 1: each leaves a zero at the bottom, which is dropped.
+// Golden twin: golden.ops.dot.element_integers, multiplied.
+// Contract:   product_o = a * b / 2^(lsb_a + lsb_b) + mx_product_offset(...), with lsb = -ManW for
+//             MXINT and 1 - Bias - ManW for MXFP. Unsigned numbers need no sign extension in the
+//             sum that follows, and one subtraction there takes all offsets back.
+// Method:     two MXINT: the partial products of Baugh and Wooley, "A two's complement parallel
+//             array multiplication algorithm", IEEE Trans. Computers C-22(12), 1973: what the sign
+//             bits subtract is added inverted. Otherwise: multiply the magnitudes, give the short
+//             product its sign, shift it by the sum of the exponents (which start at 1 for MXFP:
+//             each leaves a zero at the bottom to drop), and invert the sign bit, which adds its
+//             weight.
+// Specials:   special_o says Inf or NaN; product_o then means nothing.
 // Latency:    combinational.
 module plena_mx_product
   import plena_pkg::*;
@@ -14,28 +21,69 @@ module plena_mx_product
   parameter  int unsigned BExpW     = 0,
   parameter  int unsigned BManW     = 6,
   parameter  int unsigned BSpecials = SpecialsNone,
+  localparam int unsigned AWidth    = AExpW == 0 ? 2 + AManW : 1 + AExpW + AManW,
+  localparam int unsigned BWidth    = BExpW == 0 ? 2 + BManW : 1 + BExpW + BManW,
   localparam int unsigned ProductW  = mx_product_width(AExpW, AManW, ASpecials,
                                                        BExpW, BManW, BSpecials)
 ) (
-  input  logic signed [AManW+1:0]        a_sig_i,
-  input  logic        [max(AExpW,1)-1:0] a_exp_i,
-  input  logic signed [BManW+1:0]        b_sig_i,
-  input  logic        [max(BExpW,1)-1:0] b_exp_i,
-  output logic signed [ProductW-1:0]     product_o
+  input  logic [AWidth-1:0]   a_i,
+  input  logic [BWidth-1:0]   b_i,
+  output logic [ProductW-1:0] product_o,
+  output logic                special_o
 );
-  localparam int unsigned Drop   = (AExpW == 0 ? 0 : 1) + (BExpW == 0 ? 0 : 1);
-  localparam int unsigned WideW  = ProductW + Drop;
-  localparam int unsigned ShiftW = max(AExpW, BExpW) + 1;
+  if (AExpW == 0 && BExpW == 0) begin : gen_int
+    localparam int unsigned ALowW = AWidth - 1;  // bits below the sign
+    localparam int unsigned BLowW = BWidth - 1;
 
-  logic signed [WideW-1:0]  wide;
-  logic        [ShiftW-1:0] shift;
+    logic [ALowW-1:0] a_low, a_row;
+    logic [BLowW-1:0] b_low, b_row;
+    logic             a_sign, b_sign;
 
-  assign shift     = ShiftW'(a_exp_i) + ShiftW'(b_exp_i);
-  assign wide      = (WideW'(a_sig_i) * WideW'(b_sig_i)) << shift;
-  assign product_o = wide[WideW-1:Drop];
+    assign {a_sign, a_low} = a_i;
+    assign {b_sign, b_low} = b_i;
+    assign a_row     = ~(a_low & {ALowW{b_sign}});
+    assign b_row     = ~(b_low & {BLowW{a_sign}});
+    assign product_o = ProductW'(a_low) * ProductW'(b_low)
+                     + (ProductW'(a_row) << BLowW) + (ProductW'(b_row) << ALowW)
+                     + (ProductW'(a_sign && b_sign) << (ALowW + BLowW));
+    assign special_o = 1'b0;
+  end else begin : gen_shifted
+    localparam int unsigned AMagW  = AExpW == 0 ? AWidth : 1 + AManW;
+    localparam int unsigned BMagW  = BExpW == 0 ? BWidth : 1 + BManW;
+    localparam int unsigned MagW   = AMagW + BMagW;
+    localparam int unsigned Drop   = (AExpW == 0 ? 0 : 1) + (BExpW == 0 ? 0 : 1);
+    localparam int unsigned WideW  = max(ProductW + Drop, MagW + 1);
+    localparam int unsigned ShiftW = max(AExpW, BExpW) + (Drop == 2 ? 1 : 0);
 
-  if (Drop > 0) begin : gen_dropped
-    logic unused_zeros;
-    assign unused_zeros = |wide[Drop-1:0];
+    logic                    a_sign, b_sign, a_special, b_special;
+    logic [AMagW-1:0]        a_mag;
+    logic [BMagW-1:0]        b_mag;
+    logic [max(AExpW,1)-1:0] a_exp;
+    logic [max(BExpW,1)-1:0] b_exp;
+    logic [MagW-1:0]         mag;
+    logic [MagW:0]           signed_mag;  // two's complement, before the shift
+    logic [ShiftW-1:0]       shift;
+    logic [WideW-1:0]        wide;   // after it
+
+    plena_mx_element #(
+      .ExpW(AExpW), .ManW(AManW), .Specials(ASpecials)
+    ) u_element_a (
+      .code_i(a_i), .sign_o(a_sign), .mag_o(a_mag), .exp_o(a_exp), .special_o(a_special)
+    );
+    plena_mx_element #(
+      .ExpW(BExpW), .ManW(BManW), .Specials(BSpecials)
+    ) u_element_b (
+      .code_i(b_i), .sign_o(b_sign), .mag_o(b_mag), .exp_o(b_exp), .special_o(b_special)
+    );
+
+    assign mag       = MagW'(a_mag) * MagW'(b_mag);
+    assign signed_mag = a_sign ^ b_sign ? -{1'b0, mag} : {1'b0, mag};
+    assign shift     = ShiftW'(a_exp) + ShiftW'(b_exp);
+    assign wide      = {{(WideW - MagW){signed_mag[MagW]}}, signed_mag[MagW-1:0]} << shift;
+    assign product_o = {!wide[ProductW+Drop-1], wide[ProductW+Drop-2:Drop]};
+    assign special_o = a_special || b_special;
+
+    logic unused_wide;
+    assign unused_wide = ^wide;
   end
 endmodule
