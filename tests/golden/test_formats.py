@@ -89,6 +89,8 @@ def test_derived_facts_of_fixed_point(fmt: FixedPoint) -> None:
         oracle.max_value,
     )
     assert math.ldexp(1.0, fmt.lsb_exp) == oracle.unit
+    assert fmt.emax == floor_log2(exact(oracle.max_value))
+    assert fmt.man_bits == oracle.top.bit_length() - 1
     assert not fmt.has_nan
 
 
