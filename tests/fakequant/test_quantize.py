@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from plena_cosim import golden
 from plena_cosim.fakequant import quantize, quantize_mx
+from plena_cosim.fakequant.random_bits import random_bits
 
 MX_NAMES = [name for name, spec in golden.FORMATS.items() if isinstance(spec, golden.Mx)]
 OTHER_NAMES = ["mxfp16_e5m10", "mxfp4_e1m2", "mxfp3_e2m0", "mxfp2_e1m0", "mxfp13_e2m10"]
@@ -21,7 +22,9 @@ DTYPES = [torch.float32, torch.bfloat16, torch.float16, torch.float64]
 
 
 def nasty(n: int, dtype: torch.dtype, *, seed: int, special: bool = False) -> torch.Tensor:
-    """Values of every magnitude, blocks of one magnitude, ties, zeros of both signs, subnormals."""
+    """Values of every magnitude, blocks of like magnitude, ties, powers of two and what is beside,
+    zeros of both signs, subnormals.
+    """
     generator = np.random.default_rng(seed)
     spread = {torch.float64: 300, torch.float16: 24}.get(dtype, 148)
     anywhere = np.ldexp(generator.normal(size=n), generator.integers(-spread, spread // 2 + 60, n))
@@ -29,9 +32,12 @@ def nasty(n: int, dtype: torch.dtype, *, seed: int, special: bool = False) -> to
     alike = np.ldexp(generator.normal(size=n), exps)
     ties = np.ldexp(generator.integers(-64, 65, n) / 4.0, exps)
     powers = np.ldexp(generator.choice([-1.0, 1.0, 0.0, -0.0], n), exps)
-    just_below = np.nextafter(np.abs(powers).astype(np.float32), np.float32(0)).astype(np.float64)
+    within = np.ldexp(generator.normal(size=n), exps - generator.integers(0, 24, n))
+    single = np.abs(powers).astype(np.float32)
+    beside = np.nextafter(single, generator.choice([0.0, 3e38], n).astype(np.float32))
+    above = np.where(np.arange(n) % 32 < 31, 0.0, np.nextafter(single, np.float32(3e38)))
     zeros = generator.choice([0.0, -0.0], n)
-    values = np.concatenate([anywhere, alike, ties, powers, just_below, zeros])
+    values = np.concatenate([anywhere, alike, within, ties, powers, beside, above, zeros])
     with np.errstate(over="ignore"):
         tensor = torch.from_numpy(values).to(dtype)
     if not special:
@@ -133,7 +139,7 @@ def test_a_tensor_of_many_pieces(golden_quantize, assert_same) -> None:
 @pytest.mark.parametrize("axis", [0, 1, 2])
 def test_quantize_mx_has_goldens_scales(name, axis, assert_same) -> None:
     for scale_bits, special, scale in itertools.product((5, 8), (False, True), (1.0, 2.0**-130)):
-        x = nasty(64, torch.float32, seed=3, special=special).view(6, 8, 8)[:, :, :7] * scale
+        x = nasty(64, torch.float32, seed=3, special=special).view(8, 8, 8)[:, :, :7] * scale
         x[0] = 0.0
         mx = golden.get_format(name, block_size=4, scale_bits=scale_bits)
         expected, ours = golden.quantize(x.numpy(), mx, axis), quantize_mx(x, mx, axis)
@@ -151,7 +157,27 @@ def _to_bf16(values: np.ndarray) -> np.ndarray:
 def test_usual_values_stay_in_float32_and_others_do_not() -> None:
     mx = golden.get_format("mxint8")
     assert quantize_mx(torch.randn(4, 64), mx).values.dtype == torch.float32
+    assert quantize_mx(torch.full((1, 32), 2.0**-120), mx).values.dtype == torch.float32
+    assert quantize_mx(torch.full((1, 32), 2.0**-121), mx).values.dtype == torch.float64  # units
     assert quantize_mx(torch.randn(4, 64) * 2.0**-130, mx).values.dtype == torch.float64
+
+
+def test_stochastic_thresholds_are_cut_not_rounded(golden_quantize, assert_same) -> None:
+    # The discarded fraction is (r + 3/4) / 2^32, r being the random bits: not below r, so down.
+    mx = golden.get_format("mxint8", block_size=2, rounding="stochastic")
+    bits = int(random_bits(5, torch.tensor([1])))
+    x = torch.tensor([1.0, (bits + 0.75) * 2.0**-32 * 2.0**-6], dtype=torch.float64)
+    assert quantize(x, mx, seed=5).tolist() == [1.0, 0.0]
+    assert_same(quantize(x, mx, seed=5), golden_quantize(x, mx, seed=5))
+
+
+@pytest.mark.parametrize("bias", [-40, 30, 100])
+def test_elements_with_a_far_bias(bias, golden_quantize, assert_same) -> None:
+    for exp_bits, man_bits, rule in itertools.product((2, 5), (1, 4), RULES):
+        element = golden.Minifloat(exp_bits=exp_bits, man_bits=man_bits, bias=bias)
+        mx = golden.Mx(element=element, scale_rule=rule, block_size=8)
+        x = nasty(256, torch.float32, seed=bias + 50)
+        assert_same(quantize(x, mx), golden_quantize(x, mx))
 
 
 def test_the_gradient_passes_straight_through() -> None:
