@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -64,7 +65,22 @@ def decode(codes: npt.ArrayLike, fmt: Scalar) -> Values:
     >>> golden.decode([0x38, 0x7E, 0x01], golden.get_format("e4m3")).tolist()
     [1.0, 448.0, 0.001953125]
     """
-    bits = check_codes(codes, fmt.width_bits, fmt.name).astype(np.int64)
+    given = check_codes(codes, fmt.width_bits, fmt.name)
+    if fmt.width_bits <= 16:
+        return np.asarray(_table(fmt)[given])
+    return _decode_bits(given, fmt)
+
+
+@lru_cache(maxsize=256)
+def _table(fmt: Scalar) -> Values:
+    table = _decode_bits(np.arange(1 << fmt.width_bits, dtype=np.uint32), fmt)
+    table.setflags(write=False)
+    return table
+
+
+def _decode_bits(codes: Codes, fmt: Scalar) -> Values:
+    """Decode from the fields of each code; formats of up to 16 bits do it once for every code."""
+    bits = codes.astype(np.int64)
     if isinstance(fmt, FixedPoint):
         signed = np.where(bits > fmt.max_code, bits - (1 << fmt.width_bits), bits)
         fixed: Values = np.ldexp(signed.astype(np.float64), fmt.lsb_exp)
