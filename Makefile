@@ -42,7 +42,7 @@ demo: $(VENV)/.with-torch,rtl ## the whole chain in minutes: RTL = golden = torc
 	@plena demo
 
 test: lint $(VENV)/.with-dev ## lint, golden, torch equivalence and the RTL regression: what CI runs
-	@$(BIN)/python -m pytest -q -n $(JOBS) --ignore tests/sim
+	@$(BIN)/python -m pytest -q -n $(JOBS) --ignore tests/sim/regression
 	@plena sim
 
 sim: $(VENV)/.with-rtl ## RTL regression; narrow it with BLOCK=fp_mul FMT=bf16 SEED=7
