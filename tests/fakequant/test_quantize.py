@@ -162,6 +162,22 @@ def test_usual_values_stay_in_float32_and_others_do_not() -> None:
     assert quantize_mx(torch.randn(4, 64) * 2.0**-130, mx).values.dtype == torch.float64
 
 
+@pytest.mark.parametrize("rule", RULES)
+@pytest.mark.parametrize("name", ["mxint2", "mxint4", "mxfp4_e2m1", "mxfp2_e1m0", "mxfp8_e5m2"])
+def test_blocks_of_every_binade(name, rule, golden_quantize, assert_same) -> None:
+    # One block a binade, its largest magnitude at, just above and just below each eighth of it.
+    eighths = 1 + np.arange(8) / 8
+    largest = torch.from_numpy(np.ldexp(eighths, np.arange(-149, 128)[:, None])).float()
+    up, down = (largest.nextafter(torch.tensor(end)) for end in (torch.inf, 0.0))
+    tops = torch.cat([largest, up, down]).flatten()
+    tops = tops[tops.isfinite()]
+    rest = torch.tensor([1.0, -0.7, 0.5, 0.26, -0.25, 0.11, 0.01])
+    x = torch.cat([tops[:, None], tops[:, None] * rest], dim=1)
+    for scale_bits in (8, 5):
+        mx = golden.get_format(name, block_size=8, scale_rule=rule, scale_bits=scale_bits)
+        assert_same(quantize(x, mx), golden_quantize(x, mx))
+
+
 def test_stochastic_thresholds_are_cut_not_rounded(golden_quantize, assert_same) -> None:
     # The discarded fraction is (r + 3/4) / 2^32, r being the random bits: not below r, so down.
     mx = golden.get_format("mxint8", block_size=2, rounding="stochastic")
@@ -173,7 +189,7 @@ def test_stochastic_thresholds_are_cut_not_rounded(golden_quantize, assert_same)
 
 @pytest.mark.parametrize("bias", [-40, 30, 100])
 def test_elements_with_a_far_bias(bias, golden_quantize, assert_same) -> None:
-    for exp_bits, man_bits, rule in itertools.product((2, 5), (1, 4), RULES):
+    for exp_bits, man_bits, rule in itertools.product((1, 2, 5), (0, 4), RULES):
         element = golden.Minifloat(exp_bits=exp_bits, man_bits=man_bits, bias=bias)
         mx = golden.Mx(element=element, scale_rule=rule, block_size=8)
         x = nasty(256, torch.float32, seed=bias + 50)
