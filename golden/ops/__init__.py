@@ -4,10 +4,14 @@ from .add import add, sub
 from .cast import cast
 from .convert import fp_to_mx, mx_to_fp
 from .dot import dot, mx_dot
+from .exp import exp, exp2
 from .matmul import matmul
 from .max import max, min
 from .mul import mul
+from .reciprocal import reciprocal
 from .registry import OPS, Op, Port, get_op
+from .sigmoid import sigmoid
+from .sqrt import rsqrt, sqrt
 
 __all__ = [
     "OPS",
@@ -16,6 +20,8 @@ __all__ = [
     "add",
     "cast",
     "dot",
+    "exp",
+    "exp2",
     "fp_to_mx",
     "get_op",
     "matmul",
@@ -24,5 +30,9 @@ __all__ = [
     "mul",
     "mx_dot",
     "mx_to_fp",
+    "reciprocal",
+    "rsqrt",
+    "sigmoid",
+    "sqrt",
     "sub",
 ]

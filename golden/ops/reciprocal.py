@@ -1,0 +1,41 @@
+"""reciprocal: 1 / a, correctly rounded."""
+
+from __future__ import annotations
+
+from math import inf
+
+import numpy.typing as npt
+
+from ..codec import Codes
+from ..formats import Minifloat, Overflow, Rounding
+from ..transcendental import reciprocal_of
+from .unary import Function, evaluate
+
+_RECIPROCAL = Function(
+    finite=reciprocal_of, at_zero=inf, at_minus_zero=-inf, at_inf=0.0, at_minus_inf=-0.0
+)
+
+
+def reciprocal(
+    a: npt.ArrayLike,
+    fmt: Minifloat,
+    *,
+    rounding: Rounding | str = Rounding.RNE,
+    overflow: Overflow | str = Overflow.SATURATE,
+) -> Codes:
+    """Return RN(1 / a), correctly rounded for every code.
+
+    Args:
+        a: codes of `fmt`.
+        fmt: format of operand and result.
+        rounding, overflow: as in `encode`.
+
+    Returns:
+        Codes. A zero gives Inf of its sign (the largest value where there is no Inf), Inf a zero
+        of its sign.
+
+    >>> from plena_cosim import golden
+    >>> [hex(c) for c in golden.ops.reciprocal([0x4040, 0x8000], golden.get_format("bf16"))]
+    ['0x3eab', '0xff80']
+    """
+    return evaluate(_RECIPROCAL, a, fmt, rounding=rounding, overflow=overflow)

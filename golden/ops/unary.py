@@ -1,0 +1,79 @@
+"""How a correctly rounded function of one code is evaluated: once per code, then by table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import lru_cache
+from math import inf, nan
+
+import numpy as np
+import numpy.typing as npt
+
+from ..codec import Codes, check_codes, decode, encode
+from ..exact import Values
+from ..formats import Minifloat, Overflow, Rounding, as_enum
+
+
+@dataclass(frozen=True, kw_only=True)
+class Function:
+    """A real function as values: exact (rounded to odd) where it is not a special case.
+
+    Attributes:
+        finite: value at n * 2^k for the integers (n, k), n != 0, as float64 rounded to odd.
+        at_zero, at_minus_zero, at_inf, at_minus_inf: values there.
+    """
+
+    finite: Callable[[int, int], float]
+    at_zero: float
+    at_minus_zero: float
+    at_inf: float
+    at_minus_inf: float
+
+    def __call__(self, value: float) -> float:
+        """Return the function's value at one float64, itself exact."""
+        if value != value:
+            return nan
+        if value == 0:
+            return self.at_minus_zero if np.signbit(value) else self.at_zero
+        if abs(value) == inf:
+            return self.at_inf if value > 0 else self.at_minus_inf
+        numerator, denominator = float(value).as_integer_ratio()
+        twos = (numerator & -numerator).bit_length() - 1
+        return self.finite(numerator >> twos, twos + 1 - denominator.bit_length())
+
+
+def evaluate(
+    function: Function,
+    a: npt.ArrayLike,
+    fmt: Minifloat,
+    *,
+    rounding: Rounding | str,
+    overflow: Overflow | str,
+) -> Codes:
+    """Return RN(function(a)) for codes of `fmt`; formats up to 16 bits take it from a table."""
+    codes = check_codes(a, fmt.width_bits, fmt.name)
+    mode = as_enum(Rounding, rounding, "rounding mode")
+    limit = as_enum(Overflow, overflow, "overflow mode")
+    if fmt.width_bits <= 16:
+        return _table(function, fmt, mode, limit)[codes]
+    unique, place = np.unique(codes, return_inverse=True)
+    results = encode_or_max(_values(function, unique, fmt), fmt, mode, limit)
+    return results[place].reshape(codes.shape)
+
+
+def encode_or_max(values: Values, fmt: Minifloat, rounding: Rounding, overflow: Overflow) -> Codes:
+    """Round values into `fmt`; NaN silently becomes the largest value where there is no NaN."""
+    if not fmt.has_nan:
+        values = np.where(np.isnan(values), fmt.max_value, values)
+    return encode(values, fmt, rounding=rounding, overflow=overflow)
+
+
+@lru_cache(maxsize=128)
+def _table(function: Function, fmt: Minifloat, rounding: Rounding, overflow: Overflow) -> Codes:
+    codes = np.arange(1 << fmt.width_bits, dtype=np.uint32)
+    return encode_or_max(_values(function, codes, fmt), fmt, rounding, overflow)
+
+
+def _values(function: Function, codes: Codes, fmt: Minifloat) -> Values:
+    return np.array([function(value) for value in decode(codes, fmt)], dtype=np.float64)
