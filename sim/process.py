@@ -10,6 +10,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 
+def heed_interrupts() -> None:
+    """Make a child heed SIGINT (for `preexec_fn`): a shell's background jobs inherit it ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def run_tool(
     command: Sequence[str], *, cwd: Path, env: Mapping[str, str] | None = None
 ) -> tuple[int, str]:

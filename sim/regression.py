@@ -15,6 +15,7 @@ from plena_cosim.golden import FormatError
 from .cache import BuildError
 from .cases import select_cases
 from .player import ProtocolError
+from .process import heed_interrupts
 from .replay import Replay
 from .replay import replay as replay_vector
 from .toolchain import ToolchainError, find_toolchain
@@ -97,7 +98,9 @@ def _processors() -> int:
 def _run_group(command: list[str]) -> int:
     """Run `command` with a process group of its own; Ctrl-C or SIGTERM to us ends all of it."""
     with _terminate_like_interrupt():
-        process = subprocess.Popen(command, cwd=CHECKOUT, start_new_session=True)
+        process = subprocess.Popen(
+            command, cwd=CHECKOUT, start_new_session=True, preexec_fn=heed_interrupts
+        )
         try:
             return 0 if process.wait() == 0 else 1
         except KeyboardInterrupt:

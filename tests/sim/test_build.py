@@ -16,6 +16,7 @@ import pytest
 from plena_cosim.sim.build import PLAYER, Model, build
 from plena_cosim.sim.cache import BuildError, build_once
 from plena_cosim.sim.harness import input_lanes, output_lanes, player_files
+from plena_cosim.sim.process import heed_interrupts
 from plena_cosim.sim.sources import SourceError, needed_sources
 from plena_cosim.sim.toolchain import find_toolchain
 
@@ -138,7 +139,11 @@ def _in_child(rtl: Path, cache: Path, *, before: str = "") -> subprocess.Popen[s
         "    print('BuildError:', error); sys.exit(3)\n"
     )
     return subprocess.Popen(
-        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+        [sys.executable, "-c", code],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        preexec_fn=heed_interrupts,
     )
 
 

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from plena_cosim.sim import regression
+from plena_cosim.sim.process import heed_interrupts
 from plena_cosim.sim.report import Figures, Pace, summary_table, time_text
 
 from .regression.mutants import MUL, ROUND_UP, WRONG_TIE, Mutant
@@ -109,6 +110,7 @@ def test_interrupt_is_one_message_and_leaves_nothing(tmp_path: Path, number: int
         stderr=subprocess.PIPE,
         text=True,
         env={**os.environ, "XDG_CACHE_HOME": str(cache)},
+        preexec_fn=heed_interrupts,
     )
     deadline = time.monotonic() + 60
     while not list(cache.glob("plena-cosim/verilated/.tmp-*/*")):
