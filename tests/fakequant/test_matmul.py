@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from plena_cosim import golden
 from plena_cosim.fakequant import matmul, quantize_mx
-from plena_cosim.fakequant.matmul import _plan
+from plena_cosim.fakequant.matmul import _largest_integer_used, _plan
 
 FP32 = golden.get_format("fp32")
 ACCUMULATORS = [
@@ -146,7 +147,10 @@ def test_sums_that_need_the_25th_bit_round_once(assert_same) -> None:
         assert_same(ours(x, w, mx, mx, hw), expected(x, w, mx, mx, hw))
 
 
-@pytest.mark.parametrize("exp", [-150, -140, -127, -90, -63, -62, 40, 62, 63, 64, 100, 127])
+@pytest.mark.parametrize(
+    "exp",
+    [-150, -140, -127, -90, -73, -70, -67, -63, -62, 40, 56, 57, 58, 59, 62, 63, 64, 100, 127],
+)
 @pytest.mark.parametrize("pair", [PAIRS[0], PAIRS[2], PAIRS[4], PAIRS[5]], ids=lambda p: p[0])
 def test_exponents_at_both_ends(pair, exp, assert_same) -> None:
     a, b = (golden.get_format(name, block_size=8) for name in pair)
@@ -157,6 +161,43 @@ def test_exponents_at_both_ends(pair, exp, assert_same) -> None:
         for vector in ("bf16", "fp32"):
             hw = machine(acc, vector)
             assert_same(ours(x, w, a, b, hw), expected(x, w, a, b, hw))
+
+
+def test_blocks_of_different_magnitude_in_one_product(assert_same) -> None:
+    mx = golden.get_format("mxint8", block_size=4)
+    x, w = torch.randn(4, 32), torch.randn(32, 3)
+    for low in (-60, -110, -119):
+        mixed_x = x * torch.tensor([2.0**low, 1.0]).repeat_interleave(16)
+        mixed_w = w * torch.tensor([2.0**-34, 1.0]).repeat_interleave(16)[:, None]
+        mixed_x[3, 16:] = 0.0  # leaves tiny sums on their own
+        mixed_w[16:, 2] = 0.0
+        for vector in ("bf16", "fp32"):
+            hw = machine(FP32, vector)
+            assert_same(ours(mixed_x, mixed_w, mx, mx, hw), expected(mixed_x, mixed_w, mx, mx, hw))
+
+
+def test_a_sum_is_not_rounded_to_float32_first(assert_same) -> None:
+    # 1 + 2^-15 (1 + 2^-14) is just above a tie of a 15-bit significand, and on it in float32.
+    a, b = golden.get_format("mxint16", block_size=1), golden.get_format("mxint2", block_size=1)
+    x, w = torch.tensor([[1.0, 2.0**-15 * (1 + 2.0**-14)]]), torch.ones(2, 1)
+    hw = machine(golden.get_format("e8m14"), "fp32")
+    assert ours(x, w, a, b, hw).item() == 1 + 2.0**-14
+    assert_same(ours(x, w, a, b, hw), expected(x, w, a, b, hw))
+
+
+@pytest.mark.parametrize("name", ["mxfp8_e5m2", "mxfp8_e4m3", "mxfp16_e5m10"])
+def test_used_integers_are_bounded_by_what_is_used(name) -> None:
+    mx = golden.get_format(name, block_size=8)
+    for spread in range(0, 34, 3):
+        exps = torch.randint(-spread, 1, (6, 20))
+        q = quantize_mx(torch.randn(6, 20) * torch.exp2(exps.double()), mx)
+        scales = q.scale_values().repeat_interleave(8, 1)[:, :20]
+        elements = [Fraction(e) for e in (q.values.double() / scales).flatten().tolist()]
+        last_places = [Fraction(e.numerator & -e.numerator, e.denominator) for e in elements if e]
+        needed = max(map(abs, elements)) / min(last_places)
+        bound = _largest_integer_used(q)
+        assert needed <= bound
+        assert bound <= mx.element.max_value / min(last_places) * 2**mx.element.man_bits
 
 
 def test_overflow_saturates_step_by_step(assert_same) -> None:
@@ -188,6 +229,7 @@ def test_dots_longer_than_float64_round_once(names, acc, assert_same) -> None:
         * torch.ldexp(torch.ones(shape), torch.randint(-30, 1, shape, generator=generator))
         for shape in ((6, 40), (40, 5))
     )
+    x[2, 3] = torch.nan
     assert _plan(quantize_mx(x, a), quantize_mx(w, b, 0), acc).dot is None
     assert_same(ours(x, w, a, b, machine(acc)), expected(x, w, a, b, machine(acc)))
 

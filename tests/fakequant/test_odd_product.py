@@ -46,6 +46,22 @@ def test_a_modulus_keeps_the_low_bits() -> None:
         assert int(got.item()) == exact % 2**exp or exact % 2**exp >= 2**53
 
 
+def test_a_lone_low_bit_makes_the_result_odd() -> None:
+    a = torch.tensor([[2.0**40, 1.0]], dtype=torch.float64)
+    b = torch.tensor([[2.0**40], [1.0]], dtype=torch.float64)
+    assert product_to_odd(a, b, bits=41).item() == 2.0**80 + 2.0**28
+    assert product_to_odd(a, -b, bits=41).item() == -(2.0**80) - 2.0**28
+
+
+def test_long_sums_of_long_products_lose_nothing() -> None:
+    generator = np.random.default_rng(3)
+    a, b = (generator.integers(2**41 - 2**20, 2**41, 4096) for _ in range(2))
+    exact = sum(int(x) * int(y) for x, y in zip(a, b, strict=True)) % 2**40
+    modulus = torch.tensor([[40]])
+    given = (torch.from_numpy(a)[None].double(), torch.from_numpy(b)[:, None].double())
+    assert int(product_to_odd(*given, bits=41, modulus_exp=modulus).item()) == exact
+
+
 def test_the_largest_block_stays_exact() -> None:
     # 4096 products of 41-bit integers: each limb product is cut so that it stays below 2^53.
     value = 2047 * 2**30

@@ -255,7 +255,6 @@ def _rounds_in_single(acc: Scalar, highest: int) -> bool:
     up = SINGLE.man_bits - acc.man_bits
     return (
         2 * acc.precision + 2 <= SINGLE.man_bits + 1
-        and acc.emin >= SINGLE.min_exp
         and acc.emin + up <= SINGLE.bias
         and acc.emax <= SINGLE.bias
         and min(highest, acc.emax) + up < SINGLE.bias
