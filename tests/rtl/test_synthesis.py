@@ -1,0 +1,92 @@
+"""Every block is clean for a linter and a synthesiser, in formats of every kind."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from plena_cosim.golden import get_format
+from plena_cosim.golden.ops import get_op
+from plena_cosim.sim.sources import RTL_DIR, needed_sources, waivers
+from plena_cosim.sim.toolchain import find_toolchain
+
+MODULES = sorted(path.stem for path in RTL_DIR.glob("*/*.sv") if path.stem != "plena_pkg")
+
+BF16, FP32, E2M1 = (get_format(name) for name in ("bf16", "fp32", "e2m1"))
+MXINT8, MXFP4, MXFP8 = (
+    get_format(name, block_size=4) for name in ("mxint8", "mxfp4_e2m1", "mxfp8_e4m3")
+)
+CONFIGURATIONS: list[tuple[str, dict[str, Any]]] = [
+    ("fp_add", {"fmt": BF16}),
+    ("fp_add", {"fmt": E2M1}),
+    ("fp_mul", {"fmt": get_format("e4m3")}),
+    ("fp_mul", {"fmt": get_format("e6m5")}),
+    ("fp_cast", {"src": FP32, "dst": get_format("e5m2")}),
+    ("fp_cast", {"src": BF16, "dst": get_format("q8.8")}),
+    ("fp_to_mx", {"src": BF16, "mx": MXINT8}),
+    ("fp_to_mx", {"src": FP32, "mx": get_format("mxfp8_e4m3", block_size=4, scale_rule="even")}),
+    ("mx_to_fp", {"mx": MXFP8, "dst": BF16}),
+    ("mx_dot", {"a": MXINT8, "b": MXFP4, "acc": FP32}),
+    ("mx_dot", {"a": MXFP8, "b": MXFP8, "acc": get_format("q16.16", wrap=True)}),
+]
+
+YOSYS = """
+import sys
+from pyosys import libyosys as ys
+design = ys.Design()
+for command in sys.stdin.read().splitlines():
+    ys.run_pass(command, design)
+"""
+
+
+def configuration_id(configuration: tuple[str, dict[str, Any]]) -> str:
+    name, formats = configuration
+    return "-".join([name, *(fmt.name for fmt in formats.values())])
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_every_module_alone_passes_lint_with_all_warnings(module: str) -> None:
+    tools = find_toolchain()
+    files = [*waivers(RTL_DIR), *needed_sources(module, RTL_DIR)]
+    done = subprocess.run(
+        [*tools.verilator, "--lint-only", "-Wall", "--no-timing", "--top-module", module, *files],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("configuration", CONFIGURATIONS, ids=configuration_id)
+def test_block_synthesises_without_warning_or_latch(
+    configuration: tuple[str, dict[str, Any]], tmp_path: Path
+) -> None:
+    name, formats = configuration
+    op = get_op(name)
+    parameters = " ".join(f"-G {k}={v}" for k, v in op.sv_parameters(**formats).items())
+    sources = " ".join(str(path) for path in needed_sources(op.module, RTL_DIR))
+    netlist = tmp_path / "netlist.v"
+    script = [
+        f"read_slang --top {op.module} {parameters} {sources}",
+        "synth -flatten -noabc",
+        "check -assert",
+        "select -assert-none t:$_DLATCH* t:$dlatch*",
+        "select -assert-min 1 t:*DFF*",
+        f"write_verilog {netlist}",
+    ]
+    done = subprocess.run(
+        [sys.executable, "-c", YOSYS],
+        input="\n".join(script),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    log = done.stdout + done.stderr
+    assert done.returncode == 0, log[-2000:]
+    warned = [line for line in log.splitlines() if "warning" in line.lower()]
+    assert warned == ["Build succeeded: 0 errors, 0 warnings"]
+    assert netlist.is_file()
