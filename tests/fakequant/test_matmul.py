@@ -180,7 +180,7 @@ def test_a_sum_is_not_rounded_to_float32_first(assert_same) -> None:
     # 1 + 2^-15 (1 + 2^-14) is just above a tie of a 15-bit significand, and on it in float32.
     a, b = golden.get_format("mxint16", block_size=1), golden.get_format("mxint2", block_size=1)
     x, w = torch.tensor([[1.0, 2.0**-15 * (1 + 2.0**-14)]]), torch.ones(2, 1)
-    hw = machine(golden.get_format("e8m14"), "fp32")
+    hw = machine(golden.get_format("e7m14"), "fp32")
     assert ours(x, w, a, b, hw).item() == 1 + 2.0**-14
     assert_same(ours(x, w, a, b, hw), expected(x, w, a, b, hw))
 

@@ -37,10 +37,11 @@ def require_exact_matmul(device: torch.device) -> None:
             "TF32 is allowed in CUDA matrix products; "
             "set torch.backends.cuda.matmul.allow_tf32 = False first"
         )
-    # 64 * (4097 * 63 + ...) needs 24 bits in the sum and 13 in an operand.
+    # The sum needs 19 bits and an operand 13. (In float64: a narrow result would narrow a number
+    # that it is compared with, too.)
     left = torch.full((16, 32), 4097.0, device=device)
     right = torch.full((32, 16), 127.0, device=device)
-    if not bool((left @ right == 4097.0 * 127.0 * 32).all()):
+    if not bool(((left @ right).double() == 4097.0 * 127.0 * 32).all()):
         raise ExactnessError(
             f"float32 matrix products on {device} lose bits; switch reduced precision off "
             "(torch.backends.*.matmul.fp32_precision = 'ieee', no autocast)"
