@@ -169,7 +169,7 @@ def comparison_table(comparisons: list[Comparison]) -> Table:
     """Return the equivalence table."""
     table = Table(title="torch = golden on the model's own data")
     for heading in ("operation", "data", "formats"):
-        table.add_column(heading)
+        table.add_column(heading, overflow="fold")
     for heading in ("values", "mismatches"):
         table.add_column(heading, justify="right")
     for entry in comparisons:
@@ -193,7 +193,7 @@ def perplexity_table(rows: list[DemoRow]) -> Table:
     )
     for heading in ("format", "numerics"):
         table.add_column(heading)
-    for heading in ("bits/weight", "token ppl", "word ppl", "seconds", "x fp32 time"):
+    for heading in ("weight bits", "token ppl", "word ppl", "seconds", "× fp32"):
         table.add_column(heading, justify="right")
     for row in rows:
         result = row.result

@@ -35,6 +35,10 @@ def draw(
         baseline, color="black", linewidth=0.8, linestyle="--", label=f"fp32 {baseline:.1f}"
     )
     axes.set_yscale("log")
+    axes.set_ylim(bottom=baseline / 2)
+    plain = need("matplotlib.ticker").ScalarFormatter()
+    axes.yaxis.set_major_formatter(plain)
+    axes.yaxis.set_minor_formatter(plain)
     axes.set_xticks(range(len(formats)), formats)
     axes.set_ylabel("token perplexity (log scale)")
     axes.set_title("SmolLM2-135M-Instruct, weights and activations of linear layers")
