@@ -37,7 +37,7 @@ def block_beats(
     comes first.
     """
     kinds = [port.kind for port in op.inputs]
-    if kinds == ["elements", "scale"]:
+    if kinds == ["element", "scale"]:
         yield from _every_element_and_scale(op, formats)
     for start in range(0, budget, CHUNK_BEATS):
         rng = np.random.default_rng([seed, start])
@@ -64,12 +64,12 @@ def random_beats(rng: Rng, op: Op, formats: Mapping[str, Any], count: int) -> di
     beats: dict[str, CodeArray] = {}
     for port in op.inputs:
         shape = lanes[port.name].shape(count)
-        if port.kind == "lanes":
-            codes = _value_blocks(rng, formats[port.fmt], formats[port.block], shape)
-        elif port.kind == "elements":
+        if port.kind == "code":
+            codes = _value_blocks(rng, formats[port.fmt], _first_mx(formats), shape)
+        elif port.kind == "element":
             codes = _element_blocks(rng, formats[port.fmt], shape)
         elif port.kind == "flag":
-            codes = (rng.random(count) < rng.choice([0.02, 0.2, 0.5], count)).astype(np.uint64)
+            codes = random_flags(rng, shape)
         else:
             codes = rng.integers(0, 1 << lanes[port.name].width_bits, shape, dtype=np.uint64)
         beats[port.name] = codes.astype(lanes[port.name].dtype)
@@ -78,6 +78,16 @@ def random_beats(rng: Rng, op: Op, formats: Mapping[str, Any], count: int) -> di
         _meet_in_the_accumulator(rng, op, formats, scales, beats)
         _cancel_neighbours(rng, op, formats, beats)
     return beats
+
+
+def random_flags(rng: Rng, shape: tuple[int, ...]) -> CodeArray:
+    """Return flags that are rare in some beats and usual in others."""
+    density = rng.choice([0.02, 0.2, 0.5], (shape[0], *(1 for _ in shape[1:])))
+    return (rng.random(shape) < density).astype(np.uint64)
+
+
+def _first_mx(formats: Mapping[str, Any]) -> Mx:
+    return next(fmt for fmt in formats.values() if isinstance(fmt, Mx))
 
 
 # ---------------------------------------------------------------- blocks of scalar codes
@@ -108,7 +118,8 @@ def _value_blocks(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, ...]) -> Code
     return codes
 
 
-def _encoded(values: Values, src: Scalar) -> CodeArray:
+def encoded(values: npt.NDArray[Any], src: Scalar) -> CodeArray:
+    """Return values as codes, saturating."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NanReplacedWarning)
         return encode(values, src).astype(np.uint64)
@@ -129,14 +140,14 @@ def _raw(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> CodeArray:
 
 def _gaussian(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> CodeArray:
     values = np.ldexp(rng.standard_normal(shape), _block_exponents(rng, src, mx, shape[0]))
-    return _encoded(values, src)
+    return encoded(values, src)
 
 
 def _spread(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> CodeArray:
     below = rng.integers(0, 2 * mx.element.man_bits + 8, shape)
     signs = rng.choice([-1.0, 1.0], shape)
     exponents = _block_exponents(rng, src, mx, shape[0]) - below
-    return _encoded(np.ldexp(signs * rng.uniform(1, 2, shape), exponents), src)
+    return encoded(np.ldexp(signs * rng.uniform(1, 2, shape), exponents), src)
 
 
 def _near_powers(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> CodeArray:
@@ -146,7 +157,7 @@ def _near_powers(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> CodeA
     edge = rng.choice([1.0, ties, largest, 2.0 - np.ldexp(1.0, -mx.element.man_bits)], shape)
     below = rng.choice([0, 0, 1, 2, 5], shape)
     exponents = _block_exponents(rng, src, mx, shape[0]) - below
-    codes = _encoded(np.ldexp(rng.choice([-1.0, 1.0], shape) * edge, exponents), src)
+    codes = encoded(np.ldexp(rng.choice([-1.0, 1.0], shape) * edge, exponents), src)
     steps = rng.choice([-1, 0, 0, 1], shape).astype(np.uint64)
     return (codes + steps) & np.uint64((1 << src.width_bits) - 1)
 
@@ -161,7 +172,7 @@ def _near_element_ties(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) ->
     values = rng.choice(middles, shape)
     values[:, 0] = rng.choice([-1.0, 1.0], shape[0]) * 2.0**element.emax
     exponents = _block_exponents(rng, src, mx, shape[0]) - element.emax
-    codes = _encoded(np.ldexp(values, exponents), src)
+    codes = encoded(np.ldexp(values, exponents), src)
     steps = rng.choice([-1, 0, 0, 1], shape).astype(np.uint64)
     steps[:, 0] = 0
     return (codes + steps) & np.uint64((1 << src.width_bits) - 1)
@@ -252,7 +263,7 @@ def _cancel_neighbours(
 ) -> None:
     """Make some beats the negative of the one before, but for an element now and then."""
     names = [port.name for port in op.inputs]
-    elements = next(port for port in op.inputs if port.kind == "elements")
+    elements = next(port for port in op.inputs if port.kind == "element")
     flags = [port.name for port in op.inputs if port.kind == "flag"]
     mx: Mx = formats[elements.fmt]
     count = len(beats[names[0]])

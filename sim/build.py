@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -111,8 +112,16 @@ def build(model: Model, *, toolchain: Toolchain | None = None, cache: Path | Non
 
 
 def _files(model: Model) -> dict[str, str]:
-    """Return the small files of a build: the harness and the list of public variables."""
-    public = [f'public_flat_rd -module "{model.module}" -var "Latency"']
+    """Return the small files of a build: the harness and the list of public variables.
+
+    A module that does not take a beat a cycle says so in its localparam Interval.
+    """
+    source = needed_sources(model.module, model.rtl_dir)[-1].read_text(encoding="utf-8")
+    public = [
+        f'public_flat_rd -module "{model.module}" -var "{name}"'
+        for name in ("Latency", "Interval")
+        if re.search(rf"\blocalparam int unsigned {name}\b", source)
+    ]
     public += [
         f'public_flat_rw -module "{model.module}" -var "{port}"' for port in model.flavour.public
     ]

@@ -11,17 +11,16 @@ from plena_cosim.golden import (
     FixedPoint,
     FormatError,
     Minifloat,
-    Mx,
     Rounding,
     ScaleRule,
     get_format,
 )
 from plena_cosim.golden.ops.registry import OPS, Op, get_op
 
-from .stimuli import is_exhaustive
+from .stimuli import inputs_word
 
-SCALAR_BUDGET = 1_500_000
-BLOCK_BUDGET = 65_536
+BUDGETS = {"all": 0, "corners+random": 1_500_000, "blocks": 65_536, "vectors": 16_384}
+"""Random beats, by how the inputs are chosen."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +29,7 @@ class Case:
 
     op: Op
     formats: Mapping[str, Any]
+    """Formats and sizes by argument."""
     modes: Mapping[str, Any] = field(default_factory=dict)
     bench: bool = False
     """Also run through the cocotb bench."""
@@ -37,24 +37,29 @@ class Case:
     @property
     def id(self) -> str:
         """Name of the case: block, formats, modes, and how its inputs are chosen."""
-        chosen = "all" if is_exhaustive(self.op, self.formats) else "corners+random"
-        if any(isinstance(fmt, Mx) for fmt in self.formats.values()):
-            chosen = "blocks"
-        labels = [format_label(fmt) for fmt in self.formats.values()]
-        return "-".join([self.op.name, *labels, *self.modes.values(), chosen])
+        chosen = inputs_word(self.op, self.formats)
+        return "-".join([self.op.name, *self.labels, *self.modes.values(), chosen])
+
+    @property
+    def labels(self) -> list[str]:
+        """Formats by name, sizes as name and number."""
+        return [argument_label(name, given) for name, given in self.formats.items()]
 
     @property
     def budget(self) -> int:
         """Random beats."""
-        blocks = any(isinstance(fmt, Mx) for fmt in self.formats.values())
-        return BLOCK_BUDGET if blocks else SCALAR_BUDGET
+        return BUDGETS[inputs_word(self.op, self.formats)]
 
     @property
     def fmt_text(self) -> str:
         """Formats and modes for tables."""
         formats = " → " if self.op.name.startswith(("fp_cast", "fp_to", "mx_to")) else " × "
-        labels = [format_label(fmt) for fmt in self.formats.values()]
-        return " ".join([formats.join(labels), *self.modes.values()])
+        return " ".join([formats.join(self.labels), *self.modes.values()])
+
+
+def argument_label(name: str, given: Any) -> str:
+    """Return the label of one argument: a format's name, or a size with its name (lanes8)."""
+    return f"{name}{given}" if isinstance(given, int) else format_label(given)
 
 
 def format_label(fmt: Any) -> str:
@@ -78,11 +83,12 @@ def format_label(fmt: Any) -> str:
     return ".".join(parts)
 
 
-def _case(name: str, *formats: str, bench: bool = False, **modes: str) -> Case:
-    """Return a case from words: the op, its formats in order, and modes."""
+def _case(name: str, *formats: str, bench: bool = False, **sizes_and_modes: Any) -> Case:
+    """Return a case from words: the op, its formats in order, sizes and modes."""
     op = get_op(name)
-    specs = dict(zip(op.formats, map(_spec, formats), strict=True))
-    return Case(op=op, formats=specs, modes=modes, bench=bench)
+    arguments: dict[str, Any] = dict(zip(op.formats, map(_spec, formats), strict=True))
+    arguments |= {size: sizes_and_modes.pop(size) for size in op.sizes}
+    return Case(op=op, formats=arguments, modes=sizes_and_modes, bench=bench)
 
 
 def _spec(text: str) -> Any:
@@ -211,8 +217,12 @@ def all_cases() -> list[Case]:
 def _cases_of(name: str) -> list[Case]:
     if name in _BUILDERS:
         return _BUILDERS[name]()
-    count = len(get_op(name).formats)
-    return [_case(name, *[fmt] * count, bench=fmt == "e4m3") for fmt in ("e4m3", "e6m5", "bf16")]
+    op = get_op(name)
+    sizes = dict.fromkeys(op.sizes, 4)
+    return [
+        _case(name, *[fmt] * len(op.formats), bench=fmt == "e4m3", **sizes)
+        for fmt in ("e4m3", "e6m5", "bf16")
+    ]
 
 
 def select_cases(block: str | None = None, fmt: str | None = None) -> list[Case]:
@@ -228,16 +238,20 @@ def select_cases(block: str | None = None, fmt: str | None = None) -> list[Case]
     if fmt is None:
         return cases
     wanted = get_format(fmt).name
-    chosen = [case for case in cases if wanted in {spec.name for spec in case.formats.values()}]
-    if not chosen and block and len(get_op(block).formats) == 1:
+    chosen = [case for case in cases if wanted in _format_names(case)]
+    if not chosen and block and len(get_op(block).arguments) == 1:
         return [_case(block, wanted, bench=True)]
     if not chosen:
-        known = sorted({spec.name for case in cases for spec in case.formats.values()})
+        known = sorted({name for case in cases for name in _format_names(case)})
         raise FormatError(
             f"no case of {block or 'any block'} has the format {wanted!r}; there are: "
             f"{', '.join(known)}"
         )
     return chosen
+
+
+def _format_names(case: Case) -> set[str]:
+    return {case.formats[argument].name for argument in case.op.formats}
 
 
 def find_case(case_id: str) -> Case:
@@ -246,7 +260,7 @@ def find_case(case_id: str) -> Case:
     if case_id in cases:
         return cases[case_id]
     name, _, rest = case_id.partition("-")
-    if name in OPS and len(OPS[name].formats) == 1:
+    if name in OPS and len(OPS[name].arguments) == 1:
         for case in select_cases(name, rest.split("-")[0]):
             if case.id == case_id:
                 return case

@@ -13,7 +13,7 @@ import numpy as np
 from plena_cosim.golden import Mx, decode
 from plena_cosim.golden.ops.registry import Port
 
-from .cases import Case
+from .cases import Case, argument_label
 from .player import UNSTALLED, Block, CodeArray, Stalls, load_block
 from .sources import RTL_DIR
 from .stimuli import Beats, sample, stimuli
@@ -100,8 +100,12 @@ class Outcome:
 
 
 def format_text(case: Case) -> list[str]:
-    """Return the names of a case's formats and modes."""
-    return [*(spec.name for spec in case.formats.values()), *case.modes.values()]
+    """Return the names of a case's formats, its sizes and modes."""
+    names = [
+        getattr(given, "name", None) or argument_label(argument, given)
+        for argument, given in case.formats.items()
+    ]
+    return [*names, *case.modes.values()]
 
 
 def compare_case(
@@ -149,18 +153,19 @@ def compare(
         wanted = case.op.run_golden(beats, **case.formats, **case.modes)
         differs = _differing(played.outputs, wanted)
         if first is None and differs.any():
-            index = int(np.argmax(differs))
+            result = int(np.argmax(differs))
+            index = int(case.op.result_beats(beats)[result])
             since = _since_restart(case, beats, index)
             first = Mismatch(
                 case=case,
                 seed=seed,
                 vector=vectors + index,
                 beats={name: codes[since : index + 1] for name, codes in beats.items()},
-                rtl={name: codes[index] for name, codes in played.outputs.items()},
-                golden={name: codes[index] for name, codes in wanted.items()},
+                rtl={name: codes[result] for name, codes in played.outputs.items()},
+                golden={name: codes[result] for name, codes in wanted.items()},
                 stalls=stalls,
             )
-        vectors += len(differs)
+        vectors += len(beats[case.op.inputs[0].name])
         mismatches += int(differs.sum())
         cycles += played.cycles
         seconds += played.seconds
@@ -181,17 +186,16 @@ def _since_restart(case: Case, beats: Beats, index: int) -> int:
     """Return the first beat that the result at `index` depends on."""
     if not case.op.stateful:
         return index
-    flags = [port.name for port in case.op.inputs if port.kind == "flag"]
-    restarts = np.flatnonzero(beats[flags[0]][: index + 1]) if flags else np.array([], dtype=int)
+    restarts = np.flatnonzero(beats["first"][: index + 1])
     return int(restarts[-1]) if restarts.size else 0
 
 
 def _shown(port: Port, codes: Any, formats: Any, lane: int | None) -> str:
     """Return one port's code as 0x… (value); of a port with lanes the lane that matters."""
-    if port.kind == "flag":
+    if port.kind == "flag" and not port.is_array():
         return f"{port.name} {int(codes)}"
     digits = -(-port.width_bits(formats) // 4)
-    if port.is_array() and lane is None:
+    if port.is_array() and (lane is None or lane >= len(codes) or port.kind == "flag"):
         return f"{port.name} {' '.join(f'{int(code):0{digits}x}' for code in codes)}"
     code = int(codes[lane]) if port.is_array() else int(codes)
     spec = formats[port.fmt]

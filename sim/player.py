@@ -33,12 +33,12 @@ class Fault(Enum):
     """What a block can do wrong; the numbers are those of native/player.cpp."""
 
     HANG = 1, "makes no progress although inputs are offered and outputs taken"
-    EXTRA = 2, "gives a result more than it took inputs"
+    EXTRA = 2, "gives a result too many or before its input"
     UNSTABLE = 3, "changes the payload while the output is stalled"
     DROPPED = 4, "lets out_valid fall while the output is stalled"
     VALID_WAITS = 5, "makes out_valid or the payload depend on out_ready"
     VALID_IN_RESET = 6, "shows out_valid during reset"
-    SLOW = 7, "takes more than one cycle a result although nothing stalls it"
+    SLOW = 7, "takes longer than its localparam Interval (1 without one) says, unstalled"
 
     def __init__(self, number: int, words: str) -> None:
         self.number = number
@@ -65,7 +65,7 @@ class Playback:
     cycles: int
     """From the first offered input to the last result."""
     latency: int
-    """Cycles from the first accepted input to its result; 0 when there was no input."""
+    """Cycles from the first input that has a result to that; 0 when there was none."""
     seconds: float
 
 
@@ -103,18 +103,20 @@ class Block:
     @property
     def label(self) -> str:
         """The module with its formats, for messages: plena_fp_mul[bf16]."""
-        return f"{self.op.module}[{', '.join(fmt.name for fmt in self.formats.values())}]"
+        names = (str(getattr(given, "name", given)) for given in self.formats.values())
+        return f"{self.op.module}[{', '.join(names)}]"
 
     def run(self, *, stalls: Stalls = UNSTALLED, **inputs: npt.ArrayLike) -> Any:
         """Push one beat a cycle through the block and return what comes out.
 
         Args:
             stalls: when to withhold inputs and refuse outputs; never by default.
-            **inputs: codes by port name, `(n,)`, or `(n, block_size)` for ports with lanes.
+            **inputs: codes by port name, `(n,)`, or `(n, lanes)` for ports with lanes.
 
         Returns:
-            The codes of the one output `(n,)` or `(n, block_size)`, or a dict by port name where
-            the block has several. Every call begins with a reset.
+            The codes of the one output `(n,)` or `(n, lanes)`, or a dict by port name where the
+            block has several. Every call begins with a reset. A block that has no result for some
+            beats (see `Op.emits`) gives that many rows less.
 
         Raises:
             FormatError: wrong ports, shapes or dtypes, or codes wider than the format.
@@ -138,7 +140,10 @@ class Block:
         """As `run`, with the cycle count; `trace` names a VCD file (a block built with trace)."""
         arrays = self._checked(inputs)
         count = len(arrays[0])
-        outputs = {port.name: np.zeros(port.shape(count), port.dtype) for port in self.outputs}
+        named = {port.name: array for port, array in zip(self.inputs, arrays, strict=True)}
+        beats = self.op.result_beats(named)
+        results = len(beats)
+        outputs = {port.name: np.zeros(port.shape(results), port.dtype) for port in self.outputs}
         how = _Stalls(stalls.seed, int(stalls.gaps), int(stalls.stalls))
         stats = _Stats()
         began = time.perf_counter()
@@ -147,22 +152,23 @@ class Block:
             _pointers(arrays),
             _pointers(list(outputs.values())),
             ctypes.c_uint64(count),
+            ctypes.c_uint64(results),
+            ctypes.c_uint64(beats[0] if results else 0),
             ctypes.byref(how),
             ctypes.byref(stats),
         )
         seconds = time.perf_counter() - began
-        self._check(stats, count, stalls)
+        self._check(stats, results, stalls)
         return Playback(
             outputs=outputs, cycles=stats.cycles, latency=stats.first_result_cycle, seconds=seconds
         )
 
-    def _check(self, stats: _Stats, count: int, stalls: Stalls) -> None:
+    def _check(self, stats: _Stats, results: int, stalls: Stalls) -> None:
         for fault in Fault:
             if stats.fault == fault.number:
-                raise ProtocolError(
-                    f"{self.label} {fault.words}: at result {stats.fault_beat} of {count}, {stalls}"
-                )
-        if count and stalls == UNSTALLED and stats.first_result_cycle != self.latency:
+                place = f"at result {stats.fault_beat} of {results}, {stalls}"
+                raise ProtocolError(f"{self.label} {fault.words}: {place}")
+        if results and stalls == UNSTALLED and stats.first_result_cycle != self.latency:
             raise ProtocolError(
                 f"{self.label} has its first result after {stats.first_result_cycle} cycles; "
                 f"its localparam Latency says {self.latency}"
@@ -223,8 +229,8 @@ def load_block(
         rtl_dir: where the RTL is.
         toolchain: Verilator and the compiler; looked for when None.
         cache: folder of the cache; the user's when None.
-        **formats_and_modes: the op's format arguments, and `rounding` and `overflow` where it has
-            them, as golden takes them: `fmt=get_format("bf16"), rounding="rtz"`.
+        **formats_and_modes: the op's format and size arguments, and `rounding` and `overflow`
+            where it has them, as golden takes them: `fmt=get_format("bf16"), rounding="rtz"`.
 
     Raises:
         FormatError: an unknown op, wrong format arguments, or a mode that gates do not have.
@@ -235,7 +241,7 @@ def load_block(
     formats = {key: value for key, value in formats_and_modes.items() if key not in MODES}
     for mode in modes:
         if mode not in op.modes:
-            raise FormatError(f"{name} has no {mode}; it takes {', '.join(op.formats)}")
+            raise FormatError(f"{name} has no {mode}; it takes {', '.join(op.arguments)}")
     parameters = op.sv_parameters(**formats, **modes)
     return load_op(
         op,
@@ -259,7 +265,7 @@ def load_op(
     cache: Path | None = None,
 ) -> Block:
     """As `load_block`, for an op that need not be in the registry and with its parameters given."""
-    ordered = {key: formats[key] for key in op.formats}
+    ordered = {key: formats[key] for key in op.arguments}
     inputs, outputs = input_lanes(op, ordered), output_lanes(op, ordered)
     model = Model(
         module=op.module,

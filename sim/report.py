@@ -26,7 +26,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 PROPERTY = "plena_figures"
-UNSTALLED_RUNS = ("all", "corners+random", "blocks")
+UNSTALLED_RUNS = ("all", "corners+random", "blocks", "vectors")
 MUTANT = "mutant"
 PLAIN_INTERVAL_SECONDS = 5.0
 PLAIN_WIDTH = 110

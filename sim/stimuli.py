@@ -11,12 +11,13 @@ from typing import Any
 
 import numpy as np
 
-from plena_cosim.golden import FixedPoint, Minifloat, Scalar
+from plena_cosim.golden import FixedPoint, Minifloat, Mx, Scalar
 from plena_cosim.golden.ops.registry import Op
 
 from .block_stimuli import block_beats, random_beats
 from .corners import corner_codes, near_ties
 from .harness import CodeArray, input_lanes
+from .vector_stimuli import random_vectors, vector_beats
 
 Beats = dict[str, CodeArray]
 
@@ -28,7 +29,20 @@ CHUNK_LANES = 1 << 20
 
 def is_scalar(op: Op) -> bool:
     """Whether every input of the op is one code a beat."""
-    return all(port.kind == "code" for port in op.inputs)
+    return all(port.kind == "code" and not port.is_array() for port in op.inputs)
+
+
+def inputs_word(op: Op, formats: Mapping[str, Any]) -> str:
+    """Return how the inputs are chosen: all, corners+random, blocks (MX) or vectors."""
+    if is_exhaustive(op, formats):
+        return "all"
+    if is_scalar(op):
+        return "corners+random"
+    return "blocks" if _has_blocks(formats) else "vectors"
+
+
+def _has_blocks(formats: Mapping[str, Any]) -> bool:
+    return any(isinstance(fmt, Mx) for fmt in formats.values())
 
 
 def is_exhaustive(op: Op, formats: Mapping[str, Any]) -> bool:
@@ -47,7 +61,8 @@ def stimuli(op: Op, formats: Mapping[str, Any], *, seed: int, budget: int) -> It
         budget: how many random beats; corners (and exhaustive inputs) come on top.
     """
     if not is_scalar(op):
-        yield from block_beats(op, formats, seed=seed, budget=budget)
+        beats = block_beats if _has_blocks(formats) else vector_beats
+        yield from beats(op, formats, seed=seed, budget=budget)
     elif is_exhaustive(op, formats):
         yield from _every_input(op, formats)
     else:
@@ -58,14 +73,17 @@ def stimuli(op: Op, formats: Mapping[str, Any], *, seed: int, budget: int) -> It
 def sample(op: Op, formats: Mapping[str, Any], *, seed: int, count: int) -> Beats:
     """Return `count` random beats.
 
-    A stateful op's first beat does not restart the state, so that a reset has to do it.
+    A stateful op's first beat does not restart the state, so that a reset has to do it; the last
+    beat has a result.
     """
     if is_scalar(op):
         return next(_random(op, formats, seed=seed, budget=count))
-    beats = random_beats(np.random.default_rng(seed), op, formats, count)
-    for port in op.inputs:
-        if port.kind == "flag":
-            beats[port.name][0] = 0
+    make = random_beats if _has_blocks(formats) else random_vectors
+    beats = make(np.random.default_rng(seed), op, formats, count)
+    if op.stateful:
+        beats["first"][0] = 0
+    if op.emits:
+        beats[op.emits][-1] = 1
     return beats
 
 

@@ -9,14 +9,15 @@ from __future__ import annotations
 import difflib
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..codec import NanReplacedWarning
-from ..formats import AnyFormat, FormatError, Mx, Overflow, Rounding, as_enum, sv_rounding
+from ..formats import FormatError, Mx, Overflow, Rounding, as_enum, sv_rounding
 from .add import add
 from .cast import cast
 from .convert import fp_to_mx, mx_to_fp
@@ -24,6 +25,8 @@ from .dot import mx_dot
 from .mul import mul
 
 CodeArray = npt.NDArray[Any]
+Arguments = Mapping[str, Any]
+"""Format arguments (Minifloat, FixedPoint, Mx) and sizes (int) of an op, by name."""
 
 
 @dataclass(frozen=True)
@@ -32,37 +35,43 @@ class Port:
 
     Attributes:
         name: without direction suffix; the SystemVerilog port is `{name}_i` or `{name}_o`.
-        fmt: which format argument of the op gives its width; "" for a flag.
-        kind: "code" (one scalar code), "elements" (block_size codes), "scale" (one scale code),
-            "lanes" (block_size scalar codes) or "flag" (one bit).
-        block: for "lanes": the format argument that gives the number of lanes.
+        fmt: which format argument of the op gives its width; "" for flags.
+        kind: "code" (of a scalar format), "element" or "scale" (of an MX format), or "flag".
+        count: number of lanes from the op's arguments; None where arrays have shape (n,).
     """
 
     name: str
     fmt: str
     kind: str = "code"
-    block: str = ""
+    count: Callable[[Arguments], int] | None = None
 
-    def width_bits(self, formats: Mapping[str, AnyFormat]) -> int:
+    def width_bits(self, formats: Arguments) -> int:
         """Width of one lane."""
         if self.kind == "flag":
             return 1
         fmt = formats[self.fmt]
         if isinstance(fmt, Mx):
             return fmt.scale_bits if self.kind == "scale" else fmt.element.width_bits
-        return fmt.width_bits
+        width: int = fmt.width_bits
+        return width
 
-    def lanes(self, formats: Mapping[str, AnyFormat]) -> int:
-        """Number of lanes; 1 means that arrays for this port have shape (n,)."""
-        if self.kind not in ("elements", "lanes"):
-            return 1
-        fmt = formats[self.block or self.fmt]
-        assert isinstance(fmt, Mx)
-        return fmt.block_size
+    def lanes(self, formats: Arguments) -> int:
+        """Number of lanes."""
+        return self.count(formats) if self.count else 1
 
     def is_array(self) -> bool:
         """Whether arrays for this port have shape (n, lanes)."""
-        return self.kind in ("elements", "lanes")
+        return self.count is not None
+
+
+def block_of(argument: str) -> Callable[[Arguments], int]:
+    """Return the count of a port that carries one block of an MX format."""
+    return lambda arguments: int(arguments[argument].block_size)
+
+
+def product_of(*sizes: str) -> Callable[[Arguments], int]:
+    """Return the count of a port with as many lanes as the product of size arguments."""
+    return lambda arguments: prod(arguments[size] for size in sizes)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +83,13 @@ class Op:
         golden: function (*input arrays, **formats, **modes) -> array or tuple of arrays.
         module: SystemVerilog module.
         formats: format arguments, each with the prefix of its SystemVerilog parameters.
+        sizes: integer arguments (lanes, rows …), each with its SystemVerilog parameter.
         inputs, outputs: data ports in the order of golden's arguments and results.
         modes: which of "rounding" and "overflow" golden and the module accept.
-        stateful: results depend on earlier vectors of the same run (after a reset).
+        stateful: results depend on earlier vectors of the same run (after a reset); a flag port
+            called `first` starts anew.
+        emits: the flag port that says which beats have a result; "" where all do. Golden returns
+            a row for every beat all the same.
         summary: one line for tables.
         unused: parameters of its formats that the module does not have.
     """
@@ -87,25 +100,33 @@ class Op:
     formats: Mapping[str, str]
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
+    sizes: Mapping[str, str] = field(default_factory=dict)
     modes: tuple[str, ...] = ()
     stateful: bool = False
+    emits: str = ""
     summary: str = ""
     unused: tuple[str, ...] = ()
+
+    @property
+    def arguments(self) -> tuple[str, ...]:
+        """Names of the format and size arguments."""
+        return (*self.formats, *self.sizes)
 
     def sv_parameters(
         self,
         *,
         rounding: Rounding | str = Rounding.RNE,
         overflow: Overflow | str = Overflow.SATURATE,
-        **formats: AnyFormat,
+        **formats: Any,
     ) -> dict[str, int]:
-        """Return the SystemVerilog parameters of the block for these formats and modes."""
+        """Return the SystemVerilog parameters of the block for these formats, sizes and modes."""
         self.check_formats(formats)
         parameters: dict[str, int] = {}
         for argument, prefix in self.formats.items():
             parameters |= formats[argument].sv_parameters(prefix)
         for key in self.unused:
-            parameters.pop(key)
+            parameters.pop(key, None)
+        parameters |= {parameter: formats[size] for size, parameter in self.sizes.items()}
         if "rounding" in self.modes:
             parameters["Rounding"] = sv_rounding(rounding)
         if "overflow" in self.modes:
@@ -113,25 +134,45 @@ class Op:
             parameters["Saturate"] = int(limit is Overflow.SATURATE)
         return parameters
 
-    def check_formats(self, formats: Mapping[str, AnyFormat]) -> None:
-        """FormatError unless exactly the op's format arguments are given."""
-        if set(formats) != set(self.formats):
+    def check_formats(self, formats: Arguments) -> None:
+        """FormatError unless exactly the op's formats and positive sizes are given."""
+        if set(formats) != set(self.arguments):
+            sizes = f" and the sizes {', '.join(self.sizes)}" if self.sizes else ""
             raise FormatError(
-                f"{self.name} takes the formats {', '.join(self.formats)}; got "
+                f"{self.name} takes the formats {', '.join(self.formats)}{sizes}; got "
                 f"{', '.join(formats) or 'none'}"
             )
+        for size in self.sizes:
+            given = formats[size]
+            if not isinstance(given, int) or isinstance(given, bool) or given < 1:
+                raise FormatError(f"{self.name}: {size} must be a positive integer, got {given!r}")
+
+    def result_beats(self, inputs: Mapping[str, CodeArray]) -> npt.NDArray[np.intp]:
+        """Return the indices of the beats that have a result."""
+        if self.emits:
+            return np.flatnonzero(inputs[self.emits])
+        return np.arange(len(inputs[self.inputs[0].name]))
 
     def run_golden(
         self, inputs: Mapping[str, CodeArray], **formats_and_modes: Any
     ) -> dict[str, CodeArray]:
-        """Return golden's outputs by port name for input arrays by port name."""
+        """Return golden's outputs by port name, of the beats that have a result.
+
+        Args:
+            inputs: arrays by port name.
+            **formats_and_modes: the op's formats, sizes and modes.
+        """
         arrays = [inputs[port.name] for port in self.inputs]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NanReplacedWarning)  # gates have no way to warn
             results = self.golden(*arrays, **formats_and_modes)
         if not isinstance(results, tuple):
             results = (results,)
-        return {port.name: np.asarray(r) for port, r in zip(self.outputs, results, strict=True)}
+        named = zip(self.outputs, results, strict=True)
+        if not self.emits:
+            return {port.name: np.asarray(rows) for port, rows in named}
+        beats = self.result_beats(inputs)
+        return {port.name: np.asarray(rows)[beats] for port, rows in named}
 
 
 _DOT_UNUSED = tuple(f"{s}{key}" for s in "AB" for key in ("ScaleRule", "Symmetric", "Rounding"))
@@ -176,8 +217,8 @@ OPS: dict[str, Op] = {
             module="plena_fp_to_mx",
             summary="a block of scalar codes to MX codes and their scale",
             formats={"src": "Src", "mx": ""},
-            inputs=(Port("x", "src", "lanes", "mx"),),
-            outputs=(Port("codes", "mx", "elements"), Port("scale", "mx", "scale")),
+            inputs=(Port("x", "src", count=block_of("mx")),),
+            outputs=(Port("codes", "mx", "element", block_of("mx")), Port("scale", "mx", "scale")),
         ),
         Op(
             name="mx_to_fp",
@@ -185,8 +226,8 @@ OPS: dict[str, Op] = {
             module="plena_mx_to_fp",
             summary="an MX block to scalar codes",
             formats={"mx": "", "dst": "Dst"},
-            inputs=(Port("codes", "mx", "elements"), Port("scale", "mx", "scale")),
-            outputs=(Port("y", "dst", "lanes", "mx"),),
+            inputs=(Port("codes", "mx", "element", block_of("mx")), Port("scale", "mx", "scale")),
+            outputs=(Port("y", "dst", count=block_of("mx")),),
             modes=("rounding", "overflow"),
             unused=("ScaleRule", "Symmetric"),
         ),
@@ -197,9 +238,9 @@ OPS: dict[str, Op] = {
             summary="exact block dot, one rounding, ordered accumulate",
             formats={"a": "A", "b": "B", "acc": "Acc"},
             inputs=(
-                Port("a_codes", "a", "elements"),
+                Port("a_codes", "a", "element", block_of("a")),
                 Port("a_scale", "a", "scale"),
-                Port("b_codes", "b", "elements"),
+                Port("b_codes", "b", "element", block_of("b")),
                 Port("b_scale", "b", "scale"),
                 Port("first", "", "flag"),
             ),

@@ -57,23 +57,29 @@ async def _stream(dut: Any, plan: Plan, gaps: Pauses, stalls: Pauses) -> tuple[S
     sink = Sink(dut, list(plan.results[0]), stalls(rng))
     tasks = [cocotb.start_soon(part.run(counter)) for part in (source, sink)]
     tasks.append(cocotb.start_soon(counter.run(dut.clk_i)))
-    sent = len(plan.inputs)
-    patience = 64 * sent + 1000
-    while (len(sink.results) < sent or not tasks[0].done()) and counter.cycle < patience:
+    sent, due = len(plan.inputs), len(plan.results)
+    interval = _interval(dut)
+    patience = 64 * sent * interval + 1000
+    while (len(sink.results) < due or not tasks[0].done()) and counter.cycle < patience:
         await FallingEdge(dut.clk_i)
-    for _ in range(MARGIN_CYCLES):
+    for _ in range(MARGIN_CYCLES + interval):
         await FallingEdge(dut.clk_i)
     for task in tasks:
         task.cancel()
     taken, received = len(source.taken_cycles), len(sink.results)
     assert taken == sent, f"the block took only {taken} of {sent} beats in {counter.cycle} cycles"
-    assert received == sent, f"received {received} results for {sent} beats"
-    for beat, (got, want) in enumerate(zip(sink.results, plan.results, strict=True)):
+    assert received == due, f"received {received} results for {sent} beats, {due} were due"
+    for beat, got, want in zip(plan.result_beats, sink.results, plan.results, strict=True):
         assert got == want, f"{plan.label} beat {beat}: {_hex(plan.inputs[beat])} -> " + (
             f"rtl {_hex(got)}, golden {_hex(want)}"
         )
     dut._log.info("%s: %d beats, %d results, all equal to golden", plan.label, sent, received)
     return source, sink
+
+
+def _interval(dut: Any) -> int:
+    """Return the cycles between beats: the localparam Interval, 1 where there is none."""
+    return int(dut.Interval.value) if hasattr(dut, "Interval") else 1
 
 
 def _hex(bits: dict[str, int]) -> str:
@@ -82,19 +88,21 @@ def _hex(bits: dict[str, int]) -> str:
 
 @cocotb.test()
 async def unstalled(dut: Any) -> None:
-    """One result a cycle, each `Latency` cycles after its beat was taken."""
+    """A beat every `Interval` cycles, each result `Latency` cycles after its beat was taken."""
     plan = _plan()
     await _start(dut, plan)
     source, sink = await _stream(dut, plan, never, never)
     latency = int(dut.Latency.value)
-    for beat, (taken, given) in enumerate(
-        zip(source.taken_cycles, sink.result_cycles, strict=True)
-    ):
+    for beat, given in zip(plan.result_beats, sink.result_cycles, strict=True):
+        taken = source.taken_cycles[beat]
         assert given - taken == latency, (
             f"beat {beat} took {given - taken} cycles; localparam Latency is {latency}"
         )
-    span = source.taken_cycles[-1] - source.taken_cycles[0] + 1
-    assert span == len(plan.inputs), f"{len(plan.inputs)} beats took {span} cycles to go in"
+    span = source.taken_cycles[-1] - source.taken_cycles[0]
+    interval = _interval(dut)
+    assert span == (len(plan.inputs) - 1) * interval, (
+        f"{len(plan.inputs)} beats took {span + 1} cycles to go in, Interval is {interval}"
+    )
 
 
 @cocotb.test()
@@ -134,7 +142,7 @@ async def reset_in_midstream(dut: Any) -> None:
         tasks = [cocotb.start_soon(part.run(counter)) for part in (source, sink)]
         tasks.append(cocotb.start_soon(counter.run(dut.clk_i)))
         stop = rng.randint(2, max(2, len(plan.inputs) // 2))
-        while len(source.taken_cycles) < stop and counter.cycle < 64 * stop + 1000:
+        while len(source.taken_cycles) < stop and counter.cycle < 64 * stop * _interval(dut) + 1000:
             await FallingEdge(dut.clk_i)
         for task in tasks:
             task.cancel()

@@ -21,6 +21,8 @@ class Plan:
     seed: int
     inputs: tuple[dict[str, int], ...]
     results: tuple[dict[str, int], ...]
+    result_beats: tuple[int, ...]
+    """For each result the index of its beat."""
 
     def write(self, path: Path) -> None:
         """Write the plan as JSON."""
@@ -35,6 +37,7 @@ class Plan:
             seed=record["seed"],
             inputs=tuple(record["inputs"]),
             results=tuple(record["results"]),
+            result_beats=tuple(record["result_beats"]),
         )
 
 

@@ -112,6 +112,7 @@ def run_bench_on(
         seed=seed,
         inputs=pack_beats(inputs, beats),
         results=pack_beats(outputs, golden),
+        result_beats=tuple(op.result_beats(beats).tolist()),
     )
     began = time.perf_counter()
     with tempfile.TemporaryDirectory(prefix="plena-bench-") as folder:

@@ -26,12 +26,12 @@ namespace {
 enum Fault : uint64_t {
     kNone = 0,
     kHang = 1,            // no progress for too long
-    kExtra = 2,           // a result more than there were inputs
+    kExtra = 2,           // a result more than there should be, or before its input
     kUnstable = 3,        // the payload changed while the output was stalled
     kDropped = 4,         // out_valid fell while the output was stalled
     kValidWaits = 5,      // out_valid or the payload depends on out_ready within the cycle
     kValidInReset = 6,    // out_valid during reset
-    kSlow = 7,            // unstalled, but not one result a cycle
+    kSlow = 7,            // unstalled, but slower than localparam Interval says
 };
 
 constexpr uint64_t kUnknownLatency = ~0ULL;
@@ -40,7 +40,7 @@ struct Stats {
     uint64_t cycles;
     uint64_t accepted;
     uint64_t produced;
-    uint64_t first_result_cycle;  // cycles from the first accepted input to its result
+    uint64_t first_result_cycle;  // cycles from the first input that has a result to that result
     uint64_t fault;
     uint64_t fault_beat;
 };
@@ -139,7 +139,10 @@ struct Payload {
 
 class Player {
   public:
-    explicit Player(const char* vcd_path) : top_(&context_), latency_(read_latency()) {
+    explicit Player(const char* vcd_path)
+        : top_(&context_),
+          latency_(read("Latency", kUnknownLatency)),
+          interval_(read("Interval", 1)) {
 #if VM_TRACE
         if (vcd_path != nullptr) {
             context_.traceEverOn(true);
@@ -160,14 +163,15 @@ class Player {
         top_.final();
     }
 
-    void run(const void* const* inputs, void* const* outputs, uint64_t count, const Stalls& how,
-             Stats& stats) {
+    // Every beat up to `count`; `results` of them have a result, beat `first_beat` is the first.
+    void run(const void* const* inputs, void* const* outputs, uint64_t count, uint64_t results,
+             uint64_t first_beat, const Stalls& how, Stats& stats) {
         stats = Stats{};
         reset(stats);
         const bool stalled = how.gaps || how.stalls;
         Pattern gaps(how.gaps, how.seed * 2);
         Pattern stalls(how.stalls, how.seed * 2 + 1);
-        const uint64_t patience = 1024 + 4 * latency_;
+        const uint64_t patience = 1024 + 4 * (latency_ + interval_);
         uint64_t idle = 0;
         uint64_t first_accepted = 0;
         bool offered = false;      // an input is offered and not yet taken: it must stay
@@ -176,11 +180,11 @@ class Player {
         std::memset(&shown, 0, sizeof shown);
         std::memset(&again, 0, sizeof again);
         // Some cycles after the last result show whether there comes one too many.
-        const uint64_t margin = latency_ + 8;
+        const uint64_t margin = latency_ + interval_ + 8;
         uint64_t after = margin;
-        while (stats.produced < count || after > 0) {
-            if (stats.produced == count) --after;
+        while (stats.accepted < count || stats.produced < results || after > 0) {
             const bool more = stats.accepted < count;
+            if (!more && stats.produced == results) --after;
             if (!offered) {
                 offered = more && !gaps.pause();
                 // Between beats the ports carry another beat's bits, which must not matter.
@@ -217,13 +221,16 @@ class Player {
             const bool taken = offered && top_.in_ready_o;
             if (top_.out_valid_o && ready) {
                 const bool passes_through = latency_ == 0 && taken;
-                if (stats.produced == stats.accepted + passes_through) return fail(stats, kExtra);
+                if (stats.produced == results ||
+                    stats.produced == stats.accepted + passes_through) {
+                    return fail(stats, kExtra);
+                }
                 if (stats.produced == 0) stats.first_result_cycle = stats.cycles - first_accepted;
                 store(outputs, stats.produced++);
                 idle = 0;
             }
             if (taken) {
-                if (stats.accepted++ == 0) first_accepted = stats.cycles;
+                if (stats.accepted++ == first_beat) first_accepted = stats.cycles;
                 offered = false;
                 idle = 0;
             }
@@ -232,14 +239,15 @@ class Player {
             if (idle > patience) return fail(stats, kHang);
         }
         stats.cycles -= margin;
-        if (!stalled && stats.cycles > count + latency_) fail(stats, kSlow);
+        if (!stalled && stats.cycles > count * interval_ + latency_) fail(stats, kSlow);
     }
 
   private:
-    uint64_t read_latency() const {
+    // A localparam of the block, or `otherwise` if it has none of that name.
+    uint64_t read(const char* name, uint64_t otherwise) const {
         const VerilatedScope* scope = context_.scopeFind("TOP." PLENA_MODULE);
-        const VerilatedVar* variable = scope ? scope->varFind("Latency") : nullptr;
-        return variable ? *static_cast<const uint32_t*>(variable->datap()) : kUnknownLatency;
+        const VerilatedVar* variable = scope ? scope->varFind(name) : nullptr;
+        return variable ? *static_cast<const uint32_t*>(variable->datap()) : otherwise;
     }
 
     void reset(Stats& stats) {
@@ -305,6 +313,7 @@ class Player {
     VerilatedContext context_;
     Vtop top_;
     const uint64_t latency_;
+    const uint64_t interval_;
     uint64_t time_ = 0;
 #if VM_TRACE
     std::unique_ptr<VerilatedVcdC> vcd_;
@@ -316,11 +325,12 @@ class Player {
 extern "C" uint64_t plena_latency() { return Player(nullptr).latency(); }
 
 extern "C" void plena_run(const char* vcd_path, const void* const* inputs, void* const* outputs,
-                          uint64_t count, const Stalls* how, Stats* stats) {
+                          uint64_t count, uint64_t results, uint64_t first_beat,
+                          const Stalls* how, Stats* stats) {
     Player player(vcd_path);
     if (count == 0) {
         *stats = Stats{};
         return;
     }
-    player.run(inputs, outputs, count, *how, *stats);
+    player.run(inputs, outputs, count, results, first_beat, *how, *stats);
 }

@@ -119,7 +119,7 @@ PROTOCOL_FAULTS = {
     "payload changes": ({"y_o = y_q": "y_o = y_q ^ {Lanes{a_i[0]}}"}, "payload"),
     "beat lost": ({BUFFERED: "in_ready_o = 1'b1 || out_ready_i"}, "payload|no progress"),
     "valid waits for ready": ({"valid_o = valid_q": "valid_o = valid_q && out_ready_i"}, "depend"),
-    "result repeated": ({"valid_q <= in_valid_i;": "valid_q <= 1'b1;"}, "more than it took"),
+    "result repeated": ({"valid_q <= in_valid_i;": "valid_q <= 1'b1;"}, "result too many"),
     "never ready": ({BUFFERED: "in_ready_o = 1'b0 && out_ready_i"}, "no progress"),
     "valid in reset": ({"valid_q <= 1'b0;": "valid_q <= 1'b1;"}, "during reset"),
     "half speed": (
@@ -128,7 +128,7 @@ PROTOCOL_FAULTS = {
             "if (in_ready_o)": "if (in_ready_o || out_ready_i)",
             "valid_q <= in_valid_i;": "valid_q <= in_valid_i && in_ready_o;",
         },
-        "more than one cycle a result",
+        "takes longer than",
     ),
     "wrong latency": ({"Latency = 1": "Latency = 2"}, "localparam Latency says 2"),
 }

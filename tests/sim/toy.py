@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from plena_cosim.golden import get_format
-from plena_cosim.golden.ops.registry import Op, Port
+from plena_cosim.golden.ops.registry import Op, Port, block_of
 
 SOURCE = """\
 module plena_toy #(
@@ -60,8 +60,8 @@ TOY = Op(
     golden=toy_golden,
     module="plena_toy",
     formats={"element": ""},
-    inputs=(Port("a", "element", "elements"), Port("b", "element", "scale")),
-    outputs=(Port("y", "element", "elements"),),
+    inputs=(Port("a", "element", "element", block_of("element")), Port("b", "element", "scale")),
+    outputs=(Port("y", "element", "element", block_of("element")),),
 )
 FORMATS = {"element": get_format("mxint8", block_size=2)}
 

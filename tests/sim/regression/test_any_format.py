@@ -19,7 +19,7 @@ from plena_cosim.golden import (
     Specials,
 )
 from plena_cosim.golden.ops.registry import OPS, get_op
-from plena_cosim.sim.cases import Case, format_label, select_cases
+from plena_cosim.sim.cases import Case, select_cases
 from plena_cosim.sim.compare import MismatchError, compare
 from plena_cosim.sim.player import load_block
 from plena_cosim.sim.report import Figures, record_figures
@@ -78,7 +78,7 @@ def draw(name: str, index: int, seed: int) -> Case:
     """Return the index-th random case of a block."""
     op, rng = get_op(name), random.Random(f"{name} {index} {seed}")
     block_size = rng.choice([1, 2, 3, 4, 5, 7, 8, 16])
-    blocks = {port.fmt for port in (*op.inputs, *op.outputs) if port.kind in ("elements", "scale")}
+    blocks = {port.fmt for port in (*op.inputs, *op.outputs) if port.kind in ("element", "scale")}
     may_be_fixed = name in ("fp_cast", "mx_dot")
     formats: dict[str, Any] = {}
     for argument in op.formats:
@@ -86,6 +86,7 @@ def draw(name: str, index: int, seed: int) -> Case:
             formats[argument] = block(rng, block_size)
         else:
             formats[argument] = scalar(rng) if may_be_fixed else minifloat(rng)
+    formats |= {size: rng.choice([1, 2, 3, 4, 5, 8]) for size in op.sizes}
     drawn = {
         "rounding": rng.choice(MODES),
         "overflow": rng.choice(["saturate", "ieee"]),
@@ -118,7 +119,7 @@ def test_equals_golden_in_a_random_format(
         record_property,
         Figures(
             block=name,
-            fmt=", ".join(format_label(fmt) for fmt in case.formats.values()) + f" (draw {index})",
+            fmt=f"{', '.join(case.labels)} (draw {index})",
             run="random format",
             vectors=outcome.vectors,
             mismatches=outcome.mismatches,

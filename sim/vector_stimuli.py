@@ -1,0 +1,124 @@
+"""Beats for ports that carry vectors of scalar codes: rows with a purpose, and raw random bits."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from plena_cosim.golden import Scalar, decode
+from plena_cosim.golden.ops.registry import Op
+
+from .block_stimuli import Rng, encoded, random_flags
+from .corners import corner_codes
+from .harness import CodeArray, input_lanes
+
+CHUNK_BEATS = 1 << 12
+
+
+def vector_beats(
+    op: Op, formats: Mapping[str, Any], *, seed: int, budget: int
+) -> Iterator[dict[str, CodeArray]]:
+    """Yield beats for an op with vector ports; `budget` beats in all."""
+    for start in range(0, budget, CHUNK_BEATS):
+        rng = np.random.default_rng([seed, start])
+        yield random_vectors(rng, op, formats, min(CHUNK_BEATS, budget - start))
+
+
+def random_vectors(
+    rng: Rng, op: Op, formats: Mapping[str, Any], count: int
+) -> dict[str, CodeArray]:
+    """Return `count` random beats for every input of the op.
+
+    The ports of one beat share a kind of row and mostly a magnitude, so that what meets in an
+    operation is often of the same size.
+    """
+    kind = rng.integers(0, len(_MAKERS), count)
+    centre = rng.normal(0, 3, count).round()
+    beats: dict[str, CodeArray] = {}
+    for port in input_lanes(op, formats):
+        spec = next(p for p in op.inputs if p.name == port.name)
+        shape = (count, port.lanes)
+        if spec.kind == "flag":
+            codes = random_flags(rng, shape)
+            if port.is_array:  # masks: most lanes stay
+                codes = np.where(rng.random((count, 1)) < 0.5, 1, 1 - codes)
+        else:
+            fmt = formats[spec.fmt]
+            codes = np.zeros(shape, dtype=np.uint64)
+            for index, maker in enumerate(_MAKERS):
+                rows = np.flatnonzero(kind == index)
+                codes[rows] = maker(rng, fmt, centre[rows, None], (rows.size, port.lanes))
+        beats[port.name] = codes.reshape(port.shape(count)).astype(port.dtype)
+    return beats
+
+
+Shape = tuple[int, int]
+
+
+def _raw(rng: Rng, fmt: Scalar, centre: CodeArray, shape: Shape) -> CodeArray:
+    return rng.integers(0, 1 << fmt.width_bits, shape, dtype=np.uint64)
+
+
+def _gaussian(rng: Rng, fmt: Scalar, centre: CodeArray, shape: Shape) -> CodeArray:
+    return encoded(rng.standard_normal(shape) * 2.0**centre, fmt)
+
+
+def _around_one(rng: Rng, fmt: Scalar, centre: CodeArray, shape: Shape) -> CodeArray:
+    return encoded(rng.standard_normal(shape) * rng.choice([0.5, 2.0, 8.0], (shape[0], 1)), fmt)
+
+
+def _cancelling(rng: Rng, fmt: Scalar, centre: CodeArray, shape: Shape) -> CodeArray:
+    """Every other lane is the negative of the one before, but for an ulp now and then."""
+    codes = _gaussian(rng, fmt, centre, shape)
+    odd = codes[:, 1::2]
+    step = rng.choice([0, 0, 0, 1], odd.shape).astype(np.uint64)
+    codes[:, 1::2] = (codes[:, : 2 * odd.shape[1] : 2] ^ step) ^ np.uint64(
+        1 << (fmt.width_bits - 1)
+    )
+    return codes
+
+
+def _one_dominates(rng: Rng, fmt: Scalar, centre: CodeArray, shape: Shape) -> CodeArray:
+    values = rng.standard_normal(shape) * 2.0**centre
+    lane = rng.integers(0, shape[1], shape[0])
+    values[np.arange(shape[0]), lane] *= 2.0 ** rng.integers(4, 12, shape[0])
+    return encoded(values, fmt)
+
+
+def _largest(rng: Rng, fmt: Scalar, centre: CodeArray, shape: Shape) -> CodeArray:
+    """Values of the top binades, where sums and products overflow."""
+    exps = fmt.emax - rng.integers(0, 3, (shape[0], 1))
+    return encoded(np.ldexp(rng.uniform(-1.9, 1.9, shape), exps), fmt)
+
+
+def _smallest(rng: Rng, fmt: Scalar, centre: CodeArray, shape: Shape) -> CodeArray:
+    """Values around the subnormals."""
+    return encoded(rng.integers(-40, 41, shape) * 2.0**fmt.lsb_exp, fmt)
+
+
+def _corners(rng: Rng, fmt: Scalar, centre: CodeArray, shape: Shape) -> CodeArray:
+    return rng.choice(corner_codes(fmt), shape)
+
+
+def _few_specials(rng: Rng, fmt: Scalar, centre: CodeArray, shape: Shape) -> CodeArray:
+    """Ordinary rows with a zero, an Inf or a NaN here and there."""
+    codes = _gaussian(rng, fmt, centre, shape)
+    every = corner_codes(fmt)
+    odd = every[~(np.abs(decode(every, fmt)) > 0) | ~np.isfinite(decode(every, fmt))]
+    return np.where(rng.random(shape) < 0.15, rng.choice(odd, shape), codes)
+
+
+_MAKERS: tuple[Callable[[Rng, Scalar, CodeArray, Shape], CodeArray], ...] = (
+    _raw,
+    _gaussian,
+    _gaussian,
+    _around_one,
+    _cancelling,
+    _one_dominates,
+    _largest,
+    _smallest,
+    _corners,
+    _few_specials,
+)
