@@ -9,6 +9,7 @@ from .matmul import matmul
 from .max import max, min
 from .mul import mul
 from .reciprocal import reciprocal
+from .reduce import reduce_max, reduce_rows, reduce_sum
 from .registry import OPS, Op, Port, get_op
 from .sigmoid import sigmoid
 from .sqrt import rsqrt, sqrt
@@ -31,6 +32,9 @@ __all__ = [
     "mx_dot",
     "mx_to_fp",
     "reciprocal",
+    "reduce_max",
+    "reduce_rows",
+    "reduce_sum",
     "rsqrt",
     "sigmoid",
     "sqrt",
