@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from plena_cosim.golden import (
@@ -144,6 +145,9 @@ def _cast_cases() -> list[Case]:
     ]
 
 
+_CHOICES = ("fp_max", "fp_min", "fp_neg", "fp_abs", "fp_compare")
+
+
 def _to_mx_cases() -> list[Case]:
     rules = [rule.value for rule in ScaleRule]
     return [
@@ -199,7 +203,30 @@ def _dot_cases() -> list[Case]:
     ]
 
 
-_BUILDERS = {
+def _choice_cases(name: str) -> list[Case]:
+    """Cases of an op that rounds nothing."""
+    return [
+        *(_case(name, fmt, bench=fmt == "e4m3") for fmt in ("e2m1", "e3m2", "e4m3", "e5m2")),
+        *(_case(name, fmt) for fmt in ("bf16", "fp16", "e6m5")),
+    ]
+
+
+def _reduce_cases(name: str) -> list[Case]:
+    return [
+        _case(name, "bf16", "fp32", lanes=16),
+        _case(name, "bf16", "bf16", lanes=8, bench=True),
+        _case(name, "fp16", "fp32", lanes=5),
+        _case(name, "e6m5", "bf16", lanes=3),
+        _case(name, "e4m3", "e5m2", lanes=4),
+        _case(name, "bf16", "e6m5", lanes=1),
+        _case(name, "e2m1", "e3m4", lanes=7),
+    ]
+
+
+_BUILDERS: dict[str, Callable[[], list[Case]]] = {
+    **{name: partial(_choice_cases, name) for name in _CHOICES},
+    **{name: partial(_reduce_cases, name) for name in ("reduce_sum", "reduce_max")},
+    "fp_sub": lambda: _scalar_cases("fp_sub"),
     "fp_add": lambda: _scalar_cases("fp_add"),
     "fp_mul": lambda: _scalar_cases("fp_mul"),
     "fp_cast": _cast_cases,

@@ -2,6 +2,7 @@
 
 from .add import add, sub
 from .cast import cast
+from .compare import Comparison, compare
 from .convert import fp_to_mx, mx_to_fp
 from .dot import dot, mx_dot
 from .exp import exp, exp2
@@ -12,14 +13,18 @@ from .reciprocal import reciprocal
 from .reduce import reduce_max, reduce_rows, reduce_sum
 from .registry import OPS, Op, Port, get_op
 from .sigmoid import sigmoid
+from .sign import abs, neg
 from .sqrt import rsqrt, sqrt
 
 __all__ = [
     "OPS",
+    "Comparison",
     "Op",
     "Port",
+    "abs",
     "add",
     "cast",
+    "compare",
     "dot",
     "exp",
     "exp2",
@@ -31,6 +36,7 @@ __all__ = [
     "mul",
     "mx_dot",
     "mx_to_fp",
+    "neg",
     "reciprocal",
     "reduce_max",
     "reduce_rows",

@@ -7,6 +7,7 @@ operation's ports or parameters is typed anywhere else.
 from __future__ import annotations
 
 import difflib
+import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,11 +19,15 @@ import numpy.typing as npt
 
 from ..codec import NanReplacedWarning
 from ..formats import FormatError, Mx, Overflow, Rounding, as_enum, sv_rounding
-from .add import add
+from .add import add, sub
 from .cast import cast
+from .compare import compare
 from .convert import fp_to_mx, mx_to_fp
 from .dot import mx_dot
+from .max import max, min
 from .mul import mul
+from .reduce import reduce_max, reduce_sum
+from .sign import abs, neg
 
 CodeArray = npt.NDArray[Any]
 Arguments = Mapping[str, Any]
@@ -163,9 +168,12 @@ class Op:
             **formats_and_modes: the op's formats, sizes and modes.
         """
         arrays = [inputs[port.name] for port in self.inputs]
+        taken = inspect.signature(self.golden).parameters
+        # Sizes that golden does not ask for are those of its arrays.
+        given = {k: v for k, v in formats_and_modes.items() if k in taken or k not in self.sizes}
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NanReplacedWarning)  # gates have no way to warn
-            results = self.golden(*arrays, **formats_and_modes)
+            results = self.golden(*arrays, **given)
         if not isinstance(results, tuple):
             results = (results,)
         named = zip(self.outputs, results, strict=True)
@@ -184,6 +192,29 @@ _BINARY = {
     "modes": ("rounding", "overflow"),
 }
 
+_CHOICE = {
+    "formats": {"fmt": ""},
+    "inputs": (Port("a", "fmt"), Port("b", "fmt")),
+    "outputs": (Port("y", "fmt"),),
+}
+
+_SIGN = {
+    "formats": {"fmt": ""},
+    "inputs": (Port("a", "fmt"),),
+    "outputs": (Port("y", "fmt"),),
+}
+
+_REDUCTION = {
+    "formats": {"src": "Src", "dst": "Dst"},
+    "sizes": {"lanes": "Lanes"},
+    "inputs": (
+        Port("x", "src", count=product_of("lanes")),
+        Port("mask", "", "flag", product_of("lanes")),
+        Port("seed", "dst"),
+    ),
+    "outputs": (Port("y", "dst"),),
+}
+
 OPS: dict[str, Op] = {
     op.name: op
     for op in (
@@ -195,11 +226,55 @@ OPS: dict[str, Op] = {
             **_BINARY,  # type: ignore[arg-type]
         ),
         Op(
+            name="fp_sub",
+            golden=sub,
+            module="plena_fp_sub",
+            summary="correctly rounded difference",
+            **_BINARY,  # type: ignore[arg-type]
+        ),
+        Op(
             name="fp_mul",
             golden=mul,
             module="plena_fp_mul",
             summary="correctly rounded product",
             **_BINARY,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="fp_max",
+            golden=max,
+            module="plena_fp_max",
+            summary="the larger operand; a NaN loses",
+            **_CHOICE,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="fp_min",
+            golden=min,
+            module="plena_fp_min",
+            summary="the smaller operand; a NaN loses",
+            **_CHOICE,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="fp_neg",
+            golden=neg,
+            module="plena_fp_neg",
+            summary="sign bit flipped",
+            **_SIGN,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="fp_abs",
+            golden=abs,
+            module="plena_fp_abs",
+            summary="sign bit cleared",
+            **_SIGN,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="fp_compare",
+            golden=compare,
+            module="plena_fp_compare",
+            summary="less, equal, unordered",
+            formats={"fmt": ""},
+            inputs=(Port("a", "fmt"), Port("b", "fmt")),
+            outputs=tuple(Port(name, "", "flag") for name in ("less", "equal", "unordered")),
         ),
         Op(
             name="fp_cast",
@@ -247,6 +322,20 @@ OPS: dict[str, Op] = {
             outputs=(Port("acc", "acc"),),
             stateful=True,
             unused=_DOT_UNUSED,
+        ),
+        Op(
+            name="reduce_sum",
+            golden=reduce_sum,
+            module="plena_reduce_sum",
+            summary="seed + sum of the masked lanes, a balanced tree (V_RED_SUM)",
+            **_REDUCTION,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="reduce_max",
+            golden=reduce_max,
+            module="plena_reduce_max",
+            summary="largest of seed and masked lanes (V_RED_MAX)",
+            **_REDUCTION,  # type: ignore[arg-type]
         ),
     )
 }

@@ -10,9 +10,12 @@ from typing import Any
 import pytest
 
 from plena_cosim.golden import get_format
-from plena_cosim.golden.ops import get_op
+from plena_cosim.golden.ops import OPS, get_op
+from plena_cosim.sim.cases import argument_label
 from plena_cosim.sim.sources import RTL_DIR, needed_sources, waivers
 from plena_cosim.sim.toolchain import find_toolchain
+
+from ..op_arguments import usual_arguments
 
 MODULES = sorted(path.stem for path in RTL_DIR.glob("*/*.sv") if path.stem != "plena_pkg")
 
@@ -32,6 +35,15 @@ CONFIGURATIONS: list[tuple[str, dict[str, Any]]] = [
     ("mx_to_fp", {"mx": MXFP8, "dst": BF16}),
     ("mx_dot", {"a": MXINT8, "b": MXFP4, "acc": FP32}),
     ("mx_dot", {"a": MXFP8, "b": MXFP8, "acc": get_format("q16.16", wrap=True)}),
+    ("fp_max", {"fmt": E2M1}),
+    ("reduce_max", {"src": E2M1, "dst": get_format("e3m2"), "lanes": 3}),
+    ("reduce_sum", {"src": BF16, "dst": FP32, "lanes": 5}),
+]
+# Whatever has no line of its own.
+CONFIGURATIONS += [
+    (name, usual_arguments(op))
+    for name, op in OPS.items()
+    if name not in {configured for configured, _ in CONFIGURATIONS}
 ]
 
 YOSYS = """
@@ -45,7 +57,7 @@ for command in sys.stdin.read().splitlines():
 
 def configuration_id(configuration: tuple[str, dict[str, Any]]) -> str:
     name, formats = configuration
-    return "-".join([name, *(fmt.name for fmt in formats.values())])
+    return "-".join([name, *(argument_label(key, given) for key, given in formats.items())])
 
 
 @pytest.mark.parametrize("module", MODULES)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from typing import Any
 
@@ -11,18 +12,11 @@ import pytest
 from plena_cosim.golden import FormatError, get_format, ops
 from plena_cosim.golden.ops import OPS, Op, Port, get_op
 
+from ...op_arguments import MX, usual_arguments
 from ..samples import random_codes
 
 BF16, E4M3 = get_format("bf16"), get_format("e4m3")
-MX = get_format("mxfp4_e2m1", block_size=4, scale_bits=6)
-FORMATS_OF: dict[str, dict[str, Any]] = {
-    "fp_add": {"fmt": E4M3},
-    "fp_mul": {"fmt": BF16},
-    "fp_cast": {"src": BF16, "dst": E4M3},
-    "fp_to_mx": {"src": BF16, "mx": MX},
-    "mx_to_fp": {"mx": MX, "dst": BF16},
-    "mx_dot": {"a": MX, "b": get_format("mxint8", block_size=4), "acc": get_format("fp32")},
-}
+DOT = {"a": MX, "b": get_format("mxint8", block_size=4), "acc": get_format("fp32")}
 
 
 def random_inputs(op: Op, formats: dict[str, Any], count: int) -> dict[str, Any]:
@@ -39,18 +33,21 @@ def random_inputs(op: Op, formats: dict[str, Any], count: int) -> dict[str, Any]
 
 @pytest.mark.parametrize("name", OPS)
 def test_run_golden_is_the_op(name: str) -> None:
-    op, formats = OPS[name], FORMATS_OF[name]
+    op, formats = OPS[name], usual_arguments(OPS[name])
     inputs = random_inputs(op, formats, 50)
     outputs = op.run_golden(inputs, **formats)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        direct = op.golden(*inputs.values(), **formats)
+        asked = inspect.signature(op.golden).parameters
+        direct = op.golden(*inputs.values(), **{k: v for k, v in formats.items() if k in asked})
     direct = direct if isinstance(direct, tuple) else (direct,)
     assert list(outputs) == [port.name for port in op.outputs]
     for port, result in zip(op.outputs, direct, strict=True):
         found = outputs[port.name]
-        np.testing.assert_array_equal(found, result)
-        assert found.shape == ((50, port.lanes(formats)) if port.is_array() else (50,))
+        beats = op.result_beats(inputs)
+        np.testing.assert_array_equal(found, np.asarray(result)[beats])
+        lanes = (port.lanes(formats),) if port.is_array() else ()
+        assert found.shape == (len(beats), *lanes)
         assert int(found.max()) >> port.width_bits(formats) == 0
 
 
@@ -64,7 +61,7 @@ def test_names_and_modules(name: str) -> None:
 
 
 def test_ports_of_each_kind() -> None:
-    formats = FORMATS_OF["mx_to_fp"]
+    formats = usual_arguments(OPS["mx_to_fp"])
     widths = {
         port.name: (port.width_bits(formats), port.lanes(formats))
         for port in (*OPS["mx_to_fp"].inputs, *OPS["mx_to_fp"].outputs)
@@ -89,28 +86,32 @@ def test_parameters_of_each_block() -> None:
         **{"DstExpW": 4, "DstManW": 3, "DstBias": 7, "DstSpecials": 1},
         **{"Rounding": 0, "Saturate": 1},
     }
-    dot = OPS["mx_dot"].sv_parameters(**FORMATS_OF["mx_dot"])
+    dot = OPS["mx_dot"].sv_parameters(**DOT)
     assert dot == {
         **{"AExpW": 2, "AManW": 1, "ABias": 1, "ASpecials": 2, "AScaleW": 6},
         **{"BExpW": 0, "BManW": 6, "BScaleW": 8, "BlockSize": 4},
         **{"AccExpW": 8, "AccManW": 23, "AccBias": 127, "AccSpecials": 0},
     }
-    back = OPS["mx_to_fp"].sv_parameters(**FORMATS_OF["mx_to_fp"], rounding="rup")
+    back = OPS["mx_to_fp"].sv_parameters(**usual_arguments(OPS["mx_to_fp"]), rounding="rup")
     assert not {"ScaleRule", "Symmetric"} & set(back)
     assert (back["Rounding"], back["Saturate"], back["ElemExpW"]) == (3, 1, 2)
     there = OPS["fp_to_mx"].sv_parameters(src=BF16, mx=MX)
     assert (there["SrcExpW"], there["ScaleRule"], there["ScaleW"]) == (8, 0, 6)
 
 
-def test_only_the_dot_unit_has_state() -> None:
-    assert [name for name, op in OPS.items() if op.stateful] == ["mx_dot"]
+@pytest.mark.parametrize("name", OPS)
+def test_state_starts_anew_with_first(name: str) -> None:
+    op = OPS[name]
+    flags = {port.name for port in op.inputs if port.kind == "flag"}
+    assert op.stateful == ("first" in flags)
+    assert op.emits in flags | {""}
 
 
-def test_golden_of_the_registry_is_what_the_package_exports() -> None:
-    exported = {f"fp_{n}": getattr(ops, n) for n in ("add", "mul", "cast")}
-    exported |= {n: getattr(ops, n) for n in ("fp_to_mx", "mx_to_fp", "mx_dot")}
-    for name, op in OPS.items():
-        assert op.golden is exported[name]
+@pytest.mark.parametrize("name", OPS)
+def test_golden_of_the_registry_is_what_the_package_exports(name: str) -> None:
+    function = OPS[name].golden
+    assert getattr(ops, function.__name__) is function
+    assert function.__name__ in (name, name.removeprefix("fp_"))
 
 
 def test_run_golden_does_not_warn() -> None:
@@ -140,3 +141,15 @@ def test_wrong_arguments_are_named() -> None:
         OPS["fp_add"].sv_parameters()
     with pytest.raises(FormatError, match="stochastic rounding is not available in RTL"):
         OPS["fp_add"].sv_parameters(fmt=BF16, rounding="stochastic")
+
+
+def test_sizes_are_part_of_the_arguments() -> None:
+    reduce = OPS["reduce_sum"]
+    formats = {"src": BF16, "dst": get_format("fp32")}
+    assert reduce.arguments == ("src", "dst", "lanes")
+    assert reduce.sv_parameters(**formats, lanes=8)["Lanes"] == 8
+    words = r"^reduce_sum takes the formats src, dst and the sizes lanes; got src, dst$"
+    with pytest.raises(FormatError, match=words):
+        reduce.sv_parameters(**formats)
+    with pytest.raises(FormatError, match=r"lanes must be a positive integer, got 0$"):
+        reduce.sv_parameters(**formats, lanes=0)

@@ -1,0 +1,44 @@
+// Stream of magnitudes: y = |a|.
+//
+// Golden twin: golden.ops.abs.
+// Method:     the sign bit alone, then one register.
+// Latency:    1 cycle; one result a cycle.
+// Specials:   none: a NaN keeps its payload (IEEE 754-2019 §5.5.1).
+// Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
+// Reset:      asynchronous, active low: nothing in flight.
+module plena_fp_abs
+  import plena_pkg::*;
+#(
+  parameter  int unsigned ExpW     = 8,
+  parameter  int unsigned ManW     = 7,
+  parameter  int          Bias     = 127,
+  parameter  int unsigned Specials = SpecialsIeee,
+  localparam int unsigned Width    = 1 + ExpW + ManW
+) (
+  input  logic             clk_i,
+  input  logic             rst_ni,
+  input  logic             in_valid_i,
+  output logic             in_ready_o,
+  input  logic [Width-1:0] a_i,
+  output logic             out_valid_o,
+  input  logic             out_ready_i,
+  output logic [Width-1:0] y_o
+);
+  localparam int unsigned Latency = 1;
+
+  if (!is_minifloat(ExpW, ManW, Bias, Specials)) begin : gen_illegal
+    $fatal(1, "plena_fp_abs: no minifloat has ExpW=%0d ManW=%0d Bias=%0d Specials=%0d",
+           ExpW, ManW, Bias, Specials);
+  end
+
+  logic unused_sign;
+  assign unused_sign = a_i[Width-1];
+
+  plena_stream_reg #(
+    .Width(Width)
+  ) u_reg (
+    .clk_i, .rst_ni,
+    .in_valid_i, .in_ready_o, .in_data_i({1'b0, a_i[Width-2:0]}),
+    .out_valid_o, .out_ready_i, .out_data_o(y_o)
+  );
+endmodule

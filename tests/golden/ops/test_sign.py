@@ -1,0 +1,35 @@
+"""neg and abs: every code, against the values."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from plena_cosim.golden import FormatError, Minifloat, decode, get_format
+from plena_cosim.golden.ops import abs, neg
+
+from ..samples import REGISTERED, label
+
+NARROW = [fmt for fmt in REGISTERED if fmt.width_bits <= 16]
+
+
+@pytest.mark.parametrize("fmt", NARROW, ids=label)
+def test_every_code(fmt: Minifloat) -> None:
+    codes = np.arange(1 << fmt.width_bits, dtype=np.uint32)
+    values = decode(codes, fmt)
+    for result, want in ((neg(codes, fmt), -values), (abs(codes, fmt), np.abs(values))):
+        got = decode(result, fmt)
+        np.testing.assert_array_equal(got, want)
+        assert (np.signbit(got) == np.signbit(want))[~np.isnan(want)].all()
+
+
+def test_the_payload_of_a_nan_stays() -> None:
+    bf16 = get_format("bf16")
+    assert neg([0x7FC1, 0xFF81], bf16).tolist() == [0xFFC1, 0x7F81]
+    assert abs([0x7FC1, 0xFF81], bf16).tolist() == [0x7FC1, 0x7F81]
+
+
+@pytest.mark.parametrize("function", [neg, abs])
+def test_a_code_too_wide_is_an_error(function: object) -> None:
+    with pytest.raises(FormatError, match="e2m1"):
+        function([16], get_format("e2m1"))  # type: ignore[operator]

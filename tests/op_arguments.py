@@ -1,0 +1,17 @@
+"""One legal set of formats and sizes for any op of the registry, derived from its ports."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from plena_cosim.golden import get_format
+from plena_cosim.golden.ops import Op
+
+MX = get_format("mxfp4_e2m1", block_size=4, scale_bits=6)
+
+
+def usual_arguments(op: Op) -> dict[str, Any]:
+    """Return MX blocks of 4 for ports with elements, bf16 for the others, 4 for sizes."""
+    blocks = {port.fmt for port in (*op.inputs, *op.outputs) if port.kind in ("element", "scale")}
+    formats = {name: MX if name in blocks else get_format("bf16") for name in op.formats}
+    return {**formats, **dict.fromkeys(op.sizes, 4)}
