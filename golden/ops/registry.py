@@ -23,6 +23,8 @@ from .cast import cast
 from .convert import fp_to_mx, mx_to_fp
 from .dot import mx_dot
 from .mul import mul
+from .reciprocal import reciprocal
+from .sqrt import rsqrt, sqrt
 
 CodeArray = npt.NDArray[Any]
 Arguments = Mapping[str, Any]
@@ -92,6 +94,7 @@ class Op:
             a row for every beat all the same.
         summary: one line for tables.
         unused: parameters of its formats that the module does not have.
+        max_width_bits: widest scalar format that the module is built for.
     """
 
     name: str
@@ -106,6 +109,7 @@ class Op:
     emits: str = ""
     summary: str = ""
     unused: tuple[str, ...] = ()
+    max_width_bits: int = 32
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -135,7 +139,7 @@ class Op:
         return parameters
 
     def check_formats(self, formats: Arguments) -> None:
-        """FormatError unless exactly the op's formats and positive sizes are given."""
+        """FormatError unless exactly the op's formats, none too wide, and positive sizes are given."""
         if set(formats) != set(self.arguments):
             sizes = f" and the sizes {', '.join(self.sizes)}" if self.sizes else ""
             raise FormatError(
@@ -146,6 +150,12 @@ class Op:
             given = formats[size]
             if not isinstance(given, int) or isinstance(given, bool) or given < 1:
                 raise FormatError(f"{self.name}: {size} must be a positive integer, got {given!r}")
+        for fmt in (formats[argument] for argument in self.formats):
+            if not isinstance(fmt, Mx) and fmt.width_bits > self.max_width_bits:
+                raise FormatError(
+                    f"{self.name} is built for formats of up to {self.max_width_bits} bits; "
+                    f"{fmt.name} has {fmt.width_bits}"
+                )
 
     def result_beats(self, inputs: Mapping[str, CodeArray]) -> npt.NDArray[np.intp]:
         """Return the indices of the beats that have a result."""
@@ -182,6 +192,14 @@ _BINARY = {
     "inputs": (Port("a", "fmt"), Port("b", "fmt")),
     "outputs": (Port("y", "fmt"),),
     "modes": ("rounding", "overflow"),
+}
+
+_UNARY = {
+    "formats": {"fmt": ""},
+    "inputs": (Port("a", "fmt"),),
+    "outputs": (Port("y", "fmt"),),
+    "modes": ("rounding", "overflow"),
+    "max_width_bits": 16,
 }
 
 OPS: dict[str, Op] = {
@@ -247,6 +265,27 @@ OPS: dict[str, Op] = {
             outputs=(Port("acc", "acc"),),
             stateful=True,
             unused=_DOT_UNUSED,
+        ),
+        Op(
+            name="fp_reciprocal",
+            golden=reciprocal,
+            module="plena_fp_reciprocal",
+            summary="correctly rounded 1 / a",
+            **_UNARY,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="fp_sqrt",
+            golden=sqrt,
+            module="plena_fp_sqrt",
+            summary="correctly rounded square root",
+            **_UNARY,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="fp_rsqrt",
+            golden=rsqrt,
+            module="plena_fp_rsqrt",
+            summary="correctly rounded 1 / sqrt(a)",
+            **_UNARY,  # type: ignore[arg-type]
         ),
     )
 }

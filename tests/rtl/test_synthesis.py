@@ -32,6 +32,12 @@ CONFIGURATIONS: list[tuple[str, dict[str, Any]]] = [
     ("mx_to_fp", {"mx": MXFP8, "dst": BF16}),
     ("mx_dot", {"a": MXINT8, "b": MXFP4, "acc": FP32}),
     ("mx_dot", {"a": MXFP8, "b": MXFP8, "acc": get_format("q16.16", wrap=True)}),
+    ("fp_reciprocal", {"fmt": BF16}),
+    ("fp_reciprocal", {"fmt": E2M1}),
+    ("fp_sqrt", {"fmt": BF16}),
+    ("fp_sqrt", {"fmt": get_format("e1m3", bias=-4)}),
+    ("fp_rsqrt", {"fmt": BF16}),
+    ("fp_rsqrt", {"fmt": get_format("e5m6")}),
 ]
 
 YOSYS = """

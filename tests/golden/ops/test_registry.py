@@ -14,6 +14,7 @@ from plena_cosim.golden.ops import OPS, Op, Port, get_op
 from ..samples import random_codes
 
 BF16, E4M3 = get_format("bf16"), get_format("e4m3")
+UNARY = ("reciprocal", "sqrt", "rsqrt")
 MX = get_format("mxfp4_e2m1", block_size=4, scale_bits=6)
 FORMATS_OF: dict[str, dict[str, Any]] = {
     "fp_add": {"fmt": E4M3},
@@ -22,6 +23,7 @@ FORMATS_OF: dict[str, dict[str, Any]] = {
     "fp_to_mx": {"src": BF16, "mx": MX},
     "mx_to_fp": {"mx": MX, "dst": BF16},
     "mx_dot": {"a": MX, "b": get_format("mxint8", block_size=4), "acc": get_format("fp32")},
+    **{f"fp_{name}": {"fmt": BF16} for name in UNARY},
 }
 
 
@@ -107,7 +109,7 @@ def test_only_the_dot_unit_has_state() -> None:
 
 
 def test_golden_of_the_registry_is_what_the_package_exports() -> None:
-    exported = {f"fp_{n}": getattr(ops, n) for n in ("add", "mul", "cast")}
+    exported = {f"fp_{n}": getattr(ops, n) for n in ("add", "mul", "cast", *UNARY)}
     exported |= {n: getattr(ops, n) for n in ("fp_to_mx", "mx_to_fp", "mx_dot")}
     for name, op in OPS.items():
         assert op.golden is exported[name]
@@ -138,5 +140,7 @@ def test_wrong_arguments_are_named() -> None:
         OPS["fp_cast"].sv_parameters(fmt=BF16)
     with pytest.raises(FormatError, match=r"^fp_add takes the formats fmt; got none$"):
         OPS["fp_add"].sv_parameters()
+    with pytest.raises(FormatError, match=r"^fp_sqrt is built for .* 16 bits; fp32 has 32$"):
+        OPS["fp_sqrt"].sv_parameters(fmt=get_format("fp32"))
     with pytest.raises(FormatError, match="stochastic rounding is not available in RTL"):
         OPS["fp_add"].sv_parameters(fmt=BF16, rounding="stochastic")

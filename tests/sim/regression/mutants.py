@@ -44,6 +44,7 @@ TO_INT, TO_FP = "fp_to_mx-bf16-mxint8.b8-blocks", "fp_to_mx-bf16-mxfp8_e5m2.b16-
 FROM_INT = "mx_to_fp-mxint8.b8-bf16-blocks"
 DOT = "mx_dot-mxint8.b8-mxint4.b8-fp32-blocks"
 SCALE = "mx/plena_mx_scale.sv"
+RECIPROCAL, SQRT, RSQRT = "fp_reciprocal-e4m3-all", "fp_sqrt-e4m3-all", "fp_rsqrt-e4m3-all"
 SHIFT, STREAM = "common/plena_shift_sticky.sv", "common/plena_stream_reg.sv"
 
 WRONG_TIE = ("wrong tie", "guard_i & (sticky_i | lsb_i)", "guard_i & (sticky_i | !lsb_i)")
@@ -257,4 +258,75 @@ MUTANTS = (
     ),
     _fault(DOT, STREAM, *SWAPPED_STALL, stalled=True),
     _fault(DOT, STREAM, *PAYLOAD_WITHOUT_VALID, stalled=True),
+    _fault(
+        "fp_reciprocal-e5m6-rup-all",
+        "common/plena_divide_stream.sv",
+        "remainder ignored",
+        "low, last_rem != '0}",
+        "low, last_rem != '0 && last_rem == '0}",
+    ),
+    _fault(
+        RECIPROCAL,
+        "common/plena_divide.sv",
+        "restored when it must not be",
+        "!left[Width+1];\n      rem_o = left[Width+1]",
+        "!left[Width+1];\n      rem_o = !left[Width+1]",
+    ),
+    _fault(
+        "fp_reciprocal-bf16-all",
+        "fp/plena_fp_reciprocal.sv",
+        "Inf is a number",
+        "{(QuotW + 1){!s2_inf}}",
+        "{(QuotW + 1){!s2_inf || s2_inf}}",
+    ),
+    _fault(RECIPROCAL, STREAM, *SWAPPED_STALL, stalled=True),
+    _fault(
+        SQRT,
+        "fp/plena_fp_sqrt.sv",
+        "even exponents lend a 2",
+        "whole[0] ? {sig, 1'b0}",
+        "!whole[0] ? {sig, 1'b0}",
+    ),
+    _fault(
+        SQRT,
+        "fp/plena_fp_sqrt.sv",
+        "root of a negative number is not NaN",
+        "nan || (sign && !zero), sticky",
+        "nan || (sign && !zero && zero), sticky",
+    ),
+    _fault(
+        SQRT,
+        "common/plena_square_root.sv",
+        "4 * root without the one",
+        "- {1'b0, root_o, 2'b01}",
+        "- {1'b0, root_o, 2'b00}",
+    ),
+    _fault(
+        "fp_rsqrt-e5m6-rup-all",
+        "fp/plena_fp_rsqrt.sv",
+        "one remainder is not enough",
+        "(sticky || s2_sticky)",
+        "(sticky && s2_sticky)",
+    ),
+    _fault(
+        RSQRT,
+        "fp/plena_fp_rsqrt.sv",
+        "exponent off by one",
+        ".ExpOffset(1)",
+        ".ExpOffset(0)",
+    ),
+    _fault(
+        "fp_rsqrt-bf16-all",
+        "fp/plena_fp_rsqrt.sv",
+        "zero does not give Inf",
+        ".inf_i(s3_zero)",
+        ".inf_i(s3_zero && !s3_zero)",
+    ),
+    _fault(
+        "fp_rsqrt-bf16-all",
+        "fp/plena_fp_unpack_normal.sv",
+        "exponent of a subnormal not lowered",
+        "- ExpOutW'(zeros)",
+        "- ExpOutW'(zeros >> IndexW)",
+    ),
 )
