@@ -214,7 +214,7 @@ def _dot_cases() -> list[Case]:
     ]
 
 
-_UNARY = ("fp_reciprocal", "fp_sqrt", "fp_rsqrt")
+_UNARY = ("fp_reciprocal", "fp_sqrt", "fp_rsqrt", "fp_exp", "fp_exp2", "fp_sigmoid")
 
 _BUILDERS: Mapping[str, Callable[[], list[Case]]] = {
     "fp_add": lambda: _scalar_cases("fp_add"),

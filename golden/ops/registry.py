@@ -22,8 +22,10 @@ from .add import add
 from .cast import cast
 from .convert import fp_to_mx, mx_to_fp
 from .dot import mx_dot
+from .exp import exp, exp2
 from .mul import mul
 from .reciprocal import reciprocal
+from .sigmoid import sigmoid
 from .sqrt import rsqrt, sqrt
 
 CodeArray = npt.NDArray[Any]
@@ -285,6 +287,27 @@ OPS: dict[str, Op] = {
             golden=rsqrt,
             module="plena_fp_rsqrt",
             summary="correctly rounded 1 / sqrt(a)",
+            **_UNARY,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="fp_exp",
+            golden=exp,
+            module="plena_fp_exp",
+            summary="correctly rounded e^a",
+            **_UNARY,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="fp_exp2",
+            golden=exp2,
+            module="plena_fp_exp2",
+            summary="correctly rounded 2^a",
+            **_UNARY,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="fp_sigmoid",
+            golden=sigmoid,
+            module="plena_fp_sigmoid",
+            summary="correctly rounded 1 / (1 + e^-a)",
             **_UNARY,  # type: ignore[arg-type]
         ),
     )

@@ -14,7 +14,7 @@ from plena_cosim.golden.ops import get_op
 from plena_cosim.sim.sources import RTL_DIR, needed_sources, waivers
 from plena_cosim.sim.toolchain import find_toolchain
 
-MODULES = sorted(path.stem for path in RTL_DIR.glob("*/*.sv") if path.stem != "plena_pkg")
+MODULES = sorted(path.stem for path in RTL_DIR.glob("*/*.sv") if not path.stem.endswith("_pkg"))
 
 BF16, FP32, E2M1 = (get_format(name) for name in ("bf16", "fp32", "e2m1"))
 MXINT8, MXFP4, MXFP8 = (
@@ -38,6 +38,12 @@ CONFIGURATIONS: list[tuple[str, dict[str, Any]]] = [
     ("fp_sqrt", {"fmt": get_format("e1m3", bias=-4)}),
     ("fp_rsqrt", {"fmt": BF16}),
     ("fp_rsqrt", {"fmt": get_format("e5m6")}),
+    ("fp_exp", {"fmt": BF16}),
+    ("fp_exp", {"fmt": get_format("e1m0")}),
+    ("fp_exp2", {"fmt": get_format("e5m6", bias=-4)}),
+    ("fp_exp2", {"fmt": E2M1}),
+    ("fp_sigmoid", {"fmt": BF16}),
+    ("fp_sigmoid", {"fmt": get_format("e4m3", bias=40)}),
 ]
 
 YOSYS = """

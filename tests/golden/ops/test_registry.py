@@ -14,7 +14,7 @@ from plena_cosim.golden.ops import OPS, Op, Port, get_op
 from ..samples import random_codes
 
 BF16, E4M3 = get_format("bf16"), get_format("e4m3")
-UNARY = ("reciprocal", "sqrt", "rsqrt")
+UNARY = ("reciprocal", "sqrt", "rsqrt", "exp", "exp2", "sigmoid")
 MX = get_format("mxfp4_e2m1", block_size=4, scale_bits=6)
 FORMATS_OF: dict[str, dict[str, Any]] = {
     "fp_add": {"fmt": E4M3},

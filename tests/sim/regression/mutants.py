@@ -45,6 +45,7 @@ FROM_INT = "mx_to_fp-mxint8.b8-bf16-blocks"
 DOT = "mx_dot-mxint8.b8-mxint4.b8-fp32-blocks"
 SCALE = "mx/plena_mx_scale.sv"
 RECIPROCAL, SQRT, RSQRT = "fp_reciprocal-e4m3-all", "fp_sqrt-e4m3-all", "fp_rsqrt-e4m3-all"
+EXP, SIGMOID = "fp_exp-bf16-all", "fp_sigmoid-e4m3-all"
 SHIFT, STREAM = "common/plena_shift_sticky.sv", "common/plena_stream_reg.sv"
 
 WRONG_TIE = ("wrong tie", "guard_i & (sticky_i | lsb_i)", "guard_i & (sticky_i | !lsb_i)")
@@ -328,5 +329,83 @@ MUTANTS = (
         "exponent of a subnormal not lowered",
         "- ExpOutW'(zeros)",
         "- ExpOutW'(zeros >> IndexW)",
+    ),
+    _fault(
+        EXP,
+        "gen/plena_exp2_pkg.sv",
+        "one bit of a table",
+        "6'd32: entry = 60'h6a09e667f3bcc90;",
+        "6'd32: entry = 60'h6b09e667f3bcc90;",
+    ),
+    _fault(
+        EXP,
+        "common/plena_exp2_fraction.sv",
+        "product of table and rest halved",
+        "W'(product >> FactorW)",
+        "W'(product >> (FactorW + 1))",
+    ),
+    _fault(
+        "fp_exp-bf16-rup-ieee-all",
+        "fp/plena_fp_exp.sv",
+        "sticky bit dropped",
+        "{sig, !exact}",
+        "{sig, !exact && exact}",
+    ),
+    _fault(
+        "fp_exp-bf16-rup-ieee-all",
+        "fp/plena_fp_exp.sv",
+        "-Inf is a number",
+        "{!inf}",
+        "{!inf || inf}",
+    ),
+    _fault(
+        EXP,
+        "fp/plena_fp_exp2_argument.sv",
+        "large arguments not clamped",
+        "down[FieldW-1] || over",
+        "(down[FieldW-1] && over) || over",
+    ),
+    _fault(EXP, STREAM, *PAYLOAD_WITHOUT_VALID, stalled=True),
+    _fault(
+        "fp_exp2-e5m6-rtz-all",
+        "fp/plena_fp_exp2_argument.sv",
+        "one's complement for two's where nothing was cut",
+        "+ (OutW + 1)'(exact_o)",
+        "+ (OutW + 1)'(exact_o && !exact_o)",
+    ),
+    _fault(
+        "fp_exp2-bf16-rup-ieee-all",
+        "fp/plena_fp_exp2_argument.sv",
+        "what was cut is forgotten",
+        ": !sticky && !beyond",
+        ": (!sticky || sticky) && !beyond",
+    ),
+    _fault(
+        "fp_exp2-bf16-all",
+        "fp/plena_fp_exp2.sv",
+        "-Inf gives Inf",
+        "inf_i(inf && !sign)",
+        "inf_i(inf && sign)",
+    ),
+    _fault(
+        "fp_sigmoid-e5m6-rtz-all",
+        "fp/plena_fp_sigmoid.sv",
+        "small E vanishes",
+        "e_fixed | OneW'(1)",
+        "e_fixed | OneW'(0)",
+    ),
+    _fault(
+        SIGMOID,
+        "fp/plena_fp_sigmoid.sv",
+        "two's complement for one's",
+        "shift_i(~s2_exp[WholeW-1:0])",
+        "shift_i(-s2_exp[WholeW-1:0])",
+    ),
+    _fault(
+        SIGMOID,
+        "fp/plena_fp_sigmoid.sv",
+        "zero gives 1",
+        "{(WholeW + 1){s4_zero}}",
+        "{(WholeW + 1){s4_zero && !s4_zero}}",
     ),
 )
