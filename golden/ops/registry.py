@@ -141,7 +141,7 @@ class Op:
         return parameters
 
     def check_formats(self, formats: Arguments) -> None:
-        """FormatError unless exactly the op's formats, none too wide, and positive sizes are given."""
+        """FormatError unless exactly the op's formats (not too wide) and sizes are given."""
         if set(formats) != set(self.arguments):
             sizes = f" and the sizes {', '.join(self.sizes)}" if self.sizes else ""
             raise FormatError(

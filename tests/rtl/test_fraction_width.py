@@ -1,8 +1,8 @@
 """The functions' fraction widths: no result is so near a code or midpoint that what is cut matters.
 
 The codes of all formats with ManW fraction bits are sig * 2^e, sig of ManW + 1 bits (a subnormal
-has fewer, and is one of a smaller e). A result is decided by its first ManW + 2 bits, a subnormal one
-by fewer. So its distance from a multiple of the last of them must exceed the datapath's error,
+has fewer, and is one of a smaller e). A result is decided by its first ManW + 2 bits, a subnormal
+one by fewer. So its distance from a multiple of the last of them must exceed the datapath's error,
 which is below 2^(4 - FracW): see plena_fp_exp2_parts.
 """
 
