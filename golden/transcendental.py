@@ -58,15 +58,7 @@ def exponential_base_2(n: int, k: int) -> float:
     if k >= 0 or n % (1 << -k) == 0:
         return 2.0 ** (n << k if k >= 0 else n >> -k)
 
-    def bounds(bits: int) -> tuple[int, int, int]:
-        whole = n >> -k
-        fraction = n - (whole << -k)  # in (0, 2^-k)
-        unit = max(bits, -k)
-        argument = (fraction * _ln2(unit) >> -k, -unit)
-        low, high, exp = _exp_bounds_fixed(*argument, bits, argument_error=2)
-        return low, high, exp + whole
-
-    return _until_certain(bounds)
+    return _until_certain(lambda bits: _exp2_bounds(n, k, bits))
 
 
 def logistic(n: int, k: int) -> float:
@@ -85,6 +77,32 @@ def logistic(n: int, k: int) -> float:
         return (1 << shift) - high_tail, (1 << shift) - low_tail, -shift
 
     return _until_certain(bounds)
+
+
+def floor_exp2(n: int, k: int, frac_bits: int) -> int:
+    """Return floor(2^(n * 2^k) * 2^frac_bits), n * 2^k in (0, 1): an entry of a hardware table."""
+    bits = frac_bits + _GUARD_BITS
+    while True:
+        low, high, exp = _exp2_bounds(n, k, bits)
+        drop = -exp - frac_bits
+        if drop >= 1 and low >> drop == high >> drop:
+            return low >> drop
+        bits *= 2
+
+
+def floor_ln2(frac_bits: int) -> int:
+    """Return floor(ln 2 * 2^frac_bits)."""
+    low = _ln2(frac_bits + _GUARD_BITS) - 1
+    assert low >> _GUARD_BITS == low + 2 >> _GUARD_BITS, f"{frac_bits} bits of ln 2 need more guard"
+    return low >> _GUARD_BITS
+
+
+def floor_log2_e(frac_bits: int) -> int:
+    """Return floor(log2(e) * 2^frac_bits)."""
+    bits = 2 * frac_bits + _GUARD_BITS
+    low, high = ((1 << bits + frac_bits) // (_ln2(bits) + error) for error in (1, -1))
+    assert low == high, f"{frac_bits} bits of log2(e) need more guard"
+    return low
 
 
 def _magnitude_exp(n: int, k: int) -> int:
@@ -115,6 +133,16 @@ def _exp_bounds(n: int, k: int, bits: int) -> tuple[int, int, int]:
     """Return (low, high, exp) with low < e^(n * 2^k) / 2^exp < high and about `bits` bits."""
     unit = max(bits + 16, -k)
     return _exp_bounds_fixed(n << (k + unit), -unit, bits, argument_error=0)
+
+
+def _exp2_bounds(n: int, k: int, bits: int) -> tuple[int, int, int]:
+    """Return (low, high, exp) with low < 2^(n * 2^k) / 2^exp < high, n * 2^k not whole, k < 0."""
+    whole = n >> -k
+    fraction = n - (whole << -k)  # in (0, 2^-k)
+    unit = max(bits, -k)
+    argument = fraction * _ln2(unit) >> -k
+    low, high, exp = _exp_bounds_fixed(argument, -unit, bits, argument_error=2)
+    return low, high, exp + whole
 
 
 def _exp_bounds_fixed(

@@ -119,6 +119,20 @@ def _scalar_cases(name: str) -> list[Case]:
     ]
 
 
+def _unary_cases(name: str) -> list[Case]:
+    """Formats of up to 16 bits, so that every case tries all inputs."""
+    narrow = ("e2m1", "e3m2", "e4m3", "e5m2", "e6m5", "e5m6", "e4m7")
+    return [
+        *(_case(name, fmt, bench=fmt == "e4m3") for fmt in narrow),
+        *(_case(name, fmt, bench=fmt == "bf16") for fmt in ("bf16", "fp16")),
+        *(_case(name, "e5m6", rounding=mode) for mode in ("rna", "rtz", "rup", "rdown")),
+        *(_case(name, fmt, overflow="ieee") for fmt in ("e2m1", "e4m3")),
+        _case(name, "bf16", rounding="rup", overflow="ieee"),
+        _case(name, "e5m2", rounding="rdown", overflow="ieee"),
+        *(_case(name, fmt) for fmt in ("e4m3,bias=0", "e5m2,bias=40", "e1m6,bias=5")),
+    ]
+
+
 _CASTS = (
     *(("fp32", dst) for dst in ("bf16", "fp16", "e6m5", "e4m3", "e5m2", "e2m1", "e3m2", "q16.16")),
     *(("bf16", dst) for dst in ("fp32", "fp16", "e6m5", "e4m3", "e2m1", "e3m4", "q2.6")),
@@ -223,7 +237,9 @@ def _reduce_cases(name: str) -> list[Case]:
     ]
 
 
-_BUILDERS: dict[str, Callable[[], list[Case]]] = {
+_UNARY = ("fp_reciprocal", "fp_sqrt", "fp_rsqrt", "fp_exp", "fp_exp2", "fp_sigmoid")
+
+_BUILDERS: Mapping[str, Callable[[], list[Case]]] = {
     **{name: partial(_choice_cases, name) for name in _CHOICES},
     **{name: partial(_reduce_cases, name) for name in ("reduce_sum", "reduce_max")},
     "fp_sub": lambda: _scalar_cases("fp_sub"),
@@ -233,6 +249,7 @@ _BUILDERS: dict[str, Callable[[], list[Case]]] = {
     "fp_to_mx": _to_mx_cases,
     "mx_to_fp": _from_mx_cases,
     "mx_dot": _dot_cases,
+    **{name: partial(_unary_cases, name) for name in _UNARY},
 }
 
 

@@ -24,10 +24,14 @@ from .cast import cast
 from .compare import compare
 from .convert import fp_to_mx, mx_to_fp
 from .dot import mx_dot
+from .exp import exp, exp2
 from .max import max, min
 from .mul import mul
+from .reciprocal import reciprocal
 from .reduce import reduce_max, reduce_sum
+from .sigmoid import sigmoid
 from .sign import abs, neg
+from .sqrt import rsqrt, sqrt
 
 CodeArray = npt.NDArray[Any]
 Arguments = Mapping[str, Any]
@@ -97,6 +101,7 @@ class Op:
             a row for every beat all the same.
         summary: one line for tables.
         unused: parameters of its formats that the module does not have.
+        max_width_bits: widest scalar format that the module is built for.
     """
 
     name: str
@@ -111,6 +116,7 @@ class Op:
     emits: str = ""
     summary: str = ""
     unused: tuple[str, ...] = ()
+    max_width_bits: int = 32
 
     @property
     def arguments(self) -> tuple[str, ...]:
@@ -140,7 +146,7 @@ class Op:
         return parameters
 
     def check_formats(self, formats: Arguments) -> None:
-        """FormatError unless exactly the op's formats and positive sizes are given."""
+        """FormatError unless exactly the op's formats (not too wide) and sizes are given."""
         if set(formats) != set(self.arguments):
             sizes = f" and the sizes {', '.join(self.sizes)}" if self.sizes else ""
             raise FormatError(
@@ -151,6 +157,12 @@ class Op:
             given = formats[size]
             if not isinstance(given, int) or isinstance(given, bool) or given < 1:
                 raise FormatError(f"{self.name}: {size} must be a positive integer, got {given!r}")
+        for fmt in (formats[argument] for argument in self.formats):
+            if not isinstance(fmt, Mx) and fmt.width_bits > self.max_width_bits:
+                raise FormatError(
+                    f"{self.name} is built for formats of up to {self.max_width_bits} bits; "
+                    f"{fmt.name} has {fmt.width_bits}"
+                )
 
     def result_beats(self, inputs: Mapping[str, CodeArray]) -> npt.NDArray[np.intp]:
         """Return the indices of the beats that have a result."""
@@ -213,6 +225,14 @@ _REDUCTION = {
         Port("seed", "dst"),
     ),
     "outputs": (Port("y", "dst"),),
+}
+
+_UNARY = {
+    "formats": {"fmt": ""},
+    "inputs": (Port("a", "fmt"),),
+    "outputs": (Port("y", "fmt"),),
+    "modes": ("rounding", "overflow"),
+    "max_width_bits": 16,
 }
 
 OPS: dict[str, Op] = {
@@ -336,6 +356,48 @@ OPS: dict[str, Op] = {
             module="plena_reduce_max",
             summary="largest of seed and masked lanes (V_RED_MAX)",
             **_REDUCTION,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="fp_reciprocal",
+            golden=reciprocal,
+            module="plena_fp_reciprocal",
+            summary="correctly rounded 1 / a",
+            **_UNARY,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="fp_sqrt",
+            golden=sqrt,
+            module="plena_fp_sqrt",
+            summary="correctly rounded square root",
+            **_UNARY,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="fp_rsqrt",
+            golden=rsqrt,
+            module="plena_fp_rsqrt",
+            summary="correctly rounded 1 / sqrt(a)",
+            **_UNARY,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="fp_exp",
+            golden=exp,
+            module="plena_fp_exp",
+            summary="correctly rounded e^a",
+            **_UNARY,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="fp_exp2",
+            golden=exp2,
+            module="plena_fp_exp2",
+            summary="correctly rounded 2^a",
+            **_UNARY,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="fp_sigmoid",
+            golden=sigmoid,
+            module="plena_fp_sigmoid",
+            summary="correctly rounded 1 / (1 + e^-a)",
+            **_UNARY,  # type: ignore[arg-type]
         ),
     )
 }

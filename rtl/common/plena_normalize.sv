@@ -42,7 +42,7 @@ module plena_normalize
     logic              unused_over;
 
     assign right = -exp_i;
-    assign shift = {ShiftW{negative}} & (ShiftW'(right) | {ShiftW{(right >> ShiftW) != '0}});
+    assign shift = {ShiftW{negative}} & (ShiftW'(right) | {ShiftW{({ShiftW'(0), right} >> ShiftW) != '0}});
     plena_shift_sticky #(
       .InW   (DataW),
       .OutW  (OutW),
@@ -89,7 +89,7 @@ module plena_normalize
 
     if (HasRight) begin : gen_has_right
       logic far;
-      assign far   = negative && (~exp_i >> PlaceW) != '0;  // below -2^PlaceW
+      assign far   = negative && ({PlaceW'(0), ~exp_i} >> PlaceW) != '0;  // below -2^PlaceW
       assign shift = {negative, ~left} | {ShiftW{far}};
     end else begin : gen_left_only
       assign shift = ~left;

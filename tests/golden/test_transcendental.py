@@ -77,3 +77,15 @@ def test_doubtful_bounds_ask_for_more_bits() -> None:
     value = transcendental._until_certain(bounds)
     assert len(asked) == 2
     assert value == 1.0 + 2.0**-52
+
+
+def test_constants_and_table_entries_are_cut_to_the_bit() -> None:
+    with mpmath.workprec(600):
+        for bits in (1, 24, 64, 80, 200):
+            ln2 = mpmath.ln(2)
+            assert transcendental.floor_ln2(bits) == int(mpmath.floor(ln2 * 2**bits))
+            assert transcendental.floor_log2_e(bits) == int(mpmath.floor(2**bits / ln2))
+            for n, k in ((1, -1), (63, -6), (1, -30), (4095, -12)):
+                power = mpmath.mpf(2) ** mpmath.ldexp(n, k)
+                found = transcendental.floor_exp2(n, k, bits)
+                assert found == int(mpmath.floor(power * 2**bits)), (n, k, bits)

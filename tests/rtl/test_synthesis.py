@@ -17,7 +17,7 @@ from plena_cosim.sim.toolchain import find_toolchain
 
 from ..op_arguments import usual_arguments
 
-MODULES = sorted(path.stem for path in RTL_DIR.glob("*/*.sv") if path.stem != "plena_pkg")
+MODULES = sorted(path.stem for path in RTL_DIR.glob("*/*.sv") if not path.stem.endswith("_pkg"))
 
 BF16, FP32, E2M1 = (get_format(name) for name in ("bf16", "fp32", "e2m1"))
 MXINT8, MXFP4, MXFP8 = (
@@ -38,6 +38,18 @@ CONFIGURATIONS: list[tuple[str, dict[str, Any]]] = [
     ("fp_max", {"fmt": E2M1}),
     ("reduce_max", {"src": E2M1, "dst": get_format("e3m2"), "lanes": 3}),
     ("reduce_sum", {"src": BF16, "dst": FP32, "lanes": 5}),
+    ("fp_reciprocal", {"fmt": BF16}),
+    ("fp_reciprocal", {"fmt": E2M1}),
+    ("fp_sqrt", {"fmt": BF16}),
+    ("fp_sqrt", {"fmt": get_format("e1m3", bias=-4)}),
+    ("fp_rsqrt", {"fmt": BF16}),
+    ("fp_rsqrt", {"fmt": get_format("e5m6")}),
+    ("fp_exp", {"fmt": BF16}),
+    ("fp_exp", {"fmt": get_format("e1m0")}),
+    ("fp_exp2", {"fmt": get_format("e5m6", bias=-4)}),
+    ("fp_exp2", {"fmt": E2M1}),
+    ("fp_sigmoid", {"fmt": BF16}),
+    ("fp_sigmoid", {"fmt": get_format("e4m3", bias=40)}),
 ]
 # Whatever has no line of its own.
 CONFIGURATIONS += [

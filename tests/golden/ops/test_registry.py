@@ -139,6 +139,8 @@ def test_wrong_arguments_are_named() -> None:
         OPS["fp_cast"].sv_parameters(fmt=BF16)
     with pytest.raises(FormatError, match=r"^fp_add takes the formats fmt; got none$"):
         OPS["fp_add"].sv_parameters()
+    with pytest.raises(FormatError, match=r"^fp_sqrt is built for .* 16 bits; fp32 has 32$"):
+        OPS["fp_sqrt"].sv_parameters(fmt=get_format("fp32"))
     with pytest.raises(FormatError, match="stochastic rounding is not available in RTL"):
         OPS["fp_add"].sv_parameters(fmt=BF16, rounding="stochastic")
 

@@ -31,13 +31,15 @@ BUDGET = 8192
 MODES = ("rne", "rna", "rtz", "rup", "rdown")
 
 
-def minifloat(rng: random.Random, *, exp_bits: int = 8, man_bits: int = 23) -> Minifloat:
+def minifloat(
+    rng: random.Random, *, exp_bits: int = 8, man_bits: int = 23, width_bits: int = 32
+) -> Minifloat:
     """Draw a minifloat of at most these widths, with any specials and often an unusual bias."""
     while True:
         exp = rng.randint(1, exp_bits)
         bias = None if rng.random() < 0.5 else rng.randint(-3, (1 << exp) + 3)
         try:
-            return Minifloat(
+            drawn = Minifloat(
                 exp_bits=exp,
                 man_bits=rng.randint(0, rng.choice([3, min(10, man_bits), man_bits])),
                 specials=rng.choice(list(Specials)),
@@ -45,6 +47,8 @@ def minifloat(rng: random.Random, *, exp_bits: int = 8, man_bits: int = 23) -> M
             )
         except FormatError:
             continue
+        if drawn.width_bits <= width_bits:
+            return drawn
 
 
 def fixed_point(rng: random.Random) -> FixedPoint:
@@ -85,7 +89,9 @@ def draw(name: str, index: int, seed: int) -> Case:
         if argument in blocks:
             formats[argument] = block(rng, block_size)
         else:
-            formats[argument] = scalar(rng) if may_be_fixed else minifloat(rng)
+            formats[argument] = (
+                scalar(rng) if may_be_fixed else minifloat(rng, width_bits=op.max_width_bits)
+            )
     formats |= {size: rng.choice([1, 2, 3, 4, 5, 8]) for size in op.sizes}
     drawn = {
         "rounding": rng.choice(MODES),

@@ -1,0 +1,76 @@
+// Stream of correctly rounded powers of two of one minifloat of up to 16 bits: y = RN(2^a).
+//
+// Golden twin: golden.ops.exp2.
+// Method:     plena_fp_exp2_parts | round once. The result is exact only for an integer a;
+//             everywhere else the sticky bit is set. FracW is so wide that what is cut cannot
+//             reach the nearest code or midpoint of any format: tests/rtl/test_fraction_width.py.
+// Latency:    3 cycles; one result a cycle.
+// Specials:   a zero gives 1, +Inf an exact Inf, -Inf gives +0; NaN is canonical, or the largest
+//             value where the format has none.
+// Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
+// Reset:      asynchronous, active low: nothing in flight.
+module plena_fp_exp2
+  import plena_pkg::*;
+#(
+  parameter  int unsigned ExpW     = 8,
+  parameter  int unsigned ManW     = 7,
+  parameter  int          Bias     = 127,
+  parameter  int unsigned Specials = SpecialsIeee,
+  parameter  int unsigned Rounding = RoundNearestEven,
+  parameter  bit          Saturate = 1'b1,
+  localparam int unsigned Width    = 1 + ExpW + ManW
+) (
+  input  logic             clk_i,
+  input  logic             rst_ni,
+  input  logic             in_valid_i,
+  output logic             in_ready_o,
+  input  logic [Width-1:0] a_i,
+  output logic             out_valid_o,
+  input  logic             out_ready_i,
+  output logic [Width-1:0] y_o
+);
+  localparam int unsigned Latency = 3;
+
+  if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal
+    $fatal(1, "plena_fp_exp2: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
+           " Bias=%0d Specials=%0d", Bias, Specials);
+  end
+
+  // Beyond 2^WholeW a result is above the largest number, or below half the smallest.
+  localparam int          Above  = max_exp_field(ExpW, Specials) - Bias + 2;
+  localparam int          Below  = Bias + int'(ManW) + 1;
+  localparam int unsigned WholeW = $clog2(max(max(Above, Below), 2));
+  localparam int unsigned FracW  = max(2 * ManW + 14, 3 * ManW + 6);
+
+  logic             s2_ready, s2_valid, sign, inf, nan, exact, unused_zero;
+  logic [WholeW:0]  exp;              // two's complement
+  logic [FracW:0]   sig;
+  logic [Width-1:0] y;
+
+  plena_fp_exp2_parts #(
+    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials), .Natural(1'b0),
+    .WholeW(WholeW), .FracW(FracW)
+  ) u_parts (
+    .clk_i, .rst_ni,
+    .in_valid_i, .in_ready_o, .code_i(a_i),
+    .out_valid_o(s2_valid), .out_ready_i(s2_ready), .sign_o(sign), .zero_o(unused_zero),
+    .inf_o(inf), .nan_o(nan), .exact_o(exact), .exp_o(exp), .sig_o(sig)
+  );
+
+  plena_fp_pack #(
+    .InW(FracW + 2), .ExpMin(-(1 << WholeW)), .ExpMax((1 << WholeW) - 1), .ExpOffset(0), .MaxLz(0),
+    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials), .Rounding(Rounding),
+    .Saturate(Saturate)
+  ) u_pack (
+    .sign_i(1'b0), .sig_i({sig, !exact} & {(FracW + 2){!inf}}), .exp_i(exp),
+    .inf_i(inf && !sign), .nan_i(nan), .code_o(y)
+  );
+
+  plena_stream_reg #(
+    .Width(Width)
+  ) u_out (
+    .clk_i, .rst_ni,
+    .in_valid_i(s2_valid), .in_ready_o(s2_ready), .in_data_i(y),
+    .out_valid_o, .out_ready_i, .out_data_o(y_o)
+  );
+endmodule

@@ -1,0 +1,87 @@
+// Stream of correctly rounded reciprocals of one minifloat of up to 16 bits: y = RN(1 / a).
+//
+// Golden twin: golden.ops.reciprocal.
+// Method:     normalise | divide 1 by the significand, exactly | round once. The quotient has the
+//             bits of the result and a guard bit, the remainder is the sticky bit.
+// Latency:    3 cycles; one result a cycle.
+// Specials:   a zero gives an exact Inf of its sign, Inf a zero of its sign; NaN is canonical.
+// Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
+// Reset:      asynchronous, active low: nothing in flight.
+module plena_fp_reciprocal
+  import plena_pkg::*;
+#(
+  parameter  int unsigned ExpW     = 8,
+  parameter  int unsigned ManW     = 7,
+  parameter  int          Bias     = 127,
+  parameter  int unsigned Specials = SpecialsIeee,
+  parameter  int unsigned Rounding = RoundNearestEven,
+  parameter  bit          Saturate = 1'b1,
+  localparam int unsigned Width    = 1 + ExpW + ManW
+) (
+  input  logic             clk_i,
+  input  logic             rst_ni,
+  input  logic             in_valid_i,
+  output logic             in_ready_o,
+  input  logic [Width-1:0] a_i,
+  output logic             out_valid_o,
+  input  logic             out_ready_i,
+  output logic [Width-1:0] y_o
+);
+  localparam int unsigned Latency = 3;
+
+  if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal
+    $fatal(1, "plena_fp_reciprocal: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
+           " Bias=%0d Specials=%0d", Bias, Specials);
+  end
+
+  localparam int          ExpMin = 1 - int'(ManW);                // of the normalised operand
+  localparam int          ExpMax = (1 << ExpW) - 1;
+  localparam int unsigned ExpInW = signed_width(ExpMin, ExpMax);
+  // 1 / (2 * significand) is in (1/4, 1/2]: perhaps a zero, ManW + 1 bits, the guard bit.
+  localparam int unsigned QuotW  = ManW + 3;
+  localparam int unsigned DenW   = ManW + 2;
+
+  logic              sign, zero, inf, nan;
+  logic [ExpInW-1:0] exp;             // two's complement
+  logic [ManW:0]     sig;
+
+  plena_fp_unpack_normal #(
+    .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+  ) u_unpack (
+    .code_i(a_i), .sign_o(sign), .exp_o(exp), .sig_o(sig), .zero_o(zero), .inf_o(inf), .nan_o(nan)
+  );
+
+  logic              s2_ready, s2_valid, s2_sign, s2_zero, s2_inf, s2_nan, sticky;
+  logic [ExpInW-1:0] s2_exp;
+  logic [QuotW-1:0]  quot;
+
+  plena_divide_stream #(
+    .Width(DenW), .QuotW(QuotW), .SideW(4 + ExpInW)
+  ) u_divide (
+    .clk_i, .rst_ni,
+    .in_valid_i, .in_ready_o, .num_i(DenW'(1) << ManW), .den_i({sig, 1'b0}),
+    .side_i({sign, zero, inf, nan, exp}),
+    .out_valid_o(s2_valid), .out_ready_i(s2_ready), .quot_o(quot), .sticky_o(sticky),
+    .side_o({s2_sign, s2_zero, s2_inf, s2_nan, s2_exp})
+  );
+
+  logic [Width-1:0] y;
+
+  // ~n is -n - 1.
+  plena_fp_pack #(
+    .InW(QuotW + 1), .ExpMin(~ExpMax), .ExpMax(~ExpMin), .ExpOffset(Bias + 1), .MaxLz(1),
+    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials), .Rounding(Rounding),
+    .Saturate(Saturate)
+  ) u_pack (
+    .sign_i(s2_sign), .sig_i({quot, sticky} & {(QuotW + 1){!s2_inf}}), .exp_i(~s2_exp),
+    .inf_i(s2_zero), .nan_i(s2_nan), .code_o(y)
+  );
+
+  plena_stream_reg #(
+    .Width(Width)
+  ) u_out (
+    .clk_i, .rst_ni,
+    .in_valid_i(s2_valid), .in_ready_o(s2_ready), .in_data_i(y),
+    .out_valid_o, .out_ready_i, .out_data_o(y_o)
+  );
+endmodule

@@ -1,0 +1,117 @@
+// Stream of correctly rounded reciprocal square roots of one minifloat of up to 16 bits: y = RN(1 / sqrt(a)).
+//
+// Golden twin: golden.ops.rsqrt.
+// Method:     normalise | divide 1 by the significand, exactly | root of the quotient | round once.
+//             floor(sqrt(floor(q))) is floor(sqrt(q)); both remainders make the sticky bit.
+// Latency:    4 cycles; one result a cycle.
+// Specials:   a zero gives an exact Inf of its sign, +Inf gives +0; a negative number gives NaN,
+//             which is canonical, or the largest value where the format has none.
+// Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
+// Reset:      asynchronous, active low: nothing in flight.
+module plena_fp_rsqrt
+  import plena_pkg::*;
+#(
+  parameter  int unsigned ExpW     = 8,
+  parameter  int unsigned ManW     = 7,
+  parameter  int          Bias     = 127,
+  parameter  int unsigned Specials = SpecialsIeee,
+  parameter  int unsigned Rounding = RoundNearestEven,
+  parameter  bit          Saturate = 1'b1,
+  localparam int unsigned Width    = 1 + ExpW + ManW
+) (
+  input  logic             clk_i,
+  input  logic             rst_ni,
+  input  logic             in_valid_i,
+  output logic             in_ready_o,
+  input  logic [Width-1:0] a_i,
+  output logic             out_valid_o,
+  input  logic             out_ready_i,
+  output logic [Width-1:0] y_o
+);
+  localparam int unsigned Latency = 4;
+
+  if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal
+    $fatal(1, "plena_fp_rsqrt: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
+           " Bias=%0d Specials=%0d", Bias, Specials);
+  end
+
+  // The operand is significand * 2^whole with a significand in [1, 2); an odd whole lends it a 2.
+  localparam int          WholeMin = 1 - int'(ManW) - Bias;
+  localparam int          WholeMax = (1 << ExpW) - 1 - Bias;
+  localparam int unsigned ExpInW   = signed_width(1 - int'(ManW), (1 << ExpW) - 1);
+  localparam int unsigned WholeW   = max(signed_width(WholeMin, WholeMax), 3);
+  // 1 / (2 * sqrt) of a significand in [1, 4) is in (1/4, 1/2]: perhaps a zero, ManW + 1 bits, the
+  // guard bit. Its square, 1 / (4 * significand), is a zero and 1 / (2 * significand).
+  localparam int unsigned RootW    = ManW + 3;
+  localparam int unsigned QuotW    = 2 * RootW - 1;
+  localparam int unsigned DenW     = ManW + 3;
+
+  logic              sign, zero, inf, nan;
+  logic [ExpInW-1:0] exp;             // two's complement
+  logic [WholeW-1:0] whole;           // two's complement
+  logic [ManW:0]     sig;
+  logic [ManW+1:0]   even_sig;
+
+  plena_fp_unpack_normal #(
+    .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+  ) u_unpack (
+    .code_i(a_i), .sign_o(sign), .exp_o(exp), .sig_o(sig), .zero_o(zero), .inf_o(inf), .nan_o(nan)
+  );
+
+  assign whole    = WholeW'({{WholeW{exp[ExpInW-1]}}, exp}) - WholeW'(Bias);
+  assign even_sig = whole[0] ? {sig, 1'b0} : {1'b0, sig};
+
+  logic              s2_ready, s2_valid, s2_sign, s2_zero, s2_inf, s2_nan, s2_sticky;
+  logic [WholeW-2:0] s2_half;         // two's complement
+  logic [QuotW-1:0]  quot;
+
+  plena_divide_stream #(
+    .Width(DenW), .QuotW(QuotW), .SideW(4 + WholeW - 1)
+  ) u_divide (
+    .clk_i, .rst_ni,
+    .in_valid_i, .in_ready_o, .num_i(DenW'(1) << ManW), .den_i({even_sig, 1'b0}),
+    .side_i({sign, zero, inf, nan || (sign && !zero), whole[WholeW-1:1]}),
+    .out_valid_o(s2_valid), .out_ready_i(s2_ready), .quot_o(quot), .sticky_o(s2_sticky),
+    .side_o({s2_sign, s2_zero, s2_inf, s2_nan, s2_half})
+  );
+
+  logic              s3_ready, s3_valid, s3_sign, s3_zero, s3_nan, sticky, s3_sticky;
+  logic [WholeW-2:0] s3_half;
+  logic [RootW-1:0]  root, s3_root;
+
+  plena_square_root #(
+    .RootW(RootW)
+  ) u_root (
+    .radicand_i({1'b0, quot & {QuotW{!s2_inf}}}), .root_o(root), .sticky_o(sticky)
+  );
+
+  plena_stream_reg #(
+    .Width(4 + WholeW - 1 + RootW)
+  ) u_stage3 (
+    .clk_i, .rst_ni,
+    .in_valid_i(s2_valid), .in_ready_o(s2_ready),
+    .in_data_i({s2_sign, s2_zero, s2_nan, (sticky || s2_sticky) && !s2_inf, s2_half, root}),
+    .out_valid_o(s3_valid), .out_ready_i(s3_ready),
+    .out_data_o({s3_sign, s3_zero, s3_nan, s3_sticky, s3_half, s3_root})
+  );
+
+  logic [Width-1:0] y;
+
+  // ~n is -n - 1.
+  plena_fp_pack #(
+    .InW(RootW + 1), .ExpMin(~(WholeMax >>> 1)), .ExpMax(~(WholeMin >>> 1)), .ExpOffset(1), .MaxLz(1),
+    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials), .Rounding(Rounding),
+    .Saturate(Saturate)
+  ) u_pack (
+    .sign_i(s3_sign), .sig_i({s3_root, s3_sticky}), .exp_i(~s3_half),
+    .inf_i(s3_zero), .nan_i(s3_nan), .code_o(y)
+  );
+
+  plena_stream_reg #(
+    .Width(Width)
+  ) u_out (
+    .clk_i, .rst_ni,
+    .in_valid_i(s3_valid), .in_ready_o(s3_ready), .in_data_i(y),
+    .out_valid_o, .out_ready_i, .out_data_o(y_o)
+  );
+endmodule
