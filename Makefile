@@ -8,6 +8,7 @@ BLOCK     ?=
 FMT       ?=
 SEED      ?= 0
 ID        ?=
+PROOF     ?=
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -15,7 +16,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test sim replay lint bench clean
+.PHONY: help setup demo test sim prove replay lint bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -47,6 +48,9 @@ test: lint $(VENV)/.with-dev ## lint, golden, torch equivalence and the RTL regr
 
 sim: $(VENV)/.with-rtl ## RTL regression; narrow it with BLOCK=fp_mul FMT=bf16 SEED=7
 	@plena sim $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) --seed $(SEED)
+
+prove: $(VENV)/.with-rtl,synth ## formal proofs of the RTL, each with faults it must find; narrow with PROOF=round
+	@plena prove $(if $(PROOF),--proof $(PROOF))
 
 replay: $(VENV)/.with-rtl ## run one failing vector again and write its waveform: ID=...
 	@plena replay $(ID)

@@ -118,6 +118,19 @@ def replay(
     raise typer.Exit(regression.replay(vector))
 
 
+@app.command()
+def prove(
+    proof: Annotated[str | None, typer.Option(help="Only this proof, e.g. round.")] = None,
+) -> None:
+    """Prove the RTL: rounding, products, sums and streams, for every input and for ever.
+
+    Each proof also has to find faults that are put into the RTL. Results land in results/prove/.
+    """
+    from .sim import prove as proving
+
+    raise typer.Exit(proving.run(proof, console=_console))
+
+
 @eval_app.command()
 def ppl(
     model: Annotated[
