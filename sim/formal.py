@@ -52,11 +52,15 @@ class ElaborationError(RuntimeError):
     """Yosys refused the RTL; the message has its words."""
 
 
-def check_tools() -> None:
-    """Raise ProofToolsError unless pyosys and z3 can be imported."""
+def tools_missing() -> list[str]:
+    """Return which of the wheels that proofs need are not installed."""
     wheels = {"pyosys": "pyosys", "z3": "z3-solver"}
-    missing = [wheel for name, wheel in wheels.items() if importlib.util.find_spec(name) is None]
-    if missing:
+    return [wheel for name, wheel in wheels.items() if importlib.util.find_spec(name) is None]
+
+
+def check_tools() -> None:
+    """Raise ProofToolsError unless pyosys and z3 are installed."""
+    if missing := tools_missing():
         raise ProofToolsError(f"proofs need {' and '.join(missing)}; {INSTALL}")
 
 

@@ -121,13 +121,19 @@ def seed(proof: Proof, bug: Bug, rtl_dir: Path = RTL_DIR) -> Found:
         changed = changed_copy(
             Path(folder), file=bug.file, old=bug.old, new=bug.new, rtl_dir=rtl_dir
         )
-        for label, parameters in proof.configurations.items():
-            source = proof.source(changed)
-            design = elaborate(proof.top, parameters, rtl_dir=changed, source=source)
-            if steps := find_violation(design, DEPTH, proof.shown):
-                line = as_line(design, steps, proof.shown)
-                return Found(bug=bug, configuration=label, counterexample=line)
-    return Found(bug=bug)
+        found = find_bug(proof, changed)
+    return (
+        Found(bug=bug, configuration=found[0], counterexample=found[1]) if found else Found(bug=bug)
+    )
+
+
+def find_bug(proof: Proof, rtl_dir: Path) -> tuple[str, str] | None:
+    """Return a configuration and a way from reset to a violation in it; None if there is none."""
+    for label, parameters in proof.configurations.items():
+        design = elaborate(proof.top, parameters, rtl_dir=rtl_dir, source=proof.source(rtl_dir))
+        if steps := find_violation(design, DEPTH, proof.shown):
+            return label, as_line(design, steps, proof.shown)
+    return None
 
 
 def select_proofs(name: str | None = None) -> tuple[Proof, ...]:
