@@ -8,6 +8,8 @@ BLOCK     ?=
 FMT       ?=
 SEED      ?= 0
 ID        ?=
+PROOF     ?=
+COUNT     ?=
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -15,7 +17,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test sim replay lint bench clean
+.PHONY: help setup demo test sim prove mutate replay lint bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -47,6 +49,12 @@ test: lint $(VENV)/.with-dev ## lint, golden, torch equivalence and the RTL regr
 
 sim: $(VENV)/.with-rtl ## RTL regression; narrow it with BLOCK=fp_mul FMT=bf16 SEED=7
 	@plena sim $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) --seed $(SEED)
+
+prove: $(VENV)/.with-rtl,synth ## formal proofs of the RTL, each with faults it must find; narrow with PROOF=round
+	@plena prove $(if $(PROOF),--proof $(PROOF))
+
+mutate: $(VENV)/.with-rtl,synth ## small faults in the RTL, which the comparison must find: COUNT=60 SEED=0, or COUNT=all
+	@plena mutate $(if $(filter all,$(COUNT)),--all,$(if $(COUNT),--count $(COUNT))) --seed $(SEED)
 
 replay: $(VENV)/.with-rtl ## run one failing vector again and write its waveform: ID=...
 	@plena replay $(ID)

@@ -180,6 +180,8 @@ def _to_mx_cases() -> list[Case]:
         _case("fp_to_mx", "bf16", "mxint2,block_size=1"),
         _case("fp_to_mx", "bf16", "mxfp4_e2m1,rounding=rtz"),
         _case("fp_to_mx", "e6m5", "mxint4"),
+        _case("fp_to_mx", "bf16", "mxint4,block_size=7"),
+        _case("fp_to_mx", "e5m2", "mxfp8_e4m3,block_size=4,scale_rule=rceil"),
     ]
 
 
@@ -214,6 +216,7 @@ def _dot_cases() -> list[Case]:
         _case("mx_dot", "mxfp4_e2m1,block_size=16", "mxfp4_e2m1,block_size=16", "bf16", bench=True),
         _case("mx_dot", "mxint4,block_size=4,scale_bits=5", "mxint8,block_size=4", "fp16"),
         _case("mx_dot", "mxint2,block_size=1", "mxint16,block_size=1", "fp32"),
+        _case("mx_dot", "mxint4,block_size=7", "mxfp4_e2m1,block_size=7", "fp32"),
     ]
 
 

@@ -102,6 +102,13 @@ def _corners(rng: Rng, fmt: Scalar, centre: CodeArray, shape: Shape) -> CodeArra
     return rng.choice(corner_codes(fmt), shape)
 
 
+def _zeros(rng: Rng, fmt: Scalar, centre: CodeArray, shape: Shape) -> CodeArray:
+    """Zeros of one sign, but for one of the other now and then: only the sign can be wrong."""
+    minus = np.uint64(1 << (fmt.width_bits - 1))
+    odd = rng.random(shape) < rng.choice([0.0, 0.1], (shape[0], 1))
+    return np.where(odd, np.uint64(0), minus)
+
+
 def _few_specials(rng: Rng, fmt: Scalar, centre: CodeArray, shape: Shape) -> CodeArray:
     """Ordinary rows with a zero, an Inf or a NaN here and there."""
     codes = _gaussian(rng, fmt, centre, shape)
@@ -120,5 +127,6 @@ _MAKERS: tuple[Callable[[Rng, Scalar, CodeArray, Shape], CodeArray], ...] = (
     _largest,
     _smallest,
     _corners,
+    _zeros,
     _few_specials,
 )

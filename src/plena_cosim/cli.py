@@ -118,6 +118,37 @@ def replay(
     raise typer.Exit(regression.replay(vector))
 
 
+@app.command()
+def prove(
+    proof: Annotated[str | None, typer.Option(help="Only this proof, e.g. round.")] = None,
+) -> None:
+    """Prove the RTL: rounding, products, sums and streams, for every input and for ever.
+
+    Each proof also has to find faults that are put into the RTL. Results land in results/prove/.
+    """
+    from .sim import prove as proving
+
+    raise typer.Exit(proving.run(proof, console=_console))
+
+
+@app.command()
+def mutate(
+    count: Annotated[int, typer.Option(min=1, help="How many, spread over all files.")] = 60,
+    every: Annotated[bool, typer.Option("--all", help="Every mutant there is: hours.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of the choice.")] = 0,
+    file: Annotated[str | None, typer.Option(help="Only files with this in their path.")] = None,
+) -> None:
+    """Change the RTL in small ways and see whether the comparison with golden notices.
+
+    A run goes on where the last one stopped. Results land in results/mutate/; survivors that make
+    no difference are listed with the reason in rtl/equivalent_mutants.toml.
+    """
+    from .sim import mutate as mutating
+
+    chosen = None if every else count
+    raise typer.Exit(mutating.run(count=chosen, seed=seed, file=file, console=_console))
+
+
 @eval_app.command()
 def ppl(
     model: Annotated[
