@@ -15,7 +15,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test sim replay lint bench clean
+.PHONY: help setup demo test sim replay synth lint bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -50,6 +50,9 @@ sim: $(VENV)/.with-rtl ## RTL regression; narrow it with BLOCK=fp_mul FMT=bf16 S
 
 replay: $(VENV)/.with-rtl ## run one failing vector again and write its waveform: ID=...
 	@plena replay $(ID)
+
+synth: $(VENV)/.with-synth ## gates, depth and flip-flops of every block against the recorded ones; BLOCK=, FMT=
+	@plena synth $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) --jobs $(JOBS)
 
 lint: $(VENV)/.with-dev ## ruff, mypy, import layers
 	@ruff check .

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import os
 import platform
-import subprocess
 import sys
 import time
 from collections import Counter
@@ -24,6 +23,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from .commit import commit_text
 
 PROPERTY = "plena_figures"
 UNSTALLED_RUNS = ("all", "corners+random", "blocks", "vectors")
@@ -258,7 +259,7 @@ def write_summary(
     """Write summary.json: the figures with commit, versions and command."""
     folder.mkdir(parents=True, exist_ok=True)
     record: dict[str, Any] = {
-        "commit": _commit(),
+        "commit": commit_text(),
         "command": command,
         "arguments": sys.argv[1:],
         "python": platform.python_version(),
@@ -270,15 +271,3 @@ def write_summary(
     partial = folder / "summary.tmp"
     partial.write_text(json.dumps(record, indent=1), encoding="utf-8")
     partial.replace(folder / "summary.json")
-
-
-def _commit() -> str:
-    here = Path(__file__).resolve().parent
-    done = subprocess.run(
-        ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-        cwd=here,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.stdout.strip() or "unknown"
