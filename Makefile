@@ -17,7 +17,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test sim prove mutate replay lint bench clean
+.PHONY: help setup demo test sim prove mutate synth replay lint bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -58,6 +58,9 @@ mutate: $(VENV)/.with-rtl,synth ## small faults in the RTL, which the comparison
 
 replay: $(VENV)/.with-rtl ## run one failing vector again and write its waveform: ID=...
 	@plena replay $(ID)
+
+synth: $(VENV)/.with-synth ## gates, depth and flip-flops of every block against the recorded ones; BLOCK=, FMT=
+	@plena synth $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) --jobs $(JOBS)
 
 lint: $(VENV)/.with-dev ## ruff, mypy, import layers
 	@ruff check .

@@ -56,7 +56,7 @@ module plena_normalize
       .over_o  (unused_over)
     );
 
-    assign exp_o = sig_o[ManW] ? exp_i[ExpOutW-1:0] : '0;
+    assign exp_o = exp_i[ExpOutW-1:0];
   end else begin : gen_both
     // Shift left by `left` = shift right by 2^PlaceW - 1 - left, which is ~left: no subtraction.
     // A negative `left` sets the bit above; from -2^PlaceW on, which is at least OutW, nothing
@@ -67,25 +67,28 @@ module plena_normalize
     localparam int unsigned ShiftW   = PlaceW + (HasRight ? 1 : 0);
     localparam int unsigned TopW     = Places + OutW - 1;  // shifted left as far as it goes
     localparam int unsigned DataW    = max(InW, TopW);
-    localparam int unsigned DiffW    = max(ExpInW, PlaceW + 1) + 1;
 
-    logic [PlaceW-1:0] index, zeros, left;
-    logic [ShiftW-1:0] shift;
-    logic [DiffW-1:0]  diff;  // two's complement
-    logic              subnormal, unused_over;
+    logic [Places-1:0]  limit;
+    logic [PlaceW-1:0]  index, left;
+    logic [ShiftW-1:0]  shift;
+    logic               unused_over;
+
+    // A one that the search finds at exp_i places at the latest, known before sig_i is.
+    for (genvar place = 0; place < Places; place++) begin : gen_limit
+      assign limit[Places-1-place] = exp_i == ExpInW'(place);
+    end
 
     plena_lead_one #(
       .Width(Places)
     ) u_lead_one (
-      .data_i (Places'(sig_i[InW-1-:MaxLz+1]) << (Places - MaxLz - 1)),
+      .data_i (limit | (Places'(sig_i[InW-1-:MaxLz+1]) << (Places - MaxLz - 1))),
       .index_o(index)
     );
 
-    assign zeros     = ~index;
-    assign diff      = {{(DiffW - ExpInW){negative}}, exp_i} - DiffW'(zeros);
-    assign subnormal = diff[DiffW-1];
-    // Sign-extended: exp_i may be narrower than a place (a large bias and few exponents).
-    assign left      = subnormal ? PlaceW'({{PlaceW{negative}}, exp_i}) : zeros;
+    // The low bits of exp_i, sign-extended: it may be narrower than a place (a large bias and few
+    // exponents).
+    assign left  = negative ? PlaceW'({{PlaceW{negative}}, exp_i}) : ~index;
+    assign exp_o = exp_i[ExpOutW-1:0] - ExpOutW'(left);
 
     if (HasRight) begin : gen_has_right
       logic far;
@@ -107,7 +110,5 @@ module plena_normalize
       .sticky_o(sticky_o),
       .over_o  (unused_over)
     );
-
-    assign exp_o = sig_o[ManW] ? diff[ExpOutW-1:0] : '0;
   end
 endmodule

@@ -37,32 +37,43 @@ module plena_round
   localparam logic [MagW-1:0] InfCode =
       Specials == SpecialsIeee ? MagW'(((1 << ExpW) - 1) << ManW)
     : (Saturate || Specials == SpecialsNone) ? MaxCode : NanCode;
+  localparam logic [ManW:0] FracMask = (ManW + 1)'((1 << ManW) - 1);
   // An infinity that becomes NaN loses its sign.
   localparam bit InfIsNan = Specials == SpecialsOcpNan && !Saturate;
 
-  logic [WideW-1:0] truncated, rounded;
-  logic             up, over, stays_finite, to_inf, sign;
-  logic [MagW-1:0]  finite;
+  logic [WideW-1:0]      field;  // of the exponent
+  logic [1:0][WideW-1:0] mag;    // packed: truncated, and one above
+  logic [1:0][MagW:0]    code;   // what becomes of each
+  logic                  up, stays_finite;
+
+  assign field  = (WideW'(exp_i) + WideW'(1)) & {WideW{sig_i[ManW]}};
+  assign mag[0] = (field << ManW) | WideW'(sig_i & FracMask);
+  assign mag[1] = mag[0] + WideW'(1);
+
+  assign stays_finite = Saturate || Rounding == RoundTowardZero
+                     || (Rounding == RoundUp && sign_i) || (Rounding == RoundDown && !sign_i);
+
+  for (genvar outcome = 0; outcome < 2; outcome++) begin : gen_outcome
+    logic over, to_inf, sign;
+    // One above is over if the truncated one is not below.
+    assign over   = outcome == 0 ? mag[0] > WideW'(MaxCode) : mag[0] >= WideW'(MaxCode);
+    assign to_inf = inf_i || (over && !stays_finite);
+    assign sign   = sign_i && !nan_i && !(InfIsNan && to_inf);
+    assign code[outcome] = {sign, nan_i  ? NanCode
+                                : to_inf ? InfCode
+                                : over   ? MaxCode : mag[outcome][MagW-1:0]};
+  end
 
   // The last bit of the packed magnitude: the fraction's, or the exponent field's if ManW is 0.
   plena_round_up #(
     .Rounding(Rounding)
   ) u_round_up (
     .sign_i,
-    .lsb_i   (ManW == 0 ? exp_i[0] ^ sig_i[0] : sig_i[0]),
+    .lsb_i   (mag[0][0]),
     .guard_i,
     .sticky_i,
     .up_o    (up)
   );
 
-  assign truncated = (WideW'(exp_i) << ManW) + WideW'(sig_i);
-  assign rounded   = truncated + WideW'(up);
-  assign over      = rounded > WideW'(MaxCode);
-  assign finite    = over ? MaxCode : rounded[MagW-1:0];
-
-  assign stays_finite = Saturate || Rounding == RoundTowardZero
-                     || (Rounding == RoundUp && sign_i) || (Rounding == RoundDown && !sign_i);
-  assign to_inf       = inf_i || (over && !stays_finite);
-  assign sign         = sign_i && !nan_i && !(InfIsNan && to_inf);
-  assign code_o       = {sign, nan_i ? NanCode : to_inf ? InfCode : finite};
+  assign code_o = code[up];
 endmodule

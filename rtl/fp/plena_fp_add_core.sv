@@ -30,34 +30,44 @@ module plena_fp_add_core
   localparam int          ExpMax = (1 << ExpW) - 1;
   localparam int unsigned ExpInW = signed_width(1, ExpMax);
 
-  logic [Width-1:0]  big, lesser;
-  logic              big_sign, big_inf, big_nan, lesser_sign, lesser_inf, lesser_nan;
-  logic [ExpW-1:0]   big_exp, lesser_exp, distance;
-  logic [SigW-1:0]   big_sig, lesser_sig;
+  logic              a_sign, a_inf, a_nan, b_sign, b_inf, b_nan;
+  logic [ExpW-1:0]   a_exp, b_exp, a_above_b, b_above_a, big_exp, distance;
+  logic [SigW-1:0]   a_sig, b_sig, big_sig, lesser_sig;
   logic [ShiftW-1:0] shift;
   logic [AlignW-1:0] aligned;
-  logic              below, unused_over, subtract, sign, guard, sticky;
+  logic              swap, below, unused_over, subtract, sign, guard, sticky;
   logic [SumW-1:0]   sum;
   logic [ExpInW-2:0] exp;
   logic [ManW:0]     sig;
 
-  assign {big, lesser} = a_i[Width-2:0] < b_i[Width-2:0] ? {b_i, a_i} : {a_i, b_i};
-
   plena_fp_unpack #(
     .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
-  ) u_unpack_big (
-    .code_i(big), .sign_o(big_sign), .exp_o(big_exp), .sig_o(big_sig),
-    .inf_o(big_inf), .nan_o(big_nan)
+  ) u_unpack_a (
+    .code_i(a_i), .sign_o(a_sign), .exp_o(a_exp), .sig_o(a_sig), .inf_o(a_inf), .nan_o(a_nan)
   );
   plena_fp_unpack #(
     .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
-  ) u_unpack_lesser (
-    .code_i(lesser), .sign_o(lesser_sign), .exp_o(lesser_exp), .sig_o(lesser_sig),
-    .inf_o(lesser_inf), .nan_o(lesser_nan)
+  ) u_unpack_b (
+    .code_i(b_i), .sign_o(b_sign), .exp_o(b_exp), .sig_o(b_sig), .inf_o(b_inf), .nan_o(b_nan)
   );
 
-  assign distance = big_exp - lesser_exp;
-  assign shift    = ShiftW'(distance) | {ShiftW{(distance >> ShiftW) != 0}};
+  // Which magnitude is larger is known no sooner than both differences of the exponents.
+  assign swap = a_i[Width-2:0] < b_i[Width-2:0];
+  plena_select_add #(
+    .Width(ExpW)
+  ) u_a_above_b (
+    .a_i(a_exp), .b_i(~b_exp), .carry_i(1'b1), .sum_o(a_above_b)
+  );
+  plena_select_add #(
+    .Width(ExpW)
+  ) u_b_above_a (
+    .a_i(b_exp), .b_i(~a_exp), .carry_i(1'b1), .sum_o(b_above_a)
+  );
+
+  assign distance           = swap ? b_above_a : a_above_b;
+  assign {big_exp, big_sig} = swap ? {b_exp, b_sig} : {a_exp, a_sig};
+  assign lesser_sig         = swap ? a_sig : b_sig;
+  assign shift              = ShiftW'(distance) | {ShiftW{(distance >> ShiftW) != 0}};
 
   plena_shift_sticky #(
     .InW(AlignW), .OutW(AlignW), .ShiftW(ShiftW)
@@ -66,12 +76,16 @@ module plena_fp_add_core
     .data_o(aligned), .sticky_o(below), .over_o(unused_over)
   );
 
-  assign subtract = big_sign ^ lesser_sign;
-  assign sum = {1'b0, big_sig, 3'b000}
-             + ({1'b0, aligned, below} ^ {SumW{subtract}}) + SumW'(subtract);
+  assign subtract = a_sign ^ b_sign;
+  plena_select_add #(
+    .Width(SumW)
+  ) u_sum (
+    .a_i({1'b0, big_sig, 3'b000}), .b_i({1'b0, aligned, below} ^ {SumW{subtract}}),
+    .carry_i(subtract), .sum_o(sum)
+  );
 
   // An exact zero takes the sign that both have, else that of the rounding direction.
-  assign sign = sum == '0 && subtract ? Rounding == RoundDown : big_sign;
+  assign sign = sum == '0 && subtract ? Rounding == RoundDown : swap ? b_sign : a_sign;
 
   plena_normalize #(
     .InW(SumW), .ManW(ManW), .ExpMin(1), .ExpMax(ExpMax)
@@ -85,8 +99,8 @@ module plena_fp_add_core
     .ExpInW(ExpInW - 1)
   ) u_round (
     .sign_i(sign), .exp_i(exp), .sig_i(sig), .guard_i(guard), .sticky_i(sticky),
-    .inf_i(big_inf || lesser_inf),
-    .nan_i(big_nan || lesser_nan || (big_inf && lesser_inf && subtract)),
+    .inf_i(a_inf || b_inf),
+    .nan_i(a_nan || b_nan || (a_inf && b_inf && subtract)),
     .code_o(y_o)
   );
 endmodule

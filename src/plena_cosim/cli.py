@@ -149,6 +149,37 @@ def mutate(
     raise typer.Exit(mutating.run(count=chosen, seed=seed, file=file, console=_console))
 
 
+@app.command()
+def synth(
+    block: Annotated[str | None, typer.Option(help="Only this op, e.g. fp_mul.")] = None,
+    fmt: Annotated[str | None, typer.Option(help="Only blocks with this format.")] = None,
+    slow: Annotated[
+        bool, typer.Option("--all", help="Also the blocks that take minutes each.")
+    ] = False,
+    jobs: Annotated[int | None, typer.Option(help="Processes; one a processor by default.")] = None,
+    record: Annotated[
+        bool, typer.Option("--record", help="Write the figures to rtl/synth.json.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    markdown: Annotated[
+        bool, typer.Option(help="Print the recorded figures in Markdown; synthesise nothing.")
+    ] = False,
+) -> None:
+    """Synthesise every block and compare gates, depth and flip-flops with the recorded ones.
+
+    Fails when a block has grown by more than 2 % or got deeper by more than one gate. Results land
+    in results/synth/synth.json.
+    """
+    from .sim import synth as synthesis
+
+    if markdown:
+        typer.echo(synthesis.recorded_markdown())
+        return
+    raise typer.Exit(
+        synthesis.run(block, fmt, slow=slow, jobs=jobs, record=record, as_json=as_json)
+    )
+
+
 @eval_app.command()
 def ppl(
     model: Annotated[

@@ -56,8 +56,8 @@ DROPPED_STICKY = (
 )
 LOST_CARRY = (
     "carry out of the fraction lost",
-    "rounded   = truncated + WideW'(up)",
-    "rounded   = {truncated[WideW-1:ManW], truncated[ManW-1:0] + ManW'(up)}",
+    "mag[1] = mag[0] + WideW'(1)",
+    "mag[1] = {mag[0][WideW-1:ManW], mag[0][ManW-1:0] + ManW'(1)}",
 )
 SWAPPED_STALL = ("swapped stall", "!valid_q || out_ready_i", "!valid_q || !out_ready_i")
 LOST_BEAT = ("beat lost when stalled", "!valid_q || out_ready_i", "1'b1 || out_ready_i")
@@ -81,22 +81,50 @@ MUTANTS = (
         ADD,
         "fp/plena_fp_add_core.sv",
         "two's complement without the one",
-        "+ SumW'(subtract);",
-        "+ SumW'(1'b0 & subtract);",
+        ".carry_i(subtract)",
+        ".carry_i(1'b0 & subtract)",
     ),
     _fault(
         ADD,
         "fp/plena_fp_add_core.sv",
         "exact zero with the wrong sign",
-        "Rounding == RoundDown : big_sign",
-        "Rounding != RoundDown : big_sign",
+        "Rounding == RoundDown : swap",
+        "Rounding != RoundDown : swap",
     ),
     _fault(
         "fp_add-e5m2-all",
         "fp/plena_fp_add_core.sv",
         "Inf - Inf is not NaN",
-        "(big_inf && lesser_inf && subtract)",
-        "(big_inf && lesser_inf && subtract && 1'b0)",
+        "(a_inf && b_inf && subtract)",
+        "(a_inf && b_inf && subtract && 1'b0)",
+    ),
+    _fault(
+        "fp_add-e5m2-all",
+        "fp/plena_fp_add_core.sv",
+        "distance of the exponents the wrong way round",
+        "swap ? b_above_a : a_above_b",
+        "swap ? a_above_b : b_above_a",
+    ),
+    _fault(
+        ADD,
+        "common/plena_select_add.sv",
+        "upper half chosen by the wrong carry",
+        "{low_with[HalfW] ?",
+        "{low_with[HalfW] && low_without[HalfW] ?",
+    ),
+    _fault(
+        ADD,
+        "common/plena_normalize.sv",
+        "normalises below the smallest binade",
+        "limit[Places-1-place] = exp_i == ExpInW'(place)",
+        "limit[Places-1-place] = exp_i == ExpInW'(place) && place < 1",
+    ),
+    _fault(
+        "fp_add-e4m3-rdown-ieee-all",
+        ROUND,
+        "rounding up to the largest code overflows",
+        "mag[0] >= WideW'(MaxCode)",
+        "mag[0] >= WideW'(MaxCode - 1)",
     ),
     _fault(ADD, STREAM, *SWAPPED_STALL, stalled=True),
     _fault(ADD, STREAM, *PAYLOAD_WITHOUT_VALID, stalled=True),
