@@ -8,6 +8,7 @@ BLOCK     ?=
 FMT       ?=
 SEED      ?= 0
 ID        ?=
+COUNT     ?= 32
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -15,10 +16,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test sim replay lint bench clean
+.PHONY: help setup demo test sim replay waves lint bench clean
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11)' 2>/dev/null || \
@@ -50,6 +51,9 @@ sim: $(VENV)/.with-rtl ## RTL regression; narrow it with BLOCK=fp_mul FMT=bf16 S
 
 replay: $(VENV)/.with-rtl ## run one failing vector again and write its waveform: ID=...
 	@plena replay $(ID)
+
+waves: $(VENV)/.with-rtl ## record a block at work and say how to look at it: BLOCK=fp_mul FMT=bf16 COUNT=32
+	@plena waves --block $(or $(BLOCK),fp_mul) $(if $(FMT),--fmt $(FMT)) --count $(COUNT) --seed $(SEED)
 
 lint: $(VENV)/.with-dev ## ruff, mypy, import layers
 	@ruff check .
