@@ -17,10 +17,10 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test sim prove mutate synth replay lint bench clean
+.PHONY: help setup demo test sim prove mutate synth replay waves lint bench clean
 
 help: ## show this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
 
 $(BIN)/python:
 	@$(PYTHON) -c 'import sys; assert sys.version_info >= (3, 11)' 2>/dev/null || \
@@ -61,6 +61,9 @@ replay: $(VENV)/.with-rtl ## run one failing vector again and write its waveform
 
 synth: $(VENV)/.with-synth ## gates, depth and flip-flops of every block against the recorded ones; BLOCK=, FMT=
 	@plena synth $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) --jobs $(JOBS)
+
+waves: $(VENV)/.with-rtl ## record a block at work and say how to look at it: BLOCK=fp_mul FMT=bf16 COUNT=32
+	@plena waves --block $(or $(BLOCK),fp_mul) $(if $(FMT),--fmt $(FMT)) --count $(COUNT) --seed $(SEED)
 
 lint: $(VENV)/.with-dev ## ruff, mypy, import layers
 	@ruff check .

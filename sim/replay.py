@@ -15,6 +15,7 @@ from .cases import find_case
 from .compare import Mismatch, load_case
 from .player import Stalls
 from .sources import RTL_DIR
+from .waves import write_vcd
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,11 +31,7 @@ class Replay:
 def write_waveform(mismatch: Mismatch, folder: Path, *, rtl_dir: Path = RTL_DIR) -> Path:
     """Run the mismatch's beats once more with tracing; returns the VCD file, written whole."""
     path = folder / f"{mismatch.id}.vcd"
-    partial = path.with_suffix(".vcd.tmp")
-    block = load_case(mismatch.case, rtl_dir=rtl_dir, trace=True)
-    folder.mkdir(parents=True, exist_ok=True)
-    block.play(mismatch.beats, stalls=mismatch.stalls, trace=partial)
-    partial.replace(path)
+    write_vcd(mismatch.case, mismatch.beats, path, stalls=mismatch.stalls, rtl_dir=rtl_dir)
     return path
 
 

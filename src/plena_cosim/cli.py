@@ -180,6 +180,48 @@ def synth(
     )
 
 
+@app.command()
+def waves(
+    block: Annotated[str, typer.Option(help="The op, e.g. fp_mul.")],
+    fmt: Annotated[str | None, typer.Option(help="One of its formats, e.g. bf16.")] = None,
+    count: Annotated[int, typer.Option(min=1, help="Beats.")] = 32,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the beats, gaps and stalls.")] = 0,
+    show: Annotated[bool, typer.Option("--open", help="Open it in a viewer, if there is one.")] = (
+        False
+    ),
+    out: Annotated[Path, typer.Option(help="Folder of the VCD file.")] = Path("results/waves"),
+) -> None:
+    """Record a block at work, with gaps and stalls, and say how to look at it."""
+    from .sim import waves as recorder
+
+    recorded = recorder.record(block, fmt, count=count, seed=seed, folder=out)
+    typer.echo(recorded.line())
+    typer.echo(f"waveform: {recorded.path}")
+    typer.echo(f"open it:  {recorder.open_command(recorded.path)}")
+    if show:
+        typer.echo(recorder.show(recorded.path))
+    if not recorded.equal:
+        raise typer.Exit(1)
+
+
+@app.command()
+def cores(
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; fail if a file is not fresh.")
+    ] = False,
+) -> None:
+    """Write the FuseSoC core files of the RTL folders (rtl/*/plena_*.core)."""
+    from .sim import cores as generator
+
+    stale = generator.stale_cores() if check else generator.write_cores()
+    for path in stale:
+        typer.echo(f"{'stale' if check else 'wrote'} {path}")
+    if not stale:
+        typer.echo("all core files are fresh")
+    if check and stale:
+        raise typer.Exit(1)
+
+
 @eval_app.command()
 def ppl(
     model: Annotated[
