@@ -23,6 +23,7 @@ from .cast import cast
 from .convert import fp_to_mx, mx_to_fp
 from .dot import mx_dot
 from .mul import mul
+from .mx_pe import mx_pe
 
 CodeArray = npt.NDArray[Any]
 Arguments = Mapping[str, Any]
@@ -241,6 +242,23 @@ OPS: dict[str, Op] = {
                 Port("a_codes", "a", "element", block_of("a")),
                 Port("a_scale", "a", "scale"),
                 Port("b_codes", "b", "element", block_of("b")),
+                Port("b_scale", "b", "scale"),
+                Port("first", "", "flag"),
+            ),
+            outputs=(Port("acc", "acc"),),
+            stateful=True,
+            unused=_DOT_UNUSED,
+        ),
+        Op(
+            name="mx_pe",
+            golden=mx_pe,
+            module="plena_mx_pe",
+            summary="processing element: a pair of elements a beat, ordered sum of blocks",
+            formats={"a": "A", "b": "B", "acc": "Acc"},
+            inputs=(
+                Port("a_codes", "a", "element"),
+                Port("a_scale", "a", "scale"),
+                Port("b_codes", "b", "element"),
                 Port("b_scale", "b", "scale"),
                 Port("first", "", "flag"),
             ),

@@ -22,6 +22,7 @@ FORMATS_OF: dict[str, dict[str, Any]] = {
     "fp_to_mx": {"src": BF16, "mx": MX},
     "mx_to_fp": {"mx": MX, "dst": BF16},
     "mx_dot": {"a": MX, "b": get_format("mxint8", block_size=4), "acc": get_format("fp32")},
+    "mx_pe": {"a": MX, "b": get_format("mxint8", block_size=4), "acc": get_format("fp32")},
 }
 
 
@@ -102,13 +103,13 @@ def test_parameters_of_each_block() -> None:
     assert (there["SrcExpW"], there["ScaleRule"], there["ScaleW"]) == (8, 0, 6)
 
 
-def test_only_the_dot_unit_has_state() -> None:
-    assert [name for name, op in OPS.items() if op.stateful] == ["mx_dot"]
+def test_only_the_matrix_unit_has_state() -> None:
+    assert [name for name, op in OPS.items() if op.stateful] == ["mx_dot", "mx_pe"]
 
 
 def test_golden_of_the_registry_is_what_the_package_exports() -> None:
     exported = {f"fp_{n}": getattr(ops, n) for n in ("add", "mul", "cast")}
-    exported |= {n: getattr(ops, n) for n in ("fp_to_mx", "mx_to_fp", "mx_dot")}
+    exported |= {n: getattr(ops, n) for n in ("fp_to_mx", "mx_to_fp", "mx_dot", "mx_pe")}
     for name, op in OPS.items():
         assert op.golden is exported[name]
 
