@@ -63,7 +63,7 @@ synth: $(VENV)/.with-synth ## gates, depth and flip-flops of every block against
 	@plena synth $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) --jobs $(JOBS)
 
 waves: $(VENV)/.with-rtl ## record a block at work and say how to look at it: BLOCK=fp_mul FMT=bf16 COUNT=32
-	@plena waves --block $(or $(BLOCK),fp_mul) $(if $(FMT),--fmt $(FMT)) --count $(COUNT) --seed $(SEED)
+	@plena waves --block $(or $(BLOCK),fp_mul) $(if $(FMT),--fmt $(FMT)) $(if $(COUNT),--count $(COUNT)) --seed $(SEED)
 
 lint: $(VENV)/.with-dev ## ruff, mypy, import layers
 	@ruff check .

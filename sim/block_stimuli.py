@@ -17,7 +17,7 @@ from plena_cosim.golden import (
     decode,
     encode,
 )
-from plena_cosim.golden.ops.registry import Op, Port
+from plena_cosim.golden.ops.registry import Op
 
 from .corners import corner_codes
 from .harness import CodeArray, input_lanes
@@ -67,16 +67,12 @@ def random_beats(rng: Rng, op: Op, formats: Mapping[str, Any], count: int) -> di
         if port.kind == "code":
             codes = _value_blocks(rng, formats[port.fmt], _first_mx(formats), shape)
         elif port.kind == "element":
-            codes = _element_blocks(rng, formats[port.fmt], shape)
+            codes = element_blocks(rng, formats[port.fmt], shape)
         elif port.kind == "flag":
             codes = random_flags(rng, shape)
         else:
             codes = rng.integers(0, 1 << lanes[port.name].width_bits, shape, dtype=np.uint64)
         beats[port.name] = codes.astype(lanes[port.name].dtype)
-    scales = [port for port in op.inputs if port.kind == "scale"]
-    if len(scales) == 2:
-        _meet_in_the_accumulator(rng, op, formats, scales, beats)
-        _cancel_neighbours(rng, op, formats, beats)
     return beats
 
 
@@ -207,7 +203,7 @@ def _with_specials(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> Cod
 # ---------------------------------------------------------------- blocks of MX elements
 
 
-def _element_blocks(rng: Rng, mx: Mx, shape: tuple[int, ...]) -> CodeArray:
+def element_blocks(rng: Rng, mx: Mx, shape: tuple[int, ...]) -> CodeArray:
     """Return element codes: random; mostly zero; one; corners; all the same; without specials."""
     width = mx.element.width_bits
     raw = rng.integers(0, 1 << width, shape, dtype=np.uint64)
@@ -225,60 +221,3 @@ def _element_blocks(rng: Rng, mx: Mx, shape: tuple[int, ...]) -> CodeArray:
     largest = rng.choice(np.array(ends, dtype=np.uint64), shape)
     choices = [raw, clean, clean, corners, few, same, largest]
     return np.choose(rng.integers(0, len(choices), (shape[0], 1)), choices)
-
-
-def _meet_in_the_accumulator(
-    rng: Rng,
-    op: Op,
-    formats: Mapping[str, Any],
-    scales: list[Port],
-    beats: dict[str, CodeArray],
-) -> None:
-    """Change most scales so that partials fall where the accumulator rounds, fills or overflows.
-
-    Stretches of 64 beats share a magnitude between the accumulator's smallest and largest; inside,
-    partials vary by a little more than its precision. Other stretches keep their random scales.
-    """
-    acc: Scalar = formats[op.outputs[0].fmt]
-    left, right = (formats[port.fmt] for port in scales)
-    count = len(beats[scales[0].name])
-    stretches = -(-count // 64)
-    centre = rng.integers(acc.lsb_exp - 3, acc.emax + 3, stretches)
-    reach = rng.choice([1, 4, acc.man_bits + 4], stretches)
-    used = rng.random(stretches) < 0.85
-    centre, reach, used = (np.repeat(array, 64)[:count] for array in (centre, reach, used))
-    total = centre - left.element.emax - right.element.emax + rng.integers(-reach, reach + 1)
-    low, high = left.min_scale_exp, left.max_scale_exp
-    first = np.clip(total // 2 + rng.integers(-3, 4, count), low, high)
-    second = np.clip(total - first, right.min_scale_exp, right.max_scale_exp)
-    # What the second scale could not take (a narrow one), the first takes as far as it can.
-    first = np.clip(total - second, low, high)
-    for port, mx, exps in zip(scales, (left, right), (first, second), strict=True):
-        codes = (exps + mx.scale_bias).astype(beats[port.name].dtype)
-        beats[port.name] = np.where(used, codes, beats[port.name])
-
-
-def _cancel_neighbours(
-    rng: Rng, op: Op, formats: Mapping[str, Any], beats: dict[str, CodeArray]
-) -> None:
-    """Make some beats the negative of the one before, but for an element now and then."""
-    names = [port.name for port in op.inputs]
-    elements = next(port for port in op.inputs if port.kind == "element")
-    flags = [port.name for port in op.inputs if port.kind == "flag"]
-    mx: Mx = formats[elements.fmt]
-    count = len(beats[names[0]])
-    rows = np.flatnonzero(rng.random(count) < 0.15)
-    rows = rows[rows > 0]
-    for name in names:
-        if name not in flags:
-            beats[name][rows] = beats[name][rows - 1]
-    codes = beats[elements.name][rows].astype(np.int64)
-    if isinstance(mx.element, FixedPoint):
-        negated = -codes & ((1 << mx.element.width_bits) - 1)
-    else:
-        negated = codes ^ mx.element.sign_mask
-    kept = rng.random(negated.shape) < rng.choice([0.0, 0.03], (rows.size, 1))
-    negated = np.where(kept, codes, negated)
-    beats[elements.name][rows] = negated.astype(beats[elements.name].dtype)
-    for name in flags:
-        beats[name][rows] = 0

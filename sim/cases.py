@@ -220,6 +220,18 @@ def _dot_cases() -> list[Case]:
     ]
 
 
+def _pe_cases() -> list[Case]:
+    return [
+        _case("mx_pe", "mxint8,block_size=8", "mxint4,block_size=8", "fp32", bench=True),
+        _case("mx_pe", "mxfp4_e2m1,block_size=4", "mxfp4_e2m1,block_size=4", "bf16"),
+        _case("mx_pe", "mxfp8_e4m3", "mxint8", "fp32"),
+        _case("mx_pe", "mxfp8_e5m2,block_size=8", "mxfp8_e4m3,block_size=8", "q16.16"),
+        _case("mx_pe", "mxint4,block_size=4,scale_bits=5", "mxint8,block_size=4", "e6m5"),
+        _case("mx_pe", "mxint8,block_size=5", "mxfp4_e2m1,block_size=5", "q16.16,wrap=true"),
+        _case("mx_pe", "mxint2,block_size=1", "mxint16,block_size=1", "fp32"),
+    ]
+
+
 def _choice_cases(name: str) -> list[Case]:
     """Cases of an op that rounds nothing."""
     return [
@@ -253,6 +265,7 @@ _BUILDERS: Mapping[str, Callable[[], list[Case]]] = {
     "mx_to_fp": _from_mx_cases,
     "mx_dot": _dot_cases,
     **{name: partial(_unary_cases, name) for name in _UNARY},
+    "mx_pe": _pe_cases,
 }
 
 

@@ -17,6 +17,7 @@ from plena_cosim.golden.ops.registry import Op
 from .block_stimuli import block_beats, random_beats
 from .corners import corner_codes, near_ties
 from .harness import CodeArray, input_lanes
+from .product_stimuli import is_product, product_beats, random_products
 from .vector_stimuli import random_vectors, vector_beats
 
 Beats = dict[str, CodeArray]
@@ -60,7 +61,9 @@ def stimuli(op: Op, formats: Mapping[str, Any], *, seed: int, budget: int) -> It
         seed: for the random part; the same seed gives the same beats on every machine.
         budget: how many random beats; corners (and exhaustive inputs) come on top.
     """
-    if not is_scalar(op):
+    if is_product(op):
+        yield from product_beats(op, formats, seed=seed, budget=budget)
+    elif not is_scalar(op):
         beats = block_beats if _has_blocks(formats) else vector_beats
         yield from beats(op, formats, seed=seed, budget=budget)
     elif is_exhaustive(op, formats):
@@ -78,7 +81,10 @@ def sample(op: Op, formats: Mapping[str, Any], *, seed: int, count: int) -> Beat
     """
     if is_scalar(op):
         return next(_random(op, formats, seed=seed, budget=count))
-    make = random_beats if _has_blocks(formats) else random_vectors
+    if is_product(op):
+        make = random_products
+    else:
+        make = random_beats if _has_blocks(formats) else random_vectors
     beats = make(np.random.default_rng(seed), op, formats, count)
     if op.stateful:
         beats["first"][0] = 0

@@ -9,6 +9,7 @@ from .exp import exp, exp2
 from .matmul import matmul
 from .max import max, min
 from .mul import mul
+from .mx_pe import mx_pe
 from .reciprocal import reciprocal
 from .reduce import reduce_max, reduce_rows, reduce_sum
 from .registry import OPS, Op, Port, get_op
@@ -35,6 +36,7 @@ __all__ = [
     "min",
     "mul",
     "mx_dot",
+    "mx_pe",
     "mx_to_fp",
     "neg",
     "reciprocal",

@@ -27,6 +27,7 @@ from .dot import mx_dot
 from .exp import exp, exp2
 from .max import max, min
 from .mul import mul
+from .mx_pe import mx_pe
 from .reciprocal import reciprocal
 from .reduce import reduce_max, reduce_sum
 from .sigmoid import sigmoid
@@ -398,6 +399,23 @@ OPS: dict[str, Op] = {
             module="plena_fp_sigmoid",
             summary="correctly rounded 1 / (1 + e^-a)",
             **_UNARY,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="mx_pe",
+            golden=mx_pe,
+            module="plena_mx_pe",
+            summary="processing element: a pair of elements a beat, ordered sum of blocks",
+            formats={"a": "A", "b": "B", "acc": "Acc"},
+            inputs=(
+                Port("a_codes", "a", "element"),
+                Port("a_scale", "a", "scale"),
+                Port("b_codes", "b", "element"),
+                Port("b_scale", "b", "scale"),
+                Port("first", "", "flag"),
+            ),
+            outputs=(Port("acc", "acc"),),
+            stateful=True,
+            unused=_DOT_UNUSED,
         ),
     )
 }

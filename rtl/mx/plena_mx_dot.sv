@@ -99,28 +99,18 @@ module plena_mx_dot
     .out_data_o({s1_first, s1_nan, s1_scale, s1_dot})
   );
 
-  // Stage 2: the partial. The magnitude needs no more than SumW - 1 bits; what its top bit weighs
-  // at scale codes 0 follows from the units of both elements and the biases of both scales.
-  localparam int ALsb      = (AExpW == 0 ? 0 : 1 - ABias) - int'(AManW);
-  localparam int BLsb      = (BExpW == 0 ? 0 : 1 - BBias) - int'(BManW);
-  localparam int ScaleBias = (1 << (AScaleW - 1)) - 1 + (1 << (BScaleW - 1)) - 1;
-  localparam int ScaleMax  = (1 << AScaleW) + (1 << BScaleW) - 2;
-  localparam int unsigned ExpInW = signed_width(0, ScaleMax);
-
+  // Stage 2: the partial.
   logic                s2_ready, s2_valid, s2_first;
-  logic [SumW-2:0]     mag;
   logic [AccWidth-1:0] partial, s2_partial;
 
-  assign mag = s1_dot[SumW-1] ? -s1_dot[SumW-2:0] : s1_dot[SumW-2:0];
-
-  plena_fp_pack #(
-    .InW(SumW - 1), .ExpMin(0), .ExpMax(ScaleMax),
-    .ExpOffset(int'(SumW) - 2 + ALsb + BLsb - ScaleBias),
-    .ExpW(AccExpW), .ManW(AccManW), .Bias(AccBias), .Specials(AccSpecials), .IntW(AccIntW),
-    .Wrap(AccWrap), .Saturate(Saturate)
+  plena_mx_partial_core #(
+    .AExpW(AExpW), .AManW(AManW), .ABias(ABias), .ASpecials(ASpecials), .AScaleW(AScaleW),
+    .BExpW(BExpW), .BManW(BManW), .BBias(BBias), .BSpecials(BSpecials), .BScaleW(BScaleW),
+    .BlockSize(BlockSize),
+    .AccExpW(AccExpW), .AccManW(AccManW), .AccBias(AccBias), .AccSpecials(AccSpecials),
+    .AccIntW(AccIntW), .AccWrap(AccWrap), .Saturate(Saturate)
   ) u_partial (
-    .sign_i(s1_dot[SumW-1]), .sig_i(mag), .exp_i(ExpInW'(s1_scale)), .inf_i(1'b0),
-    .nan_i(s1_nan), .code_o(partial)
+    .sum_i(s1_dot), .scale_i(s1_scale), .nan_i(s1_nan), .partial_o(partial)
   );
 
   plena_stream_reg #(
@@ -132,23 +122,14 @@ module plena_mx_dot
   );
 
   // Stage 3: the output register is the accumulator; it keeps its value after it was taken.
-  logic [AccWidth-1:0] previous, next;
+  logic [AccWidth-1:0] next;
 
-  assign previous = s2_first ? '0 : acc_o;
-
-  if (AccExpW == 0) begin : gen_fixed
-    plena_fixed_add_core #(
-      .Width(AccWidth), .Wrap(AccWrap)
-    ) u_add (
-      .a_i(previous), .b_i(s2_partial), .y_o(next)
-    );
-  end else begin : gen_minifloat
-    plena_fp_add_core #(
-      .ExpW(AccExpW), .ManW(AccManW), .Specials(AccSpecials), .Saturate(Saturate)
-    ) u_add (
-      .a_i(previous), .b_i(s2_partial), .y_o(next)
-    );
-  end
+  plena_mx_accumulate_core #(
+    .AccExpW(AccExpW), .AccManW(AccManW), .AccSpecials(AccSpecials), .AccIntW(AccIntW),
+    .AccWrap(AccWrap), .Saturate(Saturate)
+  ) u_accumulate (
+    .acc_i(acc_o), .partial_i(s2_partial), .first_i(s2_first), .last_i(1'b1), .acc_o(next)
+  );
 
   plena_stream_reg #(
     .Width(AccWidth)

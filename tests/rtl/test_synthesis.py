@@ -35,6 +35,8 @@ CONFIGURATIONS: list[tuple[str, dict[str, Any]]] = [
     ("mx_to_fp", {"mx": MXFP8, "dst": BF16}),
     ("mx_dot", {"a": MXINT8, "b": MXFP4, "acc": FP32}),
     ("mx_dot", {"a": MXFP8, "b": MXFP8, "acc": get_format("q16.16", wrap=True)}),
+    ("mx_pe", {"a": MXINT8, "b": MXFP4, "acc": FP32}),
+    ("mx_pe", {"a": MXFP8, "b": MXFP8, "acc": get_format("q8.8")}),
     ("fp_max", {"fmt": E2M1}),
     ("reduce_max", {"src": E2M1, "dst": get_format("e3m2"), "lanes": 3}),
     ("reduce_sum", {"src": BF16, "dst": FP32, "lanes": 5}),

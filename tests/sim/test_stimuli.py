@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from plena_cosim.golden import decode, get_format
+from plena_cosim.golden.ops.mx_pe import block_places
 from plena_cosim.golden.ops.registry import OPS, get_op
 from plena_cosim.sim.cases import Case, all_cases, find_case
 from plena_cosim.sim.corners import corner_codes, near_ties
@@ -100,6 +101,22 @@ def test_dot_beats_meet_in_the_accumulator() -> None:
     assert (np.abs(values) == acc.max_value).any()
     assert 0.05 < beats["first"].mean() < 0.6
     assert beats["first"][0] == 0
+
+
+def test_elements_of_a_block_come_beat_by_beat() -> None:
+    """Blocks are whole between restarts but for a few, and scales mostly stay inside a block."""
+    case = find_case("mx_pe-mxint8.b8-mxint4.b8-fp32-blocks")
+    beats = sample(case.op, case.formats, seed=0, count=8000)
+    starts = np.flatnonzero(beats["first"])
+    assert 0.6 < (np.diff(starts) % 8 == 0).mean() < 0.99
+    place = block_places(beats["first"], 8)
+    same = beats["a_scale"][1:] == beats["a_scale"][:-1]
+    assert 0.6 < same[place[1:] != 0].mean() < 1
+    acc = case.formats["acc"]
+    values = decode(case.op.run_golden(beats, **case.formats)["acc"], acc)
+    assert np.isfinite(values).mean() > 0.5
+    assert np.isnan(values).any()
+    assert (np.abs(values) == acc.max_value).any()
 
 
 def test_quantiser_blocks_hold_every_kind() -> None:

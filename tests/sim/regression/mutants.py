@@ -43,9 +43,12 @@ ROUND, ROUND_UP = "common/plena_round.sv", "common/plena_round_up.sv"
 TO_INT, TO_FP = "fp_to_mx-bf16-mxint8.b8-blocks", "fp_to_mx-bf16-mxfp8_e5m2.b16-blocks"
 FROM_INT = "mx_to_fp-mxint8.b8-bf16-blocks"
 DOT = "mx_dot-mxint8.b8-mxint4.b8-fp32-blocks"
+PE = "mx_pe-mxint8.b8-mxint4.b8-fp32-blocks"
 SCALE = "mx/plena_mx_scale.sv"
 RECIPROCAL, SQRT, RSQRT = "fp_reciprocal-e4m3-all", "fp_sqrt-e4m3-all", "fp_rsqrt-e4m3-all"
 EXP, SIGMOID = "fp_exp-bf16-all", "fp_sigmoid-e4m3-all"
+PARTIAL, ACCUMULATE = "mx/plena_mx_partial_core.sv", "mx/plena_mx_accumulate_core.sv"
+COUNTER, MAC = "matrix/plena_block_counter.sv", "matrix/plena_mx_mac.sv"
 SHIFT, STREAM = "common/plena_shift_sticky.sv", "common/plena_stream_reg.sv"
 
 WRONG_TIE = ("wrong tie", "guard_i & (sticky_i | lsb_i)", "guard_i & (sticky_i | !lsb_i)")
@@ -259,17 +262,17 @@ MUTANTS = (
     _fault(DOT, SHIFT, *DROPPED_STICKY),
     _fault(
         DOT,
-        "mx/plena_mx_dot.sv",
+        PARTIAL,
         "scale off by one",
         "ALsb + BLsb - ScaleBias",
         "ALsb + BLsb - ScaleBias + 1",
     ),
     _fault(
         DOT,
-        "mx/plena_mx_dot.sv",
+        ACCUMULATE,
         "sum not restarted",
-        "previous = s2_first ? '0 : acc_o",
-        "previous = s2_first && out_ready_i && !out_ready_i ? '0 : acc_o",
+        "previous = first_i ? '0 : acc_i",
+        "previous = first_i && !last_i ? '0 : acc_i",
     ),
     _fault(
         DOT,
@@ -504,5 +507,56 @@ MUTANTS = (
         "zero gives 1",
         "{(WholeW + 1){s4_zero}}",
         "{(WholeW + 1){s4_zero && !s4_zero}}",
+    ),
+    _fault(
+        PE,
+        COUNTER,
+        "block ends an element early",
+        "count == CountW'(BlockSize - 1)",
+        "count == CountW'(BlockSize - 2)",
+    ),
+    _fault(
+        PE,
+        MAC,
+        "unfinished block kept when a sum begins",
+        "begins    = first_i || !open_q",
+        "begins    = !open_q",
+    ),
+    _fault(
+        PE,
+        MAC,
+        "scales of the block's first pair",
+        "scale_q     <= ScaleSumW'(a_scale_i)",
+        "if (begins) scale_q <= ScaleSumW'(a_scale_i)",
+    ),
+    _fault(
+        PE,
+        ACCUMULATE,
+        "unfinished block added",
+        "acc_o    = last_i ? next : previous",
+        "acc_o    = last_i || !last_i ? next : previous",
+    ),
+    _fault(
+        "mx_pe-mxfp8_e5m2.b8-mxfp8_e4m3.b8-q16.16-blocks",
+        MAC,
+        "special element forgotten by the end of its block",
+        "(!begins && special_q) || special",
+        "(!begins && special_q && special) || special",
+    ),
+    _fault(
+        PE,
+        "matrix/plena_mx_pe.sv",
+        "gaps are counted",
+        "advance_i(in_valid_i && enable)",
+        "advance_i(enable)",
+        stalled=True,
+    ),
+    _fault(
+        PE,
+        "matrix/plena_mx_pe.sv",
+        "moves on while stalled",
+        "enable      = !out_valid_o || out_ready_i",
+        "enable      = !out_valid_o || out_ready_i || in_valid_i",
+        stalled=True,
     ),
 )

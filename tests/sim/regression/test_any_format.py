@@ -22,6 +22,7 @@ from plena_cosim.golden.ops.registry import OPS, get_op
 from plena_cosim.sim.cases import Case, select_cases
 from plena_cosim.sim.compare import MismatchError, compare
 from plena_cosim.sim.player import load_block
+from plena_cosim.sim.product_stimuli import is_product
 from plena_cosim.sim.report import Figures, record_figures
 from plena_cosim.sim.stimuli import stimuli
 
@@ -83,7 +84,7 @@ def draw(name: str, index: int, seed: int) -> Case:
     op, rng = get_op(name), random.Random(f"{name} {index} {seed}")
     block_size = rng.choice([1, 2, 3, 4, 5, 7, 8, 16])
     blocks = {port.fmt for port in (*op.inputs, *op.outputs) if port.kind in ("element", "scale")}
-    may_be_fixed = name in ("fp_cast", "mx_dot")
+    may_be_fixed = name == "fp_cast" or is_product(op)
     formats: dict[str, Any] = {}
     for argument in op.formats:
         if argument in blocks:
