@@ -7,6 +7,7 @@ operation's ports or parameters is typed anywhere else.
 from __future__ import annotations
 
 import difflib
+import inspect
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -23,8 +24,10 @@ from .cast import cast
 from .convert import fp_to_mx, mx_to_fp
 from .dot import mx_dot
 from .exp import exp, exp2
+from .hadamard import hadamard
 from .mul import mul
 from .reciprocal import reciprocal
+from .rope import rope
 from .sigmoid import sigmoid
 from .sqrt import rsqrt, sqrt
 
@@ -78,13 +81,18 @@ def product_of(*sizes: str) -> Callable[[Arguments], int]:
     return lambda arguments: prod(arguments[size] for size in sizes)
 
 
+def _rope_lanes(arguments: Arguments) -> int:
+    return 2 * int(arguments["groups"]) * int(arguments["stride"])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Op:
     """One operation in both worlds.
 
     Attributes:
         name: the op and its block, e.g. `fp_mul`.
-        golden: function (*input arrays, **formats, **modes) -> array or tuple of arrays.
+        golden: function (*input arrays, **formats, **modes) -> array or tuple of arrays. It gets
+            those sizes that it has arguments for; the others it sees in the arrays.
         module: SystemVerilog module.
         formats: format arguments, each with the prefix of its SystemVerilog parameters.
         sizes: integer arguments (lanes, rows …), each with its SystemVerilog parameter.
@@ -177,7 +185,7 @@ class Op:
         arrays = [inputs[port.name] for port in self.inputs]
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NanReplacedWarning)  # gates have no way to warn
-            results = self.golden(*arrays, **formats_and_modes)
+            results = self.golden(*arrays, **self._golden_arguments(formats_and_modes))
         if not isinstance(results, tuple):
             results = (results,)
         named = zip(self.outputs, results, strict=True)
@@ -186,8 +194,15 @@ class Op:
         beats = self.result_beats(inputs)
         return {port.name: np.asarray(rows)[beats] for port, rows in named}
 
+    def _golden_arguments(self, given: Arguments) -> dict[str, Any]:
+        takes = inspect.signature(self.golden).parameters
+        return {name: value for name, value in given.items() if name in takes}
+
 
 _DOT_UNUSED = tuple(f"{s}{key}" for s in "AB" for key in ("ScaleRule", "Symmetric", "Rounding"))
+
+_LANES = product_of("lanes")
+
 
 _BINARY = {
     "formats": {"fmt": ""},
@@ -309,6 +324,26 @@ OPS: dict[str, Op] = {
             module="plena_fp_sigmoid",
             summary="correctly rounded 1 / (1 + e^-a)",
             **_UNARY,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="rope",
+            golden=rope,
+            module="plena_rope",
+            summary="rotary position embedding",
+            formats={"fmt": ""},
+            sizes={"groups": "Groups", "stride": "Stride"},
+            inputs=tuple(Port(name, "fmt", count=_rope_lanes) for name in ("x", "cos", "sin")),
+            outputs=(Port("y", "fmt", count=_rope_lanes),),
+        ),
+        Op(
+            name="hadamard",
+            golden=hadamard,
+            module="plena_hadamard",
+            summary="orthonormal Hadamard transform of blocks of a power of two",
+            formats={"fmt": ""},
+            sizes={"lanes": "Lanes"},
+            inputs=(Port("x", "fmt", count=_LANES),),
+            outputs=(Port("y", "fmt", count=_LANES),),
         ),
     )
 }

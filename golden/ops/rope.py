@@ -10,9 +10,6 @@ from ..formats import FormatError, Minifloat
 from .add import add
 from .mul import mul
 
-STYLES = ("half", "interleaved")
-"""Which elements turn together: i and i + n/2 (Llama in transformers), or 2i and 2i + 1."""
-
 
 def rope(
     x: npt.ArrayLike,
@@ -20,7 +17,7 @@ def rope(
     sin: npt.ArrayLike,
     fmt: Minifloat,
     *,
-    style: str = "half",
+    stride: int | None = None,
 ) -> Codes:
     """Return add(mul(x, cos), mul(rotate(x), sin)), each step rounded once to `fmt`.
 
@@ -28,19 +25,21 @@ def rope(
     rounds nothing.
 
     Args:
-        x: codes of `fmt`, shape (…, n), n even.
+        x: codes of `fmt`, shape (…, n).
         cos, sin: codes of `fmt`, broadcastable to the shape of `x`, one entry an element: see
             `rope_tables`.
         fmt: format of elements, tables and results.
-        style: "half": pairs (i, i + n/2); "interleaved": pairs (2i, 2i + 1).
+        stride: distance between the two elements of a pair, in groups of 2 * stride elements that
+            divide n. n / 2 by default: pairs (i, i + n/2), as Llama in transformers has them; half
+            the size of a head where a vector holds several heads; 1: pairs (2i, 2i + 1).
 
     Returns:
         Codes of `fmt`, shape (…, n).
 
     Raises:
-        FormatError: an odd n or an unknown style.
+        FormatError: n is no multiple of 2 * stride.
 
-    Source: Su et al., "RoFormer", 2021, equation 34 (interleaved); rotate_half of transformers.
+    Source: Su et al., "RoFormer", 2021, equation 34 (stride 1); rotate_half of transformers.
 
     >>> from plena_cosim import golden
     >>> x, cos, sin = [0x3F80, 0x4000], [0x0000] * 2, [0x3F80] * 2     # 1, 2, turned by 90 degrees
@@ -48,24 +47,18 @@ def rope(
     ['0xc000', '0x3f80']
     """
     codes = check_codes(x, fmt.width_bits, fmt.name)
-    return add(mul(codes, cos, fmt), mul(_rotate(codes, fmt, style), sin, fmt), fmt)
-
-
-def _rotate(codes: Codes, fmt: Minifloat, style: str) -> Codes:
-    require_style(style)
     length = codes.shape[-1] if codes.ndim else 0
-    if length == 0 or length % 2:
-        raise FormatError(f"rope: need an even number of elements, got shape {codes.shape}")
-    pair_axis = -2 if style == "half" else -1
-    shape = (2, length // 2) if style == "half" else (length // 2, 2)
-    pairs = codes.reshape(*codes.shape[:-1], *shape)
-    turned = np.flip(pairs, axis=pair_axis).copy()
-    first = turned[..., 0, :] if style == "half" else turned[..., 0]
-    first ^= codes.dtype.type(fmt.sign_mask)
-    return turned.reshape(codes.shape)
+    pairs = codes.reshape(*codes.shape[:-1], -1, 2, checked_stride(stride, length))
+    turned = np.flip(pairs, axis=-2).copy()
+    turned[..., 0, :] ^= codes.dtype.type(fmt.sign_mask)
+    return add(mul(codes, cos, fmt), mul(turned.reshape(codes.shape), sin, fmt), fmt)
 
 
-def require_style(style: str) -> None:
-    """FormatError unless `style` is one of STYLES."""
-    if style not in STYLES:
-        raise FormatError(f"unknown rope style {style!r}; known: {', '.join(STYLES)}")
+def checked_stride(stride: int | None, length: int) -> int:
+    """Return the stride, length / 2 for None; FormatError unless pairs fill the length."""
+    step = length // 2 if stride is None else stride
+    if length < 2 or step < 1 or length % (2 * step):
+        raise FormatError(
+            f"rope: {length} elements are no groups of 2 * stride, stride {stride or 'n / 2'}"
+        )
+    return step

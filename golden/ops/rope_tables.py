@@ -18,7 +18,7 @@ import numpy as np
 from ..codec import Codes, encode
 from ..exact import Values, integer_to_odd
 from ..formats import FormatError, Minifloat
-from .rope import require_style
+from .rope import checked_stride
 
 _FLOAT_ERROR = 2.0**-40
 """Far above what float64 loses on a reduced angle below 8: half an ulp of it, and a few of cos."""
@@ -30,7 +30,7 @@ def rope_tables(
     fmt: Minifloat,
     *,
     base: float = 10000.0,
-    style: str = "half",
+    stride: int | None = None,
 ) -> tuple[Codes, Codes]:
     """Return RN(cos(p * base^(-2i/dim))) and the sines, for every position p and pair i.
 
@@ -39,14 +39,15 @@ def rope_tables(
         dim: elements of a head, even.
         fmt: format of the tables.
         base: of the geometric series of frequencies, above 1; taken exactly.
-        style: how pairs lie among the elements, as in `rope`.
+        stride: distance between the elements of a pair, as in `rope`; dim / 2 by default.
 
     Returns:
         cos and sin: codes of `fmt`, shape (len(positions), dim); both elements of pair i have the
         same entry. Rounded once from the true value.
 
     Raises:
-        FormatError: an odd dim, a negative or fractional position, base <= 1, an unknown style.
+        FormatError: an odd dim, a negative or fractional position, base <= 1, or a stride that
+            does not fit.
 
     Source: Su et al., "RoFormer", 2021, equation 15.
 
@@ -55,9 +56,7 @@ def rope_tables(
     >>> [[hex(c) for c in row] for row in (cos[1], sin[1])]
     [['0x3f0a', '0x3f80', '0x3f0a', '0x3f80'], ['0x3f57', '0x3c24', '0x3f57', '0x3c24']]
     """
-    require_style(style)
-    if dim < 2 or dim % 2:
-        raise FormatError(f"rope_tables: dim must be even and positive, got {dim}")
+    step = checked_stride(stride, dim)
     if not base > 1:
         raise FormatError(f"rope_tables: base must be above 1, got {base}")
     places = [int(position) for position in positions]
@@ -66,9 +65,8 @@ def rope_tables(
             raise FormatError(f"rope_tables: need positions in 0..2^32-1, got {given}")
     columns = [_column(places, Fraction(2 * i, dim), base, fmt) for i in range(dim // 2)]
     cos, sin = (np.stack([column[k] for column in columns], axis=-1) for k in (0, 1))
-    if style == "half":
-        return np.concatenate([cos, cos], axis=-1), np.concatenate([sin, sin], axis=-1)
-    return np.repeat(cos, 2, axis=-1), np.repeat(sin, 2, axis=-1)
+    pair = np.arange(dim) // (2 * step) * step + np.arange(dim) % step
+    return cos[:, pair], sin[:, pair]
 
 
 def _column(

@@ -11,6 +11,7 @@ import pytest
 
 from plena_cosim.golden import get_format
 from plena_cosim.golden.ops import get_op
+from plena_cosim.sim.cases import argument_label
 from plena_cosim.sim.sources import RTL_DIR, needed_sources, waivers
 from plena_cosim.sim.toolchain import find_toolchain
 
@@ -44,6 +45,8 @@ CONFIGURATIONS: list[tuple[str, dict[str, Any]]] = [
     ("fp_exp2", {"fmt": E2M1}),
     ("fp_sigmoid", {"fmt": BF16}),
     ("fp_sigmoid", {"fmt": get_format("e4m3", bias=40)}),
+    ("rope", {"fmt": get_format("e4m3"), "groups": 1, "stride": 2}),
+    ("hadamard", {"fmt": get_format("e4m3"), "lanes": 6}),
 ]
 
 YOSYS = """
@@ -57,7 +60,7 @@ for command in sys.stdin.read().splitlines():
 
 def configuration_id(configuration: tuple[str, dict[str, Any]]) -> str:
     name, formats = configuration
-    return "-".join([name, *(fmt.name for fmt in formats.values())])
+    return "-".join([name, *(argument_label(key, given) for key, given in formats.items())])
 
 
 @pytest.mark.parametrize("module", MODULES)

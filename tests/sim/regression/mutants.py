@@ -43,6 +43,8 @@ ROUND, ROUND_UP = "common/plena_round.sv", "common/plena_round_up.sv"
 TO_INT, TO_FP = "fp_to_mx-bf16-mxint8.b8-blocks", "fp_to_mx-bf16-mxfp8_e5m2.b16-blocks"
 FROM_INT = "mx_to_fp-mxint8.b8-bf16-blocks"
 DOT = "mx_dot-mxint8.b8-mxint4.b8-fp32-blocks"
+ROPE = "rope-bf16-groups1-stride4-vectors"
+HADAMARD = "hadamard-bf16-lanes8-vectors"
 SCALE = "mx/plena_mx_scale.sv"
 RECIPROCAL, SQRT, RSQRT = "fp_reciprocal-e4m3-all", "fp_sqrt-e4m3-all", "fp_rsqrt-e4m3-all"
 EXP, SIGMOID = "fp_exp-bf16-all", "fp_sigmoid-e4m3-all"
@@ -408,4 +410,34 @@ MUTANTS = (
         "{(WholeW + 1){s4_zero}}",
         "{(WholeW + 1){s4_zero && !s4_zero}}",
     ),
+    # composites
+    _fault(
+        ROPE,
+        "vector/plena_rope.sv",
+        "second of a pair negated",
+        "{First, (Width - 1)'(0)}",
+        "{!First, (Width - 1)'(0)}",
+    ),
+    _fault(
+        ROPE,
+        "vector/plena_rope.sv",
+        "sine with the wrong lane",
+        ".b_i(sin_i[lane])",
+        ".b_i(sin_i[Partner])",
+    ),
+    _fault(
+        HADAMARD,
+        "vector/plena_hadamard.sv",
+        "gain of the next stage",
+        ".Exp(-int'((Stages + 1) / 2))",
+        ".Exp(-int'(Stages / 2))",
+    ),
+    _fault(
+        HADAMARD,
+        "vector/plena_hadamard.sv",
+        "sum for difference",
+        "Low+Distance] ^ {Upper, (Width - 1)'(0)}",
+        "Low+Distance] ^ {1'b0, (Width - 1)'(Upper)}",
+    ),
+    _fault(HADAMARD, STREAM, *SWAPPED_STALL, stalled=True),
 )
