@@ -232,6 +232,15 @@ def _hadamard_cases() -> list[Case]:
     ]
 
 
+def _activation_cases(name: str) -> list[Case]:
+    return [
+        _case(name, "bf16", lanes=4),
+        _case(name, "e4m3", lanes=2, bench=True),
+        _case(name, "e6m5", lanes=3),
+    ]
+
+
+_ACTIVATIONS = ("silu", "swiglu", "gelu_sigmoid", "gelu_tanh")
 _UNARY = ("fp_reciprocal", "fp_sqrt", "fp_rsqrt", "fp_exp", "fp_exp2", "fp_sigmoid")
 
 _BUILDERS: Mapping[str, Callable[[], list[Case]]] = {
@@ -244,6 +253,7 @@ _BUILDERS: Mapping[str, Callable[[], list[Case]]] = {
     **{name: partial(_unary_cases, name) for name in _UNARY},
     "rope": _rope_cases,
     "hadamard": _hadamard_cases,
+    **{name: partial(_activation_cases, name) for name in _ACTIVATIONS},
 }
 
 

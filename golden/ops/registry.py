@@ -24,11 +24,13 @@ from .cast import cast
 from .convert import fp_to_mx, mx_to_fp
 from .dot import mx_dot
 from .exp import exp, exp2
+from .gelu import gelu_sigmoid, gelu_tanh
 from .hadamard import hadamard
 from .mul import mul
 from .reciprocal import reciprocal
 from .rope import rope
 from .sigmoid import sigmoid
+from .silu import silu, swiglu
 from .sqrt import rsqrt, sqrt
 
 CodeArray = npt.NDArray[Any]
@@ -104,7 +106,7 @@ class Op:
             a row for every beat all the same.
         summary: one line for tables.
         unused: parameters of its formats that the module does not have.
-        max_width_bits: widest scalar format that the module is built for.
+        max_width_bits: widest format `fmt` that the module is built for.
     """
 
     name: str
@@ -160,12 +162,12 @@ class Op:
             given = formats[size]
             if not isinstance(given, int) or isinstance(given, bool) or given < 1:
                 raise FormatError(f"{self.name}: {size} must be a positive integer, got {given!r}")
-        for fmt in (formats[argument] for argument in self.formats):
-            if not isinstance(fmt, Mx) and fmt.width_bits > self.max_width_bits:
-                raise FormatError(
-                    f"{self.name} is built for formats of up to {self.max_width_bits} bits; "
-                    f"{fmt.name} has {fmt.width_bits}"
-                )
+        fmt = formats.get("fmt")
+        if fmt is not None and fmt.width_bits > self.max_width_bits:
+            raise FormatError(
+                f"{self.name} is built for formats of up to {self.max_width_bits} bits; "
+                f"{fmt.name} has {fmt.width_bits}"
+            )
 
     def result_beats(self, inputs: Mapping[str, CodeArray]) -> npt.NDArray[np.intp]:
         """Return the indices of the beats that have a result."""
@@ -216,6 +218,14 @@ _UNARY = {
     "inputs": (Port("a", "fmt"),),
     "outputs": (Port("y", "fmt"),),
     "modes": ("rounding", "overflow"),
+    "max_width_bits": 16,
+}
+
+_ACTIVATION = {
+    "formats": {"fmt": ""},
+    "sizes": {"lanes": "Lanes"},
+    "inputs": (Port("x", "fmt", count=_LANES),),
+    "outputs": (Port("y", "fmt", count=_LANES),),
     "max_width_bits": 16,
 }
 
@@ -344,6 +354,38 @@ OPS: dict[str, Op] = {
             sizes={"lanes": "Lanes"},
             inputs=(Port("x", "fmt", count=_LANES),),
             outputs=(Port("y", "fmt", count=_LANES),),
+        ),
+        Op(
+            name="silu",
+            golden=silu,
+            module="plena_silu",
+            summary="x times its sigmoid, by exponential and reciprocal",
+            **_ACTIVATION,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="swiglu",
+            golden=swiglu,
+            module="plena_swiglu",
+            summary="silu(gate) times up",
+            formats={"fmt": ""},
+            sizes={"lanes": "Lanes"},
+            inputs=(Port("gate", "fmt", count=_LANES), Port("up", "fmt", count=_LANES)),
+            outputs=(Port("y", "fmt", count=_LANES),),
+            max_width_bits=16,
+        ),
+        Op(
+            name="gelu_sigmoid",
+            golden=gelu_sigmoid,
+            module="plena_gelu_sigmoid",
+            summary="x times the sigmoid of 1.702 x",
+            **_ACTIVATION,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="gelu_tanh",
+            golden=gelu_tanh,
+            module="plena_gelu_tanh",
+            summary="GELU by the hyperbolic tangent",
+            **_ACTIVATION,  # type: ignore[arg-type]
         ),
     )
 }

@@ -26,6 +26,7 @@ FORMATS_OF: dict[str, dict[str, Any]] = {
     **{f"fp_{name}": {"fmt": BF16} for name in UNARY},
     "rope": {"fmt": BF16, "groups": 2, "stride": 3},
     "hadamard": {"fmt": BF16, "lanes": 12},
+    **{name: {"fmt": BF16, "lanes": 3} for name in ("silu", "swiglu", "gelu_sigmoid", "gelu_tanh")},
 }
 GOLDEN_TAKES = {"rope": ("stride",)}
 """The sizes that golden has an argument for; it sees the others in its arrays."""
