@@ -252,6 +252,33 @@ def _reduce_cases(name: str) -> list[Case]:
     ]
 
 
+def _rope_cases() -> list[Case]:
+    return [
+        _case("rope", "bf16", groups=1, stride=4, bench=True),
+        _case("rope", "bf16", groups=2, stride=1),
+        _case("rope", "e4m3", groups=2, stride=2),
+        _case("rope", "e6m5", groups=1, stride=1),
+    ]
+
+
+def _hadamard_cases() -> list[Case]:
+    return [
+        _case("hadamard", "bf16", lanes=8, bench=True),
+        _case("hadamard", "bf16", lanes=12),
+        _case("hadamard", "e4m3", lanes=16),
+        _case("hadamard", "e6m5", lanes=3),
+    ]
+
+
+def _activation_cases(name: str) -> list[Case]:
+    return [
+        _case(name, "bf16", lanes=4),
+        _case(name, "e4m3", lanes=2, bench=True),
+        _case(name, "e6m5", lanes=3),
+    ]
+
+
+_ACTIVATIONS = ("silu", "swiglu", "gelu_sigmoid", "gelu_tanh")
 _UNARY = ("fp_reciprocal", "fp_sqrt", "fp_rsqrt", "fp_exp", "fp_exp2", "fp_sigmoid")
 
 _BUILDERS: Mapping[str, Callable[[], list[Case]]] = {
@@ -266,6 +293,9 @@ _BUILDERS: Mapping[str, Callable[[], list[Case]]] = {
     "mx_dot": _dot_cases,
     **{name: partial(_unary_cases, name) for name in _UNARY},
     "mx_pe": _pe_cases,
+    "rope": _rope_cases,
+    "hadamard": _hadamard_cases,
+    **{name: partial(_activation_cases, name) for name in _ACTIVATIONS},
 }
 
 

@@ -1,20 +1,30 @@
 """Operations on codes: one file an op; `registry` lists those that exist in gates as well."""
 
 from .add import add, sub
+from .attention import attention
 from .cast import cast
 from .compare import Comparison, compare
 from .convert import fp_to_mx, mx_to_fp
 from .dot import dot, mx_dot
 from .exp import exp, exp2
+from .gelu import gelu_sigmoid, gelu_tanh
+from .hadamard import hadamard
+from .layer_norm import layer_norm
 from .matmul import matmul
 from .max import max, min
 from .mul import mul
 from .mx_pe import mx_pe
+from .online_softmax import online_softmax, online_softmax_rows
 from .reciprocal import reciprocal
 from .reduce import reduce_max, reduce_rows, reduce_sum
 from .registry import OPS, Op, Port, get_op
+from .rms_norm import rms_norm
+from .rope import rope
+from .rope_tables import rope_tables
 from .sigmoid import sigmoid
 from .sign import abs, neg
+from .silu import silu, swiglu
+from .softmax import softmax
 from .sqrt import rsqrt, sqrt
 
 __all__ = [
@@ -24,13 +34,18 @@ __all__ = [
     "Port",
     "abs",
     "add",
+    "attention",
     "cast",
     "compare",
     "dot",
     "exp",
     "exp2",
     "fp_to_mx",
+    "gelu_sigmoid",
+    "gelu_tanh",
     "get_op",
+    "hadamard",
+    "layer_norm",
     "matmul",
     "max",
     "min",
@@ -39,12 +54,20 @@ __all__ = [
     "mx_pe",
     "mx_to_fp",
     "neg",
+    "online_softmax",
+    "online_softmax_rows",
     "reciprocal",
     "reduce_max",
     "reduce_rows",
     "reduce_sum",
+    "rms_norm",
+    "rope",
+    "rope_tables",
     "rsqrt",
     "sigmoid",
+    "silu",
+    "softmax",
     "sqrt",
     "sub",
+    "swiglu",
 ]

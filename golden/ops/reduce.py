@@ -91,7 +91,8 @@ def reduce_rows(
     src: Minifloat,
     dst: Minifloat,
     *,
-    lanes: int,
+    mask: npt.ArrayLike = 1,
+    lanes: int | None = None,
 ) -> Codes:
     """Return the reduction of rows of any length on hardware with `lanes` lanes.
 
@@ -102,7 +103,8 @@ def reduce_rows(
         reduction: reduce_sum or reduce_max.
         x: codes of `src`, shape (…, n), n >= 1.
         seed, src, dst: as in `reduce_sum`.
-        lanes: VLEN, >= 1.
+        mask: nonzero where an element takes part; broadcastable to the shape of `x`.
+        lanes: VLEN, >= 1; the length of a row by default.
 
     Returns:
         Codes of `dst`, shape (…).
@@ -117,17 +119,20 @@ def reduce_rows(
     >>> hex(ops.reduce_rows(ops.reduce_sum, row, 0, bf16, fp32, lanes=2))
     '0x40c00000'
     """
-    if lanes < 1:
-        raise FormatError(f"reduce_rows: lanes must be at least 1, got {lanes}")
     codes = check_codes(x, src.width_bits, f"reduce_rows x ({src.name})")
     if codes.ndim == 0 or codes.shape[-1] == 0:
         raise FormatError(f"reduce_rows: need rows of at least one lane, got shape {codes.shape}")
+    length = codes.shape[-1]
+    size = length if lanes is None else lanes
+    if size < 1:
+        raise FormatError(f"reduce_rows: lanes must be at least 1, got {size}")
+    empty = [(0, 0)] * (codes.ndim - 1) + [(0, -length % size)]
+    vectors = np.pad(codes, empty)
+    selected = np.pad(np.broadcast_to(np.asarray(mask) != 0, codes.shape), empty)
     total = check_codes(seed, dst.width_bits, f"reduce_rows seed ({dst.name})")
-    vector = np.zeros((*codes.shape[:-1], lanes), dtype=codes.dtype)
-    for start in range(0, codes.shape[-1], lanes):
-        piece = codes[..., start : start + lanes]
-        vector[..., : piece.shape[-1]] = piece
-        total = reduction(vector, np.arange(lanes) < piece.shape[-1], total, src, dst)
+    for start in range(0, length, size):
+        piece = slice(start, start + size)
+        total = reduction(vectors[..., piece], selected[..., piece], total, src, dst)
     return total
 
 

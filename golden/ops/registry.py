@@ -25,13 +25,17 @@ from .compare import compare
 from .convert import fp_to_mx, mx_to_fp
 from .dot import mx_dot
 from .exp import exp, exp2
+from .gelu import gelu_sigmoid, gelu_tanh
+from .hadamard import hadamard
 from .max import max, min
 from .mul import mul
 from .mx_pe import mx_pe
 from .reciprocal import reciprocal
 from .reduce import reduce_max, reduce_sum
+from .rope import rope
 from .sigmoid import sigmoid
 from .sign import abs, neg
+from .silu import silu, swiglu
 from .sqrt import rsqrt, sqrt
 
 CodeArray = npt.NDArray[Any]
@@ -84,13 +88,18 @@ def product_of(*sizes: str) -> Callable[[Arguments], int]:
     return lambda arguments: prod(arguments[size] for size in sizes)
 
 
+def _rope_lanes(arguments: Arguments) -> int:
+    return 2 * int(arguments["groups"]) * int(arguments["stride"])
+
+
 @dataclass(frozen=True, kw_only=True)
 class Op:
     """One operation in both worlds.
 
     Attributes:
         name: the op and its block, e.g. `fp_mul`.
-        golden: function (*input arrays, **formats, **modes) -> array or tuple of arrays.
+        golden: function (*input arrays, **formats, **modes) -> array or tuple of arrays. It gets
+            those sizes that it has arguments for; the others it sees in the arrays.
         module: SystemVerilog module.
         formats: format arguments, each with the prefix of its SystemVerilog parameters.
         sizes: integer arguments (lanes, rows …), each with its SystemVerilog parameter.
@@ -102,7 +111,7 @@ class Op:
             a row for every beat all the same.
         summary: one line for tables.
         unused: parameters of its formats that the module does not have.
-        max_width_bits: widest scalar format that the module is built for.
+        max_width_bits: widest format `fmt` that the module is built for.
     """
 
     name: str
@@ -158,12 +167,12 @@ class Op:
             given = formats[size]
             if not isinstance(given, int) or isinstance(given, bool) or given < 1:
                 raise FormatError(f"{self.name}: {size} must be a positive integer, got {given!r}")
-        for fmt in (formats[argument] for argument in self.formats):
-            if not isinstance(fmt, Mx) and fmt.width_bits > self.max_width_bits:
-                raise FormatError(
-                    f"{self.name} is built for formats of up to {self.max_width_bits} bits; "
-                    f"{fmt.name} has {fmt.width_bits}"
-                )
+        fmt = formats.get("fmt")
+        if fmt is not None and fmt.width_bits > self.max_width_bits:
+            raise FormatError(
+                f"{self.name} is built for formats of up to {self.max_width_bits} bits; "
+                f"{fmt.name} has {fmt.width_bits}"
+            )
 
     def result_beats(self, inputs: Mapping[str, CodeArray]) -> npt.NDArray[np.intp]:
         """Return the indices of the beats that have a result."""
@@ -197,6 +206,9 @@ class Op:
 
 
 _DOT_UNUSED = tuple(f"{s}{key}" for s in "AB" for key in ("ScaleRule", "Symmetric", "Rounding"))
+
+_LANES = product_of("lanes")
+
 
 _BINARY = {
     "formats": {"fmt": ""},
@@ -233,6 +245,14 @@ _UNARY = {
     "inputs": (Port("a", "fmt"),),
     "outputs": (Port("y", "fmt"),),
     "modes": ("rounding", "overflow"),
+    "max_width_bits": 16,
+}
+
+_ACTIVATION = {
+    "formats": {"fmt": ""},
+    "sizes": {"lanes": "Lanes"},
+    "inputs": (Port("x", "fmt", count=_LANES),),
+    "outputs": (Port("y", "fmt", count=_LANES),),
     "max_width_bits": 16,
 }
 
@@ -416,6 +436,58 @@ OPS: dict[str, Op] = {
             outputs=(Port("acc", "acc"),),
             stateful=True,
             unused=_DOT_UNUSED,
+        ),
+        Op(
+            name="rope",
+            golden=rope,
+            module="plena_rope",
+            summary="rotary position embedding",
+            formats={"fmt": ""},
+            sizes={"groups": "Groups", "stride": "Stride"},
+            inputs=tuple(Port(name, "fmt", count=_rope_lanes) for name in ("x", "cos", "sin")),
+            outputs=(Port("y", "fmt", count=_rope_lanes),),
+        ),
+        Op(
+            name="hadamard",
+            golden=hadamard,
+            module="plena_hadamard",
+            summary="orthonormal Hadamard transform of blocks of a power of two",
+            formats={"fmt": ""},
+            sizes={"lanes": "Lanes"},
+            inputs=(Port("x", "fmt", count=_LANES),),
+            outputs=(Port("y", "fmt", count=_LANES),),
+        ),
+        Op(
+            name="silu",
+            golden=silu,
+            module="plena_silu",
+            summary="x times its sigmoid, by exponential and reciprocal",
+            **_ACTIVATION,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="swiglu",
+            golden=swiglu,
+            module="plena_swiglu",
+            summary="silu(gate) times up",
+            formats={"fmt": ""},
+            sizes={"lanes": "Lanes"},
+            inputs=(Port("gate", "fmt", count=_LANES), Port("up", "fmt", count=_LANES)),
+            outputs=(Port("y", "fmt", count=_LANES),),
+            max_width_bits=16,
+        ),
+        Op(
+            name="gelu_sigmoid",
+            golden=gelu_sigmoid,
+            module="plena_gelu_sigmoid",
+            summary="x times the sigmoid of 1.702 x",
+            **_ACTIVATION,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="gelu_tanh",
+            golden=gelu_tanh,
+            module="plena_gelu_tanh",
+            summary="GELU by the hyperbolic tangent",
+            **_ACTIVATION,  # type: ignore[arg-type]
         ),
     )
 }

@@ -29,6 +29,24 @@ package plena_pkg;
     RuleMase  = 4
   } scale_rule_e;
 
+  // A function of one code, as a unit of fp/.
+  typedef enum int unsigned {
+    FunctionExp        = 0,
+    FunctionReciprocal = 1,
+    FunctionSqrt       = 2,
+    FunctionSigmoid    = 3
+  } function_e;
+
+  // Stages of each of these units: what has to wait beside one waits as long.
+  function automatic int unsigned function_latency(int unsigned kind);
+    case (kind)
+      FunctionExp:        return 3;
+      FunctionReciprocal: return 3;
+      FunctionSqrt:       return 2;
+      default:            return 5;
+    endcase
+  endfunction
+
   // Whether widths and specials make a minifloat; the limits of golden.Minifloat.
   function automatic bit is_minifloat(int unsigned exp_w, int unsigned man_w, int bias,
                                       int unsigned specials);

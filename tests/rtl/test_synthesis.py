@@ -52,6 +52,12 @@ CONFIGURATIONS: list[tuple[str, dict[str, Any]]] = [
     ("fp_exp2", {"fmt": E2M1}),
     ("fp_sigmoid", {"fmt": BF16}),
     ("fp_sigmoid", {"fmt": get_format("e4m3", bias=40)}),
+    ("rope", {"fmt": get_format("e4m3"), "groups": 1, "stride": 2}),
+    ("hadamard", {"fmt": get_format("e4m3"), "lanes": 6}),
+    ("silu", {"fmt": get_format("e5m2"), "lanes": 1}),
+    ("swiglu", {"fmt": get_format("e4m3"), "lanes": 2}),
+    ("gelu_sigmoid", {"fmt": get_format("e3m2"), "lanes": 2}),
+    ("gelu_tanh", {"fmt": get_format("e4m3"), "lanes": 1}),
 ]
 # Whatever has no line of its own.
 CONFIGURATIONS += [

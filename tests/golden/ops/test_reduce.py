@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import math
 from typing import Any
 
 import numpy as np
@@ -13,10 +12,9 @@ import pytest
 from plena_cosim.golden import FormatError, Minifloat, get_format
 from plena_cosim.golden.ops import reduce_max, reduce_rows, reduce_sum
 
-from .. import oracle
 from ..compare import assert_codes
-from ..oracle import Float, Real, is_negative, scalar
 from ..samples import corner_codes, random_codes
+from .step_oracle import larger, reduced, rounded_sum
 
 BF16, FP32 = get_format("bf16"), get_format("fp32")
 NAMES = (
@@ -25,48 +23,6 @@ NAMES = (
 )  # fmt: skip
 PAIRS = tuple((get_format(v), get_format(r)) for v, r in NAMES)
 PAIR_IDS = [f"{v.name}-{r.name}" for v, r in PAIRS]
-
-
-def rounded_sum(a: int, b: int, fmt: Minifloat) -> int:
-    to = scalar(fmt)
-    return to.encode(oracle.add(to.value(a), to.value(b)))
-
-
-def larger(a: int, b: int, fmt: Minifloat) -> int:
-    to = scalar(fmt)
-    x, y = to.value(a), to.value(b)
-    if math.isnan(x) or math.isnan(y):
-        both = math.isnan(x) and math.isnan(y)
-        return to.encode(math.nan) if both else b if math.isnan(x) else a
-
-    def key(value: Real) -> tuple[Real, bool]:
-        return value, value == 0 and not is_negative(value)
-
-    return a if key(x) >= key(y) else b
-
-
-def tree(lanes: list[int], combine: Any, fmt: Minifloat) -> int:
-    """Split at the largest power of two below the length: the same tree, from the root."""
-    if len(lanes) == 1:
-        return lanes[0]
-    half = 1 << ((len(lanes) - 1).bit_length() - 1)
-    left, right = tree(lanes[:half], combine, fmt), tree(lanes[half:], combine, fmt)
-    return int(combine(left, right, fmt))
-
-
-def reduced(
-    x: list[int], mask: list[int], seed: int, src: Minifloat, dst: Minifloat, combine: Any
-) -> int:
-    """One vector, by recursion; masked lanes are left to their identity."""
-    to = scalar(dst)
-    assert isinstance(to, Float)
-    lowest = to.encode(-math.inf if to.inf is None else -to.max_value)
-    none: Real = -0.0 if combine is rounded_sum else math.nan
-    identity = lowest if to.nan is None and none != 0 else to.encode(none)
-    lanes = [
-        to.encode(scalar(src).value(c)) if m else identity for c, m in zip(x, mask, strict=True)
-    ]
-    return int(combine(seed, tree(lanes, combine, dst), dst))
 
 
 REDUCTIONS = [(reduce_sum, rounded_sum), (reduce_max, larger)]

@@ -44,6 +44,9 @@ TO_INT, TO_FP = "fp_to_mx-bf16-mxint8.b8-blocks", "fp_to_mx-bf16-mxfp8_e5m2.b16-
 FROM_INT = "mx_to_fp-mxint8.b8-bf16-blocks"
 DOT = "mx_dot-mxint8.b8-mxint4.b8-fp32-blocks"
 PE = "mx_pe-mxint8.b8-mxint4.b8-fp32-blocks"
+ROPE = "rope-bf16-groups1-stride4-vectors"
+HADAMARD = "hadamard-bf16-lanes8-vectors"
+SILU = "silu-e4m3-lanes2-vectors"
 SCALE = "mx/plena_mx_scale.sv"
 RECIPROCAL, SQRT, RSQRT = "fp_reciprocal-e4m3-all", "fp_sqrt-e4m3-all", "fp_rsqrt-e4m3-all"
 EXP, SIGMOID = "fp_exp-bf16-all", "fp_sigmoid-e4m3-all"
@@ -558,5 +561,77 @@ MUTANTS = (
         "enable      = !out_valid_o || out_ready_i",
         "enable      = !out_valid_o || out_ready_i || in_valid_i",
         stalled=True,
+    ),
+    # composites
+    _fault(
+        ROPE,
+        "vector/plena_rope.sv",
+        "second of a pair negated",
+        "{First, (Width - 1)'(0)}",
+        "{!First, (Width - 1)'(0)}",
+    ),
+    _fault(
+        ROPE,
+        "vector/plena_rope.sv",
+        "sine with the wrong lane",
+        ".b_i(sin_i[lane])",
+        ".b_i(sin_i[Partner])",
+    ),
+    _fault(
+        HADAMARD,
+        "vector/plena_hadamard.sv",
+        "gain of the next stage",
+        ".Exp(-int'((Stages + 1) / 2))",
+        ".Exp(-int'(Stages / 2))",
+    ),
+    _fault(
+        HADAMARD,
+        "vector/plena_hadamard.sv",
+        "sum for difference",
+        "Low+Distance] ^ {Upper, (Width - 1)'(0)}",
+        "Low+Distance] ^ {1'b0, (Width - 1)'(Upper)}",
+    ),
+    _fault(HADAMARD, STREAM, *SWAPPED_STALL, stalled=True),
+    _fault(
+        SILU,
+        "vector/plena_silu.sv",
+        "argument not negated",
+        "x_i[lane] ^ {1'b1,",
+        "x_i[lane] ^ {1'b0,",
+    ),
+    _fault(
+        SILU,
+        "vector/plena_function_lanes.sv",
+        "side data a cycle early",
+        ".Depth(function_latency(Function))",
+        ".Depth(function_latency(Function) - 1)",
+    ),
+    _fault(
+        "swiglu-e4m3-lanes2-vectors",
+        "vector/plena_swiglu.sv",
+        "up of another lane",
+        ".b_i(s1_up[lane])",
+        ".b_i(s1_up[0])",
+    ),
+    _fault(
+        "gelu_sigmoid-bf16-lanes4-vectors",
+        "vector/plena_gelu_sigmoid.sv",
+        "1.7 for 1.702",
+        "64'hD9DB_22D0_E560_4189",
+        "64'hD899_9999_9999_9999",
+    ),
+    _fault(
+        "gelu_tanh-e4m3-lanes2-vectors",
+        "vector/plena_gelu_tanh.sv",
+        "square for cube",
+        ".a_i(s1_square[lane]), .b_i(s1_x[lane])",
+        ".a_i(s1_x[lane]), .b_i(s1_x[lane])",
+    ),
+    _fault(
+        "gelu_tanh-e4m3-lanes2-vectors",
+        "fp/plena_fp_constant.sv",
+        "constant half as large",
+        ".ExpOffset(Exp)",
+        ".ExpOffset(Exp - 1)",
     ),
 )

@@ -90,9 +90,8 @@ def draw(name: str, index: int, seed: int) -> Case:
         if argument in blocks:
             formats[argument] = block(rng, block_size)
         else:
-            formats[argument] = (
-                scalar(rng) if may_be_fixed else minifloat(rng, width_bits=op.max_width_bits)
-            )
+            limit = op.max_width_bits if argument == "fmt" else 32
+            formats[argument] = scalar(rng) if may_be_fixed else minifloat(rng, width_bits=limit)
     formats |= {size: rng.choice([1, 2, 3, 4, 5, 8]) for size in op.sizes}
     drawn = {
         "rounding": rng.choice(MODES),

@@ -1,0 +1,54 @@
+"""silu and swiglu: x times its sigmoid, spelled out in exp and reciprocal."""
+
+from __future__ import annotations
+
+import numpy.typing as npt
+
+from ..codec import Codes, check_codes, encode
+from ..formats import Minifloat
+from .add import add
+from .exp import exp
+from .mul import mul
+from .reciprocal import reciprocal
+
+
+def silu(x: npt.ArrayLike, fmt: Minifloat) -> Codes:
+    """Return mul(x, reciprocal(add(1, exp(-x)))), each step rounded once to `fmt`.
+
+    Args:
+        x: codes of `fmt`, any shape.
+        fmt: format of elements and results.
+
+    Returns:
+        Codes of `fmt`. +Inf gives +Inf, -Inf gives -Inf * 0 = NaN, NaN gives NaN. Zero keeps its
+        sign. Where exp(-x) saturates, its reciprocal is a tiny number, not zero.
+
+    Source: Elfwing, Uchibe and Doya, "Sigmoid-weighted linear units", 2018; the sequence is
+    docs/numerics.md's.
+
+    >>> from plena_cosim import golden
+    >>> [hex(c) for c in golden.ops.silu([0x3F80, 0xBF80], golden.get_format("bf16"))]   # 1, -1
+    ['0x3f3b', '0xbe8a']
+    """
+    codes = check_codes(x, fmt.width_bits, fmt.name)
+    negated = codes ^ codes.dtype.type(fmt.sign_mask)
+    return mul(codes, reciprocal(add(encode(1.0, fmt), exp(negated, fmt), fmt), fmt), fmt)
+
+
+def swiglu(gate: npt.ArrayLike, up: npt.ArrayLike, fmt: Minifloat) -> Codes:
+    """Return mul(silu(gate), up).
+
+    Args:
+        gate, up: codes of `fmt`, broadcastable.
+        fmt: format of elements and results.
+
+    Returns:
+        Codes of `fmt`.
+
+    Source: Shazeer, "GLU variants improve transformer", 2020, equation 5.
+
+    >>> from plena_cosim import golden
+    >>> [hex(c) for c in golden.ops.swiglu([0x3F80], [0x4000], golden.get_format("bf16"))]
+    ['0x3fbb']
+    """
+    return mul(silu(gate, fmt), up, fmt)

@@ -1,0 +1,89 @@
+// GELU of each lane by the sigmoid: y = RN(x * RN(sigmoid(RN(x * RN(1.702))))).
+//
+// Golden twin: golden.ops.gelu_sigmoid.
+// Method:     product | sigmoid unit | product. Lane 0 is in the least significant bits.
+// Latency:    7 cycles; one vector a cycle.
+// Specials:   -Inf gives -Inf * 0 = NaN; overflow saturates, see plena_round.
+// Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
+// Reset:      asynchronous, active low: nothing in flight.
+module plena_gelu_sigmoid
+  import plena_pkg::*;
+#(
+  parameter  int unsigned ExpW     = 8,
+  parameter  int unsigned ManW     = 7,
+  parameter  int          Bias     = 127,
+  parameter  int unsigned Specials = SpecialsIeee,
+  parameter  int unsigned Lanes    = 4,
+  localparam int unsigned Width    = 1 + ExpW + ManW
+) (
+  input  logic                        clk_i,
+  input  logic                        rst_ni,
+  input  logic                        in_valid_i,
+  output logic                        in_ready_o,
+  input  logic [Lanes-1:0][Width-1:0] x_i,
+  output logic                        out_valid_o,
+  input  logic                        out_ready_i,
+  output logic [Lanes-1:0][Width-1:0] y_o
+);
+  localparam int unsigned Latency = 1 + function_latency(FunctionSigmoid) + 1;
+
+  if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal_format
+    $fatal(1, "plena_gelu_sigmoid: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
+           " Bias=%0d Specials=%0d", Bias, Specials);
+  end
+  if (Lanes == 0) begin : gen_illegal_lanes
+    $fatal(1, "plena_gelu_sigmoid: Lanes=%0d must be at least 1", Lanes);
+  end
+
+  logic [Lanes-1:0][Width-1:0] scaled, s1_x, s1_scaled, s2_x, factor, y;
+  logic            [Width-1:0] slope;
+  logic                        s1_valid, s1_ready, s2_valid, s2_ready;
+
+  plena_fp_constant #(
+    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
+    .Sig(64'hD9DB_22D0_E560_4189), .Exp(0)              // 1.702
+  ) u_slope (
+    .code_o(slope)
+  );
+
+  for (genvar lane = 0; lane < Lanes; lane++) begin : gen_scale
+    plena_fp_mul_core #(
+      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+    ) u_mul (
+      .a_i(x_i[lane]), .b_i(slope), .y_o(scaled[lane])
+    );
+  end
+
+  plena_stream_reg #(
+    .Width(2 * Lanes * Width)
+  ) u_scaled (
+    .clk_i, .rst_ni,
+    .in_valid_i, .in_ready_o, .in_data_i({x_i, scaled}),
+    .out_valid_o(s1_valid), .out_ready_i(s1_ready), .out_data_o({s1_x, s1_scaled})
+  );
+
+  plena_function_lanes #(
+    .Function(FunctionSigmoid), .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
+    .Lanes(Lanes), .SideW(Lanes * Width)
+  ) u_sigmoid (
+    .clk_i, .rst_ni,
+    .in_valid_i(s1_valid), .in_ready_o(s1_ready), .a_i(s1_scaled), .side_i(s1_x),
+    .out_valid_o(s2_valid), .out_ready_i(s2_ready), .y_o(factor), .side_o(s2_x)
+  );
+
+  for (genvar lane = 0; lane < Lanes; lane++) begin : gen_mul
+    plena_fp_mul_core #(
+      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+    ) u_mul (
+      .a_i(s2_x[lane]), .b_i(factor[lane]), .y_o(y[lane])
+    );
+  end
+
+  plena_stream_reg #(
+    .Width(Lanes * Width)
+  ) u_out (
+    .clk_i, .rst_ni,
+    .in_valid_i(s2_valid), .in_ready_o(s2_ready), .in_data_i(y),
+    .out_valid_o, .out_ready_i, .out_data_o(y_o)
+  );
+endmodule

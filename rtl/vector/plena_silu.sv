@@ -1,0 +1,102 @@
+// SiLU of each lane: y = RN(x * RN(1 / RN(1 + RN(e^-x)))).
+//
+// Golden twin: golden.ops.silu.
+// Method:     exponential | 1 + it | reciprocal | times x. Lane 0 is in the least significant bits.
+// Latency:    8 cycles; one vector a cycle.
+// Specials:   -Inf gives -Inf * 0 = NaN; overflow saturates, see plena_round.
+// Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
+// Reset:      asynchronous, active low: nothing in flight.
+module plena_silu
+  import plena_pkg::*;
+#(
+  parameter  int unsigned ExpW     = 8,
+  parameter  int unsigned ManW     = 7,
+  parameter  int          Bias     = 127,
+  parameter  int unsigned Specials = SpecialsIeee,
+  parameter  int unsigned Lanes    = 4,
+  localparam int unsigned Width    = 1 + ExpW + ManW
+) (
+  input  logic                        clk_i,
+  input  logic                        rst_ni,
+  input  logic                        in_valid_i,
+  output logic                        in_ready_o,
+  input  logic [Lanes-1:0][Width-1:0] x_i,
+  output logic                        out_valid_o,
+  input  logic                        out_ready_i,
+  output logic [Lanes-1:0][Width-1:0] y_o
+);
+  localparam int unsigned Latency =
+      function_latency(FunctionExp) + 1 + function_latency(FunctionReciprocal) + 1;
+
+  if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal_format
+    $fatal(1, "plena_silu: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
+           " Bias=%0d Specials=%0d", Bias, Specials);
+  end
+  if (Lanes == 0) begin : gen_illegal_lanes
+    $fatal(1, "plena_silu: Lanes=%0d must be at least 1", Lanes);
+  end
+
+  logic [Lanes-1:0][Width-1:0] negated, s1_x, s1_exp, sum, s2_x, s2_sum, s3_x, factor, y;
+  logic            [Width-1:0] one;
+  logic                        s1_valid, s1_ready, s2_valid, s2_ready, s3_valid, s3_ready;
+
+  plena_fp_constant #(
+    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+  ) u_one (
+    .code_o(one)
+  );
+
+  for (genvar lane = 0; lane < Lanes; lane++) begin : gen_negate
+    assign negated[lane] = x_i[lane] ^ {1'b1, (Width - 1)'(0)};
+  end
+
+  plena_function_lanes #(
+    .Function(FunctionExp), .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
+    .Lanes(Lanes), .SideW(Lanes * Width)
+  ) u_exp (
+    .clk_i, .rst_ni,
+    .in_valid_i, .in_ready_o, .a_i(negated), .side_i(x_i),
+    .out_valid_o(s1_valid), .out_ready_i(s1_ready), .y_o(s1_exp), .side_o(s1_x)
+  );
+
+  for (genvar lane = 0; lane < Lanes; lane++) begin : gen_add
+    plena_fp_add_core #(
+      .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+    ) u_add (
+      .a_i(one), .b_i(s1_exp[lane]), .y_o(sum[lane])
+    );
+  end
+
+  plena_stream_reg #(
+    .Width(2 * Lanes * Width)
+  ) u_sum (
+    .clk_i, .rst_ni,
+    .in_valid_i(s1_valid), .in_ready_o(s1_ready), .in_data_i({s1_x, sum}),
+    .out_valid_o(s2_valid), .out_ready_i(s2_ready), .out_data_o({s2_x, s2_sum})
+  );
+
+  plena_function_lanes #(
+    .Function(FunctionReciprocal), .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
+    .Lanes(Lanes), .SideW(Lanes * Width)
+  ) u_reciprocal (
+    .clk_i, .rst_ni,
+    .in_valid_i(s2_valid), .in_ready_o(s2_ready), .a_i(s2_sum), .side_i(s2_x),
+    .out_valid_o(s3_valid), .out_ready_i(s3_ready), .y_o(factor), .side_o(s3_x)
+  );
+
+  for (genvar lane = 0; lane < Lanes; lane++) begin : gen_mul
+    plena_fp_mul_core #(
+      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+    ) u_mul (
+      .a_i(s3_x[lane]), .b_i(factor[lane]), .y_o(y[lane])
+    );
+  end
+
+  plena_stream_reg #(
+    .Width(Lanes * Width)
+  ) u_out (
+    .clk_i, .rst_ni,
+    .in_valid_i(s3_valid), .in_ready_o(s3_ready), .in_data_i(y),
+    .out_valid_o, .out_ready_i, .out_data_o(y_o)
+  );
+endmodule

@@ -1,0 +1,80 @@
+// SwiGLU of each lane: y = RN(silu(gate) * up).
+//
+// Golden twin: golden.ops.swiglu.
+// Method:     plena_silu, up waiting beside it | their product. Lane 0 is in the least significant
+//             bits.
+// Latency:    9 cycles; one vector a cycle.
+// Specials:   those of plena_silu and plena_fp_mul_core; overflow saturates.
+// Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
+// Reset:      asynchronous, active low: nothing in flight.
+module plena_swiglu
+  import plena_pkg::*;
+#(
+  parameter  int unsigned ExpW     = 8,
+  parameter  int unsigned ManW     = 7,
+  parameter  int          Bias     = 127,
+  parameter  int unsigned Specials = SpecialsIeee,
+  parameter  int unsigned Lanes    = 4,
+  localparam int unsigned Width    = 1 + ExpW + ManW
+) (
+  input  logic                        clk_i,
+  input  logic                        rst_ni,
+  input  logic                        in_valid_i,
+  output logic                        in_ready_o,
+  input  logic [Lanes-1:0][Width-1:0] gate_i,
+  input  logic [Lanes-1:0][Width-1:0] up_i,
+  output logic                        out_valid_o,
+  input  logic                        out_ready_i,
+  output logic [Lanes-1:0][Width-1:0] y_o
+);
+  localparam int unsigned SiluLatency =
+      function_latency(FunctionExp) + 1 + function_latency(FunctionReciprocal) + 1;
+  localparam int unsigned Latency     = SiluLatency + 1;
+
+  if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal_format
+    $fatal(1, "plena_swiglu: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
+           " Bias=%0d Specials=%0d", Bias, Specials);
+  end
+  if (Lanes == 0) begin : gen_illegal_lanes
+    $fatal(1, "plena_swiglu: Lanes=%0d must be at least 1", Lanes);
+  end
+
+  logic [Lanes-1:0][Width-1:0] silu, s1_up, y;
+  logic                  [1:0] valid, ready;  // of both paths, which move in step
+  logic                        s1_ready;
+
+  assign in_ready_o = &ready;
+
+  plena_silu #(
+    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
+    .Lanes(Lanes)
+  ) u_silu (
+    .clk_i, .rst_ni,
+    .in_valid_i, .in_ready_o(ready[0]), .x_i(gate_i),
+    .out_valid_o(valid[0]), .out_ready_i(s1_ready), .y_o(silu)
+  );
+
+  plena_delay #(
+    .Width(Lanes * Width), .Depth(SiluLatency)
+  ) u_up (
+    .clk_i, .rst_ni,
+    .in_valid_i, .in_ready_o(ready[1]), .in_data_i(up_i),
+    .out_valid_o(valid[1]), .out_ready_i(s1_ready), .out_data_o(s1_up)
+  );
+
+  for (genvar lane = 0; lane < Lanes; lane++) begin : gen_mul
+    plena_fp_mul_core #(
+      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+    ) u_mul (
+      .a_i(silu[lane]), .b_i(s1_up[lane]), .y_o(y[lane])
+    );
+  end
+
+  plena_stream_reg #(
+    .Width(Lanes * Width)
+  ) u_out (
+    .clk_i, .rst_ni,
+    .in_valid_i(&valid), .in_ready_o(s1_ready), .in_data_i(y),
+    .out_valid_o, .out_ready_i, .out_data_o(y_o)
+  );
+endmodule
