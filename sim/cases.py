@@ -54,7 +54,8 @@ class Case:
     @property
     def fmt_text(self) -> str:
         """Formats and modes for tables."""
-        formats = " → " if self.op.name.startswith(("fp_cast", "fp_to", "mx_to")) else " × "
+        converts = self.op.name.startswith(("fp_cast", "fp_to", "mx_to", "mx_requantize", "hbm"))
+        formats = " → " if converts else " × "
         return " ".join([formats.join(self.labels), *self.modes.values()])
 
 
@@ -198,6 +199,40 @@ def _from_mx_cases() -> list[Case]:
     ]
 
 
+def _requantize_cases() -> list[Case]:
+    pairs = (
+        *(("mxint8", "mxint4"), ("mxint8", "mxfp4_e2m1"), ("mxfp8_e4m3", "mxfp4_e2m1")),
+        *(("mxfp8_e5m2", "mxint8"), ("mxfp4_e2m1", "mxint8"), ("mxint4", "mxfp6_e3m2")),
+    )
+    return [
+        *(_case("mx_requantize", *pair) for pair in pairs),
+        _case("mx_requantize", "mxint8,block_size=8", "mxint4,block_size=8", bench=True),
+        _case("mx_requantize", "mxfp8_e4m3,block_size=4", "mxint4,block_size=4,scale_rule=rceil"),
+        _case("mx_requantize", "mxint8,block_size=4", "mxint6,block_size=4,scale_bits=5"),
+        _case(
+            "mx_requantize", "mxfp8_e5m2,block_size=3", "mxfp6_e2m3,block_size=3,scale_rule=even"
+        ),
+    ]
+
+
+def _store_cases() -> list[Case]:
+    return [
+        _case("hbm_store", "bf16", "mxint4,block_size=8", bench=True),
+        _case("hbm_store", "bf16", "mxfp4_e2m1"),
+        _case("hbm_store", "fp32", "mxfp6_e3m2,block_size=5"),
+        _case("hbm_store", "fp16", "mxint6,block_size=3,scale_bits=5"),
+    ]
+
+
+def _load_cases() -> list[Case]:
+    return [
+        _case("hbm_load", "mxint4,block_size=8", "bf16", bench=True),
+        _case("hbm_load", "mxfp4_e2m1", "bf16"),
+        _case("hbm_load", "mxfp6_e3m2,block_size=5", "fp32"),
+        _case("hbm_load", "mxint6,block_size=3,scale_bits=5", "fp16", overflow="ieee"),
+    ]
+
+
 def _dot_cases() -> list[Case]:
     pairs = (
         *(("mxint4", "mxint4"), ("mxint8", "mxint8"), ("mxint8", "mxint4")),
@@ -290,6 +325,9 @@ _BUILDERS: Mapping[str, Callable[[], list[Case]]] = {
     "fp_cast": _cast_cases,
     "fp_to_mx": _to_mx_cases,
     "mx_to_fp": _from_mx_cases,
+    "mx_requantize": _requantize_cases,
+    "hbm_store": _store_cases,
+    "hbm_load": _load_cases,
     "mx_dot": _dot_cases,
     **{name: partial(_unary_cases, name) for name in _UNARY},
     "mx_pe": _pe_cases,

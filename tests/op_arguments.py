@@ -10,8 +10,14 @@ from plena_cosim.golden.ops import Op
 MX = get_format("mxfp4_e2m1", block_size=4, scale_bits=6)
 
 
+def block_arguments(op: Op) -> set[str]:
+    """Return the format arguments that take an MX format."""
+    ports = (*op.inputs, *op.outputs)
+    return {port.fmt for port in ports if port.kind in ("element", "scale", "byte")}
+
+
 def usual_arguments(op: Op) -> dict[str, Any]:
     """Return MX blocks of 4 for ports with elements, bf16 for the others, 4 for sizes."""
-    blocks = {port.fmt for port in (*op.inputs, *op.outputs) if port.kind in ("element", "scale")}
+    blocks = block_arguments(op)
     formats = {name: MX if name in blocks else get_format("bf16") for name in op.formats}
     return {**formats, **dict.fromkeys(op.sizes, 4)}

@@ -9,6 +9,7 @@ from .dot import dot, mx_dot
 from .exp import exp, exp2
 from .gelu import gelu_sigmoid, gelu_tanh
 from .hadamard import hadamard
+from .hbm import block_bytes, hbm_load, hbm_store, pack_blocks, unpack_blocks
 from .layer_norm import layer_norm
 from .matmul import matmul
 from .max import max, min
@@ -18,6 +19,7 @@ from .online_softmax import online_softmax, online_softmax_rows
 from .reciprocal import reciprocal
 from .reduce import reduce_max, reduce_rows, reduce_sum
 from .registry import OPS, Op, Port, get_op
+from .requantize import mx_requantize
 from .rms_norm import rms_norm
 from .rope import rope
 from .rope_tables import rope_tables
@@ -35,6 +37,7 @@ __all__ = [
     "abs",
     "add",
     "attention",
+    "block_bytes",
     "cast",
     "compare",
     "dot",
@@ -45,6 +48,8 @@ __all__ = [
     "gelu_tanh",
     "get_op",
     "hadamard",
+    "hbm_load",
+    "hbm_store",
     "layer_norm",
     "matmul",
     "max",
@@ -52,10 +57,12 @@ __all__ = [
     "mul",
     "mx_dot",
     "mx_pe",
+    "mx_requantize",
     "mx_to_fp",
     "neg",
     "online_softmax",
     "online_softmax_rows",
+    "pack_blocks",
     "reciprocal",
     "reduce_max",
     "reduce_rows",
@@ -70,4 +77,5 @@ __all__ = [
     "sqrt",
     "sub",
     "swiglu",
+    "unpack_blocks",
 ]

@@ -27,11 +27,13 @@ from .dot import mx_dot
 from .exp import exp, exp2
 from .gelu import gelu_sigmoid, gelu_tanh
 from .hadamard import hadamard
+from .hbm import block_bytes, hbm_load, hbm_store
 from .max import max, min
 from .mul import mul
 from .mx_pe import mx_pe
 from .reciprocal import reciprocal
 from .reduce import reduce_max, reduce_sum
+from .requantize import mx_requantize
 from .rope import rope
 from .sigmoid import sigmoid
 from .sign import abs, neg
@@ -43,6 +45,9 @@ Arguments = Mapping[str, Any]
 """Format arguments (Minifloat, FixedPoint, Mx) and sizes (int) of an op, by name."""
 
 
+_WIDTHS = {"flag": 1, "byte": 8}
+
+
 @dataclass(frozen=True)
 class Port:
     """One data port of a block.
@@ -50,7 +55,8 @@ class Port:
     Attributes:
         name: without direction suffix; the SystemVerilog port is `{name}_i` or `{name}_o`.
         fmt: which format argument of the op gives its width; "" for flags.
-        kind: "code" (of a scalar format), "element" or "scale" (of an MX format), or "flag".
+        kind: "code" (of a scalar format), "element" or "scale" (of an MX format), "byte" (of
+            packed blocks), or "flag".
         count: number of lanes from the op's arguments; None where arrays have shape (n,).
     """
 
@@ -61,8 +67,8 @@ class Port:
 
     def width_bits(self, formats: Arguments) -> int:
         """Width of one lane."""
-        if self.kind == "flag":
-            return 1
+        if self.kind in _WIDTHS:
+            return _WIDTHS[self.kind]
         fmt = formats[self.fmt]
         if isinstance(fmt, Mx):
             return fmt.scale_bits if self.kind == "scale" else fmt.element.width_bits
@@ -81,6 +87,11 @@ class Port:
 def block_of(argument: str) -> Callable[[Arguments], int]:
     """Return the count of a port that carries one block of an MX format."""
     return lambda arguments: int(arguments[argument].block_size)
+
+
+def bytes_of(argument: str) -> Callable[[Arguments], int]:
+    """Return the count of a port that carries one packed block of an MX format."""
+    return lambda arguments: block_bytes(arguments[argument])
 
 
 def product_of(*sizes: str) -> Callable[[Arguments], int]:
@@ -343,6 +354,42 @@ OPS: dict[str, Op] = {
             summary="an MX block to scalar codes",
             formats={"mx": "", "dst": "Dst"},
             inputs=(Port("codes", "mx", "element", block_of("mx")), Port("scale", "mx", "scale")),
+            outputs=(Port("y", "dst", count=block_of("mx")),),
+            modes=("rounding", "overflow"),
+            unused=("ScaleRule", "Symmetric"),
+        ),
+        Op(
+            name="mx_requantize",
+            golden=mx_requantize,
+            module="plena_mx_requantize",
+            summary="an MX block to one of another format, from its exact values",
+            formats={"src": "Src", "dst": "Dst"},
+            inputs=(
+                Port("codes", "src", "element", block_of("src")),
+                Port("scale", "src", "scale"),
+            ),
+            outputs=(
+                Port("codes", "dst", "element", block_of("dst")),
+                Port("scale", "dst", "scale"),
+            ),
+            unused=("SrcScaleRule", "SrcSymmetric", "SrcRounding"),
+        ),
+        Op(
+            name="hbm_store",
+            golden=hbm_store,
+            module="plena_hbm_store",
+            summary="a block of scalar codes to packed MX bytes",
+            formats={"src": "Src", "mx": ""},
+            inputs=(Port("x", "src", count=block_of("mx")),),
+            outputs=(Port("data", "mx", "byte", bytes_of("mx")),),
+        ),
+        Op(
+            name="hbm_load",
+            golden=hbm_load,
+            module="plena_hbm_load",
+            summary="packed MX bytes to scalar codes",
+            formats={"mx": "", "dst": "Dst"},
+            inputs=(Port("data", "mx", "byte", bytes_of("mx")),),
             outputs=(Port("y", "dst", count=block_of("mx")),),
             modes=("rounding", "overflow"),
             unused=("ScaleRule", "Symmetric"),

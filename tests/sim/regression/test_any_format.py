@@ -26,6 +26,8 @@ from plena_cosim.sim.product_stimuli import is_product
 from plena_cosim.sim.report import Figures, record_figures
 from plena_cosim.sim.stimuli import stimuli
 
+from ...op_arguments import block_arguments
+
 DRAWS = 6
 """Random format sets for each block."""
 BUDGET = 8192
@@ -83,7 +85,7 @@ def draw(name: str, index: int, seed: int) -> Case:
     """Return the index-th random case of a block."""
     op, rng = get_op(name), random.Random(f"{name} {index} {seed}")
     block_size = rng.choice([1, 2, 3, 4, 5, 7, 8, 16])
-    blocks = {port.fmt for port in (*op.inputs, *op.outputs) if port.kind in ("element", "scale")}
+    blocks = block_arguments(op)
     may_be_fixed = name == "fp_cast" or is_product(op)
     formats: dict[str, Any] = {}
     for argument in op.formats:
