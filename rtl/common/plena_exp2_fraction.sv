@@ -4,9 +4,10 @@
 // Contract:   0 <= 2^f - sig_o < 2^(3 - FracW); exactly 1 for f = 0.
 // Method:     f = digit 0, digit 1 …, rest: 2^f is the product of the digits' table entries and of
 //             2^rest = 1 + rest * ln 2, where the digits cover half of f's bits. From the last to
-//             the first with y = 2^(what is done) - 1: (1 + y)(1 + d) - 1 = y + d + y * d, one
-//             digit a stage. All is cut, never rounded up, in units of 2^-W. side_i travels along.
-// Latency:    exp2_stages(FracW) cycles; one result a cycle.
+//             the first with y = 2^(what is done) - 1: (1 + y)(1 + d) - 1 = y + d + y * d. The
+//             first three digits have a stage each; what comes before them is small. All is cut,
+//             never rounded up, in units of 2^-W. side_i travels along.
+// Latency:    3 cycles; one result a cycle.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
 // Reset:      asynchronous, active low: nothing in flight.
 module plena_exp2_fraction
@@ -28,9 +29,10 @@ module plena_exp2_fraction
   output logic [SideW-1:0] side_o
 );
   localparam int unsigned W       = FracW + 3;
-  localparam int unsigned Digits  = exp2_stages(FracW);
+  localparam int unsigned Stages  = 3;
+  localparam int unsigned Digits  = max((FracW + 2 * DigitW - 1) / (2 * DigitW), Stages);
   localparam int unsigned DigitsW = Digits * DigitW;
-  // Padded below, so that there is a whole digit and a rest in the narrowest f.
+  // Padded below, so that there are all digits and a rest in the narrowest f.
   localparam int unsigned RestW   = max(int'(FracW) - int'(DigitsW), 1);
 
   logic [DigitsW+RestW-1:0] padded;
@@ -53,7 +55,7 @@ module plena_exp2_fraction
     end else begin : gen_table
       // y * entry matters down to 2^-W: each factor down to 2^-W over the other's bound.
       localparam int unsigned FactorW = max(int'(W) - int'(DigitW) * (2 * d + 1), 1);
-      logic [W-1:0]         prev, entry;
+      logic [W-1:0]         prev, entry, done;
       logic [FactorW-1:0]   y_factor, entry_factor;
       logic [2*FactorW-1:0] product;
 
@@ -64,15 +66,22 @@ module plena_exp2_fraction
       assign entry_factor = FactorW'(entry >> (DigitW * (d + 1)));
       assign product      = (2 * FactorW)'(y_factor) * (2 * FactorW)'(entry_factor);
 
-      plena_stream_reg #(
-        .Width(SideW + DigitsW + W)
-      ) u_reg (
-        .clk_i, .rst_ni,
-        .in_valid_i(gen_digit[d+1].valid), .in_ready_o(gen_digit[d+1].ready),
-        .in_data_i({gen_digit[d+1].side, gen_digit[d+1].f,
-                    prev + entry + W'(product >> FactorW)}),
-        .out_valid_o(valid), .out_ready_i(ready), .out_data_o({side, f, y})
-      );
+      assign done         = prev + entry + W'(product >> FactorW);
+
+      if (d < Stages) begin : gen_reg
+        plena_stream_reg #(
+          .Width(SideW + DigitsW + W)
+        ) u_reg (
+          .clk_i, .rst_ni,
+          .in_valid_i(gen_digit[d+1].valid), .in_ready_o(gen_digit[d+1].ready),
+          .in_data_i({gen_digit[d+1].side, gen_digit[d+1].f, done}),
+          .out_valid_o(valid), .out_ready_i(ready), .out_data_o({side, f, y})
+        );
+      end else begin : gen_wire
+        assign {valid, side, f} = {gen_digit[d+1].valid, gen_digit[d+1].side, gen_digit[d+1].f};
+        assign y = done;
+        assign gen_digit[d+1].ready = ready;
+      end
     end
   end
 

@@ -4,7 +4,7 @@
 // Method:     plena_fp_exp2_parts | round once. The result is exact only for a = 0;
 //             everywhere else the sticky bit is set. FracW is so wide that what is cut cannot
 //             reach the nearest code or midpoint of any format: tests/rtl/test_fraction_width.py.
-// Latency:    5 cycles for bf16, 2 + exp2_stages(FracW) in general; one result a cycle.
+// Latency:    5 cycles; one result a cycle.
 // Specials:   a zero gives 1, +Inf an exact Inf, -Inf gives +0; NaN is canonical, or the largest
 //             value where the format has none.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
@@ -29,6 +29,8 @@ module plena_fp_exp
   input  logic             out_ready_i,
   output logic [Width-1:0] y_o
 );
+  localparam int unsigned Latency = 5;
+
   if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal
     $fatal(1, "plena_fp_exp: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
            " Bias=%0d Specials=%0d", Bias, Specials);
@@ -39,7 +41,6 @@ module plena_fp_exp
   localparam int          Below   = Bias + int'(ManW) + 1;
   localparam int unsigned WholeW  = $clog2(max(max(Above, Below), 2));
   localparam int unsigned FracW   = max(2 * ManW + 14, 3 * ManW + 6);
-  localparam int unsigned Latency = plena_exp2_pkg::exp2_stages(FracW) + 2;
 
   logic             parts_ready, parts_valid, sign, inf, nan, exact, unused_zero;
   logic [WholeW:0]  exp;              // two's complement

@@ -5,7 +5,7 @@
 // Contract:   sig_o has FracW fraction bits and is less than 2^(4 - FracW) from the true one, on
 //             the same side of 1 and 2; exact_o: it is the true one.
 // Specials:   a zero gives exactly 1; neither number means anything for an Inf or NaN.
-// Latency:    1 + exp2_stages(FracW) cycles; one result a cycle.
+// Latency:    4 cycles; one result a cycle.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
 // Reset:      asynchronous, active low: nothing in flight.
 module plena_fp_exp2_parts

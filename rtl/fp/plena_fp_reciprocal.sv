@@ -3,7 +3,7 @@
 // Golden twin: golden.ops.reciprocal.
 // Method:     normalise | divide 1 by the significand, exactly | round once. The quotient has the
 //             bits of the result and a guard bit, the remainder is the sticky bit.
-// Latency:    4 cycles for bf16, 1 + DivStages in general; one result a cycle.
+// Latency:    4 cycles; one result a cycle.
 // Specials:   a zero gives an exact Inf of its sign, Inf a zero of its sign; NaN is canonical.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
 // Reset:      asynchronous, active low: nothing in flight.
@@ -27,6 +27,8 @@ module plena_fp_reciprocal
   input  logic             out_ready_i,
   output logic [Width-1:0] y_o
 );
+  localparam int unsigned Latency = 4;
+
   if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal
     $fatal(1, "plena_fp_reciprocal: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
            " Bias=%0d Specials=%0d", Bias, Specials);
@@ -37,8 +39,6 @@ module plena_fp_reciprocal
   localparam int unsigned ExpInW    = signed_width(ExpMin, ExpMax);
   // 1 / (2 * significand) is in (1/4, 1/2]: perhaps a zero, ManW + 1 bits, the guard bit.
   localparam int unsigned QuotW     = ManW + 3;
-  localparam int unsigned DivStages = (QuotW + 3) / 4;
-  localparam int unsigned Latency   = DivStages + 1;
   localparam int unsigned DenW      = ManW + 2;
 
   logic              sign, zero, inf, nan;
@@ -56,7 +56,7 @@ module plena_fp_reciprocal
   logic [QuotW-1:0]  quot;
 
   plena_divide_stream #(
-    .Width(DenW), .QuotW(QuotW), .SideW(4 + ExpInW), .Stages(DivStages)
+    .Width(DenW), .QuotW(QuotW), .SideW(4 + ExpInW), .Stages(3)
   ) u_divide (
     .clk_i, .rst_ni,
     .in_valid_i, .in_ready_o, .num_i(DenW'(1) << ManW), .den_i({sig, 1'b0}),

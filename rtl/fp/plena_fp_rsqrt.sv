@@ -4,7 +4,7 @@
 // Golden twin: golden.ops.rsqrt.
 // Method:     normalise | divide 1 by the significand, exactly | root of the quotient | round once.
 //             floor(sqrt(floor(q))) is floor(sqrt(q)); both remainders make the sticky bit.
-// Latency:    7 cycles for bf16, 2 + DivStages in general; one result a cycle.
+// Latency:    7 cycles; one result a cycle.
 // Specials:   a zero gives an exact Inf of its sign, +Inf gives +0; a negative number gives NaN,
 //             which is canonical, or the largest value where the format has none.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
@@ -29,6 +29,8 @@ module plena_fp_rsqrt
   input  logic             out_ready_i,
   output logic [Width-1:0] y_o
 );
+  localparam int unsigned Latency = 7;
+
   if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal
     $fatal(1, "plena_fp_rsqrt: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
            " Bias=%0d Specials=%0d", Bias, Specials);
@@ -43,8 +45,6 @@ module plena_fp_rsqrt
   // guard bit. Its square, 1 / (4 * significand), is a zero and 1 / (2 * significand).
   localparam int unsigned RootW     = ManW + 3;
   localparam int unsigned QuotW     = 2 * RootW - 1;
-  localparam int unsigned DivStages = (QuotW + 3) / 4;
-  localparam int unsigned Latency   = DivStages + 2;
   localparam int unsigned DenW      = ManW + 3;
 
   logic              sign, zero, inf, nan;
@@ -67,7 +67,7 @@ module plena_fp_rsqrt
   logic [QuotW-1:0]  quot;
 
   plena_divide_stream #(
-    .Width(DenW), .QuotW(QuotW), .SideW(4 + WholeW - 1), .Stages(DivStages)
+    .Width(DenW), .QuotW(QuotW), .SideW(4 + WholeW - 1), .Stages(5)
   ) u_divide (
     .clk_i, .rst_ni,
     .in_valid_i, .in_ready_o, .num_i(DenW'(1) << ManW), .den_i({even_sig, 1'b0}),

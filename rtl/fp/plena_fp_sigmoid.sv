@@ -5,7 +5,7 @@
 // Method:     E = e^-|a| by plena_fp_exp2_parts; 1 / (1 + E), or E / (1 + E) if a < 0,
 //             by plena_divide_stream; round once. The sticky bit is always set but for
 //             a = 0; E never vanishes beside the 1. FracW: see plena_fp_exp, with E's last bit.
-// Latency:    10 cycles for bf16, 2 + exp2_stages(FracW) + DivStages in general; one result a cycle.
+// Latency:    10 cycles; one result a cycle.
 // Specials:   a zero gives 1/2, +Inf gives 1, -Inf gives +0; NaN is canonical, or the largest value
 //             where the format has none.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
@@ -30,20 +30,22 @@ module plena_fp_sigmoid
   input  logic             out_ready_i,
   output logic [Width-1:0] y_o
 );
+  localparam int unsigned Latency = 10;
+
   if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal
     $fatal(1, "plena_fp_sigmoid: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
            " Bias=%0d Specials=%0d", Bias, Specials);
   end
 
   // Below 2^-(2^WholeW) a result is below half the smallest number, and E below 1's sticky bit.
-  localparam int unsigned WholeW    = $clog2(max(Bias + int'(ManW) + 1, ManW + 4));
-  localparam int unsigned FracW     = 3 * ManW + 11;
-  localparam int unsigned OneW      = FracW + 1;        // 1 is 2^OneW: E < 1 has one bit more
-  localparam int unsigned DenW      = OneW + 2;
-  // The quotient is halved and in (1/4, 1): perhaps a zero, ManW + 1 bits, the guard bit.
-  localparam int unsigned QuotW     = ManW + 3;
-  localparam int unsigned DivStages = (QuotW + 1) / 2;
-  localparam int unsigned Latency   = plena_exp2_pkg::exp2_stages(FracW) + DivStages + 2;
+  localparam int unsigned WholeW = $clog2(max(Bias + int'(ManW) + 1, ManW + 4));
+  localparam int unsigned FracW  = 3 * ManW + 11;
+  localparam int unsigned OneW   = FracW + 1;        // 1 is 2^OneW: E < 1 has one bit more
+  localparam int unsigned DenW   = OneW + 2;
+  // The quotient is halved and in (1/4, 1): perhaps a zero, ManW + 1 bits, the guard bit;
+  // but a bit a stage.
+  localparam int unsigned Stages = 5;
+  localparam int unsigned QuotW  = max(ManW + 3, Stages);
 
   logic              e_ready, e_valid, e_sign, e_zero, e_inf, e_nan, unused_exact, unused_below;
   logic [WholeW:0]   e_exp;          // two's complement, negative unless a = 0
@@ -73,7 +75,7 @@ module plena_fp_sigmoid
   logic [QuotW-1:0]  quot;
 
   plena_divide_stream #(
-    .Width(DenW), .QuotW(QuotW), .SideW(4 + WholeW + 1), .Stages(DivStages)
+    .Width(DenW), .QuotW(QuotW), .SideW(4 + WholeW + 1), .Stages(Stages)
   ) u_divide (
     .clk_i, .rst_ni,
     .in_valid_i(e_valid), .in_ready_o(e_ready),

@@ -11,11 +11,6 @@ package plena_exp2_pkg;
   localparam logic [Ln2W-1:0] Ln2 = 64'hb17217f7d1cf79ab;
   localparam logic [Log2EW:0] Log2E = 81'h171547652b82fe1777d0f;
 
-  // Digits of f that have a table each: 2^rest of what follows is linear to the last place.
-  function automatic int unsigned exp2_stages(int unsigned frac_w);
-    return (frac_w + 2 * DigitW - 1) / (2 * DigitW);
-  endfunction
-
   // 2^(index * 2^(-DigitW * (digit + 1))) - 1.
   function automatic logic [TableW-1:0] exp2_digit(int unsigned digit, logic [DigitW-1:0] index);
     logic [TableW-1:0] entry;
