@@ -1,14 +1,15 @@
-// Stream of exact quotients, cut once: quot_o = floor(num_i * 2^QuotW / den_i).
+// Stream of exact quotients: quot_o = floor(num_i * 2^QuotW / den_i).
 //
-// Method:     plena_divide twice, a register after each half. side_i travels along.
+// Method:     plena_divide cut into Stages, a register after each. side_i travels along.
 // Contract:   num_i < den_i; sticky_o: the quotient goes on below quot_o.
-// Latency:    2 cycles; one quotient a cycle.
+// Latency:    Stages cycles; one quotient a cycle.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
 // Reset:      asynchronous, active low: nothing in flight.
 module plena_divide_stream #(
-  parameter int unsigned Width = 8,   // of the divisor
-  parameter int unsigned QuotW = 8,   // at least 2
-  parameter int unsigned SideW = 8
+  parameter int unsigned Width  = 8,  // of the divisor
+  parameter int unsigned QuotW  = 8,
+  parameter int unsigned SideW  = 8,
+  parameter int unsigned Stages = 2   // at most QuotW
 ) (
   input  logic             clk_i,
   input  logic             rst_ni,
@@ -23,41 +24,44 @@ module plena_divide_stream #(
   output logic             sticky_o,
   output logic [SideW-1:0] side_o
 );
-  localparam int unsigned HighW = QuotW / 2;
-  localparam int unsigned LowW  = QuotW - HighW;
+  // gen_stage[s]: what stands in the register after stage s; stage 0 is the input itself.
+  for (genvar s = 0; s <= Stages; s++) begin : gen_stage
+    logic             valid, ready;
+    logic [SideW-1:0] side;
+    logic [QuotW-1:0] quot;
+    logic [Width-1:0] rem, den;
 
-  logic             s1_valid, s1_ready;
-  logic [HighW-1:0] high, s1_high;
-  logic [LowW-1:0]  low;
-  logic [Width-1:0] rem, s1_rem, s1_den, last_rem;
-  logic [SideW-1:0] s1_side;
+    if (s == 0) begin : gen_in
+      assign {valid, side, quot, rem, den} = {in_valid_i, side_i, QuotW'(0), num_i, den_i};
+      assign in_ready_o = ready;
+    end else begin : gen_rows
+      localparam int unsigned Rows = s * QuotW / Stages - (s - 1) * QuotW / Stages;
+      logic [Rows-1:0]  more;
+      logic [Width-1:0] left;
 
-  plena_divide #(
-    .Width(Width), .QuotW(HighW)
-  ) u_high (
-    .num_i, .den_i, .quot_o(high), .rem_o(rem)
-  );
+      plena_divide #(
+        .Width(Width), .QuotW(Rows)
+      ) u_divide (
+        .num_i(gen_stage[s-1].rem), .den_i(gen_stage[s-1].den), .quot_o(more), .rem_o(left)
+      );
 
-  plena_stream_reg #(
-    .Width(SideW + HighW + 2 * Width)
-  ) u_stage1 (
-    .clk_i, .rst_ni,
-    .in_valid_i, .in_ready_o, .in_data_i({side_i, high, rem, den_i}),
-    .out_valid_o(s1_valid), .out_ready_i(s1_ready), .out_data_o({s1_side, s1_high, s1_rem, s1_den})
-  );
+      plena_stream_reg #(
+        .Width(SideW + QuotW + 2 * Width)
+      ) u_reg (
+        .clk_i, .rst_ni,
+        .in_valid_i(gen_stage[s-1].valid), .in_ready_o(gen_stage[s-1].ready),
+        .in_data_i({gen_stage[s-1].side, QuotW'({gen_stage[s-1].quot, more}), left,
+                    gen_stage[s-1].den}),
+        .out_valid_o(valid), .out_ready_i(ready), .out_data_o({side, quot, rem, den})
+      );
+    end
+  end
 
-  plena_divide #(
-    .Width(Width), .QuotW(LowW)
-  ) u_low (
-    .num_i(s1_rem), .den_i(s1_den), .quot_o(low), .rem_o(last_rem)
-  );
-
-  plena_stream_reg #(
-    .Width(SideW + QuotW + 1)
-  ) u_stage2 (
-    .clk_i, .rst_ni,
-    .in_valid_i(s1_valid), .in_ready_o(s1_ready),
-    .in_data_i({s1_side, s1_high, low, last_rem != '0}),
-    .out_valid_o, .out_ready_i, .out_data_o({side_o, quot_o, sticky_o})
-  );
+  assign out_valid_o = gen_stage[Stages].valid;
+  assign gen_stage[Stages].ready = out_ready_i;
+  assign quot_o   = gen_stage[Stages].quot;
+  assign sticky_o = gen_stage[Stages].rem != '0;
+  assign side_o   = gen_stage[Stages].side;
+  logic unused_den;
+  assign unused_den = ^gen_stage[Stages].den;
 endmodule

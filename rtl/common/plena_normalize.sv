@@ -42,7 +42,8 @@ module plena_normalize
     logic              unused_over;
 
     assign right = -exp_i;
-    assign shift = {ShiftW{negative}} & (ShiftW'(right) | {ShiftW{({ShiftW'(0), right} >> ShiftW) != '0}});
+    assign shift = {ShiftW{negative}}
+                 & (ShiftW'(right) | {ShiftW{({ShiftW'(0), right} >> ShiftW) != '0}});
     plena_shift_sticky #(
       .InW   (DataW),
       .OutW  (OutW),

@@ -40,10 +40,10 @@ package plena_pkg;
   // Stages of each of these units: what has to wait beside one waits as long.
   function automatic int unsigned function_latency(int unsigned kind);
     case (kind)
-      FunctionExp:        return 3;
-      FunctionReciprocal: return 3;
+      FunctionExp:        return 5;
+      FunctionReciprocal: return 4;
       FunctionSqrt:       return 2;
-      default:            return 5;
+      default:            return 10;
     endcase
   endfunction
 

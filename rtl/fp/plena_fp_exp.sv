@@ -4,7 +4,7 @@
 // Method:     plena_fp_exp2_parts | round once. The result is exact only for a = 0;
 //             everywhere else the sticky bit is set. FracW is so wide that what is cut cannot
 //             reach the nearest code or midpoint of any format: tests/rtl/test_fraction_width.py.
-// Latency:    3 cycles; one result a cycle.
+// Latency:    5 cycles; one result a cycle.
 // Specials:   a zero gives 1, +Inf an exact Inf, -Inf gives +0; NaN is canonical, or the largest
 //             value where the format has none.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
@@ -29,7 +29,7 @@ module plena_fp_exp
   input  logic             out_ready_i,
   output logic [Width-1:0] y_o
 );
-  localparam int unsigned Latency = 3;
+  localparam int unsigned Latency = 5;
 
   if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal
     $fatal(1, "plena_fp_exp: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
@@ -37,12 +37,12 @@ module plena_fp_exp
   end
 
   // Beyond 2^WholeW a result is above the largest number, or below half the smallest.
-  localparam int          Above  = max_exp_field(ExpW, Specials) - Bias + 2;
-  localparam int          Below  = Bias + int'(ManW) + 1;
-  localparam int unsigned WholeW = $clog2(max(max(Above, Below), 2));
-  localparam int unsigned FracW  = max(2 * ManW + 14, 3 * ManW + 6);
+  localparam int          Above   = max_exp_field(ExpW, Specials) - Bias + 2;
+  localparam int          Below   = Bias + int'(ManW) + 1;
+  localparam int unsigned WholeW  = $clog2(max(max(Above, Below), 2));
+  localparam int unsigned FracW   = max(2 * ManW + 14, 3 * ManW + 6);
 
-  logic             s2_ready, s2_valid, sign, inf, nan, exact, unused_zero;
+  logic             parts_ready, parts_valid, sign, inf, nan, exact, unused_zero;
   logic [WholeW:0]  exp;              // two's complement
   logic [FracW:0]   sig;
   logic [Width-1:0] y;
@@ -53,7 +53,7 @@ module plena_fp_exp
   ) u_parts (
     .clk_i, .rst_ni,
     .in_valid_i, .in_ready_o, .code_i(a_i),
-    .out_valid_o(s2_valid), .out_ready_i(s2_ready), .sign_o(sign), .zero_o(unused_zero),
+    .out_valid_o(parts_valid), .out_ready_i(parts_ready), .sign_o(sign), .zero_o(unused_zero),
     .inf_o(inf), .nan_o(nan), .exact_o(exact), .exp_o(exp), .sig_o(sig)
   );
 
@@ -70,7 +70,7 @@ module plena_fp_exp
     .Width(Width)
   ) u_out (
     .clk_i, .rst_ni,
-    .in_valid_i(s2_valid), .in_ready_o(s2_ready), .in_data_i(y),
+    .in_valid_i(parts_valid), .in_ready_o(parts_ready), .in_data_i(y),
     .out_valid_o, .out_ready_i, .out_data_o(y_o)
   );
 endmodule

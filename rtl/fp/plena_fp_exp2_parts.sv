@@ -5,7 +5,7 @@
 // Contract:   sig_o has FracW fraction bits and is less than 2^(4 - FracW) from the true one, on
 //             the same side of 1 and 2; exact_o: it is the true one.
 // Specials:   a zero gives exactly 1; neither number means anything for an Inf or NaN.
-// Latency:    2 cycles; one result a cycle.
+// Latency:    4 cycles; one result a cycle.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
 // Reset:      asynchronous, active low: nothing in flight.
 module plena_fp_exp2_parts
@@ -51,10 +51,10 @@ module plena_fp_exp2_parts
     .sign_i(sign || Negative), .exp_i(exp), .sig_i(sig), .t_o(t), .exact_o(t_exact)
   );
 
-  logic             s1_valid, s1_ready, s1_sign, s1_zero, s1_inf, s1_nan, s1_t_exact;
+  logic             s1_valid, s1_ready, s1_t_exact;
+  logic [3:0]       s1_kind;          // sign, zero, Inf, NaN
   logic [WholeW:0]  s1_exp;
   logic [FracW-1:0] s1_f;
-  logic [FracW:0]   power;
 
   plena_stream_reg #(
     .Width(5 + WholeW + 1 + FracW)
@@ -62,22 +62,16 @@ module plena_fp_exp2_parts
     .clk_i, .rst_ni,
     .in_valid_i, .in_ready_o, .in_data_i({sign, sig == '0, inf, nan, t_exact, t}),
     .out_valid_o(s1_valid), .out_ready_i(s1_ready),
-    .out_data_o({s1_sign, s1_zero, s1_inf, s1_nan, s1_t_exact, s1_exp, s1_f})
+    .out_data_o({s1_kind, s1_t_exact, s1_exp, s1_f})
   );
 
   plena_exp2_fraction #(
-    .FracW(FracW)
+    .FracW(FracW), .SideW(5 + WholeW + 1)
   ) u_fraction (
-    .f_i(s1_f), .sig_o(power)
-  );
-
-  plena_stream_reg #(
-    .Width(5 + WholeW + 1 + FracW + 1)
-  ) u_stage2 (
     .clk_i, .rst_ni,
-    .in_valid_i(s1_valid), .in_ready_o(s1_ready),
-    .in_data_i({s1_sign, s1_zero, s1_inf, s1_nan, s1_t_exact && s1_f == '0, s1_exp, power}),
-    .out_valid_o, .out_ready_i,
-    .out_data_o({sign_o, zero_o, inf_o, nan_o, exact_o, exp_o, sig_o})
+    .in_valid_i(s1_valid), .in_ready_o(s1_ready), .f_i(s1_f),
+    .side_i({s1_kind, s1_t_exact && s1_f == '0, s1_exp}),
+    .out_valid_o, .out_ready_i, .sig_o,
+    .side_o({sign_o, zero_o, inf_o, nan_o, exact_o, exp_o})
   );
 endmodule

@@ -3,7 +3,7 @@
 // Golden twin: golden.ops.reciprocal.
 // Method:     normalise | divide 1 by the significand, exactly | round once. The quotient has the
 //             bits of the result and a guard bit, the remainder is the sticky bit.
-// Latency:    3 cycles; one result a cycle.
+// Latency:    4 cycles; one result a cycle.
 // Specials:   a zero gives an exact Inf of its sign, Inf a zero of its sign; NaN is canonical.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
 // Reset:      asynchronous, active low: nothing in flight.
@@ -27,19 +27,19 @@ module plena_fp_reciprocal
   input  logic             out_ready_i,
   output logic [Width-1:0] y_o
 );
-  localparam int unsigned Latency = 3;
+  localparam int unsigned Latency = 4;
 
   if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal
     $fatal(1, "plena_fp_reciprocal: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
            " Bias=%0d Specials=%0d", Bias, Specials);
   end
 
-  localparam int          ExpMin = 1 - int'(ManW);                // of the normalised operand
-  localparam int          ExpMax = (1 << ExpW) - 1;
-  localparam int unsigned ExpInW = signed_width(ExpMin, ExpMax);
+  localparam int          ExpMin    = 1 - int'(ManW);                // of the normalised operand
+  localparam int          ExpMax    = (1 << ExpW) - 1;
+  localparam int unsigned ExpInW    = signed_width(ExpMin, ExpMax);
   // 1 / (2 * significand) is in (1/4, 1/2]: perhaps a zero, ManW + 1 bits, the guard bit.
-  localparam int unsigned QuotW  = ManW + 3;
-  localparam int unsigned DenW   = ManW + 2;
+  localparam int unsigned QuotW     = ManW + 3;
+  localparam int unsigned DenW      = ManW + 2;
 
   logic              sign, zero, inf, nan;
   logic [ExpInW-1:0] exp;             // two's complement
@@ -51,18 +51,18 @@ module plena_fp_reciprocal
     .code_i(a_i), .sign_o(sign), .exp_o(exp), .sig_o(sig), .zero_o(zero), .inf_o(inf), .nan_o(nan)
   );
 
-  logic              s2_ready, s2_valid, s2_sign, s2_zero, s2_inf, s2_nan, sticky;
-  logic [ExpInW-1:0] s2_exp;
+  logic              q_ready, q_valid, q_sign, q_zero, q_inf, q_nan, sticky;
+  logic [ExpInW-1:0] q_exp;
   logic [QuotW-1:0]  quot;
 
   plena_divide_stream #(
-    .Width(DenW), .QuotW(QuotW), .SideW(4 + ExpInW)
+    .Width(DenW), .QuotW(QuotW), .SideW(4 + ExpInW), .Stages(3)
   ) u_divide (
     .clk_i, .rst_ni,
     .in_valid_i, .in_ready_o, .num_i(DenW'(1) << ManW), .den_i({sig, 1'b0}),
     .side_i({sign, zero, inf, nan, exp}),
-    .out_valid_o(s2_valid), .out_ready_i(s2_ready), .quot_o(quot), .sticky_o(sticky),
-    .side_o({s2_sign, s2_zero, s2_inf, s2_nan, s2_exp})
+    .out_valid_o(q_valid), .out_ready_i(q_ready), .quot_o(quot), .sticky_o(sticky),
+    .side_o({q_sign, q_zero, q_inf, q_nan, q_exp})
   );
 
   logic [Width-1:0] y;
@@ -73,15 +73,15 @@ module plena_fp_reciprocal
     .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials), .Rounding(Rounding),
     .Saturate(Saturate)
   ) u_pack (
-    .sign_i(s2_sign), .sig_i({quot, sticky} & {(QuotW + 1){!s2_inf}}), .exp_i(~s2_exp),
-    .inf_i(s2_zero), .nan_i(s2_nan), .code_o(y)
+    .sign_i(q_sign), .sig_i({quot, sticky} & {(QuotW + 1){!q_inf}}), .exp_i(~q_exp),
+    .inf_i(q_zero), .nan_i(q_nan), .code_o(y)
   );
 
   plena_stream_reg #(
     .Width(Width)
   ) u_out (
     .clk_i, .rst_ni,
-    .in_valid_i(s2_valid), .in_ready_o(s2_ready), .in_data_i(y),
+    .in_valid_i(q_valid), .in_ready_o(q_ready), .in_data_i(y),
     .out_valid_o, .out_ready_i, .out_data_o(y_o)
   );
 endmodule

@@ -1,9 +1,10 @@
-// Stream of correctly rounded reciprocal square roots of one minifloat of up to 16 bits: y = RN(1 / sqrt(a)).
+// Stream of correctly rounded reciprocal square roots of one minifloat of up to 16 bits:
+// y = RN(1 / sqrt(a)).
 //
 // Golden twin: golden.ops.rsqrt.
 // Method:     normalise | divide 1 by the significand, exactly | root of the quotient | round once.
 //             floor(sqrt(floor(q))) is floor(sqrt(q)); both remainders make the sticky bit.
-// Latency:    4 cycles; one result a cycle.
+// Latency:    7 cycles; one result a cycle.
 // Specials:   a zero gives an exact Inf of its sign, +Inf gives +0; a negative number gives NaN,
 //             which is canonical, or the largest value where the format has none.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
@@ -28,7 +29,7 @@ module plena_fp_rsqrt
   input  logic             out_ready_i,
   output logic [Width-1:0] y_o
 );
-  localparam int unsigned Latency = 4;
+  localparam int unsigned Latency = 7;
 
   if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal
     $fatal(1, "plena_fp_rsqrt: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
@@ -36,15 +37,15 @@ module plena_fp_rsqrt
   end
 
   // The operand is significand * 2^whole with a significand in [1, 2); an odd whole lends it a 2.
-  localparam int          WholeMin = 1 - int'(ManW) - Bias;
-  localparam int          WholeMax = (1 << ExpW) - 1 - Bias;
-  localparam int unsigned ExpInW   = signed_width(1 - int'(ManW), (1 << ExpW) - 1);
-  localparam int unsigned WholeW   = max(signed_width(WholeMin, WholeMax), 3);
+  localparam int          WholeMin  = 1 - int'(ManW) - Bias;
+  localparam int          WholeMax  = (1 << ExpW) - 1 - Bias;
+  localparam int unsigned ExpInW    = signed_width(1 - int'(ManW), (1 << ExpW) - 1);
+  localparam int unsigned WholeW    = max(signed_width(WholeMin, WholeMax), 3);
   // 1 / (2 * sqrt) of a significand in [1, 4) is in (1/4, 1/2]: perhaps a zero, ManW + 1 bits, the
   // guard bit. Its square, 1 / (4 * significand), is a zero and 1 / (2 * significand).
-  localparam int unsigned RootW    = ManW + 3;
-  localparam int unsigned QuotW    = 2 * RootW - 1;
-  localparam int unsigned DenW     = ManW + 3;
+  localparam int unsigned RootW     = ManW + 3;
+  localparam int unsigned QuotW     = 2 * RootW - 1;
+  localparam int unsigned DenW      = ManW + 3;
 
   logic              sign, zero, inf, nan;
   logic [ExpInW-1:0] exp;             // two's complement
@@ -61,38 +62,38 @@ module plena_fp_rsqrt
   assign whole    = WholeW'({{WholeW{exp[ExpInW-1]}}, exp}) - WholeW'(Bias);
   assign even_sig = whole[0] ? {sig, 1'b0} : {1'b0, sig};
 
-  logic              s2_ready, s2_valid, s2_sign, s2_zero, s2_inf, s2_nan, s2_sticky;
-  logic [WholeW-2:0] s2_half;         // two's complement
+  logic              q_ready, q_valid, q_sign, q_zero, q_inf, q_nan, q_sticky;
+  logic [WholeW-2:0] q_half;          // two's complement
   logic [QuotW-1:0]  quot;
 
   plena_divide_stream #(
-    .Width(DenW), .QuotW(QuotW), .SideW(4 + WholeW - 1)
+    .Width(DenW), .QuotW(QuotW), .SideW(4 + WholeW - 1), .Stages(5)
   ) u_divide (
     .clk_i, .rst_ni,
     .in_valid_i, .in_ready_o, .num_i(DenW'(1) << ManW), .den_i({even_sig, 1'b0}),
     .side_i({sign, zero, inf, nan || (sign && !zero), whole[WholeW-1:1]}),
-    .out_valid_o(s2_valid), .out_ready_i(s2_ready), .quot_o(quot), .sticky_o(s2_sticky),
-    .side_o({s2_sign, s2_zero, s2_inf, s2_nan, s2_half})
+    .out_valid_o(q_valid), .out_ready_i(q_ready), .quot_o(quot), .sticky_o(q_sticky),
+    .side_o({q_sign, q_zero, q_inf, q_nan, q_half})
   );
 
-  logic              s3_ready, s3_valid, s3_sign, s3_zero, s3_nan, sticky, s3_sticky;
-  logic [WholeW-2:0] s3_half;
-  logic [RootW-1:0]  root, s3_root;
+  logic              r_ready, r_valid, r_sign, r_zero, r_nan, sticky, r_sticky;
+  logic [WholeW-2:0] r_half;
+  logic [RootW-1:0]  root, r_root;
 
   plena_square_root #(
     .RootW(RootW)
   ) u_root (
-    .radicand_i({1'b0, quot & {QuotW{!s2_inf}}}), .root_o(root), .sticky_o(sticky)
+    .radicand_i({1'b0, quot & {QuotW{!q_inf}}}), .root_o(root), .sticky_o(sticky)
   );
 
   plena_stream_reg #(
     .Width(4 + WholeW - 1 + RootW)
   ) u_stage3 (
     .clk_i, .rst_ni,
-    .in_valid_i(s2_valid), .in_ready_o(s2_ready),
-    .in_data_i({s2_sign, s2_zero, s2_nan, (sticky || s2_sticky) && !s2_inf, s2_half, root}),
-    .out_valid_o(s3_valid), .out_ready_i(s3_ready),
-    .out_data_o({s3_sign, s3_zero, s3_nan, s3_sticky, s3_half, s3_root})
+    .in_valid_i(q_valid), .in_ready_o(q_ready),
+    .in_data_i({q_sign, q_zero, q_nan, (sticky || q_sticky) && !q_inf, q_half, root}),
+    .out_valid_o(r_valid), .out_ready_i(r_ready),
+    .out_data_o({r_sign, r_zero, r_nan, r_sticky, r_half, r_root})
   );
 
   logic [Width-1:0] y;
@@ -103,15 +104,15 @@ module plena_fp_rsqrt
     .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials), .Rounding(Rounding),
     .Saturate(Saturate)
   ) u_pack (
-    .sign_i(s3_sign), .sig_i({s3_root, s3_sticky}), .exp_i(~s3_half),
-    .inf_i(s3_zero), .nan_i(s3_nan), .code_o(y)
+    .sign_i(r_sign), .sig_i({r_root, r_sticky}), .exp_i(~r_half),
+    .inf_i(r_zero), .nan_i(r_nan), .code_o(y)
   );
 
   plena_stream_reg #(
     .Width(Width)
   ) u_out (
     .clk_i, .rst_ni,
-    .in_valid_i(s3_valid), .in_ready_o(s3_ready), .in_data_i(y),
+    .in_valid_i(r_valid), .in_ready_o(r_ready), .in_data_i(y),
     .out_valid_o, .out_ready_i, .out_data_o(y_o)
   );
 endmodule

@@ -2,7 +2,7 @@
 //
 // Golden twin: golden.ops.gelu_sigmoid.
 // Method:     product | sigmoid unit | product. Lane 0 is in the least significant bits.
-// Latency:    7 cycles; one vector a cycle.
+// Latency:    12 cycles; one vector a cycle.
 // Specials:   -Inf gives -Inf * 0 = NaN; overflow saturates, see plena_round.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
 // Reset:      asynchronous, active low: nothing in flight.

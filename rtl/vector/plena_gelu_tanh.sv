@@ -4,7 +4,7 @@
 // Golden twin: golden.ops.gelu_tanh.
 // Method:     x^2 | x^3 | times 0.044715 | plus x | times 2 sqrt(2/pi) | sigmoid unit | times x.
 //             Lane 0 is in the least significant bits.
-// Latency:    11 cycles; one vector a cycle.
+// Latency:    16 cycles; one vector a cycle.
 // Specials:   -Inf gives -Inf * 0 = NaN; overflow saturates, see plena_round.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
 // Reset:      asynchronous, active low: nothing in flight.

@@ -2,7 +2,7 @@
 //
 // Golden twin: golden.ops.silu.
 // Method:     exponential | 1 + it | reciprocal | times x. Lane 0 is in the least significant bits.
-// Latency:    8 cycles; one vector a cycle.
+// Latency:    11 cycles; one vector a cycle.
 // Specials:   -Inf gives -Inf * 0 = NaN; overflow saturates, see plena_round.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
 // Reset:      asynchronous, active low: nothing in flight.

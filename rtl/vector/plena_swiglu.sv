@@ -3,7 +3,7 @@
 // Golden twin: golden.ops.swiglu.
 // Method:     plena_silu, up waiting beside it | their product. Lane 0 is in the least significant
 //             bits.
-// Latency:    9 cycles; one vector a cycle.
+// Latency:    12 cycles; one vector a cycle.
 // Specials:   those of plena_silu and plena_fp_mul_core; overflow saturates.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
 // Reset:      asynchronous, active low: nothing in flight.
