@@ -108,7 +108,10 @@ def _spec(text: str) -> Any:
 def _scalar_cases(name: str) -> list[Case]:
     return [
         _case(name, "e6m5"),
-        *(_case(name, fmt, bench=fmt == "e4m3") for fmt in ("e2m1", "e3m2", "e4m3", "e5m2")),
+        *(
+            _case(name, fmt, bench=fmt == "e4m3")
+            for fmt in ("e2m1", "e3m2", "e3m4", "e4m3", "e5m2")
+        ),
         *(_case(name, fmt, bench=fmt == "bf16") for fmt in ("bf16", "fp16", "fp32", "e4m7")),
         _case(name, "e1m3,bias=4", rounding="rup"),
         *(_case(name, "e5m2", rounding=mode) for mode in ("rna", "rtz", "rup", "rdown")),
@@ -182,7 +185,10 @@ def _to_mx_cases() -> list[Case]:
         _case("fp_to_mx", "bf16", "mxfp4_e2m1,rounding=rtz"),
         _case("fp_to_mx", "e6m5", "mxint4"),
         _case("fp_to_mx", "bf16", "mxint4,block_size=7"),
-        _case("fp_to_mx", "e5m2", "mxfp8_e4m3,block_size=4,scale_rule=rceil"),
+        *(
+            _case("fp_to_mx", src, "mxfp8_e4m3,block_size=4,scale_rule=rceil")
+            for src in ("e4m3", "e5m2")
+        ),
     ]
 
 

@@ -44,7 +44,7 @@ from .proofs import proofs_of
 from .prove import find_bug, select_proofs
 from .provenance import commit, write_record
 from .regression import CHECKOUT
-from .report import time_text
+from .report import PLAIN_WIDTH, time_text
 from .sources import RTL_DIR, needed_sources
 from .stimuli import sample, stimuli
 
@@ -53,17 +53,43 @@ EQUIVALENTS = RTL_DIR / "equivalent_mutants.toml"
 DEFAULT_COUNT = 60
 SECONDS_A_CASE = 120
 """A build and a run take seconds; longer means that the simulation does not end."""
-CASES_A_MUTANT = 16
+CASES_A_MUTANT = 24
 RANDOM_BEATS = 4096
 STALLED = Stalls(gaps=True, stalls=True)
 
+_OF_ONE_CODE = (
+    *("bf16-all", "e5m2-rdown-ieee-all", "e4m3.bias0-all", "e2m1-ieee-all", "e1m6.bias5-all"),
+    *("e5m6-rna-all", "fp16-all"),
+)
+_EXACT = ("e5m2-all", "e4m3-all", "e2m1-all")
+_REDUCTION = (
+    *("e4m3-e5m2-lanes4-vectors", "e2m1-e3m4-lanes7-vectors", "bf16-e6m5-lanes1-vectors"),
+    "bf16-bf16-lanes8-vectors",
+)
+
+
+def _each(ops: str, cases: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the same cases for several ops."""
+    return {op: tuple(f"{op}-{case}" for case in cases) for op in ops.split()}
+
+
 CHEAP_CASES: Mapping[str, tuple[str, ...]] = {
+    **_each("fp_sub", ("e4m3-all", "e5m2-rdown-all")),
+    **_each("fp_max fp_min fp_neg fp_abs fp_compare", _EXACT),
+    **_each("fp_reciprocal fp_sqrt fp_rsqrt fp_exp fp_exp2 fp_sigmoid", _OF_ONE_CODE),
+    **_each("reduce_sum reduce_max", _REDUCTION),
     "fp_add": (
         *("fp_add-e4m3-all", "fp_add-e5m2-rdown-all", "fp_add-e4m3-rdown-ieee-all"),
         *("fp_add-e2m1-ieee-all", "fp_add-e5m2-rup-ieee-all", "fp_add-bf16-corners+random"),
+        "fp_add-e3m4-all",
     ),
     "fp_mul": (
-        *("fp_mul-e4m3-all", "fp_mul-e5m2-ieee-all", "fp_mul-e1m3.bias4-rup-all"),
+        *(
+            "fp_mul-e4m3-all",
+            "fp_mul-e5m2-ieee-all",
+            "fp_mul-e1m3.bias4-rup-all",
+            "fp_mul-e3m2-all",
+        ),
         *("fp_mul-e4m3-rdown-ieee-all", "fp_mul-e5m2-rna-all", "fp_mul-fp16-corners+random"),
     ),
     "fp_cast": (
@@ -75,6 +101,7 @@ CHEAP_CASES: Mapping[str, tuple[str, ...]] = {
         *("fp_to_mx-bf16-mxint8.b8-blocks", "fp_to_mx-bf16-mxint4.b7-blocks"),
         *("fp_to_mx-bf16-mxfp8_e5m2.b16-blocks", "fp_to_mx-bf16-mxint2.b1-blocks"),
         *("fp_to_mx-bf16-mxint4.b16.s4-blocks", "fp_to_mx-e5m2-mxfp8_e4m3.b4.rceil-blocks"),
+        "fp_to_mx-e4m3-mxfp8_e4m3.b4.rceil-blocks",
         *("fp_to_mx-bf16-mxfp4_e2m1.rceil-blocks", "fp_to_mx-bf16-mxfp4_e2m1.even-blocks"),
         *("fp_to_mx-bf16-mxint8.mase.full-blocks", "fp_to_mx-bf16-mxint4.ceil-blocks"),
         "fp_to_mx-fp32-mxint16.b4-blocks",
@@ -99,12 +126,23 @@ CHEAP_CASES: Mapping[str, tuple[str, ...]] = {
 first cases of the regression."""
 
 
+_ALIGNING = (
+    *("fp_mul-e4m3-all", "fp_mul-e3m2-all", "fp_mul-e1m3.bias4-rup-all", "fp_add-e3m4-all"),
+    *("fp_cast-bf16-fp16-all", "fp_cast-e4m3-fp32-all", "fp_cast-bf16-q2.6-all"),
+    *("fp_to_mx-bf16-mxfp8_e5m2.b16-blocks", "mx_to_fp-mxint16.b4-bf16-ieee-blocks"),
+    *("mx_to_fp-mxfp4_e2m1.b16-fp16-ieee-blocks", "mx_dot-mxint2.b1-mxint16.b1-fp32-blocks"),
+    *("fp_reciprocal-e5m2-rdown-ieee-all", "fp_mul-fp16-corners+random"),
+    *("mx_dot-mxfp4_e2m1.b16-mxfp4_e2m1.b16-bf16-blocks", "fp_sqrt-e1m6.bias5-all"),
+)
 FIRST_CASES: Mapping[str, tuple[str, ...]] = {
     "plena_round": (
         *("fp_add-e4m3-all", "fp_add-e5m2-rup-ieee-all", "fp_add-e4m3-rdown-ieee-all"),
         *("fp_mul-e5m2-ieee-all", "fp_add-e2m1-ieee-all", "fp_cast-bf16-e5m2-rup-ieee-all"),
     ),
     "plena_round_up": ("fp_add-e4m3-all", "fp_add-e5m2-rdown-all", "fp_add-e5m2-rup-ieee-all"),
+    **dict.fromkeys(("plena_normalize", "plena_shift_sticky", "plena_lead_one"), _ALIGNING),
+    "plena_fp_unpack": ("fp_mul-e4m3-all", "fp_mul-e5m2-ieee-all", "fp_add-e2m1-ieee-all"),
+    "plena_pkg": ("fp_mul-e4m3-all", "fp_mul-e5m2-ieee-all", "fp_add-e2m1-ieee-all"),
 }
 """For files that all blocks share: cases that exercise them, of the cheapest block."""
 
@@ -448,7 +486,7 @@ def _report(
         table.add_row(file, *map(str, row.values()))
     table.add_section()
     table.add_row("all", *(str(totals[str(column.header)]) for column in table.columns[1:]))
-    console.print(table)
+    console.print(table, width=None if console.is_terminal else PLAIN_WIDTH)
     faults = [
         f"SURVIVED {mutant.describe()}"
         for mutant in chosen

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from plena_cosim.golden import Rounding, get_format
-from plena_cosim.golden.formats import Mx, sv_rounding
-from plena_cosim.golden.ops.registry import Op, get_op
+from plena_cosim.golden.formats import Minifloat, Mx, sv_rounding
+from plena_cosim.golden.ops.registry import OPS, Op, get_op
 
 from .sources import RTL_DIR, SourceError, needed_sources
 
@@ -50,7 +50,7 @@ class Proof:
 
     def source(self, rtl_dir: Path = RTL_DIR) -> str:
         """Return the text that defines `top`; "" where that is a file."""
-        return contract_source(get_op(self.op), CONTRACTS[self.op], rtl_dir) if self.op else ""
+        return contract_source(get_op(self.op), rtl_dir) if self.op else ""
 
 
 IO = ("rst_ni", "in_valid_i", "in_ready_o", "out_valid_o", "out_ready_i")
@@ -113,45 +113,48 @@ def e2m1_product_table() -> str:
     return f"1024'h{word:0256x}"
 
 
-CONTRACTS: dict[str, dict[str, Any]] = {
-    "fp_add": {"fmt": get_format("e4m3")},
-    "fp_mul": {"fmt": get_format("e4m3")},
-    "fp_cast": {"src": get_format("e4m3"), "dst": get_format("e2m1")},
-    "fp_to_mx": {"src": get_format("e4m3"), "mx": get_format("mxint4", block_size=2)},
-    "mx_to_fp": {"mx": get_format("mxint4", block_size=2), "dst": get_format("e4m3")},
-    "mx_dot": {
-        "a": get_format("mxint4", block_size=2, scale_bits=3),
-        "b": get_format("mxfp4_e2m1", block_size=2, scale_bits=3),
-        "acc": get_format("e4m3"),
-    },
-}
-"""Ops whose block keeps the stream contract, with small formats: where beats are does not depend on
-what is in them, and the wires of a payload are alike."""
+def contract_arguments(op: Op) -> dict[str, Any]:
+    """Return small formats and sizes for an op: where beats are does not depend on what they are.
+
+    >>> sorted(fmt.name for fmt in contract_arguments(get_op("mx_to_fp")).values())
+    ['e3m2', 'mxint4']
+    """
+    blocks = {port.fmt for port in (*op.inputs, *op.outputs) if port.kind in ("element", "scale")}
+    mx = get_format("mxint4", block_size=2, scale_bits=3)
+    formats = {name: mx if name in blocks else get_format("e3m2") for name in op.formats}
+    return formats | dict.fromkeys(op.sizes, 3)
+
+
+def keeps_contract(op: Op, rtl_dir: Path = RTL_DIR) -> bool:
+    """Whether plena_stream_props is about an op's block: a beat a cycle, and a result for each."""
+    text = needed_sources(op.module, rtl_dir)[-1].read_text(encoding="utf-8")
+    return not op.emits and "localparam int unsigned Interval" not in text
+
 
 CONTRACT_TOP = "plena_stream_contract"
 
 
-def latency(module: str, rtl_dir: Path = RTL_DIR) -> int:
-    """Return the number that a block's localparam Latency has in its file.
+def latency(module: str, rtl_dir: Path = RTL_DIR) -> str:
+    """Return what a block's localparam Latency is in its file: a number, or parameters too.
 
-    >>> latency("plena_mx_dot")
-    3
+    >>> latency("plena_mx_dot"), latency("plena_reduce_sum")
+    ('3', '2 + $clog2(Lanes)')
     """
     path = needed_sources(module, rtl_dir)[-1]
-    found = re.search(r"localparam int unsigned Latency\s*=\s*(\d+);", path.read_text("utf-8"))
+    found = re.search(r"localparam int unsigned Latency\s*=\s*([^;]+);", path.read_text("utf-8"))
     if not found:
-        raise SourceError(f"{path} has no 'localparam int unsigned Latency = <number>;'")
-    return int(found[1])
+        raise SourceError(f"{path} has no 'localparam int unsigned Latency = ...;'")
+    return found[1]
 
 
-def contract_source(op: Op, formats: Mapping[str, Any], rtl_dir: Path = RTL_DIR) -> str:
+def contract_source(op: Op, rtl_dir: Path = RTL_DIR) -> str:
     """Return a module that watches an op's block with plena_stream_props, from the registry.
 
     Args:
         op: the op; its block has one stream in and one out.
-        formats: the op's format arguments.
         rtl_dir: where the RTL is.
     """
+    formats = contract_arguments(op)
     widths = {
         port: port.width_bits(formats) * port.lanes(formats) for port in (*op.inputs, *op.outputs)
     }
@@ -159,9 +162,11 @@ def contract_source(op: Op, formats: Mapping[str, Any], rtl_dir: Path = RTL_DIR)
     results = [f"  logic [{widths[port] - 1}:0] {port.name};" for port in op.outputs]
     connected = [f".{port.name}_i" for port in op.inputs]
     connected += [f".{port.name}_o({port.name})" for port in op.outputs]
-    parameters = ", ".join(f".{k}({v})" for k, v in op.sv_parameters(**formats).items())
+    parameters = op.sv_parameters(**formats)
+    connected_parameters = ", ".join(f".{name}({value})" for name, value in parameters.items())
     total = sum(widths[port] for port in op.outputs)
-    watched = f".Latency({latency(op.module, rtl_dir)}), .Width({total})"
+    depth = latency(op.module, rtl_dir)
+    used = [name for name in parameters if re.search(rf"\b{name}\b", depth)]
     lines = [
         f"module {CONTRACT_TOP} (",
         "  input  logic clk_i, rst_ni, in_valid_i, out_ready_i, pick_i,",
@@ -169,14 +174,16 @@ def contract_source(op: Op, formats: Mapping[str, Any], rtl_dir: Path = RTL_DIR)
         f"  output logic [{total - 1}:0] payload_o,",
         "  output logic in_ready_o, out_valid_o, holds_o",
         ");",
+        *(f"  localparam int {name} = {parameters[name]};" for name in used),
+        f"  localparam int unsigned Latency = {depth};",
         *results,
         "  logic take, due;",
         f"  assign payload_o = {{{', '.join(port.name for port in op.outputs)}}};",
-        f"  {op.module} #({parameters}) u_dut (",
+        f"  {op.module} #({connected_parameters}) u_dut (",
         "    .clk_i, .rst_ni, .in_valid_i, .in_ready_o, .out_valid_o, .out_ready_i,",
         f"    {', '.join(connected)}",
         "  );",
-        f"  plena_stream_props #({watched}) u_props (",
+        f"  plena_stream_props #(.Latency(Latency), .Width({total})) u_props (",
         "    .clk_i, .rst_ni, .in_valid_i, .in_ready_i(in_ready_o), .out_valid_i(out_valid_o),",
         "    .out_ready_i, .payload_i(payload_o), .pick_i, .take_o(take), .due_o(due), .holds_o",
         "  );",
@@ -185,19 +192,14 @@ def contract_source(op: Op, formats: Mapping[str, Any], rtl_dir: Path = RTL_DIR)
     return "\n".join([*lines, ""])
 
 
-def _contract(name: str) -> Proof:
-    op = get_op(name)
+def _contract(op: Op) -> Proof:
     file = needed_sources(op.module)[-1].relative_to(RTL_DIR).as_posix()
-    formats = [
-        f"{fmt.name} x{fmt.block_size}" if isinstance(fmt, Mx) else fmt.name
-        for fmt in CONTRACTS[name].values()
-    ]
     return Proof(
-        name=f"contract-{name}",
+        name=f"contract-{op.name}",
         modules=(op.module,),
         claim="nothing lost or added, stable while stalled, valid never waits for ready",
         top=CONTRACT_TOP,
-        configurations={", ".join(formats): {}},
+        configurations={", ".join(map(_label, contract_arguments(op).values())): {}},
         shown=(*IO, "payload_o"),
         bugs=(
             Bug(
@@ -207,9 +209,15 @@ def _contract(name: str) -> Proof:
                 new=".out_valid_o, .out_ready_i(1'b1 || out_ready_i),",
             ),
         ),
-        op=name,
+        op=op.name,
         independent=("out_valid_o", "payload_o"),
     )
+
+
+def _label(argument: Any) -> str:
+    if isinstance(argument, Mx):
+        return f"{argument.name} x{argument.block_size}"
+    return argument.name if isinstance(argument, Minifloat) else str(argument)
 
 
 PROOFS: tuple[Proof, ...] = (
@@ -291,7 +299,7 @@ PROOFS: tuple[Proof, ...] = (
         configurations=_without(
             {
                 **_modes(("e2m1", "e3m2"), ALL_MODES),
-                **_modes(("e4m3", "e5m2"), NEAREST),
+                **_modes(("e3m4", "e4m3", "e5m2"), NEAREST),
             },
             "Bias",
         ),
@@ -407,7 +415,7 @@ PROOFS: tuple[Proof, ...] = (
         ),
         independent=("out_valid_o", "acc_o"),
     ),
-    *map(_contract, CONTRACTS),
+    *(_contract(op) for op in OPS.values() if keeps_contract(op)),
 )
 
 

@@ -34,6 +34,8 @@ from .regression import CHECKOUT
 from .sources import RTL_DIR, changed_copy
 
 RESULTS = CHECKOUT / "results" / "prove"
+PLAIN_WIDTH = 110
+"""Columns where the output is not a terminal."""
 DEPTH = 10
 """Cycles from reset that are searched for a violation, and the most that an induction may need."""
 
@@ -230,7 +232,7 @@ def _show(results: Sequence[Result], console: Console) -> None:
             f"{result.seconds + result.bug_seconds:.1f} s",
             f"{'' if found == len(result.bugs) else '[bold red]'}{found} of {len(result.bugs)}",
         )
-    console.print(table)
+    console.print(table, width=None if console.is_terminal else PLAIN_WIDTH)
     for result in results:
         if result.failure:
             _tell(console, f"FAILED {result.proof}: {result.failure}")
