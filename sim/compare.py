@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from .cases import Case, argument_label
 from .player import UNSTALLED, Block, CodeArray, Stalls, load_block
 from .sources import RTL_DIR
 from .stimuli import Beats, sample, stimuli
+
+Seen = Callable[[Beats, Beats], None]
+"""Takes every chunk of inputs and golden's outputs."""
 
 SYMBOLS = {"fp_add": " + ", "fp_mul": " × "}
 
@@ -115,6 +118,7 @@ def compare_case(
     rtl_dir: Path = RTL_DIR,
     stalls: Stalls = UNSTALLED,
     limit: int | None = None,
+    seen: Seen | None = None,
 ) -> Outcome:
     """Run every stimulus of `case` through RTL and golden; never raises for a difference.
 
@@ -124,11 +128,13 @@ def compare_case(
         rtl_dir: where the RTL is.
         stalls: when the player stalls.
         limit: take only so many random beats instead of every stimulus.
+        seen: is shown every chunk, for coverage.
     """
     beats = stimuli(case.op, case.formats, seed=seed, budget=case.budget)
     if limit is not None:
         beats = iter([sample(case.op, case.formats, seed=seed, count=limit)])
-    return compare(case, load_case(case, rtl_dir=rtl_dir), beats, seed=seed, stalls=stalls)
+    block = load_case(case, rtl_dir=rtl_dir)
+    return compare(case, block, beats, seed=seed, stalls=stalls, seen=seen)
 
 
 def load_case(case: Case, *, rtl_dir: Path = RTL_DIR, trace: bool = False) -> Block:
@@ -143,6 +149,7 @@ def compare(
     *,
     seed: int,
     stalls: Stalls = UNSTALLED,
+    seen: Seen | None = None,
 ) -> Outcome:
     """Run chunks of beats through `block` and golden and count the beats that differ."""
     vectors = mismatches = cycles = 0
@@ -151,6 +158,8 @@ def compare(
     for beats in chunks:
         played = block.play(beats, stalls=stalls)
         wanted = case.op.run_golden(beats, **case.formats, **case.modes)
+        if seen is not None:
+            seen(beats, wanted)
         differs = _differing(played.outputs, wanted)
         if first is None and differs.any():
             result = int(np.argmax(differs))

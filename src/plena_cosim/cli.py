@@ -205,6 +205,32 @@ def waves(
 
 
 @app.command()
+def coverage(
+    block: Annotated[str | None, typer.Option(help="Only this op, e.g. fp_mul.")] = None,
+    fmt: Annotated[str | None, typer.Option(help="Only cases with this format.")] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Name every bin: never hit, and unreachable and why.")
+    ] = False,
+    results: Annotated[Path, typer.Option(help="Where plena sim put it.")] = Path("results/sim"),
+) -> None:
+    """Show what the last regressions have seen of every format, and name what they have not.
+
+    Runs with several seeds add up. Exit code 1 if a bin that can be reached was never hit.
+    """
+    from .sim.coverage import report
+
+    verdicts = report.summarise(results, block=block, fmt=fmt)
+    _console.print(report.table(verdicts))
+    for line in report.missed_lines(verdicts, every=every):
+        typer.echo(line)
+    for line in report.unreachable_lines(verdicts) if every else ():
+        typer.echo(line)
+    typer.echo(report.total_line(verdicts))
+    if any(verdict.missed or verdict.contradicted for verdict in verdicts):
+        raise typer.Exit(1)
+
+
+@app.command()
 def cores(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; fail if a file is not fresh.")
