@@ -13,6 +13,7 @@ import numpy as np
 from plena_cosim.golden import Mx, decode
 from plena_cosim.golden.ops.registry import Port
 
+from .build import PLAYER, Flavour
 from .cases import Case, argument_label
 from .player import UNSTALLED, Block, CodeArray, Stalls, load_block
 from .sources import RTL_DIR
@@ -137,9 +138,9 @@ def compare_case(
     return compare(case, block, beats, seed=seed, stalls=stalls, seen=seen)
 
 
-def load_case(case: Case, *, rtl_dir: Path = RTL_DIR, trace: bool = False) -> Block:
+def load_case(case: Case, *, rtl_dir: Path = RTL_DIR, flavour: Flavour = PLAYER) -> Block:
     """Return the built block of a case."""
-    return load_block(case.op.name, rtl_dir=rtl_dir, trace=trace, **case.formats, **case.modes)
+    return load_block(case.op.name, rtl_dir=rtl_dir, flavour=flavour, **case.formats, **case.modes)
 
 
 def compare(
