@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,6 +14,7 @@ from plena_cosim.golden import Mx, Scalar, decode
 from plena_cosim.golden.ops.registry import Op, Port
 
 from ..cases import Case
+from ..provenance import commit, write_record
 from ..stimuli import is_exhaustive, is_scalar
 from .bins import (
     BLOCK_KINDS,
@@ -227,9 +227,8 @@ class Coverage:
 
     def save(self, folder: Path, *, seed: int) -> Path:
         """Write the counts of one run into `folder`, whole or not at all."""
-        folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.case.id}-s{seed}.json"
-        write_json(path, {"seed": seed, **self.record()})
+        write_record(path, {"commit": commit(), "seed": seed, **self.record()})
         return path
 
 
@@ -237,10 +236,3 @@ def _thinned(arrays: Arrays) -> Arrays:
     if max(codes.size for codes in arrays.values()) <= THINNED_CODES:
         return arrays
     return {name: codes[::THINNING] for name, codes in arrays.items()}
-
-
-def write_json(path: Path, record: Mapping[str, Any]) -> None:
-    """Write a JSON file, whole or not at all."""
-    partial = path.with_name(f"{path.name}.tmp")
-    partial.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    partial.replace(path)

@@ -13,7 +13,8 @@ from rich.table import Table
 from plena_cosim.golden import FormatError
 
 from ..cases import Case, all_cases, find_case, select_cases
-from .collect import Coverage, write_json
+from ..provenance import commit, write_record
+from .collect import Coverage
 
 FOLDER = "coverage"
 NAMES_SHOWN = 12
@@ -113,7 +114,7 @@ def write_merged(results: Path) -> None:
                 "contradicted": verdict.contradicted,
             }
         )
-    write_json(results / "coverage.json", {"cases": cases})
+    write_record(results / "coverage.json", {"commit": commit(), "cases": cases})
 
 
 def total_line(verdicts: Iterable[Verdict]) -> str:

@@ -23,9 +23,9 @@ from ..build import COVERAGE
 from ..cases import Case, find_case
 from ..compare import load_case
 from ..player import UNSTALLED, Block, Stalls
+from ..provenance import commit, write_record
 from ..sources import RTL_DIR
 from ..stimuli import Beats, is_exhaustive, sample, stimuli
-from .collect import write_json
 
 BEATS = 1 << 14
 _POINT = re.compile(r"C '(.*)' (\d+)")
@@ -157,10 +157,9 @@ def total_line(counts: Mapping[Point, int]) -> str:
 
 
 def save(counts: Mapping[Point, int], path: Path) -> None:
-    """Write the counts as JSON: file -> [line, column, what, count]."""
+    """Write the counts as JSON: by file, rows of line, column, what, count."""
     files: dict[str, list[list[int | str]]] = {}
     for point in sorted(counts):
         row: list[int | str] = [point.line, point.column, point.what, counts[point]]
         files.setdefault(point.file, []).append(row)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    write_json(path, files)
+    write_record(path, {"commit": commit(), "files": files})

@@ -55,8 +55,8 @@ def test_merging_twice_adds(toy: tuple[rtl.Block, Path], tmp_path: Path) -> None
     assert twice == {point: 2 * count for point, count in once.items()}
     assert set(twice) == set(once)  # also what was never hit
     rtl.save(twice, tmp_path / "coverage-rtl.json")
-    rows = json.loads((tmp_path / "coverage-rtl.json").read_text(encoding="utf-8"))
-    assert len(rows["plena_toy.sv"]) == len(once)
+    saved = json.loads((tmp_path / "coverage-rtl.json").read_text(encoding="utf-8"))
+    assert len(saved["files"]["plena_toy.sv"]) == len(once)
 
 
 def test_instances_of_a_file_are_one() -> None:
