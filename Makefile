@@ -10,6 +10,7 @@ SEED      ?= 0
 ID        ?=
 PROOF     ?=
 COUNT     ?=
+RTL       ?=
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -17,7 +18,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test sim prove mutate synth replay waves lint bench clean
+.PHONY: help setup demo test sim prove mutate synth replay waves coverage lint bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -61,6 +62,9 @@ replay: $(VENV)/.with-rtl ## run one failing vector again and write its waveform
 
 synth: $(VENV)/.with-synth ## gates, depth and flip-flops of every block against the recorded ones; BLOCK=, FMT=
 	@plena synth $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) --jobs $(JOBS)
+
+coverage: $(VENV)/.with-rtl ## what the last regressions have seen of every format, and what not; with RTL=1 of the RTL
+	@plena coverage $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) $(if $(RTL),--rtl)
 
 waves: $(VENV)/.with-rtl ## record a block at work and say how to look at it: BLOCK=fp_mul FMT=bf16 COUNT=32
 	@plena waves --block $(or $(BLOCK),fp_mul) $(if $(FMT),--fmt $(FMT)) $(if $(COUNT),--count $(COUNT)) --seed $(SEED)

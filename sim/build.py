@@ -50,6 +50,14 @@ TRACE = Flavour(
     link=SHARED,
     product="block.so",
 )
+COVERAGE = Flavour(
+    name="coverage",
+    verilator=(*FAST, "--coverage-line", "--coverage-toggle"),
+    vm_switches=("COVERAGE",),
+    runtime=("verilated", "verilated_threads", "verilated_cov"),
+    link=SHARED,
+    product="block.so",
+)
 
 
 @dataclass(frozen=True, kw_only=True)

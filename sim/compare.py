@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,10 +13,14 @@ import numpy as np
 from plena_cosim.golden import Mx, decode
 from plena_cosim.golden.ops.registry import Port
 
+from .build import PLAYER, Flavour
 from .cases import Case, argument_label
 from .player import UNSTALLED, Block, CodeArray, Stalls, load_block
 from .sources import RTL_DIR
 from .stimuli import Beats, sample, stimuli
+
+Seen = Callable[[Beats, Beats], None]
+"""Takes every chunk of inputs and golden's outputs."""
 
 SYMBOLS = {"fp_add": " + ", "fp_mul": " × "}
 
@@ -115,6 +119,7 @@ def compare_case(
     rtl_dir: Path = RTL_DIR,
     stalls: Stalls = UNSTALLED,
     limit: int | None = None,
+    seen: Seen | None = None,
 ) -> Outcome:
     """Run every stimulus of `case` through RTL and golden; never raises for a difference.
 
@@ -124,16 +129,18 @@ def compare_case(
         rtl_dir: where the RTL is.
         stalls: when the player stalls.
         limit: take only so many random beats instead of every stimulus.
+        seen: is shown every chunk, for coverage.
     """
     beats = stimuli(case.op, case.formats, seed=seed, budget=case.budget)
     if limit is not None:
         beats = iter([sample(case.op, case.formats, seed=seed, count=limit)])
-    return compare(case, load_case(case, rtl_dir=rtl_dir), beats, seed=seed, stalls=stalls)
+    block = load_case(case, rtl_dir=rtl_dir)
+    return compare(case, block, beats, seed=seed, stalls=stalls, seen=seen)
 
 
-def load_case(case: Case, *, rtl_dir: Path = RTL_DIR, trace: bool = False) -> Block:
+def load_case(case: Case, *, rtl_dir: Path = RTL_DIR, flavour: Flavour = PLAYER) -> Block:
     """Return the built block of a case."""
-    return load_block(case.op.name, rtl_dir=rtl_dir, trace=trace, **case.formats, **case.modes)
+    return load_block(case.op.name, rtl_dir=rtl_dir, flavour=flavour, **case.formats, **case.modes)
 
 
 def compare(
@@ -143,6 +150,7 @@ def compare(
     *,
     seed: int,
     stalls: Stalls = UNSTALLED,
+    seen: Seen | None = None,
 ) -> Outcome:
     """Run chunks of beats through `block` and golden and count the beats that differ."""
     vectors = mismatches = cycles = 0
@@ -151,6 +159,8 @@ def compare(
     for beats in chunks:
         played = block.play(beats, stalls=stalls)
         wanted = case.op.run_golden(beats, **case.formats, **case.modes)
+        if seen is not None:
+            seen(beats, wanted)
         differs = _differing(played.outputs, wanted)
         if first is None and differs.any():
             result = int(np.argmax(differs))

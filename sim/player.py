@@ -16,7 +16,7 @@ import numpy.typing as npt
 from plena_cosim.golden.formats import FormatError
 from plena_cosim.golden.ops.registry import Op, get_op
 
-from .build import PLAYER, TRACE, Model, build
+from .build import PLAYER, Flavour, Model, build
 from .harness import Lanes, input_lanes, output_lanes, player_files
 from .sources import RTL_DIR
 from .toolchain import Toolchain
@@ -135,9 +135,13 @@ class Block:
         inputs: Mapping[str, npt.ArrayLike],
         *,
         stalls: Stalls = UNSTALLED,
-        trace: Path | None = None,
+        record: Path | None = None,
     ) -> Playback:
-        """As `run`, with the cycle count; `trace` names a VCD file (a block built with trace)."""
+        """As `run`, with the cycle count.
+
+        `record` names the file that a block built with TRACE (a waveform, VCD) or COVERAGE (counts,
+        Verilator's .dat) writes.
+        """
         arrays = self._checked(inputs)
         count = len(arrays[0])
         named = {port.name: array for port, array in zip(self.inputs, arrays, strict=True)}
@@ -148,7 +152,7 @@ class Block:
         stats = _Stats()
         began = time.perf_counter()
         self.library.plena_run(
-            str(trace).encode() if trace else None,
+            str(record).encode() if record else None,
             _pointers(arrays),
             _pointers(list(outputs.values())),
             ctypes.c_uint64(count),
@@ -215,7 +219,7 @@ def check_codes(given: npt.ArrayLike, port: Lanes, *, owner: str) -> CodeArray:
 def load_block(
     name: str,
     *,
-    trace: bool = False,
+    flavour: Flavour = PLAYER,
     rtl_dir: Path = RTL_DIR,
     toolchain: Toolchain | None = None,
     cache: Path | None = None,
@@ -225,7 +229,7 @@ def load_block(
 
     Args:
         name: the op, as in the registry: "fp_mul".
-        trace: build it so that it can write waveforms; slower.
+        flavour: PLAYER, TRACE (can write waveforms) or COVERAGE; the others are slower.
         rtl_dir: where the RTL is.
         toolchain: Verilator and the compiler; looked for when None.
         cache: folder of the cache; the user's when None.
@@ -247,7 +251,7 @@ def load_block(
         op,
         formats,
         parameters,
-        trace=trace,
+        flavour=flavour,
         rtl_dir=rtl_dir,
         toolchain=toolchain,
         cache=cache,
@@ -259,7 +263,7 @@ def load_op(
     formats: Mapping[str, Any],
     parameters: Mapping[str, int],
     *,
-    trace: bool = False,
+    flavour: Flavour = PLAYER,
     rtl_dir: Path = RTL_DIR,
     toolchain: Toolchain | None = None,
     cache: Path | None = None,
@@ -270,7 +274,7 @@ def load_op(
     model = Model(
         module=op.module,
         parameters=parameters,
-        flavour=TRACE if trace else PLAYER,
+        flavour=flavour,
         harness=player_files(op.module, inputs, outputs),
         rtl_dir=rtl_dir,
     )

@@ -24,6 +24,8 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from .cases import select_cases
+from .coverage.report import FOLDER, judge, load, total_line, write_merged
 from .provenance import commit
 
 PROPERTY = "plena_figures"
@@ -157,11 +159,23 @@ class Report:
         if mutants:
             killed = sum(row.mismatches > 0 for row in mutants)
             self._say(f"mutants: {killed} of {len(mutants)} killed")
+        if folder is not None and (line := self._coverage(folder)):
+            self._say(line)
         self._say(
             f"sim: {self.pace.done} of {self.pace.total} simulations and tests in {elapsed}, "
             f"{len(self.failures)} failed; {vectors:,} vectors, {mismatches:,} mismatches "
             f"(seed {self.config.getoption('sim_seed')})"
         )
+
+    def _coverage(self, folder: Path) -> str:
+        """Merge what this run has seen; returns the total in one line, or "" if there is none."""
+        option = self.config.getoption
+        cases = [case.id for case in select_cases(option("sim_block"), option("sim_fmt"))]
+        seen = load(folder / FOLDER, only=cases, seed=option("sim_seed"))
+        if not seen:
+            return ""
+        write_merged(folder)
+        return total_line(map(judge, seen))
 
     def _command(self) -> str:
         return " ".join(["pytest", *map(str, self.config.invocation_params.args)])

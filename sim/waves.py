@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .build import TRACE
 from .cases import Case, select_cases
 from .compare import load_case
 from .player import UNSTALLED, Playback, Stalls
@@ -76,11 +77,11 @@ def write_vcd(
     case: Case, beats: Beats, path: Path, *, stalls: Stalls = UNSTALLED, rtl_dir: Path = RTL_DIR
 ) -> Playback:
     """Run `beats` through a block built for tracing; `path` is the VCD file, written whole."""
-    block = load_case(case, rtl_dir=rtl_dir, trace=True)
+    block = load_case(case, rtl_dir=rtl_dir, flavour=TRACE)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.tmp")
     try:
-        played = block.play(beats, stalls=stalls, trace=partial)
+        played = block.play(beats, stalls=stalls, record=partial)
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)

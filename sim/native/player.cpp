@@ -19,6 +19,9 @@
 #if VM_TRACE
 #include "verilated_vcd_c.h"
 #endif
+#if VM_COVERAGE
+#include "verilated_cov.h"
+#endif
 
 namespace {
 
@@ -139,19 +142,20 @@ struct Payload {
 
 class Player {
   public:
-    explicit Player(const char* vcd_path)
-        : top_(&context_),
+    // What a run leaves besides its results goes to `record_path`: a waveform of a block built with
+    // tracing, counts of a block built with coverage.
+    explicit Player(const char* record_path)
+        : record_path_(record_path),
+          top_(&context_),
           latency_(read("Latency", kUnknownLatency)),
           interval_(read("Interval", 1)) {
 #if VM_TRACE
-        if (vcd_path != nullptr) {
+        if (record_path_ != nullptr) {
             context_.traceEverOn(true);
             vcd_ = std::make_unique<VerilatedVcdC>();
             top_.trace(vcd_.get(), 99);
-            vcd_->open(vcd_path);
+            vcd_->open(record_path_);
         }
-#else
-        (void)vcd_path;
 #endif
     }
     uint64_t latency() const { return latency_; }
@@ -161,6 +165,9 @@ class Player {
         if (vcd_) vcd_->close();
 #endif
         top_.final();
+#if VM_COVERAGE
+        if (record_path_ != nullptr) context_.coveragep()->write(record_path_);
+#endif
     }
 
     // Every beat up to `count`; `results` of them have a result, beat `first_beat` is the first.
@@ -310,6 +317,7 @@ class Player {
         stats.fault_beat = stats.produced;
     }
 
+    const char* const record_path_;
     VerilatedContext context_;
     Vtop top_;
     const uint64_t latency_;
@@ -324,10 +332,10 @@ class Player {
 
 extern "C" uint64_t plena_latency() { return Player(nullptr).latency(); }
 
-extern "C" void plena_run(const char* vcd_path, const void* const* inputs, void* const* outputs,
+extern "C" void plena_run(const char* record_path, const void* const* inputs, void* const* outputs,
                           uint64_t count, uint64_t results, uint64_t first_beat,
                           const Stalls* how, Stats* stats) {
-    Player player(vcd_path);
+    Player player(record_path);
     if (count == 0) {
         *stats = Stats{};
         return;

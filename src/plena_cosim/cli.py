@@ -205,6 +205,63 @@ def waves(
 
 
 @app.command()
+def coverage(
+    block: Annotated[str | None, typer.Option(help="Only this op, e.g. fp_mul.")] = None,
+    fmt: Annotated[str | None, typer.Option(help="Only cases with this format.")] = None,
+    every: Annotated[
+        bool, typer.Option("--all", help="Name every bin: never hit, and unreachable and why.")
+    ] = False,
+    rtl: Annotated[
+        bool, typer.Option("--rtl", help="Run the blocks now and count lines and bits of the RTL.")
+    ] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the stimuli, for --rtl.")] = 0,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes, for --rtl.")] = 1,
+    results: Annotated[Path, typer.Option(help="Where plena sim put it.")] = Path("results/sim"),
+) -> None:
+    """Show what the last regressions have seen of every format, and name what they have not.
+
+    Runs with several seeds add up. Exit code 1 if a bin that can be reached was never hit.
+    """
+    if rtl:
+        _rtl_coverage(block, fmt, every=every, seed=seed, jobs=jobs, results=results)
+        return
+    from .sim.coverage import report
+
+    verdicts = report.summarise(results, block=block, fmt=fmt)
+    _console.print(report.table(verdicts))
+    for line in report.missed_lines(verdicts, every=every):
+        typer.echo(line)
+    for line in report.unreachable_lines(verdicts) if every else ():
+        typer.echo(line)
+    typer.echo(report.total_line(verdicts))
+    if any(verdict.missed or verdict.contradicted for verdict in verdicts):
+        raise typer.Exit(1)
+
+
+def _rtl_coverage(
+    block: str | None, fmt: str | None, *, every: bool, seed: int, jobs: int, results: Path
+) -> None:
+    """Build the cases with Verilator's counters, run them, and show file by file what was hit."""
+    from collections import Counter
+
+    from rich.progress import track
+
+    from .sim.cases import select_cases
+    from .sim.coverage import rtl
+
+    cases = select_cases(block, fmt)
+    counts: Counter[rtl.Point] = Counter()
+    recorded = rtl.record_all(cases, seed=seed, jobs=jobs)
+    for seen in track(recorded, "cases", len(cases), console=_console, transient=True):
+        counts.update(seen)
+    rtl.save(counts, results / "coverage-rtl.json")
+    _console.print(rtl.table(counts))
+    for line in rtl.missed_lines(counts) + (rtl.missed_toggles(counts) if every else []):
+        typer.echo(line)
+    typer.echo(rtl.total_line(counts))
+
+
+@app.command()
 def cores(
     check: Annotated[
         bool, typer.Option("--check", help="Write nothing; fail if a file is not fresh.")

@@ -10,6 +10,7 @@ import pytest
 
 from plena_cosim.golden import FormatError, get_format
 from plena_cosim.sim import load_block
+from plena_cosim.sim.build import TRACE
 from plena_cosim.sim.player import Block, ProtocolError, Stalls, load_op
 
 from .toy import TOY, parameters, write_toy
@@ -168,10 +169,10 @@ def test_real_block_takes_golden_s_arguments_and_gives_codes() -> None:
 def test_trace_writes_a_waveform(tmp_path: Path) -> None:
     element = get_format("mxint8", block_size=2)
     block = load_op(
-        TOY, {"element": element}, parameters(8, 2), rtl_dir=write_toy(tmp_path), trace=True
+        TOY, {"element": element}, parameters(8, 2), rtl_dir=write_toy(tmp_path), flavour=TRACE
     )
     path = tmp_path / "toy.vcd"
-    played = block.play({"a": [[3, 5]], "b": [7]}, trace=path)
+    played = block.play({"a": [[3, 5]], "b": [7]}, record=path)
     assert played.outputs["y"].tolist() == [[21, 35]]
     text = path.read_text()
     assert "$enddefinitions" in text

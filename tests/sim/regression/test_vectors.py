@@ -9,6 +9,8 @@ import pytest
 
 from plena_cosim.sim.cases import Case, select_cases
 from plena_cosim.sim.compare import MismatchError, Outcome, compare_case
+from plena_cosim.sim.coverage.collect import Coverage
+from plena_cosim.sim.coverage.report import FOLDER
 from plena_cosim.sim.player import Stalls
 from plena_cosim.sim.replay import write_waveform
 from plena_cosim.sim.report import Figures, record_figures
@@ -66,8 +68,10 @@ def test_equals_golden(
     sim_results: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
-    """Unstalled, one result a cycle, with every stimulus."""
-    outcome = compare_case(case, seed=sim_seed, rtl_dir=sim_rtl)
+    """Unstalled, one result a cycle, with every stimulus; what was seen counts as coverage."""
+    coverage = Coverage(case=case, whole=True)
+    outcome = compare_case(case, seed=sim_seed, rtl_dir=sim_rtl, seen=coverage.add)
+    coverage.save(sim_results / FOLDER, seed=sim_seed)
     run = case.id.rpartition("-")[2]
     _judge(
         case,
