@@ -20,7 +20,13 @@ from plena_cosim.golden.ops.registry import OPS, Op, get_op
 
 from .stimuli import inputs_word
 
-BUDGETS = {"all": 0, "corners+random": 1_500_000, "blocks": 65_536, "vectors": 16_384}
+BUDGETS = {
+    "all": 0,
+    "corners+random": 1_500_000,
+    "blocks": 65_536,
+    "vectors": 16_384,
+    "slices": 16_384,
+}
 """Random beats, by how the inputs are chosen."""
 
 
@@ -273,6 +279,46 @@ def _pe_cases() -> list[Case]:
     ]
 
 
+def _tile_cases() -> list[Case]:
+    b4, b8 = ("mxint8,block_size=4", "mxint4,block_size=4"), ("mxfp8_e4m3,block_size=8",) * 2
+    fp4 = ("mxfp4_e2m1,block_size=4",) * 2
+    mixed = ("mxint4,block_size=8,scale_bits=5", "mxfp8_e5m2,block_size=8")
+    b1 = ("mxint2,block_size=1", "mxint8,block_size=1")
+    return [
+        _case("mx_tile", *b4, "fp32", "bf16", rows=2, cols=3, bench=True),
+        _case("mx_tile", *fp4, "bf16", "e6m5", rows=3, cols=2),
+        _case("mx_tile", *b8, "q16.16", "bf16", rows=4, cols=4),
+        _case("mx_tile", *mixed, "fp32", "e6m5", rows=1, cols=4),
+        _case("mx_tile", *b1, "bf16", "q8.8", rows=2, cols=1),
+    ]
+
+
+def _mm_cases() -> list[Case]:
+    b4, fp4 = ("mxint8,block_size=4", "mxint4,block_size=4"), ("mxfp4_e2m1,block_size=8",) * 2
+    fp8 = ("mxfp8_e4m3,block_size=4", "mxint8,block_size=4")
+    return [
+        _case("mx_mm", *b4, "fp32", "bf16", rows=2, cols=3, depth=8, bench=True),
+        _case("mx_mm", *fp4, "bf16", "e6m5", rows=4, cols=4, depth=16),
+        _case("mx_mm", *fp8, "q16.16", "bf16", rows=3, cols=2, depth=4),
+    ]
+
+
+def _mv_cases() -> list[Case]:
+    b4, fp4 = ("mxint8,block_size=4", "mxint4,block_size=4"), ("mxfp4_e2m1,block_size=4",) * 2
+    return [
+        _case("mx_mv", *b4, "fp32", "bf16", cols=8, depth=8, bench=True),
+        _case("mx_mv", *fp4, "bf16", "e6m5", cols=3, depth=12),
+    ]
+
+
+def _bmm_cases() -> list[Case]:
+    b4, fp8 = ("mxint8,block_size=4", "mxint4,block_size=4"), ("mxfp8_e5m2,block_size=4",) * 2
+    return [
+        _case("mx_bmm", *b4, "fp32", "bf16", heads=2, rows=2, cols=3, depth=8, bench=True),
+        _case("mx_bmm", *fp8, "q16.16,wrap=true", "e6m5", heads=3, rows=2, cols=2, depth=4),
+    ]
+
+
 def _choice_cases(name: str) -> list[Case]:
     """Cases of an op that rounds nothing."""
     return [
@@ -337,6 +383,10 @@ _BUILDERS: Mapping[str, Callable[[], list[Case]]] = {
     "mx_dot": _dot_cases,
     **{name: partial(_unary_cases, name) for name in _UNARY},
     "mx_pe": _pe_cases,
+    "mx_tile": _tile_cases,
+    "mx_mm": _mm_cases,
+    "mx_mv": _mv_cases,
+    "mx_bmm": _bmm_cases,
     "rope": _rope_cases,
     "hadamard": _hadamard_cases,
     **{name: partial(_activation_cases, name) for name in _ACTIVATIONS},

@@ -34,11 +34,16 @@ def is_scalar(op: Op) -> bool:
 
 
 def inputs_word(op: Op, formats: Mapping[str, Any]) -> str:
-    """Return how the inputs are chosen: all, corners+random, blocks (MX) or vectors."""
+    """Return how the inputs are chosen: all, corners+random, blocks (MX), slices or vectors.
+
+    Slices are what a matrix product takes in one beat.
+    """
     if is_exhaustive(op, formats):
         return "all"
     if is_scalar(op):
         return "corners+random"
+    if is_product(op) and op.sizes:
+        return "slices"
     return "blocks" if _has_blocks(formats) else "vectors"
 
 

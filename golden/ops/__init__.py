@@ -14,7 +14,9 @@ from .layer_norm import layer_norm
 from .matmul import matmul
 from .max import max, min
 from .mul import mul
+from .mx_mm import mx_bmm, mx_mm, mx_mv
 from .mx_pe import mx_pe
+from .mx_tile import mx_tile
 from .online_softmax import online_softmax, online_softmax_rows
 from .reciprocal import reciprocal
 from .reduce import reduce_max, reduce_rows, reduce_sum
@@ -55,9 +57,13 @@ __all__ = [
     "max",
     "min",
     "mul",
+    "mx_bmm",
     "mx_dot",
+    "mx_mm",
+    "mx_mv",
     "mx_pe",
     "mx_requantize",
+    "mx_tile",
     "mx_to_fp",
     "neg",
     "online_softmax",

@@ -30,7 +30,9 @@ from .hadamard import hadamard
 from .hbm import block_bytes, hbm_load, hbm_store
 from .max import max, min
 from .mul import mul
+from .mx_mm import mx_bmm, mx_mm, mx_mv
 from .mx_pe import mx_pe
+from .mx_tile import mx_tile
 from .reciprocal import reciprocal
 from .reduce import reduce_max, reduce_sum
 from .requantize import mx_requantize
@@ -92,6 +94,12 @@ def block_of(argument: str) -> Callable[[Arguments], int]:
 def bytes_of(argument: str) -> Callable[[Arguments], int]:
     """Return the count of a port that carries one packed block of an MX format."""
     return lambda arguments: block_bytes(arguments[argument])
+
+
+def blocks_of(argument: str, *sizes: str) -> Callable[[Arguments], int]:
+    """Return the count of a port with a lane for each block of an MX format in so many elements."""
+    elements, block = product_of(*sizes), block_of(argument)
+    return lambda arguments: elements(arguments) // block(arguments)
 
 
 def product_of(*sizes: str) -> Callable[[Arguments], int]:
@@ -266,6 +274,33 @@ _ACTIVATION = {
     "outputs": (Port("y", "fmt", count=_LANES),),
     "max_width_bits": 16,
 }
+
+
+def _matrix_op(name: str, golden: Callable[..., Any], summary: str, *sizes: str) -> Op:
+    """Return a product of matrices, a slice of K a beat, with these sizes beside cols and depth."""
+    rows, cols = (*sizes, "depth"), (*(size for size in sizes if size == "heads"), "cols", "depth")
+    return Op(
+        name=name,
+        golden=golden,
+        module=f"plena_{name}",
+        summary=summary,
+        formats={"a": "A", "b": "B", "acc": "Acc", "v": "V"},
+        sizes={size: size.capitalize() for size in (*sizes, "cols", "depth")},
+        inputs=(
+            Port("a_codes", "a", "element", product_of(*rows)),
+            Port("a_scale", "a", "scale", blocks_of("a", *rows)),
+            Port("b_codes", "b", "element", product_of(*cols)),
+            Port("b_scale", "b", "scale", blocks_of("b", *cols)),
+            Port("transposed", "", "flag"),
+            Port("first", "", "flag"),
+            Port("write", "", "flag"),
+        ),
+        outputs=(Port("y", "v", count=product_of(*sizes, "cols")),),
+        stateful=True,
+        emits="write",
+        unused=_DOT_UNUSED,
+    )
+
 
 OPS: dict[str, Op] = {
     op.name: op
@@ -484,6 +519,29 @@ OPS: dict[str, Op] = {
             stateful=True,
             unused=_DOT_UNUSED,
         ),
+        Op(
+            name="mx_tile",
+            golden=mx_tile,
+            module="plena_mx_tile",
+            summary="systolic tile of processing elements, one step of K a beat",
+            formats={"a": "A", "b": "B", "acc": "Acc", "v": "V"},
+            sizes={"rows": "Rows", "cols": "Cols"},
+            inputs=(
+                Port("a_codes", "a", "element", product_of("rows")),
+                Port("a_scale", "a", "scale", product_of("rows")),
+                Port("b_codes", "b", "element", product_of("cols")),
+                Port("b_scale", "b", "scale", product_of("cols")),
+                Port("first", "", "flag"),
+                Port("write", "", "flag"),
+            ),
+            outputs=(Port("y", "v", count=product_of("rows", "cols")),),
+            stateful=True,
+            emits="write",
+            unused=_DOT_UNUSED,
+        ),
+        _matrix_op("mx_mm", mx_mm, "matrix @ matrix, a slice of K a beat", "rows"),
+        _matrix_op("mx_mv", mx_mv, "vector @ matrix, a slice of K a beat"),
+        _matrix_op("mx_bmm", mx_bmm, "matrix @ matrix for each of several heads", "heads", "rows"),
         Op(
             name="rope",
             golden=rope,

@@ -37,6 +37,14 @@ CONFIGURATIONS: list[tuple[str, dict[str, Any]]] = [
     ("mx_dot", {"a": MXFP8, "b": MXFP8, "acc": get_format("q16.16", wrap=True)}),
     ("mx_pe", {"a": MXINT8, "b": MXFP4, "acc": FP32}),
     ("mx_pe", {"a": MXFP8, "b": MXFP8, "acc": get_format("q8.8")}),
+    ("mx_tile", {"a": MXINT8, "b": MXFP4, "acc": BF16, "v": BF16, "rows": 2, "cols": 2}),
+    ("mx_mm", {"a": MXINT8, "b": MXFP4, "acc": BF16, "v": BF16, "rows": 1, "cols": 2, "depth": 8}),
+    ("mx_mv", {"a": MXFP4, "b": MXFP4, "acc": BF16, "v": E2M1, "cols": 2, "depth": 4}),
+    (
+        "mx_bmm",
+        {"a": MXINT8, "b": MXINT8, "acc": BF16, "v": BF16}
+        | {"heads": 2, "rows": 1, "cols": 1, "depth": 4},
+    ),
     ("fp_max", {"fmt": E2M1}),
     ("reduce_max", {"src": E2M1, "dst": get_format("e3m2"), "lanes": 3}),
     ("reduce_sum", {"src": BF16, "dst": FP32, "lanes": 5}),

@@ -44,6 +44,10 @@ TO_INT, TO_FP = "fp_to_mx-bf16-mxint8.b8-blocks", "fp_to_mx-bf16-mxfp8_e5m2.b16-
 FROM_INT = "mx_to_fp-mxint8.b8-bf16-blocks"
 DOT = "mx_dot-mxint8.b8-mxint4.b8-fp32-blocks"
 PE = "mx_pe-mxint8.b8-mxint4.b8-fp32-blocks"
+TILE = "mx_tile-mxint8.b4-mxint4.b4-fp32-bf16-rows2-cols3-slices"
+MM = "mx_mm-mxint8.b4-mxint4.b4-fp32-bf16-rows2-cols3-depth8-slices"
+MV = "mx_mv-mxint8.b4-mxint4.b4-fp32-bf16-cols8-depth8-slices"
+BMM = "mx_bmm-mxint8.b4-mxint4.b4-fp32-bf16-heads2-rows2-cols3-depth8-slices"
 ROPE = "rope-bf16-groups1-stride4-vectors"
 HADAMARD = "hadamard-bf16-lanes8-vectors"
 SILU = "silu-e4m3-lanes2-vectors"
@@ -52,6 +56,7 @@ RECIPROCAL, SQRT, RSQRT = "fp_reciprocal-e4m3-all", "fp_sqrt-e4m3-all", "fp_rsqr
 EXP, SIGMOID = "fp_exp-bf16-all", "fp_sigmoid-e4m3-all"
 PARTIAL, ACCUMULATE = "mx/plena_mx_partial_core.sv", "mx/plena_mx_accumulate_core.sv"
 COUNTER, MAC = "matrix/plena_block_counter.sv", "matrix/plena_mx_mac.sv"
+SYSTOLIC, MATMUL = "matrix/plena_mx_tile.sv", "matrix/plena_mx_matmul.sv"
 SHIFT, STREAM = "common/plena_shift_sticky.sv", "common/plena_stream_reg.sv"
 
 WRONG_TIE = ("wrong tie", "guard_i & (sticky_i | lsb_i)", "guard_i & (sticky_i | !lsb_i)")
@@ -590,6 +595,94 @@ MUTANTS = (
         "enable      = !out_valid_o || out_ready_i",
         "enable      = !out_valid_o || out_ready_i || in_valid_i",
         stalled=True,
+    ),
+    _fault(TILE, SYSTOLIC, "rows not skewed", ".Width(RowW), .Depth(i)", ".Width(RowW), .Depth(0)"),
+    _fault(
+        TILE,
+        SYSTOLIC,
+        "a lane's result a step late",
+        "Rows + Cols - 1 - i - j",
+        "Rows + Cols - 1 - i - j + (i == 1 && j == 1 ? 1 : 0)",
+    ),
+    _fault(
+        TILE,
+        SYSTOLIC,
+        "scale of another column",
+        "{b_scale_i[j], b_codes_i[j]}",
+        "{b_scale_i[Cols-1-j], b_codes_i[j]}",
+    ),
+    _fault(
+        TILE,
+        SYSTOLIC,
+        "operands move on while stalled",
+        ".enable_i(enable), .data_i(row[i][j-1])",
+        ".enable_i(1'b1), .data_i(row[i][j-1])",
+        stalled=True,
+    ),
+    _fault(
+        TILE,
+        SYSTOLIC,
+        "gaps give results",
+        "data_i(in_valid_i && write_i)",
+        "data_i(write_i)",
+        stalled=True,
+    ),
+    _fault(
+        MM,
+        MATMUL,
+        "transposed matrix read in the other order",
+        "? b_codes_i[(head*Cols+column)*Depth+k]",
+        "? b_codes_i[(head*Depth+k)*Cols+column]",
+    ),
+    _fault(
+        MM,
+        MATMUL,
+        "scale of the next block",
+        "if (last_of_block) begin",
+        "if (last_of_block || step_q == '0) begin",
+    ),
+    _fault(
+        MM,
+        MATMUL,
+        "sums not cleared",
+        "first_i(first_q && step_q == '0)",
+        "first_i(first_q && step_q == '1)",
+    ),
+    _fault(
+        MM,
+        MATMUL,
+        "steps on while stalled",
+        "step        = busy_q && (&tile_ready)",
+        "step        = busy_q",
+        stalled=True,
+    ),
+    _fault(
+        MV,
+        MATMUL,
+        "every step begins a sum",
+        "first_i(first_q && step_q == '0)",
+        "first_i(first_q)",
+    ),
+    _fault(
+        MV,
+        MATMUL,
+        "written with the first step",
+        "write_i(write_q && last_step)",
+        "write_i(write_q && step_q == '0)",
+    ),
+    _fault(
+        BMM,
+        MATMUL,
+        "every head has the first one's rows",
+        "a_now[i]       = a_q[head][i][0]",
+        "a_now[i]       = a_q[0][i][0]",
+    ),
+    _fault(
+        BMM,
+        MATMUL,
+        "scales of the first head",
+        "b_scale_i[(head*Blocks+k)*Cols+column]",
+        "b_scale_i[k*Cols+column]",
     ),
     # composites
     _fault(

@@ -94,7 +94,10 @@ def draw(name: str, index: int, seed: int) -> Case:
         else:
             limit = op.max_width_bits if argument == "fmt" else 32
             formats[argument] = scalar(rng) if may_be_fixed else minifloat(rng, width_bits=limit)
-    formats |= {size: rng.choice([1, 2, 3, 4, 5, 8]) for size in op.sizes}
+    lanes = [1, 2, 2, 3] if is_product(op) else [1, 2, 3, 4, 5, 8]
+    formats |= {size: rng.choice(lanes) for size in op.sizes}
+    if "depth" in formats:
+        formats["depth"] *= block_size
     drawn = {
         "rounding": rng.choice(MODES),
         "overflow": rng.choice(["saturate", "ieee"]),

@@ -1,0 +1,190 @@
+// Matrix products of MX operands, a slice of K a beat: Heads x (Rows, Depth) @ (Depth, Cols).
+//
+// Golden twin: golden.ops.mx_bmm; mx_mm with one head, mx_mv with one row.
+// Contract:   per head, a_codes_i is (Rows, Depth) row-major, a_scale_i (Rows, Depth / BlockSize);
+//             b is (Depth, Cols), or (Cols, Depth) if transposed_i, and so are its scales with
+//             Depth / BlockSize for Depth. Blocks run along Depth. first_i starts a sum; y_o,
+//             (Rows, Cols) a head, comes for beats with write_i only.
+// Method:     the operands of a beat are latched with K innermost, then shifted k by k into one
+//             plena_mx_tile a head. The next beat is latched with the last k of this one.
+// Latency:    Depth + Rows + Cols + 2 cycles; one beat every Depth cycles.
+// Specials:   as plena_mx_tile.
+// Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
+// Reset:      asynchronous, active low: nothing in flight, accumulators +0.
+module plena_mx_matmul
+  import plena_pkg::*;
+#(
+  parameter  int unsigned Heads       = 1,
+  parameter  int unsigned Rows        = 2,
+  parameter  int unsigned Cols        = 2,
+  parameter  int unsigned Depth       = 8,
+  parameter  int unsigned AExpW       = 0,              // 0: MXINT of 2 + AManW bits
+  parameter  int unsigned AManW       = 6,
+  parameter  int          ABias       = 0,
+  parameter  int unsigned ASpecials   = SpecialsNone,
+  parameter  int unsigned AScaleW     = 8,
+  parameter  int unsigned BExpW       = 0,
+  parameter  int unsigned BManW       = 6,
+  parameter  int          BBias       = 0,
+  parameter  int unsigned BSpecials   = SpecialsNone,
+  parameter  int unsigned BScaleW     = 8,
+  parameter  int unsigned BlockSize   = 8,
+  parameter  int unsigned AccExpW     = 8,              // 0: fixed point, AccIntW.AccManW bits
+  parameter  int unsigned AccManW     = 23,
+  parameter  int          AccBias     = 127,
+  parameter  int unsigned AccSpecials = SpecialsIeee,
+  parameter  int unsigned AccIntW     = 2,
+  parameter  bit          AccWrap     = 1'b0,
+  parameter  int unsigned VExpW       = 8,              // 0: fixed point, VIntW.VManW bits
+  parameter  int unsigned VManW       = 7,
+  parameter  int          VBias       = 127,
+  parameter  int unsigned VSpecials   = SpecialsIeee,
+  parameter  int unsigned VIntW       = 2,
+  parameter  bit          VWrap       = 1'b0,
+  localparam int unsigned Blocks      = Depth / BlockSize,
+  localparam int unsigned AWidth      = AExpW == 0 ? 2 + AManW : 1 + AExpW + AManW,
+  localparam int unsigned BWidth      = BExpW == 0 ? 2 + BManW : 1 + BExpW + BManW,
+  localparam int unsigned VWidth      = VExpW == 0 ? VIntW + VManW : 1 + VExpW + VManW
+) (
+  input  logic                                      clk_i,
+  input  logic                                      rst_ni,
+  input  logic                                      in_valid_i,
+  output logic                                      in_ready_o,
+  input  logic [Heads*Rows*Depth-1:0][AWidth-1:0]   a_codes_i,
+  input  logic [Heads*Rows*Blocks-1:0][AScaleW-1:0] a_scale_i,
+  input  logic [Heads*Depth*Cols-1:0][BWidth-1:0]   b_codes_i,
+  input  logic [Heads*Blocks*Cols-1:0][BScaleW-1:0] b_scale_i,
+  input  logic                                      transposed_i,
+  input  logic                                      first_i,
+  input  logic                                      write_i,
+  output logic                                      out_valid_o,
+  input  logic                                      out_ready_i,
+  output logic [Heads*Rows*Cols-1:0][VWidth-1:0]    y_o
+);
+  if (Heads < 1 || Depth < 1 || Depth % BlockSize != 0) begin : gen_illegal_size
+    $fatal(1, "plena_mx_matmul: Heads=%0d must be at least 1 and Depth=%0d a multiple of ", Heads,
+           Depth, "BlockSize=%0d", BlockSize);
+  end
+
+  localparam int unsigned StepW = max($clog2(Depth), 1);
+
+  // What is being streamed, K innermost and the current k at the bottom; _next is turned by one.
+  logic [Heads-1:0][Rows-1:0] [Depth-1:0][AWidth-1:0]  a_q, a_next;
+  logic [Heads-1:0][Rows-1:0][Blocks-1:0][AScaleW-1:0] a_scale_q, a_scale_next;
+  logic [Heads-1:0][Cols-1:0] [Depth-1:0][BWidth-1:0]  b, b_q, b_next;
+  logic [Heads-1:0][Cols-1:0][Blocks-1:0][BScaleW-1:0] b_scale, b_scale_q, b_scale_next;
+  logic                                                busy_q, first_q, write_q;
+  logic                                    [StepW-1:0] step_q;
+  logic                                                load, step, last_step, last_of_block;
+  logic                                    [Heads-1:0] tile_ready, tile_valid;
+
+  // The tiles have the same beats and the same stalls, so that all are ready and valid together.
+  assign last_step   = step_q == StepW'(Depth - 1);
+  assign step        = busy_q && (&tile_ready);
+  assign in_ready_o  = !busy_q || (last_step && (&tile_ready));
+  assign load        = in_valid_i && in_ready_o;
+  assign out_valid_o = &tile_valid;
+
+  for (genvar head = 0; head < Heads; head++) begin : gen_order
+    for (genvar column = 0; column < Cols; column++) begin : gen_column
+      for (genvar k = 0; k < Depth; k++) begin : gen_element
+        assign b[head][column][k] = transposed_i ? b_codes_i[(head*Cols+column)*Depth+k]
+                                                 : b_codes_i[(head*Depth+k)*Cols+column];
+      end
+      for (genvar k = 0; k < Blocks; k++) begin : gen_scale
+        assign b_scale[head][column][k] = transposed_i ? b_scale_i[(head*Cols+column)*Blocks+k]
+                                                       : b_scale_i[(head*Blocks+k)*Cols+column];
+      end
+    end
+  end
+
+  plena_block_counter #(
+    .BlockSize(BlockSize)
+  ) u_counter (
+    .clk_i, .rst_ni, .advance_i(step), .restart_i(step_q == '0), .last_o(last_of_block)
+  );
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      busy_q  <= 1'b0;
+      first_q <= 1'b0;
+      write_q <= 1'b0;
+      step_q  <= '0;
+    end else if (load) begin
+      busy_q  <= 1'b1;
+      first_q <= first_i;
+      write_q <= write_i;
+      step_q  <= '0;
+    end else if (step) begin
+      busy_q <= !last_step;
+      step_q <= step_q + 1'b1;
+    end
+  end
+
+  always_ff @(posedge clk_i or negedge rst_ni) begin
+    if (!rst_ni) begin
+      a_q       <= '0;
+      a_scale_q <= '0;
+      b_q       <= '0;
+      b_scale_q <= '0;
+    end else if (load) begin
+      a_q       <= a_codes_i;
+      a_scale_q <= a_scale_i;
+      b_q       <= b;
+      b_scale_q <= b_scale;
+    end else if (step) begin
+      a_q <= a_next;
+      b_q <= b_next;
+      if (last_of_block) begin
+        a_scale_q <= a_scale_next;
+        b_scale_q <= b_scale_next;
+      end
+    end
+  end
+
+  for (genvar head = 0; head < Heads; head++) begin : gen_head
+    logic [Rows-1:0][AWidth-1:0]  a_now;
+    logic [Rows-1:0][AScaleW-1:0] a_scale_now;
+    logic [Cols-1:0][BWidth-1:0]  b_now;
+    logic [Cols-1:0][BScaleW-1:0] b_scale_now;
+
+    for (genvar i = 0; i < Rows; i++) begin : gen_row
+      assign a_now[i]       = a_q[head][i][0];
+      assign a_scale_now[i] = a_scale_q[head][i][0];
+      for (genvar k = 0; k < Depth; k++) begin : gen_element
+        assign a_next[head][i][k] = a_q[head][i][(k+1)%Depth];
+      end
+      for (genvar k = 0; k < Blocks; k++) begin : gen_scale
+        assign a_scale_next[head][i][k] = a_scale_q[head][i][(k+1)%Blocks];
+      end
+    end
+    for (genvar j = 0; j < Cols; j++) begin : gen_column
+      assign b_now[j]       = b_q[head][j][0];
+      assign b_scale_now[j] = b_scale_q[head][j][0];
+      for (genvar k = 0; k < Depth; k++) begin : gen_element
+        assign b_next[head][j][k] = b_q[head][j][(k+1)%Depth];
+      end
+      for (genvar k = 0; k < Blocks; k++) begin : gen_scale
+        assign b_scale_next[head][j][k] = b_scale_q[head][j][(k+1)%Blocks];
+      end
+    end
+
+    plena_mx_tile #(
+      .Rows(Rows), .Cols(Cols),
+      .AExpW(AExpW), .AManW(AManW), .ABias(ABias), .ASpecials(ASpecials), .AScaleW(AScaleW),
+      .BExpW(BExpW), .BManW(BManW), .BBias(BBias), .BSpecials(BSpecials), .BScaleW(BScaleW),
+      .BlockSize(BlockSize),
+      .AccExpW(AccExpW), .AccManW(AccManW), .AccBias(AccBias), .AccSpecials(AccSpecials),
+      .AccIntW(AccIntW), .AccWrap(AccWrap),
+      .VExpW(VExpW), .VManW(VManW), .VBias(VBias), .VSpecials(VSpecials), .VIntW(VIntW),
+      .VWrap(VWrap)
+    ) u_tile (
+      .clk_i, .rst_ni,
+      .in_valid_i(busy_q), .in_ready_o(tile_ready[head]),
+      .a_codes_i(a_now), .a_scale_i(a_scale_now), .b_codes_i(b_now), .b_scale_i(b_scale_now),
+      .first_i(first_q && step_q == '0), .write_i(write_q && last_step),
+      .out_valid_o(tile_valid[head]), .out_ready_i,
+      .y_o(y_o[head*Rows*Cols+:Rows*Cols])
+    );
+  end
+endmodule
