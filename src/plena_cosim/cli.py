@@ -76,19 +76,25 @@ def formats(
 @app.command()
 def ops(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    markdown: Annotated[bool, typer.Option(help="Print Markdown, as in docs/ops.md.")] = False,
 ) -> None:
-    """List the operations that golden and gates share."""
-    from .golden.ops import OPS
+    """List the operations that golden and gates share, and the evidence that they are equal.
 
-    rows = [(op.name, op.module, ", ".join(op.formats), op.summary) for op in OPS.values()]
-    if as_json:
-        keys = ("name", "module", "formats", "summary")
-        typer.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=2))
-        return
-    table = Table("op", "RTL module", "formats", "what", title="operations")
-    for row in rows:
-        table.add_row(*row)
-    _console.print(table)
+    Evidence is generated: the regression's cases (every input, or sampled) and the formal proofs of
+    the modules that a block is made of.
+    """
+    from . import op_table
+
+    if markdown:
+        typer.echo(op_table.markdown())
+    elif as_json:
+        records = op_table.records()
+        typer.echo(json.dumps(records, indent=2, ensure_ascii=False))
+    else:
+        table = Table("op", "what", "evidence", title="operations", show_lines=True)
+        for name, *_, what, evidence in op_table.rows():
+            table.add_row(name, what, evidence)
+        _console.print(table)
 
 
 @app.command()
