@@ -9,7 +9,7 @@ from typing import Any
 from plena_cosim.golden import FormatError, get_format
 from plena_cosim.golden.ops.registry import OPS, Op, get_op
 
-from .cases import format_label, select_cases
+from .cases import argument_label, select_cases
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +33,7 @@ class Configuration:
 
     Attributes:
         op: the operation, whose module's flip-flops are counted.
-        formats, modes: as in the regression's cases.
+        formats, modes: as in the regression's cases, with sizes among the formats.
         unit: measure gates and depth of the whole module, though there is a combinational core.
         slow: takes minutes; synthesised only when all are asked for.
         anchor: what the core is compared with.
@@ -49,15 +49,24 @@ class Configuration:
     @property
     def id(self) -> str:
         """Name of the configuration: block, formats, modes."""
-        labels = [format_label(fmt) for fmt in self.formats.values()]
-        return "-".join([self.op.name, *labels, *self.modes.values(), *["unit"] * self.unit])
+        words = [*self._labels, *self.modes.values(), *["unit"] * self.unit]
+        return "-".join([self.op.name, *words])
 
     @property
     def fmt_text(self) -> str:
         """Formats and modes for tables."""
         between = " → " if self.op.name.startswith(("fp_cast", "fp_to", "mx_to")) else " × "
-        labels = between.join(format_label(fmt) for fmt in self.formats.values())
-        return " ".join([labels, *self.modes.values(), *["(whole unit)"] * self.unit])
+        words = [between.join(self._labels), *self.modes.values()]
+        return " ".join([*words, *["(whole unit)"] * self.unit])
+
+    @property
+    def format_names(self) -> set[str]:
+        """Names of its formats, for selection."""
+        return {self.formats[argument].name for argument in self.op.formats}
+
+    @property
+    def _labels(self) -> list[str]:
+        return [argument_label(name, given) for name, given in self.formats.items()]
 
 
 HARDFLOAT, CVFPU, MX_FOR_FPGA = "HardFloat", "HardFloat / cvfpu, the better", "MX-for-FPGA"
@@ -170,16 +179,12 @@ def select_configurations(
     """
     known = _configurations_of(get_op(block).name) if block else all_configurations()
     wanted = get_format(fmt).name if fmt else None
-    with_format = [
-        entry
-        for entry in known
-        if wanted is None or wanted in {spec.name for spec in entry.formats.values()}
-    ]
-    if not with_format and block and wanted and len(get_op(block).formats) == 1:
+    with_format = [entry for entry in known if wanted is None or wanted in entry.format_names]
+    if not with_format and block and wanted and len(get_op(block).arguments) == 1:
         return [_configuration(block, wanted)]
     chosen = [entry for entry in with_format if slow or not entry.slow]
     if not chosen:
-        names = sorted({spec.name for entry in known for spec in entry.formats.values()})
+        names = sorted({name for entry in known for name in entry.format_names})
         hint = "only slow ones, add --all" if with_format else f"there are: {', '.join(names)}"
         raise FormatError(
             f"nothing to synthesise for {block or 'any block'} with the format {wanted!r}; {hint}"

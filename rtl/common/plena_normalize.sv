@@ -2,10 +2,12 @@
 // gradual underflow, and what is cut off becomes guard and sticky.
 //
 // Contract:   in: sig_i with its top bit in the binade of exponent field exp_i + 1. out: what
-//             plena_round takes; exp_o + hidden bit is the exponent field.
+//             plena_round takes; exp_o + 1 is the exponent field if there is a hidden bit.
 // Method:     shift left by the leading zeros, but not past the smallest binade (exp_i places);
-//             a negative exp_i shifts right. One right shifter serves both.
-// Specials:   zero gives exp_o = 0, sig_o = 0.
+//             a negative exp_i shifts right. One right shifter serves both. The leading one is
+//             searched twice, for the exponent and for the shift, so that whichever of sig_i and
+//             exp_i comes late goes through one search and nothing before it.
+// Specials:   zero gives sig_o = 0; without a hidden bit exp_o means nothing.
 // Latency:    combinational.
 module plena_normalize
   import plena_pkg::*;
@@ -69,12 +71,13 @@ module plena_normalize
     localparam int unsigned TopW     = Places + OutW - 1;  // shifted left as far as it goes
     localparam int unsigned DataW    = max(InW, TopW);
 
-    logic [Places-1:0]  limit;
-    logic [PlaceW-1:0]  index, left;
-    logic [ShiftW-1:0]  shift;
-    logic               unused_over;
+    logic [Places-1:0] top, limit;
+    logic [PlaceW-1:0] index, limited, left;
+    logic [ShiftW-1:0] shift;
+    logic              unused_over;
 
-    // A one that the search finds at exp_i places at the latest, known before sig_i is.
+    assign top = Places'(sig_i[InW-1-:MaxLz+1]) << (Places - MaxLz - 1);
+    // A one that the search finds at exp_i places at the latest.
     for (genvar place = 0; place < Places; place++) begin : gen_limit
       assign limit[Places-1-place] = exp_i == ExpInW'(place);
     end
@@ -82,14 +85,18 @@ module plena_normalize
     plena_lead_one #(
       .Width(Places)
     ) u_lead_one (
-      .data_i (limit | (Places'(sig_i[InW-1-:MaxLz+1]) << (Places - MaxLz - 1))),
-      .index_o(index)
+      .data_i(top), .index_o(index)
+    );
+    plena_lead_one #(
+      .Width(Places)
+    ) u_limited (
+      .data_i(top | limit), .index_o(limited)
     );
 
     // The low bits of exp_i, sign-extended: it may be narrower than a place (a large bias and few
     // exponents).
-    assign left  = negative ? PlaceW'({{PlaceW{negative}}, exp_i}) : ~index;
-    assign exp_o = exp_i[ExpOutW-1:0] - ExpOutW'(left);
+    assign left  = negative ? PlaceW'({{PlaceW{negative}}, exp_i}) : ~limited;
+    assign exp_o = exp_i[ExpOutW-1:0] - ExpOutW'(PlaceW'(~index));
 
     if (HasRight) begin : gen_has_right
       logic far;

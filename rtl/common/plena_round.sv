@@ -1,10 +1,11 @@
 // The one rounder for minifloat destinations: a truncated number becomes a code, rounded once.
 //
 // Golden twin: golden.codec.encode for a Minifloat.
-// Method:     exponent and fraction are one packed integer. The hidden bit of sig_i adds one to the
-//             exponent field (so exp_i is the field minus one, and 0 for a subnormal, which has no
-//             hidden bit), and so does a carry out of the fraction: a subnormal that rounds up
-//             to the smallest normal and a fraction that overflows need no case of their own.
+// Method:     exponent and fraction are one packed integer, so that a carry out of the fraction
+//             needs no case of its own: a subnormal that rounds up to the smallest normal, a
+//             fraction that overflows. exp_i is the field minus one of a number with a hidden bit;
+//             a number without one is subnormal and its exp_i is not looked at. Overflow and
+//             specials are settled for both outcomes; the rounding decision only chooses.
 // Specials:   beyond the largest finite code: that code if Saturate, else IEEE 754 §7.4 (Inf, or
 //             NaN where there is no Inf, or the largest where there is neither; directed modes stay
 //             finite toward zero). inf_i is exact: Inf if the format has it, else as overflow to

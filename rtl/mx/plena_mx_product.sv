@@ -55,7 +55,7 @@ module plena_mx_product
     localparam int unsigned WideW  = max(ProductW + Drop, MagW + 1);
     localparam int unsigned ShiftW = max(AExpW, BExpW) + (Drop == 2 ? 1 : 0);
 
-    logic                    a_sign, b_sign, a_special, b_special;
+    logic                    a_sign, b_sign, negative, a_special, b_special;
     logic [AMagW-1:0]        a_mag;
     logic [BMagW-1:0]        b_mag;
     logic [max(AExpW,1)-1:0] a_exp;
@@ -76,12 +76,13 @@ module plena_mx_product
       .code_i(b_i), .sign_o(b_sign), .mag_o(b_mag), .exp_o(b_exp), .special_o(b_special)
     );
 
-    assign mag       = MagW'(a_mag) * MagW'(b_mag);
-    assign signed_mag = a_sign ^ b_sign ? -{1'b0, mag} : {1'b0, mag};
-    assign shift     = ShiftW'(a_exp) + ShiftW'(b_exp);
-    assign wide      = {{(WideW - MagW){signed_mag[MagW]}}, signed_mag[MagW-1:0]} << shift;
-    assign product_o = {!wide[ProductW+Drop-1], wide[ProductW+Drop-2:Drop]};
-    assign special_o = a_special || b_special;
+    assign mag        = MagW'(a_mag) * MagW'(b_mag);
+    assign negative   = a_sign ^ b_sign;
+    assign signed_mag = ({1'b0, mag} ^ {(MagW + 1){negative}}) + (MagW + 1)'(negative);
+    assign shift      = ShiftW'(a_exp) + ShiftW'(b_exp);
+    assign wide       = {{(WideW - MagW){signed_mag[MagW]}}, signed_mag[MagW-1:0]} << shift;
+    assign product_o  = {!wide[ProductW+Drop-1], wide[ProductW+Drop-2:Drop]};
+    assign special_o  = a_special || b_special;
 
     logic unused_wide;
     assign unused_wide = ^wide;

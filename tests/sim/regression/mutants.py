@@ -325,6 +325,13 @@ MUTANTS = (
         "special_o = inf || nan",
         "special_o = inf && nan",
     ),
+    _fault(
+        "mx_dot-mxfp8_e5m2.b8-mxfp8_e5m2.b8-fp32-blocks",
+        "mx/plena_mx_product.sv",
+        "negative products one too low",
+        "(MagW + 1)'(negative);",
+        "(MagW + 1)'(1'b0 & negative);",
+    ),
     _fault(DOT, STREAM, *SWAPPED_STALL, stalled=True),
     _fault(DOT, STREAM, *PAYLOAD_WITHOUT_VALID, stalled=True),
     _fault(
