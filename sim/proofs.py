@@ -11,6 +11,7 @@ from plena_cosim.golden import Rounding, get_format
 from plena_cosim.golden.formats import Minifloat, Mx, sv_rounding
 from plena_cosim.golden.ops.registry import OPS, Op
 
+from .cases import select_cases
 from .sources import RTL_DIR, SourceError, needed_sources
 
 Parameters = Mapping[str, int | str]
@@ -113,14 +114,16 @@ def contract_arguments(op: Op) -> dict[str, Any]:
     >>> sorted(fmt.name for fmt in contract_arguments(get_op("mx_to_fp")).values())
     ['e3m2', 'mxint4']
     """
-    blocks = {port.fmt for port in (*op.inputs, *op.outputs) if port.kind in ("element", "scale")}
+    usual = select_cases(op.name)[0].formats
     mx = get_format("mxint4", block_size=2, scale_bits=3)
-    formats = {name: mx if name in blocks else get_format("e3m2") for name in op.formats}
+    formats = {
+        name: mx if isinstance(usual[name], Mx) else get_format("e3m2") for name in op.formats
+    }
     return formats | {size: 2 if size == "lanes" else 1 for size in op.sizes}
 
 
-TOO_DEEP = ("silu", "swiglu", "gelu_sigmoid", "gelu_tanh")
-"""Ops of eight stages and more, which can be full and empty in too many ways to list them all."""
+TOO_DEEP = ("fp_rsqrt", "fp_sigmoid", "silu", "swiglu", "gelu_sigmoid", "gelu_tanh")
+"""Ops of seven stages and more, which can be full and empty in too many ways to list them all."""
 
 
 def keeps_contract(op: Op) -> bool:
