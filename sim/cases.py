@@ -207,6 +207,7 @@ def _from_mx_cases() -> list[Case]:
         _case("mx_to_fp", "mxint8,block_size=8", "bf16", bench=True),
         _case("mx_to_fp", "mxfp8_e4m3,block_size=16", "fp16"),
         _case("mx_to_fp", "mxint6,scale_bits=5", "e6m5"),
+        _case("mx_to_fp", "mxint4,block_size=4,scale_bits=5", "e5m2,bias=14"),
         _case("mx_to_fp", "mxint16,block_size=4", "bf16", overflow="ieee"),
         _case("mx_to_fp", "mxfp4_e2m1,block_size=16", "fp16", overflow="ieee"),
         _case("mx_to_fp", "mxint8,block_size=16", "e4m3", rounding="rtz"),

@@ -241,6 +241,13 @@ class Unrolled:
         ]
 
 
+def constant(design: Design, wire: str) -> int:
+    """Return the value of a signal that has only one."""
+    steps = Unrolled(design, 1, [wire]).solve()
+    assert steps is not None
+    return steps[0].values[wire]
+
+
 def find_violation(design: Design, depth: int, shown: Sequence[str] = ()) -> list[Step] | None:
     """Return the shortest way from reset to a cycle in which `holds_o` is 0, within `depth` cycles.
 

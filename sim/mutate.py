@@ -109,6 +109,7 @@ CHEAP_CASES: Mapping[str, tuple[str, ...]] = {
     "mx_to_fp": (
         *("mx_to_fp-mxint8.b8-bf16-blocks", "mx_to_fp-mxfp4_e2m1.b16-fp16-ieee-blocks"),
         *("mx_to_fp-mxint16.b4-bf16-ieee-blocks", "mx_to_fp-mxfp8_e5m2-bf16-blocks"),
+        *("mx_to_fp-mxfp4_e2m1-bf16-blocks", "mx_to_fp-mxint4.b4.s5-e5m2.bias14-blocks"),
     ),
     "mx_dot": (
         "mx_dot-mxint8.b8-mxint4.b8-fp32-blocks",

@@ -7,7 +7,7 @@ import importlib.metadata
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -16,19 +16,29 @@ from rich.console import Console
 from rich.table import Table
 
 from plena_cosim.golden import FormatError
+from plena_cosim.golden.ops.registry import get_op
 
 from .formal import (
     Design,
     ElaborationError,
     as_line,
     check_tools,
+    constant,
     depends,
     elaborate,
     find_violation,
     induct,
     reachable,
 )
-from .proofs import CONTROL, PROOFS, Bug, Proof
+from .proofs import (
+    CONTROL,
+    LATENCY_TOP,
+    PROOFS,
+    Bug,
+    Proof,
+    contract_source,
+    latency_source,
+)
 from .provenance import commit, write_record
 from .regression import CHECKOUT
 from .sources import RTL_DIR, changed_copy
@@ -94,13 +104,23 @@ def check(design: Design, proof: Proof) -> tuple[str, str]:
     )
 
 
+def designs(proof: Proof, rtl_dir: Path) -> Iterator[tuple[str, Design]]:
+    """Yield the elaborated configurations of a proof, by label."""
+    source = ""
+    if proof.op:
+        op = get_op(proof.op)
+        probe = elaborate(LATENCY_TOP, rtl_dir=rtl_dir, source=latency_source(op))
+        source = contract_source(op, constant(probe, "latency_o"))
+    for label, parameters in proof.configurations.items():
+        yield label, elaborate(proof.top, parameters, rtl_dir=rtl_dir, source=source)
+
+
 def attempt(proof: Proof, rtl_dir: Path = RTL_DIR) -> Result:
     """Try every configuration of a proof; stops at the first that fails."""
     began = time.monotonic()
     methods: list[str] = []
     failure = ""
-    for label, parameters in proof.configurations.items():
-        design = elaborate(proof.top, parameters, rtl_dir=rtl_dir, source=proof.source(rtl_dir))
+    for label, design in designs(proof, rtl_dir):
         method, failure = check(design, proof)
         methods.append(method)
         if failure:
@@ -131,8 +151,7 @@ def seed(proof: Proof, bug: Bug, rtl_dir: Path = RTL_DIR) -> Found:
 
 def find_bug(proof: Proof, rtl_dir: Path) -> tuple[str, str] | None:
     """Return a configuration and a way from reset to a violation in it; None if there is none."""
-    for label, parameters in proof.configurations.items():
-        design = elaborate(proof.top, parameters, rtl_dir=rtl_dir, source=proof.source(rtl_dir))
+    for label, design in designs(proof, rtl_dir):
         if steps := find_violation(design, DEPTH, proof.shown):
             return label, as_line(design, steps, proof.shown)
     return None

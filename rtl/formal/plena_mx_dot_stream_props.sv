@@ -62,7 +62,7 @@ module plena_mx_dot_stream_props #(
   );
 
   plena_stream_props #(
-    .Latency(Latency), .Width(AccW)
+    .Latency(Latency), .Width(AccW), .Elastic(1'b1)
   ) u_props (
     .clk_i, .rst_ni, .in_valid_i, .in_ready_i(in_ready_o), .out_valid_i(out_valid_o), .out_ready_i,
     .payload_i(acc_o), .pick_i, .take_o(take), .due_o(due), .holds_o(contract)

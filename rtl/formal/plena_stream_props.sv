@@ -4,7 +4,8 @@
 //             - nothing is valid in reset;
 //             - out_valid_o does not fall, and the payload does not change, while stalled;
 //             - what comes out went in: never more than went in, never more than Latency in flight;
-//             - in_ready_o refuses only when Latency beats are in flight and none is taken;
+//             - in_ready_o refuses only while a result waits and is not taken; with Elastic, only
+//               when Latency beats are in flight besides;
 //             - a beat is valid at the output Latency cycles after it went in, however long the
 //               reader waits (valid never waits for ready).
 // Method:     a counter of beats in flight. pick_i, left free in proofs, picks any one beat on its
@@ -13,6 +14,7 @@
 module plena_stream_props #(
   parameter  int unsigned Latency = 1,
   parameter  int unsigned Width   = 8,
+  parameter  bit          Elastic = 1'b0,  // gaps between beats close while the output is stalled
   localparam int unsigned CountW  = $clog2(Latency + 2)
 ) (
   input  logic             clk_i,
@@ -69,7 +71,8 @@ module plena_stream_props #(
     if (stalled_q && !(out_valid_i && payload_i == payload_q)) holds_o = 1'b0;
     if (out_valid_i && count_q == '0) holds_o = 1'b0;
     if (count_q > Full) holds_o = 1'b0;
-    if (!in_ready_i && (count_q != Full || out_ready_i)) holds_o = 1'b0;
+    if (!in_ready_i && (!out_valid_i || out_ready_i)) holds_o = 1'b0;
+    if (Elastic && !in_ready_i && count_q != Full) holds_o = 1'b0;
     if (quiet_q >= Full) holds_o = 1'b0;
   end
 endmodule

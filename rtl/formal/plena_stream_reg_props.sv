@@ -26,7 +26,7 @@ module plena_stream_reg_props #(
   );
 
   plena_stream_props #(
-    .Latency(1), .Width(Width)
+    .Latency(1), .Width(Width), .Elastic(1'b1)
   ) u_props (
     .clk_i, .rst_ni, .in_valid_i, .in_ready_i(in_ready_o), .out_valid_i(out_valid_o), .out_ready_i,
     .payload_i(out_data_o), .pick_i, .take_o(take), .due_o(due), .holds_o(contract)

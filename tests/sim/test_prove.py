@@ -157,6 +157,9 @@ def test_every_proof_names_modules_and_bugs() -> None:
     for proof in PROOFS:
         assert proof.bugs, f"{proof.name} has no bug that it must find"
         assert set(proof.modules) <= known
+        for bug in proof.bugs:
+            text = (RTL_DIR / bug.file).read_text(encoding="utf-8")
+            assert text.count(bug.old) == 1, f"{proof.name}: {bug.old!r} in {bug.file}"
     assert "round" in proofs_of("plena_round_up")
     assert proofs_of("plena_fp_pack") == []
 
