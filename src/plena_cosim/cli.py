@@ -108,6 +108,39 @@ def sim(
     raise typer.Exit(regression.run(block, fmt, seed, jobs=jobs))
 
 
+@app.command("sim-long")
+def sim_long(
+    block: Annotated[
+        str | None, typer.Option(help="Only this op; fp_add and fp_mul by default.")
+    ] = None,
+    fmt: Annotated[str, typer.Option(help="A format of at most 16 bits.")] = "fp16",
+    chunks: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many chunks of 2^24 inputs.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    results: Annotated[Path, typer.Option(help="Where finished chunks are noted.")] = Path(
+        "results/sim-long"
+    ),
+) -> None:
+    """Compare RTL with golden on every pair of a 16-bit format: 2^32 inputs a block.
+
+    A run that was broken off goes on where it was; other RTL or golden code starts anew.
+    """
+    from .sim import long, regression
+
+    blocks = [block] if block else long.BLOCKS
+    status = long.run(
+        blocks,
+        fmt,
+        chunks=chunks,
+        jobs=jobs,
+        folder=results,
+        failures=regression.RESULTS,
+        console=_console,
+    )
+    raise typer.Exit(status)
+
+
 @app.command()
 def replay(
     vector: Annotated[str, typer.Argument(help="The ID that a mismatch line printed.")],
