@@ -52,7 +52,7 @@ test: lint $(VENV)/.with-dev ## lint, golden, torch equivalence and the RTL regr
 sim: $(VENV)/.with-rtl ## RTL regression; narrow it with BLOCK=fp_mul FMT=bf16 SEED=7
 	@plena sim $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) --seed $(SEED)
 
-sim-long: $(VENV)/.with-rtl ## all 2^32 pairs of fp16, adder and multiplier (hours; goes on where it was): BLOCK=, FMT=, CHUNKS=
+sim-long: $(VENV)/.with-rtl ## all 2^32 pairs of fp16, adder and multiplier (an hour a block on one core; goes on where it was): BLOCK=, FMT=, CHUNKS=
 	@plena sim-long $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) $(if $(CHUNKS),--chunks $(CHUNKS)) --jobs $(JOBS)
 
 prove: $(VENV)/.with-rtl,synth ## formal proofs of the RTL, each with faults it must find; narrow with PROOF=round

@@ -76,10 +76,23 @@ def formats(
 @app.command()
 def ops(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    markdown: Annotated[
+        bool, typer.Option(help="Print Markdown, with each module's latency, as in docs/rtl.md.")
+    ] = False,
+    write: Annotated[bool, typer.Option("--write", help="Renew docs/rtl.md.")] = False,
 ) -> None:
     """List the operations that golden and gates share."""
     from .golden.ops import OPS
 
+    if markdown or write:
+        from .sim import rtl_docs
+
+        if markdown:
+            typer.echo(rtl_docs.op_table())
+        if write:
+            changed = rtl_docs.write()
+            typer.echo(f"{'renewed' if changed else 'fresh'}: {rtl_docs.DOCUMENT}")
+        return
     rows = [(op.name, op.module, ", ".join(op.formats), op.summary) for op in OPS.values()]
     if as_json:
         keys = ("name", "module", "formats", "summary")
