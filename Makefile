@@ -11,6 +11,7 @@ ID        ?=
 PROOF     ?=
 COUNT     ?=
 RTL       ?=
+CHUNKS    ?=
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -18,7 +19,7 @@ export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test sim prove mutate synth replay waves coverage lint bench clean
+.PHONY: help setup demo test sim sim-long prove mutate synth replay waves coverage lint bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -50,6 +51,9 @@ test: lint $(VENV)/.with-dev ## lint, golden, torch equivalence and the RTL regr
 
 sim: $(VENV)/.with-rtl ## RTL regression; narrow it with BLOCK=fp_mul FMT=bf16 SEED=7
 	@plena sim $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) --seed $(SEED)
+
+sim-long: $(VENV)/.with-rtl ## all 2^32 pairs of fp16, adder and multiplier (an hour a block on one core; goes on where it was): BLOCK=, FMT=, CHUNKS=
+	@plena sim-long $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) $(if $(CHUNKS),--chunks $(CHUNKS)) --jobs $(JOBS)
 
 prove: $(VENV)/.with-rtl,synth ## formal proofs of the RTL, each with faults it must find; narrow with PROOF=round
 	@plena prove $(if $(PROOF),--proof $(PROOF))

@@ -11,7 +11,6 @@ import numpy.typing as npt
 
 from plena_cosim.golden import (
     FixedPoint,
-    Minifloat,
     Mx,
     NanReplacedWarning,
     Scalar,
@@ -41,8 +40,6 @@ def block_beats(
     if kinds == ["element", "scale"]:
         yield from _every_element_and_scale(op, formats)
         yield result_corners(op, formats)
-    if kinds.count("scale") == 2:
-        yield accumulator_corners(op, formats)
     for start in range(0, budget, CHUNK_BEATS):
         rng = np.random.default_rng([seed, start])
         count = min(CHUNK_BEATS, budget - start)
@@ -78,57 +75,6 @@ def result_corners(op: Op, formats: Mapping[str, Any]) -> dict[str, CodeArray]:
         codes_port.name: np.repeat(codes[:, None], codes_port.lanes, 1).astype(codes_port.dtype),
         scale_port.name: (scales + mx.scale_bias).astype(scale_port.dtype),
     }
-
-
-def accumulator_corners(op: Op, formats: Mapping[str, Any]) -> dict[str, CodeArray]:
-    """Return dots with a single product that are ±1, and ±the smallest and largest powers of two.
-
-    Each starts anew; then the smallest unit comes off, which makes the largest subnormal of the
-    smallest normal.
-    """
-    acc: Scalar = formats[op.outputs[0].fmt]
-    lanes = {port.name: port for port in input_lanes(op, formats)}
-    elements = [port for port in op.inputs if port.kind == "element"]
-    scales = [port for port in op.inputs if port.kind == "scale"]
-    flags = [port for port in op.inputs if port.kind == "flag"]
-    specs = [formats[port.fmt] for port in elements]
-    lowest = acc.emin if isinstance(acc, Minifloat) else acc.lsb_exp
-    rows = [
-        (exp, negative, first)
-        for target in (0, lowest, acc.lsb_exp, acc.emax)
-        for sign in (False, True)
-        for exp, negative, first in ((target, sign, 1), (acc.lsb_exp, not sign, 0))
-    ]
-    total = np.array([exp for exp, _, _ in rows])
-    total = total - sum(_unit(mx.element)[1] for mx in specs)
-    count = len(rows)
-    left, right = specs
-    first = np.clip(total // 2, left.min_scale_exp, left.max_scale_exp)
-    second = np.clip(total - first, right.min_scale_exp, right.max_scale_exp)
-    first = np.clip(total - second, left.min_scale_exp, left.max_scale_exp)
-    beats: dict[str, CodeArray] = {
-        port.name: np.zeros(lanes[port.name].shape(count), lanes[port.name].dtype)
-        for port in op.inputs
-    }
-    for port, mx, exps in zip(scales, specs, (first, second), strict=True):
-        beats[port.name][:] = exps + mx.scale_bias
-    for index, (port, mx) in enumerate(zip(elements, specs, strict=True)):
-        unit = _unit(mx.element)[0]
-        negated = -unit & ((1 << mx.element.width_bits) - 1)
-        if isinstance(mx.element, Minifloat):
-            negated = unit | mx.element.sign_mask
-        signs = np.array([negative and index == 0 for _, negative, _ in rows])
-        beats[port.name][:, 0] = np.where(signs, negated, unit)
-    for port in flags:
-        beats[port.name][:] = [first_flag for _, _, first_flag in rows]
-    return beats
-
-
-def _unit(element: Scalar) -> tuple[int, int]:
-    """Return a code that stands for a power of two in every format, and the exponent."""
-    if isinstance(element, FixedPoint):
-        return 1, element.lsb_exp
-    return 1 << element.man_bits, element.emin
 
 
 def random_beats(rng: Rng, op: Op, formats: Mapping[str, Any], count: int) -> dict[str, CodeArray]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from plena_cosim.golden import FixedPoint, Mx, Scalar
+from plena_cosim.golden import FixedPoint, Minifloat, Mx, Scalar
 from plena_cosim.golden.ops.registry import Op
 
 from .block_stimuli import Rng, element_blocks
@@ -29,10 +29,66 @@ def is_product(op: Op) -> bool:
 def product_beats(
     op: Op, formats: Mapping[str, Any], *, seed: int, budget: int
 ) -> Iterator[dict[str, CodeArray]]:
-    """Yield beats for an op with two MX operands; `budget` beats in all."""
+    """Yield what makes corners in the accumulator, then `budget` random beats."""
+    yield accumulator_corners(op, formats)
     for start in range(0, budget, CHUNK_BEATS):
         rng = np.random.default_rng([seed, start])
         yield random_products(rng, op, formats, min(CHUNK_BEATS, budget - start))
+
+
+def accumulator_corners(op: Op, formats: Mapping[str, Any]) -> dict[str, CodeArray]:
+    """Return sums of one product: ±1, ±the smallest and largest powers of two of the accumulator.
+
+    Each starts anew; then the smallest unit comes off, which makes the largest subnormal of the
+    smallest normal. Only the first element along the sum is not zero in `a`, and none is in `b`,
+    so that its layout does not matter.
+    """
+    ports = {port.name: port for port in input_lanes(op, formats)}
+    heads, rows = (formats.get(size, 1) for size in ("heads", "rows"))
+    depth = ports["a_codes"].lanes // (heads * rows)
+    beats_a_block = max(formats["a"].block_size // depth, 1)
+    acc: Scalar = formats[op.outputs[0].fmt]
+    lowest = acc.emin if isinstance(acc, Minifloat) else acc.lsb_exp
+    steps = [
+        step
+        for target in (0, lowest, acc.lsb_exp, acc.emax, acc.emax + 1)
+        for sign in (0, 1)
+        for step in ((target, sign, 1), (acc.lsb_exp, 1 - sign, 0))
+    ]
+    exps, negative, first = (np.array(column) for column in zip(*steps, strict=True))
+    units = {side: _unit(formats[side].element) for side in "ab"}
+    total = exps - units["a"][2] - units["b"][2]
+    left, right = formats["a"], formats["b"]
+    half = np.clip(total // 2, left.min_scale_exp, left.max_scale_exp)
+    other = np.clip(total - half, right.min_scale_exp, right.max_scale_exp)
+    half = np.clip(total - other, left.min_scale_exp, left.max_scale_exp)
+
+    starts = np.arange(len(steps) * beats_a_block) % beats_a_block == 0
+    step = np.repeat(np.arange(len(steps)), beats_a_block)
+    product = np.where(negative, units["a"][1], units["a"][0])[step]
+    along = np.arange(ports["a_codes"].lanes) % depth == 0
+    beats = {
+        "a_codes": np.where(starts[:, None] & along, product[:, None], 0),
+        "a_scale": (half + left.scale_bias)[step],
+        "b_codes": np.full(step.size, units["b"][0]),
+        "b_scale": (other + right.scale_bias)[step],
+        "first": np.where(starts, first[step], 0),
+        "write": np.ones_like(step),
+        "transposed": np.zeros_like(step),
+    }
+    return {
+        name: np.broadcast_to(beats[name].reshape(step.size, -1), (step.size, port.lanes))
+        .reshape(port.shape(step.size))
+        .astype(port.dtype)
+        for name, port in ports.items()
+    }
+
+
+def _unit(element: Scalar) -> tuple[int, int, int]:
+    """Return the codes of plus and minus a power of two that every format has, and its exponent."""
+    if isinstance(element, FixedPoint):
+        return 1, (1 << element.width_bits) - 1, element.lsb_exp
+    return 1 << element.man_bits, 1 << element.man_bits | element.sign_mask, element.emin
 
 
 def random_products(

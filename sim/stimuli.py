@@ -72,7 +72,7 @@ def stimuli(op: Op, formats: Mapping[str, Any], *, seed: int, budget: int) -> It
         beats = block_beats if _has_blocks(formats) else vector_beats
         yield from beats(op, formats, seed=seed, budget=budget)
     elif is_exhaustive(op, formats):
-        yield from _every_input(op, formats)
+        yield from every_input(op, formats)
     else:
         yield from _corners(op, formats)
         yield from _random(op, formats, seed=seed, budget=budget)
@@ -98,11 +98,21 @@ def sample(op: Op, formats: Mapping[str, Any], *, seed: int, count: int) -> Beat
     return beats
 
 
-def _every_input(op: Op, formats: Mapping[str, Any]) -> Iterator[Beats]:
+def every_input(
+    op: Op, formats: Mapping[str, Any], *, begin: int = 0, end: int | None = None
+) -> Iterator[Beats]:
+    """Yield every input of a scalar op, the last port's codes changing fastest.
+
+    Args:
+        op: the operation.
+        formats: its formats.
+        begin, end: take only these of the 2^bits inputs; all by default.
+    """
     ports = input_lanes(op, formats)
     total = 1 << sum(port.total_bits for port in ports)
-    for start in range(0, total, CHUNK_LANES):
-        rest = np.arange(start, min(start + CHUNK_LANES, total), dtype=np.uint64)
+    stop = total if end is None else min(end, total)
+    for start in range(begin, stop, CHUNK_LANES):
+        rest = np.arange(start, min(start + CHUNK_LANES, stop), dtype=np.uint64)
         beats: Beats = {}
         for port in reversed(ports):
             beats[port.name] = (rest & np.uint64((1 << port.width_bits) - 1)).astype(port.dtype)

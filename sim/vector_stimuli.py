@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 from typing import Any
 
 import numpy as np
@@ -15,12 +16,66 @@ from .corners import corner_codes
 from .harness import CodeArray, input_lanes
 
 CHUNK_BEATS = 1 << 12
+EVERY_CODE_BITS = 16
+GAINS = (1.0, 2**0.5, 2.0, 2**1.5, 4.0, 2**2.5)
+"""Of a corner of the result: what a normalised transform of a few lanes takes away again."""
+
+
+def drives_every_code(op: Op, formats: Mapping[str, Any]) -> bool:
+    """Whether `vector_beats` puts every code of the op's one vector into some lane."""
+    ports = input_lanes(op, formats)
+    return len(ports) == 1 and ports[0].width_bits <= EVERY_CODE_BITS
+
+
+def corner_rows(op: Op, formats: Mapping[str, Any]) -> Iterator[dict[str, CodeArray]]:
+    """Yield rows with a corner in one lane, in a few or in all; the other ports are 0 or 1.
+
+    Masks are all set, and then all clear: what a seed or a row of ones or zeros passes on unchanged
+    comes out as a corner.
+    """
+    ports = input_lanes(op, formats)
+    specs = {port.name: port for port in op.inputs}
+    coded = [port for port in ports if specs[port.name].kind == "code"]
+    for chosen in coded:
+        corners = _gained_corners(formats[specs[chosen.name].fmt])
+        count = len(corners)
+        lane = np.arange(chosen.lanes)
+        single = np.arange(count)[:, None] % chosen.lanes == lane
+        few = lane < (chosen.lanes & -chosen.lanes)  # what a transform of powers of two takes
+        for where, others, flag in product((single, few, lane >= 0), (0.0, 1.0), (1, 0)):
+            beats: dict[str, CodeArray] = {}
+            for port in ports:
+                spec = specs[port.name]
+                if spec.kind == "flag":
+                    rows = np.full((count, port.lanes), flag)
+                elif port is chosen:
+                    rows = np.where(where, corners[:, None], 0)
+                else:
+                    filler = encoded(np.array([others]), formats[spec.fmt])
+                    rows = np.full((count, port.lanes), filler[0])
+                beats[port.name] = rows.reshape(port.shape(count)).astype(port.dtype)
+            yield beats
+
+
+def _gained_corners(fmt: Scalar) -> CodeArray:
+    """Return corners, and what becomes one when a gain is taken away."""
+    corners = corner_codes(fmt)
+    values = decode(corners, fmt)
+    finite = values[np.isfinite(values)]
+    gained = [encoded(finite * gain, fmt).astype(np.uint64) for gain in GAINS]
+    return np.unique(np.concatenate([corners, *gained]))
 
 
 def vector_beats(
     op: Op, formats: Mapping[str, Any], *, seed: int, budget: int
 ) -> Iterator[dict[str, CodeArray]]:
-    """Yield beats for an op with vector ports; `budget` beats in all."""
+    """Yield rows of corners, every code of an op with one vector, then `budget` random beats."""
+    yield from corner_rows(op, formats)
+    ports = input_lanes(op, formats)
+    if drives_every_code(op, formats):
+        codes = np.arange(1 << ports[0].width_bits)
+        rows = np.resize(codes, ports[0].shape(-(-codes.size // ports[0].lanes)))
+        yield {ports[0].name: rows.astype(ports[0].dtype)}
     for start in range(0, budget, CHUNK_BEATS):
         rng = np.random.default_rng([seed, start])
         yield random_vectors(rng, op, formats, min(CHUNK_BEATS, budget - start))

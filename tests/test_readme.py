@@ -8,8 +8,7 @@ from plena_cosim import op_table
 from plena_cosim.format_table import markdown
 from plena_cosim.golden.ops import OPS
 
-ROOT = Path(__file__).parents[1]
-README = ROOT / "README.md"
+README = Path(__file__).parents[1] / "README.md"
 
 
 def test_format_tables_are_fresh() -> None:
@@ -19,9 +18,8 @@ def test_format_tables_are_fresh() -> None:
 
 
 def test_op_table_is_fresh() -> None:
-    page = (ROOT / "docs" / "ops.md").read_text(encoding="utf-8")
-    shown = page.split("<!-- ops -->")[1].split("<!-- /ops -->")[0]
-    assert shown.strip() == op_table.markdown(), "run `plena ops --markdown`, paste in docs/ops.md"
+    page = op_table.DOCUMENT.read_text(encoding="utf-8")
+    assert page == op_table.renewed(page), "run `plena ops --write`"
 
 
 def test_every_op_has_evidence() -> None:

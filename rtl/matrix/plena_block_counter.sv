@@ -3,6 +3,7 @@
 // Golden twin: golden.ops.mx_pe.block_places.
 // Contract:   the beat that advance_i accepts is the next of its block, the first one if restart_i;
 //             last_o says in the same cycle that it completes the block.
+// Latency:    last_o within the cycle.
 // Reset:      asynchronous, active low: the next beat is a block's first.
 module plena_block_counter #(
   parameter int unsigned BlockSize = 32

@@ -16,6 +16,7 @@ from plena_cosim.golden.ops.registry import Op, Port
 from ..cases import Case
 from ..provenance import commit, write_record
 from ..stimuli import is_exhaustive, is_scalar
+from ..vector_stimuli import drives_every_code
 from .bins import (
     BLOCK_KINDS,
     Partition,
@@ -27,6 +28,7 @@ from .bins import (
 )
 from .events import EVENTS, EXACT, event_counts
 from .reach import (
+    LANEWISE,
     ideal_exponents,
     impossible_events,
     impossible_kinds,
@@ -51,6 +53,8 @@ class Group:
     count: Callable[[Arrays, Arrays], Counts]
     """Counts by bin, of inputs and golden outputs."""
     impossible: frozenset[str] = frozenset()
+    every_input: bool = False
+    """Whether all stimuli together try all that this group depends on."""
 
 
 def groups_of(case: Case) -> tuple[Group, ...]:
@@ -96,6 +100,7 @@ def _port_groups(side: str, port: Port, case: Case) -> list[Group]:
             bins=kinds.names,
             count=histogram(kinds),
             impossible=frozenset(gone & set(kinds.names)),
+            every_input=case.op.name in LANEWISE and drives_every_code(case.op, case.formats),
         )
     ]
     if port.is_array():
@@ -188,10 +193,10 @@ class Coverage:
         self.groups = groups_of(self.case)
         self.counts = {group.name: np.zeros(len(group.bins), np.int64) for group in self.groups}
 
-    @property
-    def exhaustive(self) -> bool:
+    def is_proof(self, group: Group) -> bool:
         """Whether every input there is was tried, so that what was not hit cannot be."""
-        return self.whole and is_exhaustive(self.case.op, self.case.formats)
+        every = group.every_input or is_exhaustive(self.case.op, self.case.formats)
+        return self.whole and every
 
     def add(self, inputs: Arrays, outputs: Arrays) -> None:
         """Count one chunk of inputs and golden's outputs, all of it while a bin may be missing."""

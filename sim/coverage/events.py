@@ -35,6 +35,10 @@ def _sum(inputs: Arrays, outputs: Arrays, formats: Mapping[str, Any]) -> Values:
     return sum_to_odd(decode(inputs["a"], formats["fmt"]), decode(inputs["b"], formats["fmt"]))
 
 
+def _difference(inputs: Arrays, outputs: Arrays, formats: Mapping[str, Any]) -> Values:
+    return sum_to_odd(decode(inputs["a"], formats["fmt"]), -decode(inputs["b"], formats["fmt"]))
+
+
 def _product(inputs: Arrays, outputs: Arrays, formats: Mapping[str, Any]) -> Values:
     with np.errstate(invalid="ignore"):
         product: Values = decode(inputs["a"], formats["fmt"]) * decode(inputs["b"], formats["fmt"])
@@ -60,6 +64,7 @@ def _scaled(inputs: Arrays, outputs: Arrays, formats: Mapping[str, Any]) -> Valu
 
 EXACT: dict[str, tuple[str, Exact]] = {
     "fp_add": ("y", _sum),
+    "fp_sub": ("y", _difference),
     "fp_mul": ("y", _product),
     "fp_cast": ("y", _same),
     "fp_to_mx": ("codes", _unscaled),

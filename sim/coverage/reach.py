@@ -32,6 +32,9 @@ INEXACT = {"below half", "tie above even", "tie above odd", "above half", *UPWAR
 TINY = {"underflow to zero", "subnormal, exact", "subnormal, inexact", "up to the smallest normal"}
 LARGE = {"overflow", "beyond the largest by less than a step"}
 
+LANEWISE = ("silu", "gelu_sigmoid", "gelu_tanh")
+"""Ops with one vector, whose result in a lane depends on nothing but that lane's code."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Range:
@@ -120,7 +123,7 @@ def impossible_events(op: Op, formats: Mapping[str, Any], modes: Mapping[str, An
         gone |= UPWARD | {"subnormal, exact"}
     if dst.max_code <= 1:
         gone |= {"tie above odd"}  # above the only odd code nothing is in range
-    if op.name == "fp_add":  # a sum of multiples of the smallest subnormal is one
+    if op.name in ("fp_add", "fp_sub"):  # a sum of multiples of the smallest subnormal is one
         gone |= {"up to the smallest normal", "underflow to zero", "subnormal, inexact"}
     source = source_range(op, formats)
     return gone | (_out_of_range(source, dst) if source else set())
@@ -163,12 +166,25 @@ def impossible_kinds(op: Op, formats: Mapping[str, Any], modes: Mapping[str, Any
     fmt = formats[op.outputs[0].fmt]
     dst: Scalar = fmt.element if isinstance(fmt, Mx) else fmt
     names = scalar_partition(dst).names
-    gone = {name for name in ("-NaN",) if name in names}  # the canonical NaN is positive
+    gone: set[str] = set()
+    if op.name not in ("fp_neg", "fp_abs"):  # these keep a NaN's bits, others make it positive
+        gone |= {"-NaN"} & set(names)
     if isinstance(dst, FixedPoint) and dst.symmetric:
         gone |= {"-lowest"} & set(names)
-    if op.name == "mx_dot":
+    if op.name in ("mx_dot", "mx_pe"):
         gone |= {"-zero"} & set(names)  # a sum is -0 only if both are; the first is not
-    if op.name not in ("fp_add", "fp_mul", "fp_cast", "fp_to_mx", "mx_to_fp", "mx_dot"):
+    if op.name == "hadamard" and formats["lanes"] & -formats["lanes"] > 1:
+        gone |= {"+largest finite", "-largest finite"} & set(names)  # last comes a factor below 1
+    if op.name not in (
+        "fp_add",
+        "fp_sub",
+        "fp_mul",
+        "fp_cast",
+        "fp_to_mx",
+        "mx_to_fp",
+        "mx_dot",
+        "mx_pe",
+    ):
         return gone
     gone |= _absent_specials(op, formats, modes, dst) & set(names)
     source = source_range(op, formats)
@@ -240,7 +256,9 @@ def _absent_specials(
     limit = as_enum(Overflow, modes.get("overflow", Overflow.SATURATE), "overflow mode")
     becomes_inf = limit is Overflow.IEEE
     gone: set[str] = set()
-    if op.name == "mx_dot" or not (has_inf or becomes_inf):  # a block with an Inf has no dot
+    if op.name in ("mx_dot", "mx_pe") or not (
+        has_inf or becomes_inf
+    ):  # a block with an Inf has no dot
         gone |= {"+Inf", "-Inf"}
     if not (has_inf or has_nan or becomes_inf):
         gone |= {"+NaN"}

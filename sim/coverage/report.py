@@ -52,7 +52,13 @@ def judge(coverage: Coverage) -> Verdict:
             if count:
                 key = "contradicted" if impossible else "hit"
             else:
-                key = "impossible" if impossible else "proven" if coverage.exhaustive else "missed"
+                key = (
+                    "impossible"
+                    if impossible
+                    else "proven"
+                    if coverage.is_proof(group)
+                    else "missed"
+                )
             kinds[key].append(f"{group.name}: {name}")
     return Verdict(case=coverage.case, **{key: tuple(names) for key, names in kinds.items()})
 

@@ -77,6 +77,9 @@ def formats(
 def ops(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     markdown: Annotated[bool, typer.Option(help="Print Markdown, as in docs/ops.md.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Renew the tables of docs/ops.md and docs/rtl.md.")
+    ] = False,
 ) -> None:
     """List the operations that golden and gates share, and the evidence that they are equal.
 
@@ -85,7 +88,15 @@ def ops(
     """
     from . import op_table
 
-    if markdown:
+    if write:
+        from .sim import rtl_docs
+
+        for document, changed in (
+            (op_table.DOCUMENT, op_table.write()),
+            (rtl_docs.DOCUMENT, rtl_docs.write()),
+        ):
+            typer.echo(f"{'renewed' if changed else 'fresh'}: {document}")
+    elif markdown:
         typer.echo(op_table.markdown())
     elif as_json:
         records = op_table.records()
@@ -112,6 +123,39 @@ def sim(
     from .sim import regression
 
     raise typer.Exit(regression.run(block, fmt, seed, jobs=jobs))
+
+
+@app.command("sim-long")
+def sim_long(
+    block: Annotated[
+        str | None, typer.Option(help="Only this op; fp_add and fp_mul by default.")
+    ] = None,
+    fmt: Annotated[str, typer.Option(help="A format of at most 16 bits.")] = "fp16",
+    chunks: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many chunks of 2^24 inputs.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
+    results: Annotated[Path, typer.Option(help="Where finished chunks are noted.")] = Path(
+        "results/sim-long"
+    ),
+) -> None:
+    """Compare RTL with golden on every pair of a 16-bit format: 2^32 inputs a block.
+
+    A run that was broken off goes on where it was; other RTL or golden code starts anew.
+    """
+    from .sim import long, regression
+
+    blocks = [block] if block else long.BLOCKS
+    status = long.run(
+        blocks,
+        fmt,
+        chunks=chunks,
+        jobs=jobs,
+        folder=results,
+        failures=regression.RESULTS,
+        console=_console,
+    )
+    raise typer.Exit(status)
 
 
 @app.command()

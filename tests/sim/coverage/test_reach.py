@@ -9,10 +9,10 @@ import pytest
 
 from plena_cosim.golden import get_format
 from plena_cosim.golden.ops.registry import get_op
-from plena_cosim.sim.block_stimuli import block_beats
 from plena_cosim.sim.cases import Case
 from plena_cosim.sim.coverage.collect import Coverage
 from plena_cosim.sim.coverage.report import judge
+from plena_cosim.sim.product_stimuli import accumulator_corners
 from plena_cosim.sim.stimuli import stimuli
 
 SMALL = ["e1m2", "e2m1", "e3m0", "e4m3", "e5m2", "e2m3", "e5m6", "q2.2", "q3.5", "q4.4", "q8.8"]
@@ -75,7 +75,7 @@ def test_first_beats_of_a_dot_put_corners_into_the_accumulator() -> None:
     mx = get_format("mxint8", block_size=4)
     formats = {"a": mx, "b": mx, "acc": get_format("fp32")}
     op = get_op("mx_dot")
-    beats = next(block_beats(op, formats, seed=0, budget=0))
+    beats = accumulator_corners(op, formats)
     acc = op.run_golden(beats, **formats)["acc"]
     for code in (0x3F800000, 0xBF800000, 0x00800000, 0x007FFFFF, 0x807FFFFF, 1):
         assert np.uint32(code) in acc
