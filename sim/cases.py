@@ -368,6 +368,16 @@ def _activation_cases(name: str) -> list[Case]:
     ]
 
 
+def _row_cases(name: str) -> list[Case]:
+    return [
+        _case(name, "bf16", "fp32", lanes=4),
+        _case(name, "bf16", "bf16", lanes=4, bench=True),
+        _case(name, "e4m3", "fp16", lanes=5),
+        _case(name, "e6m5", "fp32", lanes=3),
+    ]
+
+
+_ROWS = ("softmax", "online_softmax", "rms_norm", "layer_norm")
 _ACTIVATIONS = ("silu", "swiglu", "gelu_sigmoid", "gelu_tanh")
 _UNARY = ("fp_reciprocal", "fp_sqrt", "fp_rsqrt", "fp_exp", "fp_exp2", "fp_sigmoid")
 
@@ -393,6 +403,7 @@ _BUILDERS: Mapping[str, Callable[[], list[Case]]] = {
     "rope": _rope_cases,
     "hadamard": _hadamard_cases,
     **{name: partial(_activation_cases, name) for name in _ACTIVATIONS},
+    **{name: partial(_row_cases, name) for name in _ROWS},
 }
 
 

@@ -28,18 +28,22 @@ from .exp import exp, exp2
 from .gelu import gelu_sigmoid, gelu_tanh
 from .hadamard import hadamard
 from .hbm import block_bytes, hbm_load, hbm_store
+from .layer_norm import layer_norm
 from .max import max, min
 from .mul import mul
 from .mx_mm import mx_bmm, mx_mm, mx_mv
 from .mx_pe import mx_pe
 from .mx_tile import mx_tile
+from .online_softmax import online_softmax
 from .reciprocal import reciprocal
 from .reduce import reduce_max, reduce_sum
 from .requantize import mx_requantize
+from .rms_norm import rms_norm
 from .rope import rope
 from .sigmoid import sigmoid
 from .sign import abs, neg
 from .silu import silu, swiglu
+from .softmax import softmax
 from .sqrt import rsqrt, sqrt
 
 CodeArray = npt.NDArray[Any]
@@ -272,6 +276,12 @@ _ACTIVATION = {
     "sizes": {"lanes": "Lanes"},
     "inputs": (Port("x", "fmt", count=_LANES),),
     "outputs": (Port("y", "fmt", count=_LANES),),
+    "max_width_bits": 16,
+}
+
+_ROW = {
+    "formats": {"fmt": "", "red": "Red"},
+    "sizes": {"lanes": "Lanes"},
     "max_width_bits": 16,
 }
 
@@ -593,6 +603,53 @@ OPS: dict[str, Op] = {
             module="plena_gelu_tanh",
             summary="GELU by the hyperbolic tangent",
             **_ACTIVATION,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="softmax",
+            golden=softmax,
+            module="plena_softmax",
+            summary="softmax of one row",
+            inputs=(Port("x", "fmt", count=_LANES), Port("mask", "", "flag", _LANES)),
+            outputs=(Port("y", "fmt", count=_LANES),),
+            **_ROW,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="online_softmax",
+            golden=online_softmax,
+            module="plena_online_softmax",
+            summary="one block of a row after another: p, c, l, m",
+            inputs=(
+                Port("x", "fmt", count=_LANES),
+                Port("mask", "", "flag", _LANES),
+                Port("first", "", "flag"),
+            ),
+            outputs=(
+                Port("p", "fmt", count=_LANES),
+                *(Port(name, "fmt") for name in ("c", "l", "m")),
+            ),
+            stateful=True,
+            **_ROW,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="rms_norm",
+            golden=rms_norm,
+            module="plena_rms_norm",
+            summary="one row divided by its root mean square, times a gain",
+            inputs=(*(Port(n, "fmt", count=_LANES) for n in ("x", "gamma")), Port("eps", "fmt")),
+            outputs=(Port("y", "fmt", count=_LANES),),
+            **_ROW,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="layer_norm",
+            golden=layer_norm,
+            module="plena_layer_norm",
+            summary="layer normalisation of one row",
+            inputs=(
+                *(Port(n, "fmt", count=_LANES) for n in ("x", "gamma", "beta")),
+                Port("eps", "fmt"),
+            ),
+            outputs=(Port("y", "fmt", count=_LANES),),
+            **_ROW,  # type: ignore[arg-type]
         ),
     )
 }

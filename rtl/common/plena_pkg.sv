@@ -47,6 +47,17 @@ package plena_pkg;
     endcase
   endfunction
 
+  // Stages of plena_reduce_row.
+  function automatic int unsigned row_latency(int unsigned lanes);
+    return 3 + $clog2(lanes);
+  endfunction
+
+  // Stages of plena_rms_norm.
+  function automatic int unsigned rms_norm_latency(int unsigned lanes);
+    return 1 + row_latency(lanes) + 2 + function_latency(FunctionSqrt)
+         + function_latency(FunctionReciprocal) + 2;
+  endfunction
+
   // Whether widths and specials make a minifloat; the limits of golden.Minifloat.
   function automatic bit is_minifloat(int unsigned exp_w, int unsigned man_w, int bias,
                                       int unsigned specials);
@@ -100,6 +111,12 @@ package plena_pkg;
                                            int unsigned specials);
     int unsigned ones = (32'd1 << (exp_w + man_w)) - 1;
     return specials == SpecialsIeee ? ones - (32'd1 << (man_w - 1)) + 1 : ones;
+  endfunction
+
+  // 1 / n rounded to odd, for plena_fp_constant; its top bit weighs 2^-clog2(n).
+  function automatic logic [63:0] reciprocal_sig(int unsigned n);
+    logic [127:0] numerator = 128'd1 << (63 + $clog2(n));
+    return 64'(numerator / 128'(n)) | 64'(numerator % 128'(n) != 128'd0);
   endfunction
 
   // Width of an exact product of two MX elements, in units of both last places. An MXINT magnitude

@@ -23,6 +23,7 @@ BF16, FP32, E2M1 = (get_format(name) for name in ("bf16", "fp32", "e2m1"))
 MXINT8, MXFP4, MXFP8 = (
     get_format(name, block_size=4) for name in ("mxint8", "mxfp4_e2m1", "mxfp8_e4m3")
 )
+ROW_OPS = ("softmax", "online_softmax", "rms_norm", "layer_norm")
 CONFIGURATIONS: list[tuple[str, dict[str, Any]]] = [
     ("fp_add", {"fmt": BF16}),
     ("fp_add", {"fmt": E2M1}),
@@ -62,6 +63,15 @@ CONFIGURATIONS: list[tuple[str, dict[str, Any]]] = [
     ("fp_sigmoid", {"fmt": get_format("e4m3", bias=40)}),
     ("rope", {"fmt": get_format("e4m3"), "groups": 1, "stride": 2}),
     ("hadamard", {"fmt": get_format("e4m3"), "lanes": 6}),
+    *(
+        (name, {"fmt": get_format("e4m3"), "red": get_format("e5m6"), "lanes": lanes})
+        for name, lanes in (
+            ("softmax", 2),
+            ("online_softmax", 2),
+            ("rms_norm", 3),
+            ("layer_norm", 1),
+        )
+    ),
     ("silu", {"fmt": get_format("e5m2"), "lanes": 1}),
     ("swiglu", {"fmt": get_format("e4m3"), "lanes": 2}),
     ("gelu_sigmoid", {"fmt": get_format("e3m2"), "lanes": 2}),

@@ -51,6 +51,10 @@ BMM = "mx_bmm-mxint8.b4-mxint4.b4-fp32-bf16-heads2-rows2-cols3-depth8-slices"
 ROPE = "rope-bf16-groups1-stride4-vectors"
 HADAMARD = "hadamard-bf16-lanes8-vectors"
 SILU = "silu-e4m3-lanes2-vectors"
+SOFTMAX = "softmax-e6m5-fp32-lanes3-vectors"
+ONLINE = "online_softmax-e6m5-fp32-lanes3-vectors"
+RMS_NORM = "rms_norm-e6m5-fp32-lanes3-vectors"
+LAYER_NORM = "layer_norm-e6m5-fp32-lanes3-vectors"
 SCALE = "mx/plena_mx_scale.sv"
 RECIPROCAL, SQRT, RSQRT = "fp_reciprocal-e4m3-all", "fp_sqrt-e4m3-all", "fp_rsqrt-e4m3-all"
 EXP, SIGMOID = "fp_exp-bf16-all", "fp_sigmoid-e4m3-all"
@@ -734,6 +738,70 @@ MUTANTS = (
         "side data a cycle early",
         ".Depth(function_latency(Function))",
         ".Depth(function_latency(Function) - 1)",
+    ),
+    _fault(
+        SOFTMAX,
+        "vector/plena_softmax.sv",
+        "masked lanes are not zero",
+        "product & {Width{s5_mask[lane]}}",
+        "product & {Width{s5_mask[lane] | !s5_mask[lane]}}",
+    ),
+    _fault(
+        SOFTMAX,
+        "vector/plena_reduce_row.sv",
+        "maximum starts at zero",
+        "Largest ? {1'b1, (RedWidth",
+        "!Largest ? {1'b1, (RedWidth",
+    ),
+    _fault(
+        ONLINE,
+        "vector/plena_online_softmax.sv",
+        "sum not restarted",
+        "s5_first ? '0 : l_o",
+        "s5_first && !s5_first ? '0 : l_o",
+    ),
+    _fault(
+        ONLINE,
+        "vector/plena_online_softmax.sv",
+        "maximum not restarted",
+        "s1_first ? Lowest : s2_m",
+        "s1_first && !s1_first ? Lowest : s2_m",
+    ),
+    _fault(
+        ONLINE,
+        "vector/plena_online_softmax.sv",
+        "maximum starts at zero after reset",
+        "localparam logic [Width-1:0] Lowest = {1'b1, (Width",
+        "localparam logic [Width-1:0] Lowest = {1'b0, (Width",
+    ),
+    _fault(ONLINE, STREAM, *PAYLOAD_WITHOUT_VALID, stalled=True),
+    _fault(
+        RMS_NORM,
+        "common/plena_pkg.sv",
+        "1 / (n + 1) for 1 / n",
+        "64'(numerator / 128'(n)) | ",
+        "64'(numerator / 128'(n + 1)) | ",
+    ),
+    _fault(
+        RMS_NORM,
+        "vector/plena_rms_norm.sv",
+        "gain of another lane",
+        "s7_gamma[lane]",
+        "s7_gamma[Lanes-1-lane]",
+    ),
+    _fault(
+        LAYER_NORM,
+        "vector/plena_layer_norm.sv",
+        "mean added",
+        "s2_mean ^ {1'b1,",
+        "s2_mean ^ {1'b0,",
+    ),
+    _fault(
+        LAYER_NORM,
+        "vector/plena_layer_norm.sv",
+        "beta a cycle late",
+        ".Depth(rms_norm_latency(Lanes))",
+        ".Depth(rms_norm_latency(Lanes) + 1)",
     ),
     _fault(
         "swiglu-e4m3-lanes2-vectors",
