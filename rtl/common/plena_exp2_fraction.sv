@@ -50,7 +50,7 @@ module plena_exp2_fraction
 
     if (d == Digits) begin : gen_rest
       assign {valid, side, f} = {in_valid_i, side_i, padded[RestW+:DigitsW]};
-      assign y = W'({linear, W'(0)} >> (DigitsW + 2 * RestW + 3));
+      assign y = W'({DigitsW'(0), linear, W'(0)} >> (DigitsW + 2 * RestW + 3));
       assign in_ready_o = ready;
     end else begin : gen_table
       // y * entry matters down to 2^-W: each factor down to 2^-W over the other's bound.
@@ -63,7 +63,7 @@ module plena_exp2_fraction
       assign entry        = W'(exp2_digit(d, gen_digit[d+1].f[(Digits-1-d)*DigitW+:DigitW])
                                >> (TableW - W));
       assign y_factor     = FactorW'(prev >> (DigitW * d));
-      assign entry_factor = FactorW'(entry >> (DigitW * (d + 1)));
+      assign entry_factor = FactorW'({DigitsW'(0), entry} >> (DigitW * (d + 1)));
       assign product      = (2 * FactorW)'(y_factor) * (2 * FactorW)'(entry_factor);
 
       assign done         = prev + entry + W'(product >> FactorW);

@@ -60,6 +60,7 @@ CONFIGURATIONS: list[tuple[str, dict[str, Any]]] = [
     ("fp_exp2", {"fmt": get_format("e5m6", bias=-4)}),
     ("fp_exp2", {"fmt": E2M1}),
     ("fp_sigmoid", {"fmt": BF16}),
+    ("fp_sigmoid", {"fmt": get_format("e1m0")}),
     ("fp_sigmoid", {"fmt": get_format("e4m3", bias=40)}),
     ("rope", {"fmt": get_format("e4m3"), "groups": 1, "stride": 2}),
     ("hadamard", {"fmt": get_format("e4m3"), "lanes": 6}),
