@@ -28,13 +28,12 @@ module plena_mx_dot_core
   output logic                  [SumW-1:0] sum_o,       // two's complement
   output logic                             special_o
 );
-  // What all lanes together have too much.
+  // What all lanes together have too much; the sum starts at minus that.
   localparam logic [SumW-1:0] Offset =
       SumW'(BlockSize) * SumW'(mx_product_offset(AExpW, AManW, ASpecials, BExpW, BManW, BSpecials));
 
   logic [BlockSize-1:0][ProductW-1:0] products;
   logic [BlockSize-1:0]               special;
-  logic [SumW-1:0]                    sum;
 
   for (genvar lane = 0; lane < BlockSize; lane++) begin : gen_lane
     plena_mx_product #(
@@ -47,11 +46,10 @@ module plena_mx_dot_core
   end
 
   plena_sum_tree #(
-    .Lanes(BlockSize), .Width(ProductW)
+    .Lanes(BlockSize), .Width(ProductW), .Constant(-Offset)
   ) u_sum (
-    .data_i(products), .sum_o(sum)
+    .data_i(products), .sum_o
   );
 
-  assign sum_o     = sum - Offset;
   assign special_o = |special;
 endmodule

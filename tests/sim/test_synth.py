@@ -195,3 +195,11 @@ def test_a_small_block_is_synthesised_once_and_compared(
 def test_unknown_block_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]) -> None:
     assert synth.run("fp_mull") == 2
     assert capsys.readouterr().err.startswith("FormatError: unknown op 'fp_mull'")
+
+
+def test_the_table_of_the_docs_is_what_is_recorded() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "rtl-cost.md").read_text(encoding="utf-8")
+    shown = text.split("<!-- cost -->")[1].split("<!-- /cost -->")[0]
+    assert shown.strip() == synth.recorded_markdown(), (
+        "run `plena synth --markdown` and paste it into docs/rtl-cost.md"
+    )

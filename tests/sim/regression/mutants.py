@@ -331,6 +331,20 @@ MUTANTS = (
     ),
     _fault(
         "mx_dot-mxfp8_e5m2.b8-mxfp8_e5m2.b8-fp32-blocks",
+        "common/plena_sum_tree.sv",
+        "carry of a full adder lost",
+        "((x & y) | ((x ^ y) & z))",
+        "(x & y)",
+    ),
+    _fault(
+        DOT,
+        "mx/plena_mx_dot_core.sv",
+        "offset of the lanes not taken back whole",
+        ".Constant(-Offset)",
+        ".Constant(SumW'(1) - Offset)",
+    ),
+    _fault(
+        "mx_dot-mxfp8_e5m2.b8-mxfp8_e5m2.b8-fp32-blocks",
         "mx/plena_mx_product.sv",
         "negative products one too low",
         "(MagW + 1)'(negative);",
