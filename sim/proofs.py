@@ -122,7 +122,10 @@ def contract_arguments(op: Op) -> dict[str, Any]:
     return formats | {size: 2 if size == "lanes" else 1 for size in op.sizes}
 
 
-TOO_DEEP = ("fp_rsqrt", "fp_sigmoid", "silu", "swiglu", "gelu_sigmoid", "gelu_tanh")
+TOO_DEEP = (
+    *("fp_rsqrt", "fp_sigmoid", "silu", "swiglu", "gelu_sigmoid", "gelu_tanh"),
+    *("softmax", "online_softmax", "rms_norm", "layer_norm"),
+)
 """Ops of seven stages and more, which can be full and empty in too many ways to list them all."""
 
 

@@ -47,6 +47,11 @@ package plena_pkg;
     endcase
   endfunction
 
+  // Stages of plena_silu.
+  function automatic int unsigned silu_latency();
+    return function_latency(FunctionExp) + 1 + function_latency(FunctionReciprocal) + 1;
+  endfunction
+
   // Stages of plena_reduce_row.
   function automatic int unsigned row_latency(int unsigned lanes);
     return 3 + $clog2(lanes);

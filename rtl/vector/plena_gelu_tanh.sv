@@ -27,11 +27,11 @@ module plena_gelu_tanh
   input  logic                        out_ready_i,
   output logic [Lanes-1:0][Width-1:0] y_o
 );
-  localparam int unsigned Latency = 5 + function_latency(FunctionSigmoid) + 1;
+  localparam int unsigned Latency = function_latency(FunctionSigmoid) + 6;
 
   if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal_format
-    $fatal(1, "plena_gelu_tanh: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
-           " Bias=%0d Specials=%0d", Bias, Specials);
+    $fatal(1, "plena_gelu_tanh: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d",
+           ExpW, ManW, " Bias=%0d Specials=%0d", Bias, Specials);
   end
   if (Lanes == 0) begin : gen_illegal_lanes
     $fatal(1, "plena_gelu_tanh: Lanes=%0d must be at least 1", Lanes);

@@ -29,7 +29,7 @@ module plena_hadamard
 );
   localparam int unsigned Block   = Lanes & -Lanes;
   localparam int unsigned Stages  = $clog2(Block);
-  localparam int unsigned Latency = Stages + 1;
+  localparam int unsigned Latency = $clog2(Lanes & -Lanes) + 1;
 
   if (!is_minifloat(ExpW, ManW, Bias, Specials)) begin : gen_illegal_format
     $fatal(1, "plena_hadamard: no minifloat has ExpW=%0d ManW=%0d Bias=%0d Specials=%0d",

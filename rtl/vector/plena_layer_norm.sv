@@ -34,16 +34,15 @@ module plena_layer_norm
   input  logic                        out_ready_i,
   output logic [Lanes-1:0][Width-1:0] y_o
 );
-  localparam int unsigned Latency = row_latency(Lanes) + 2 + rms_norm_latency(Lanes) + 1;
+  localparam int unsigned Latency = row_latency(Lanes) + rms_norm_latency(Lanes) + 3;
 
   if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal_format
-    $fatal(1, "plena_layer_norm: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
-           " Bias=%0d Specials=%0d", Bias, Specials);
+    $fatal(1, "plena_layer_norm: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d",
+           ExpW, ManW, " Bias=%0d Specials=%0d", Bias, Specials);
   end
   if (!is_minifloat(RedExpW, RedManW, RedBias, RedSpecials)) begin : gen_illegal_red
-    $fatal(1,
-"plena_layer_norm: no minifloat has RedExpW=%0d RedManW=%0d RedBias=%0d RedSpecials=%0d",
-           RedExpW, RedManW, RedBias, RedSpecials);
+    $fatal(1, "plena_layer_norm: no minifloat has RedExpW=%0d RedManW=%0d", RedExpW, RedManW,
+           " RedBias=%0d RedSpecials=%0d", RedBias, RedSpecials);
   end
   if (Lanes == 0) begin : gen_illegal_lanes
     $fatal(1, "plena_layer_norm: Lanes=%0d must be at least 1", Lanes);
@@ -69,7 +68,7 @@ module plena_layer_norm
     .Lanes(Lanes), .Largest(1'b0), .SideW((3 * Lanes + 1) * Width)
   ) u_sum (
     .clk_i, .rst_ni,
-    .in_valid_i, .in_ready_o, .x_i(x_i), .mask_i('1), .side_i({x_i, gamma_i, beta_i, eps_i}),
+    .in_valid_i, .in_ready_o, .x_i, .mask_i('1), .side_i({x_i, gamma_i, beta_i, eps_i}),
     .out_valid_o(s1_valid), .out_ready_i(s1_ready),
     .y_o(s1_total), .side_o({s1_x, s1_gamma, s1_beta, s1_eps})
   );

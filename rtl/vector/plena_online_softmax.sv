@@ -3,9 +3,9 @@
 // Golden twin: golden.ops.online_softmax.
 // Method:     maximum of the block | m' = max(m, it) | differences | c = exp(m - m') and
 //             p = exp(x - m') | sum of p | l' = l * c + it. Each state is kept by the register
-//             after it: m with the bits of the lowest value flipped, so that reset starts there. first_i
-//             restarts both before its beat; they move only with accepted beats. Lane 0 is in the
-//             least significant bits; a masked lane takes no part and its p is +0.
+//             after it: m with the bits of the lowest value flipped, so that reset starts there.
+//             first_i restarts both before its beat; they move only with accepted beats. Lane 0 is
+//             in the least significant bits; a masked lane takes no part and its p is +0.
 // Latency:    14 + 2 clog2(Lanes) cycles; one block a cycle, also into one row.
 // Specials:   -Inf gives p = +0, and a block of nothing else leaves m and l as they were; +Inf or
 //             NaN makes its p NaN, and l until the next first_i.
@@ -39,18 +39,15 @@ module plena_online_softmax
   output logic            [Width-1:0] l_o,
   output logic            [Width-1:0] m_o
 );
-  localparam int unsigned Latency =
-      2 * row_latency(Lanes) + 2 + function_latency(FunctionExp) + 1;
+  localparam int unsigned Latency = 2 * row_latency(Lanes) + function_latency(FunctionExp) + 3;
 
   if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal_format
-    $fatal(1, "plena_online_softmax: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW,
-ManW,
-           " Bias=%0d Specials=%0d", Bias, Specials);
+    $fatal(1, "plena_online_softmax: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d",
+           ExpW, ManW, " Bias=%0d Specials=%0d", Bias, Specials);
   end
   if (!is_minifloat(RedExpW, RedManW, RedBias, RedSpecials)) begin : gen_illegal_red
-    $fatal(1,
-"plena_online_softmax: no minifloat has RedExpW=%0d RedManW=%0d RedBias=%0d RedSpecials=%0d",
-           RedExpW, RedManW, RedBias, RedSpecials);
+    $fatal(1, "plena_online_softmax: no minifloat has RedExpW=%0d RedManW=%0d", RedExpW, RedManW,
+           " RedBias=%0d RedSpecials=%0d", RedBias, RedSpecials);
   end
   if (Lanes == 0) begin : gen_illegal_lanes
     $fatal(1, "plena_online_softmax: Lanes=%0d must be at least 1", Lanes);
@@ -73,12 +70,12 @@ ManW,
     .Lanes(Lanes), .Largest(1'b1), .SideW(Lanes * (Width + 1) + 1)
   ) u_max (
     .clk_i, .rst_ni,
-    .in_valid_i, .in_ready_o, .x_i(x_i), .mask_i(mask_i), .side_i({x_i, mask_i, first_i}),
+    .in_valid_i, .in_ready_o, .x_i, .mask_i, .side_i({x_i, mask_i, first_i}),
     .out_valid_o(s1_valid), .out_ready_i(s1_ready),
     .y_o(s1_largest), .side_o({s1_x, s1_mask, s1_first})
   );
 
-  assign s2_m   = s2_m_flipped ^ Lowest;
+  assign s2_m  = s2_m_flipped ^ Lowest;
   assign old_m = s1_first ? Lowest : s2_m;
 
   plena_fp_max_core #(

@@ -35,13 +35,12 @@ module plena_rms_norm
   localparam int unsigned Latency = rms_norm_latency(Lanes);
 
   if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal_format
-    $fatal(1, "plena_rms_norm: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
-           " Bias=%0d Specials=%0d", Bias, Specials);
+    $fatal(1, "plena_rms_norm: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d",
+           ExpW, ManW, " Bias=%0d Specials=%0d", Bias, Specials);
   end
   if (!is_minifloat(RedExpW, RedManW, RedBias, RedSpecials)) begin : gen_illegal_red
-    $fatal(1,
-"plena_rms_norm: no minifloat has RedExpW=%0d RedManW=%0d RedBias=%0d RedSpecials=%0d",
-           RedExpW, RedManW, RedBias, RedSpecials);
+    $fatal(1, "plena_rms_norm: no minifloat has RedExpW=%0d RedManW=%0d", RedExpW, RedManW,
+           " RedBias=%0d RedSpecials=%0d", RedBias, RedSpecials);
   end
   if (Lanes == 0) begin : gen_illegal_lanes
     $fatal(1, "plena_rms_norm: Lanes=%0d must be at least 1", Lanes);

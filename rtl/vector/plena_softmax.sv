@@ -36,12 +36,12 @@ module plena_softmax
                                   + function_latency(FunctionReciprocal) + 2;
 
   if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal_format
-    $fatal(1, "plena_softmax: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
-           " Bias=%0d Specials=%0d", Bias, Specials);
+    $fatal(1, "plena_softmax: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d",
+           ExpW, ManW, " Bias=%0d Specials=%0d", Bias, Specials);
   end
   if (!is_minifloat(RedExpW, RedManW, RedBias, RedSpecials)) begin : gen_illegal_red
-    $fatal(1, "plena_softmax: no minifloat has RedExpW=%0d RedManW=%0d RedBias=%0d RedSpecials=%0d",
-           RedExpW, RedManW, RedBias, RedSpecials);
+    $fatal(1, "plena_softmax: no minifloat has RedExpW=%0d RedManW=%0d", RedExpW, RedManW,
+           " RedBias=%0d RedSpecials=%0d", RedBias, RedSpecials);
   end
   if (Lanes == 0) begin : gen_illegal_lanes
     $fatal(1, "plena_softmax: Lanes=%0d must be at least 1", Lanes);
@@ -59,7 +59,7 @@ module plena_softmax
     .Lanes(Lanes), .Largest(1'b1), .SideW(Lanes * (Width + 1))
   ) u_max (
     .clk_i, .rst_ni,
-    .in_valid_i, .in_ready_o, .x_i(x_i), .mask_i(mask_i), .side_i({x_i, mask_i}),
+    .in_valid_i, .in_ready_o, .x_i, .mask_i, .side_i({x_i, mask_i}),
     .out_valid_o(s1_valid), .out_ready_i(s1_ready), .y_o(s1_largest), .side_o({s1_x, s1_mask})
   );
 

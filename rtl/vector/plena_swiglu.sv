@@ -27,13 +27,11 @@ module plena_swiglu
   input  logic                        out_ready_i,
   output logic [Lanes-1:0][Width-1:0] y_o
 );
-  localparam int unsigned SiluLatency =
-      function_latency(FunctionExp) + 1 + function_latency(FunctionReciprocal) + 1;
-  localparam int unsigned Latency     = SiluLatency + 1;
+  localparam int unsigned Latency = silu_latency() + 1;
 
   if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal_format
-    $fatal(1, "plena_swiglu: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
-           " Bias=%0d Specials=%0d", Bias, Specials);
+    $fatal(1, "plena_swiglu: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d",
+           ExpW, ManW, " Bias=%0d Specials=%0d", Bias, Specials);
   end
   if (Lanes == 0) begin : gen_illegal_lanes
     $fatal(1, "plena_swiglu: Lanes=%0d must be at least 1", Lanes);
@@ -55,7 +53,7 @@ module plena_swiglu
   );
 
   plena_delay #(
-    .Width(Lanes * Width), .Depth(SiluLatency)
+    .Width(Lanes * Width), .Depth(silu_latency())
   ) u_up (
     .clk_i, .rst_ni,
     .in_valid_i, .in_ready_o(ready[1]), .in_data_i(up_i),

@@ -763,7 +763,7 @@ MUTANTS = (
     _fault(
         SOFTMAX,
         "vector/plena_reduce_row.sv",
-        "maximum starts at zero",
+        "seeds of sum and maximum swapped",
         "Largest ? {1'b1, (RedWidth",
         "!Largest ? {1'b1, (RedWidth",
     ),
