@@ -98,6 +98,8 @@ def draw(name: str, index: int, seed: int) -> Case:
     formats |= {size: rng.choice(lanes) for size in op.sizes}
     if "depth" in formats:
         formats["depth"] *= block_size
+    if "heads" in formats:
+        formats["heads"] = rng.choice([1, 2])  # every lane of every head costs build time
     drawn = {
         "rounding": rng.choice(MODES),
         "overflow": rng.choice(["saturate", "ieee"]),
