@@ -56,7 +56,7 @@ def test_core_lists_every_file_after_what_it_needs(folder: str) -> None:
 def test_package_comes_first_and_waivers_only_with_lint() -> None:
     assert core("common")["filesets"]["rtl"]["files"][0] == "plena_pkg.sv"
     fp = core("fp")
-    assert fp["filesets"]["rtl"]["depend"] == [f"plena:rtl:common:{VERSION}"]
+    assert f"plena:rtl:common:{VERSION}" in fp["filesets"]["rtl"]["depend"]
     assert fp["targets"]["default"]["filesets"] == ["rtl"]
     assert fp["targets"]["lint"]["filesets"] == ["waivers", "rtl"]
     assert core("lint")["filesets"]["waivers"] == {"files": ["plena.vlt"], "file_type": "vlt"}
