@@ -834,9 +834,9 @@ MUTANTS = (
     _fault(
         "gelu_tanh-e4m3-lanes2-vectors",
         "vector/plena_gelu_tanh.sv",
-        "square for cube",
+        "fourth power for cube",
         ".a_i(s1_square[lane]), .b_i(s1_x[lane])",
-        ".a_i(s1_x[lane]), .b_i(s1_x[lane])",
+        ".a_i(s1_square[lane]), .b_i(s1_square[lane])",
     ),
     _fault(
         "gelu_tanh-e4m3-lanes2-vectors",
