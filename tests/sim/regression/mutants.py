@@ -822,7 +822,7 @@ MUTANTS = (
         "vector/plena_swiglu.sv",
         "up of another lane",
         ".b_i(s1_up[lane])",
-        ".b_i(s1_up[0])",
+        ".b_i(s1_up[Lanes-1-lane])",
     ),
     _fault(
         "gelu_sigmoid-bf16-lanes4-vectors",
