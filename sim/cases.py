@@ -290,7 +290,7 @@ def _tile_cases() -> list[Case]:
     return [
         _case("mx_tile", *b4, "fp32", "bf16", rows=2, cols=3, bench=True),
         _case("mx_tile", *fp4, "bf16", "e6m5", rows=3, cols=2),
-        _case("mx_tile", *b8, "q16.16", "bf16", rows=4, cols=4),
+        _case("mx_tile", *b8, "q16.16", "bf16", rows=3, cols=3),
         _case("mx_tile", *mixed, "fp32", "e6m5", rows=1, cols=4),
         _case("mx_tile", *b1, "bf16", "q8.8", rows=2, cols=1),
     ]
@@ -301,7 +301,7 @@ def _mm_cases() -> list[Case]:
     fp8 = ("mxfp8_e4m3,block_size=4", "mxint8,block_size=4")
     return [
         _case("mx_mm", *b4, "fp32", "bf16", rows=2, cols=3, depth=8, bench=True),
-        _case("mx_mm", *fp4, "bf16", "e6m5", rows=4, cols=4, depth=16),
+        _case("mx_mm", *fp4, "bf16", "e6m5", rows=3, cols=3, depth=16),
         _case("mx_mm", *fp8, "q16.16", "bf16", rows=3, cols=2, depth=4),
     ]
 
