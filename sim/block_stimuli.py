@@ -39,7 +39,11 @@ def block_beats(
     kinds = [port.kind for port in op.inputs]
     if kinds == ["element", "scale"]:
         yield from _every_element_and_scale(op, formats)
-        yield result_corners(op, formats)
+        if not isinstance(formats[op.outputs[0].fmt], Mx):
+            yield result_corners(op, formats)
+    if kinds == ["byte"]:  # no bit set, and one
+        (port,) = input_lanes(op, formats)
+        yield {port.name: np.eye(port.lanes + 1, port.lanes, dtype=port.dtype)}
     for start in range(0, budget, CHUNK_BEATS):
         rng = np.random.default_rng([seed, start])
         count = min(CHUNK_BEATS, budget - start)

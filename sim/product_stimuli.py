@@ -30,7 +30,15 @@ def product_beats(
     op: Op, formats: Mapping[str, Any], *, seed: int, budget: int
 ) -> Iterator[dict[str, CodeArray]]:
     """Yield what makes corners in the accumulator, then `budget` random beats."""
-    yield accumulator_corners(op, formats)
+    corners = accumulator_corners(op, formats)
+    yield corners
+    for lanes in (0, 1):  # operands of zeros, and with one element
+        yield {
+            name: codes * (np.arange(codes.shape[1]) < lanes).astype(codes.dtype)
+            if name.endswith("_codes") and codes.ndim > 1
+            else codes
+            for name, codes in corners.items()
+        }
     for start in range(0, budget, CHUNK_BEATS):
         rng = np.random.default_rng([seed, start])
         yield random_products(rng, op, formats, min(CHUNK_BEATS, budget - start))

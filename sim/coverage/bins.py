@@ -147,6 +147,12 @@ def flag_partition() -> Partition:
     return _coded({0: "clear", 1: "set"}, 2)
 
 
+@cache
+def byte_partition() -> Partition:
+    """Return the kinds of a byte of packed blocks: no bit set, all, some."""
+    return _coded({0: "zero", 255: "all ones"}, 256)
+
+
 def _coded(special: dict[int, str], count: int) -> Partition:
     """Return the kinds of codes of which a few have names."""
     names = [*special.values(), *(["other"] if count > len(special) else [])]

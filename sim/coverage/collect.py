@@ -21,6 +21,7 @@ from .bins import (
     BLOCK_KINDS,
     Partition,
     block_features,
+    byte_partition,
     feature_counts,
     flag_partition,
     scalar_partition,
@@ -83,20 +84,23 @@ def _port_groups(side: str, port: Port, case: Case) -> list[Group]:
     def histogram(partition: Partition) -> Callable[[Arrays, Arrays], Counts]:
         return lambda *arrays: partition.histogram(arrays[which][port.name])
 
-    if port.kind == "flag":
-        flags = flag_partition()
-        return [Group(name=port.name, bins=flags.names, count=histogram(flags))]
+    # An output may be called like an input.
+    same = is_output and port.name in {given.name for given in case.op.inputs}
+    name = f"{port.name} out" if same else port.name
+    if port.kind in ("flag", "byte"):
+        few = flag_partition() if port.kind == "flag" else byte_partition()
+        return [Group(name=name, bins=few.names, count=histogram(few))]
     if port.kind == "scale":
         scales = scale_partition(fmt)
         gone = impossible_scales(case.formats["src"], fmt) if is_output else set()
         known = frozenset(gone & set(scales.names))
-        return [Group(name=port.name, bins=scales.names, count=histogram(scales), impossible=known)]
+        return [Group(name=name, bins=scales.names, count=histogram(scales), impossible=known)]
     scalar: Scalar = fmt.element if isinstance(fmt, Mx) else fmt
     kinds = scalar_partition(scalar)
     gone = impossible_kinds(case.op, case.formats, case.modes) if is_output else set()
     groups = [
         Group(
-            name=port.name,
+            name=name,
             bins=kinds.names,
             count=histogram(kinds),
             impossible=frozenset(gone & set(kinds.names)),
@@ -104,12 +108,12 @@ def _port_groups(side: str, port: Port, case: Case) -> list[Group]:
         )
     ]
     if port.is_array():
-        groups.append(_features(which, port, scalar, case, kinds, gone))
+        groups.append(_features(name, which, port, scalar, case, kinds, gone))
     return groups
 
 
 def _features(
-    which: int, port: Port, fmt: Scalar, case: Case, kinds: Partition, gone: set[str]
+    title: str, which: int, port: Port, fmt: Scalar, case: Case, kinds: Partition, gone: set[str]
 ) -> Group:
     """Return the features of whole rows; those that need a kind the port cannot have are gone."""
     lanes = port.lanes(case.formats)
@@ -122,7 +126,7 @@ def _features(
         "largest is the format's": left("largest finite", "largest", "one unit"),
     }
     return Group(
-        name=f"{port.name} rows",
+        name=f"{title} rows",
         bins=block_features(fmt, lanes),
         count=lambda *arrays: feature_counts(arrays[which][port.name], fmt),
         impossible=frozenset(

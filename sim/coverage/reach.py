@@ -23,8 +23,10 @@ from plena_cosim.golden import (
     encode,
 )
 from plena_cosim.golden.formats import as_enum
+from plena_cosim.golden.mx import scale_exponent
 from plena_cosim.golden.ops.registry import Op
 
+from ..product_stimuli import is_product
 from .bins import magnitudes, probe_codes, scalar_partition
 
 UPWARD = {"up into the next binade", "up to the smallest normal"}
@@ -32,6 +34,10 @@ INEXACT = {"below half", "tie above even", "tie above odd", "above half", *UPWAR
 TINY = {"underflow to zero", "subnormal, exact", "subnormal, inexact", "up to the smallest normal"}
 LARGE = {"overflow", "beyond the largest by less than a step"}
 
+QUANTISERS = ("fp_to_mx", "mx_requantize")
+DEQUANTISERS = ("mx_to_fp", "hbm_load")
+ROUNDED_ONCE = ("fp_add", "fp_sub", "fp_mul", "fp_cast", *QUANTISERS, *DEQUANTISERS)
+"""Ops whose result is one rounding of an exact value."""
 LANEWISE = ("silu", "gelu_sigmoid", "gelu_tanh")
 """Ops with one vector, whose result in a lane depends on nothing but that lane's code."""
 
@@ -49,31 +55,61 @@ class Range:
     """Significant bits."""
 
 
+def rounded_format(op: Op, formats: Mapping[str, Any]) -> Scalar | Mx | None:
+    """Return the format whose values the op's last step rounds, if that is all that it does."""
+    sources = {"fp_cast": "src", **dict.fromkeys(DEQUANTISERS, "mx")}
+    if {"acc", "v"} <= set(op.formats):  # products leave the accumulator through one cast
+        sources[op.name] = "acc"
+    given: Scalar | Mx | None = formats.get(sources.get(op.name, ""))
+    return given
+
+
 def source_range(op: Op, formats: Mapping[str, Any]) -> Range | None:
-    """Return what an op with one operand rounds; None for other ops."""
-    if op.name == "fp_cast":
-        return _scalar_range(formats["src"])
-    if op.name == "mx_to_fp":
-        mx: Mx = formats["mx"]
-        element = _scalar_range(mx.element)
-        return Range(
-            unit_exp=element.unit_exp + mx.min_scale_exp,
-            largest=float(np.ldexp(element.largest, mx.max_scale_exp)),
-            largest_positive=float(np.ldexp(element.largest_positive, mx.max_scale_exp)),
-            precision=element.precision,
-        )
+    """Return the values that an op rounds once; None where that is not known."""
+    given = rounded_format(op, formats)
+    if given is not None:
+        return _range(given)
+    if op.name == "mx_requantize":
+        return _requantized(formats["src"], formats["dst"])
     if op.name == "fp_to_mx":
         src, mx = formats["src"], formats["mx"]
         whole = _scalar_range(src)
         clamped = float(np.ldexp(whole.largest, -mx.max_scale_exp))
         largest = max(_largest_scaled(mx), clamped)
         return Range(
-            unit_exp=whole.unit_exp - mx.max_scale_exp,
+            unit_exp=whole.unit_exp - _top_scale(src, mx),
             largest=largest,
             largest_positive=largest,
             precision=whole.precision,
         )
     return None
+
+
+def _requantized(src: Mx, dst: Mx) -> Range:
+    """Return the range of element / new scale: the old scale cancels, but for clamped new ones."""
+    element = _scalar_range(src.element)
+    scale = int(ideal_exponents(_top_exp(src.element), dst)[1])
+    clamped = src.min_scale_exp - dst.min_scale_exp
+    largest = float(np.ldexp(_range(src).largest, -dst.max_scale_exp))
+    largest = max(_largest_scaled(dst), largest)
+    return Range(
+        unit_exp=element.unit_exp + min(-scale, clamped),
+        largest=largest,
+        largest_positive=largest,
+        precision=element.precision,
+    )
+
+
+def _range(fmt: Scalar | Mx) -> Range:
+    if not isinstance(fmt, Mx):
+        return _scalar_range(fmt)
+    element = _scalar_range(fmt.element)
+    return Range(
+        unit_exp=element.unit_exp + fmt.min_scale_exp,
+        largest=float(np.ldexp(element.largest, fmt.max_scale_exp)),
+        largest_positive=float(np.ldexp(element.largest_positive, fmt.max_scale_exp)),
+        precision=element.precision,
+    )
 
 
 def _scalar_range(fmt: Scalar) -> Range:
@@ -171,20 +207,12 @@ def impossible_kinds(op: Op, formats: Mapping[str, Any], modes: Mapping[str, Any
         gone |= {"-NaN"} & set(names)
     if isinstance(dst, FixedPoint) and dst.symmetric:
         gone |= {"-lowest"} & set(names)
-    if op.name in ("mx_dot", "mx_pe"):
+    multiplies = is_product(op)
+    if multiplies and "v" not in op.formats:
         gone |= {"-zero"} & set(names)  # a sum is -0 only if both are; the first is not
     if op.name == "hadamard" and formats["lanes"] & -formats["lanes"] > 1:
         gone |= {"+largest finite", "-largest finite"} & set(names)  # last comes a factor below 1
-    if op.name not in (
-        "fp_add",
-        "fp_sub",
-        "fp_mul",
-        "fp_cast",
-        "fp_to_mx",
-        "mx_to_fp",
-        "mx_dot",
-        "mx_pe",
-    ):
+    if op.name not in ROUNDED_ONCE and not multiplies:
         return gone
     gone |= _absent_specials(op, formats, modes, dst) & set(names)
     source = source_range(op, formats)
@@ -223,12 +251,12 @@ def _bits_of(value: float) -> int:
 
 def _stand_ins(op: Op, formats: Mapping[str, Any], dst: Scalar) -> set[str]:
     """Return the finite kinds that take the place of specials which the result's format lacks."""
-    given = formats[op.inputs[0].fmt]
+    given = rounded_format(op, formats) or formats[op.inputs[0].fmt]
     source = given.element if isinstance(given, Mx) else given
     nan = source.has_nan or (isinstance(given, Mx) and given.scale_nan_code is not None)
     inf = isinstance(source, Minifloat) and source.has_inf
-    if op.name == "fp_to_mx":  # with a NaN scale the elements are zero
-        lacks_nan = lacks_inf = formats["mx"].scale_nan_code is None
+    if op.name in QUANTISERS:  # with a NaN scale the elements are zero
+        lacks_nan = lacks_inf = formats[op.outputs[0].fmt].scale_nan_code is None
     else:
         lacks_nan = not dst.has_nan
         lacks_inf = not (isinstance(dst, Minifloat) and dst.has_inf)
@@ -244,7 +272,7 @@ def _stand_ins(op: Op, formats: Mapping[str, Any], dst: Scalar) -> set[str]:
 def _absent_specials(
     op: Op, formats: Mapping[str, Any], modes: Mapping[str, Any], dst: Scalar
 ) -> set[str]:
-    if op.name == "fp_to_mx":  # a special makes the scale NaN, or saturates
+    if op.name in QUANTISERS:  # a special makes the scale NaN, or saturates
         return {"+Inf", "-Inf", "+NaN"}
     sources = [formats[port.fmt] for port in op.inputs if port.fmt]
     scalars = [fmt.element if isinstance(fmt, Mx) else fmt for fmt in sources]
@@ -255,12 +283,13 @@ def _absent_specials(
     )
     limit = as_enum(Overflow, modes.get("overflow", Overflow.SATURATE), "overflow mode")
     becomes_inf = limit is Overflow.IEEE
+    becomes_nan = becomes_inf and isinstance(dst, Minifloat) and not dst.has_inf
     gone: set[str] = set()
-    if op.name in ("mx_dot", "mx_pe") or not (
-        has_inf or becomes_inf
-    ):  # a block with an Inf has no dot
+    if is_product(op) or not (has_inf or becomes_inf):  # a block with an Inf has no dot
         gone |= {"+Inf", "-Inf"}
-    if not (has_inf or has_nan or becomes_inf):
+    acc = formats.get("acc")
+    stops_nan = "v" in op.formats and acc is not None and not acc.has_nan
+    if stops_nan or not (has_inf or has_nan or becomes_nan):
         gone |= {"+NaN"}
     return gone
 
@@ -283,7 +312,7 @@ def _unreached(source: Range, op: Op, formats: Mapping[str, Any], dst: Scalar) -
         special = name.endswith(("Inf", "NaN", "zero"))
         if not special and not (inside & (kinds == kind)).any():
             gone.add(name)
-    given = formats[op.inputs[0].fmt]
+    given = rounded_format(op, formats) or formats[op.inputs[0].fmt]
     from_fixed = isinstance(given.element if isinstance(given, Mx) else given, FixedPoint)
     if isinstance(dst, FixedPoint) and source.precision < dst.width_bits - 1 and not dst.symmetric:
         gone |= {"-largest"} & set(partition.names)  # the source's steps are larger there
@@ -298,8 +327,13 @@ def scale_limits(src: Scalar, mx: Mx) -> tuple[bool, bool]:
     return low < mx.min_scale_exp, ideal_exponents(high, mx)[0] > mx.max_scale_exp
 
 
-def _top_exp(src: Scalar) -> int:
-    return int(np.frexp(_scalar_range(src).largest)[1]) - 1
+def _top_exp(src: Scalar | Mx) -> int:
+    return int(np.frexp(_range(src).largest)[1]) - 1
+
+
+def _top_scale(src: Scalar | Mx, mx: Mx) -> int:
+    """Return the largest exponent that the scale of a block can get."""
+    return int(scale_exponent(np.array([_range(src).largest]), mx)[0])
 
 
 def ideal_exponents(floor_log2: Any, mx: Mx) -> tuple[Any, Any]:
@@ -311,7 +345,7 @@ def ideal_exponents(floor_log2: Any, mx: Mx) -> tuple[Any, Any]:
     return exp, exp + (rule in (ScaleRule.CEIL, ScaleRule.EVEN, ScaleRule.RCEIL))
 
 
-def impossible_scales(src: Scalar, mx: Mx) -> set[str]:
+def impossible_scales(src: Scalar | Mx, mx: Mx) -> set[str]:
     """Return the kinds of scale codes that quantising cannot give."""
     gone: set[str] = set()
     top = ideal_exponents(_top_exp(src), mx)[1]
@@ -319,6 +353,8 @@ def impossible_scales(src: Scalar, mx: Mx) -> set[str]:
         gone |= {"largest"}
     if top < 0:
         gone |= {"2^0"}
-    if not (isinstance(src, Minifloat) and src.has_nan):
+    scalar = src.element if isinstance(src, Mx) else src
+    scale_nan = isinstance(src, Mx) and src.scale_nan_code is not None
+    if not (scale_nan or scalar.has_nan):
         gone |= {"NaN"}
     return gone

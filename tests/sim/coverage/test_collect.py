@@ -12,11 +12,12 @@ from typer.testing import CliRunner
 
 from plena_cosim import cli
 from plena_cosim.golden import get_format
-from plena_cosim.golden.ops.registry import get_op
-from plena_cosim.sim.cases import Case, find_case
+from plena_cosim.golden.ops.registry import OPS, get_op
+from plena_cosim.sim.cases import Case, find_case, select_cases
 from plena_cosim.sim.coverage import report
 from plena_cosim.sim.coverage.collect import THINNED_CODES, Coverage
 from plena_cosim.sim.coverage.report import FOLDER, judge, missed_lines, total_line
+from plena_cosim.sim.stimuli import sample
 
 from ..toy import FORMATS, TOY
 
@@ -62,6 +63,19 @@ def test_toy_block_counts_lanes_rows_and_scales() -> None:
     assert groups["a rows"]["all zero"] == groups["a rows"]["all nonzero"] == 1
     assert (groups["b"]["NaN"], groups["b"]["2^0"], groups["b"]["smallest"]) == (1, 1, 0)
     assert "b: smallest" in judge(coverage).missed
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_every_block_of_the_table_can_be_counted(name: str) -> None:
+    """Whatever ports an op has, and also where an output is called like an input."""
+    for case in select_cases(name):
+        coverage = Coverage(case=case)
+        beats = sample(case.op, case.formats, seed=0, count=64)
+        coverage.add(beats, case.op.run_golden(beats, **case.formats, **case.modes))
+        names = [group.name for group in coverage.groups]
+        assert len(names) == len(set(names))
+        assert len(names) >= len(case.op.inputs) + len(case.op.outputs)
+        assert judge(coverage).contradicted == ()
 
 
 def test_merging_adds(tmp_path: Path) -> None:
