@@ -45,9 +45,11 @@ setup: $(VENV)/.with-dev ## make .venv with everything, and show what was found
 demo: $(VENV)/.with-torch,rtl ## the whole chain in minutes: RTL = golden = torch, then a real model's perplexity
 	@plena demo
 
-test: lint $(VENV)/.with-dev ## lint, golden, torch equivalence and the RTL regression: what CI runs
+test: lint $(VENV)/.with-dev ## lint, golden, torch equivalence, RTL regression, proofs and gate counts: what CI runs
 	@$(BIN)/python -m pytest -q -n $(JOBS) --ignore tests/sim/regression
 	@plena sim
+	@plena prove
+	@plena synth
 
 sim: $(VENV)/.with-rtl ## RTL regression; narrow it with BLOCK=fp_mul FMT=bf16 SEED=7
 	@plena sim $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) --seed $(SEED)

@@ -19,7 +19,7 @@ from plena_cosim.golden import (
 )
 from plena_cosim.golden.ops.registry import OPS, Op, get_op
 
-from .stimuli import inputs_word
+from .stimuli import input_count, inputs_word
 
 BUDGETS = {
     "all": 0,
@@ -57,6 +57,11 @@ class Case:
     def budget(self) -> int:
         """Random beats."""
         return BUDGETS[inputs_word(self.op, self.formats)]
+
+    @property
+    def beats(self) -> int:
+        """Beats of an unstalled run, about."""
+        return input_count(self.op, self.formats) or self.budget
 
     @property
     def fmt_text(self) -> str:

@@ -13,7 +13,7 @@ import numpy as np
 from plena_cosim.golden import Mx, decode
 from plena_cosim.golden.ops.registry import Port
 
-from .build import PLAYER, Flavour
+from .build import PLAYER, SHORT, Flavour
 from .cases import Case, argument_label
 from .player import UNSTALLED, Block, CodeArray, Stalls, load_block
 from .sources import RTL_DIR
@@ -23,6 +23,10 @@ Seen = Callable[[Beats, Beats], None]
 """Takes every chunk of inputs and golden's outputs."""
 
 SYMBOLS = {"fp_add": " + ", "fp_mul": " × "}
+
+
+SHORT_BEATS = 1 << 18
+"""Up to so many beats building counts for more than speed."""
 
 
 class MismatchError(AssertionError):
@@ -138,8 +142,9 @@ def compare_case(
     return compare(case, block, beats, seed=seed, stalls=stalls, seen=seen)
 
 
-def load_case(case: Case, *, rtl_dir: Path = RTL_DIR, flavour: Flavour = PLAYER) -> Block:
-    """Return the built block of a case."""
+def load_case(case: Case, *, rtl_dir: Path = RTL_DIR, flavour: Flavour | None = None) -> Block:
+    """Return the built block of a case; without a flavour the one that is done first."""
+    flavour = flavour or (SHORT if case.beats <= SHORT_BEATS else PLAYER)
     return load_block(case.op.name, rtl_dir=rtl_dir, flavour=flavour, **case.formats, **case.modes)
 
 

@@ -53,8 +53,13 @@ def _has_blocks(formats: Mapping[str, Any]) -> bool:
 
 def is_exhaustive(op: Op, formats: Mapping[str, Any]) -> bool:
     """Whether `stimuli` tries every input there is."""
+    return input_count(op, formats) > 0
+
+
+def input_count(op: Op, formats: Mapping[str, Any]) -> int:
+    """Return how many inputs there are, 0 where they are too many to try them all."""
     bits = sum(port.total_bits for port in input_lanes(op, formats))
-    return is_scalar(op) and bits <= EXHAUSTIVE_BITS
+    return 1 << bits if is_scalar(op) and bits <= EXHAUSTIVE_BITS else 0
 
 
 def stimuli(op: Op, formats: Mapping[str, Any], *, seed: int, budget: int) -> Iterator[Beats]:

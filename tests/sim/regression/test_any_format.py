@@ -20,8 +20,7 @@ from plena_cosim.golden import (
 )
 from plena_cosim.golden.ops.registry import OPS, get_op
 from plena_cosim.sim.cases import Case, select_cases
-from plena_cosim.sim.compare import MismatchError, compare
-from plena_cosim.sim.player import load_block
+from plena_cosim.sim.compare import MismatchError, compare, load_case
 from plena_cosim.sim.product_stimuli import is_product
 from plena_cosim.sim.report import Figures, record_figures
 from plena_cosim.sim.stimuli import stimuli
@@ -29,7 +28,9 @@ from plena_cosim.sim.stimuli import stimuli
 from ...op_arguments import block_arguments
 
 DRAWS = 6
-"""Random format sets for each block."""
+"""Random format sets for each block of one or a few lanes."""
+WIDE_DRAWS = 2
+"""The same for blocks with sizes, which take longer to build and are made of the others."""
 BUDGET = 8192
 MODES = ("rne", "rna", "rtz", "rup", "rdown")
 
@@ -112,7 +113,8 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     option = metafunc.config.getoption
     chosen = {case.op.name for case in select_cases(option("sim_block", None))}
     names = [] if option("sim_fmt", None) else [name for name in OPS if name in chosen]
-    rows = [(name, index) for name in names for index in range(DRAWS)]
+    draws = {name: WIDE_DRAWS if OPS[name].sizes else DRAWS for name in names}
+    rows = [(name, index) for name in names for index in range(draws[name])]
     metafunc.parametrize(("name", "index"), rows, ids=[f"{name}-{index}" for name, index in rows])
 
 
@@ -126,7 +128,7 @@ def test_equals_golden_in_a_random_format(
     """Every stimulus of a drawn case, unstalled."""
     case = draw(name, index, sim_seed)
     beats = stimuli(case.op, case.formats, seed=sim_seed, budget=BUDGET)
-    loaded = load_block(name, rtl_dir=sim_rtl, **case.formats, **case.modes)
+    loaded = load_case(case, rtl_dir=sim_rtl)
     outcome = compare(case, loaded, beats, seed=sim_seed)
     record_figures(
         record_property,
