@@ -158,9 +158,12 @@ def all_configurations() -> list[Configuration]:
 def _configurations_of(name: str) -> list[Configuration]:
     if name in _BUILDERS:
         return _BUILDERS[name]()
-    # The formats that also go through the cocotb bench: few, and small enough to wait for.
+    # The formats that also go through the cocotb bench: few, and small enough to wait for. Tiles
+    # and composite operations hold many of the other blocks: minutes each.
+    op = get_op(name)
+    slow = bool(op.sizes) and name not in ("reduce_sum", "reduce_max", "rope", "hadamard")
     return [
-        Configuration(op=case.op, formats=case.formats, modes=case.modes)
+        Configuration(op=case.op, formats=case.formats, modes=case.modes, slow=slow)
         for case in select_cases(name)
         if case.bench
     ]

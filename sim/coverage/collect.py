@@ -97,7 +97,7 @@ def _port_groups(side: str, port: Port, case: Case) -> list[Group]:
         return [Group(name=name, bins=scales.names, count=histogram(scales), impossible=known)]
     scalar: Scalar = fmt.element if isinstance(fmt, Mx) else fmt
     kinds = scalar_partition(scalar)
-    gone = impossible_kinds(case.op, case.formats, case.modes) if is_output else set()
+    gone = impossible_kinds(case.op, port.name, case.formats, case.modes) if is_output else set()
     groups = [
         Group(
             name=name,

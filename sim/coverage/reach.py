@@ -20,10 +20,12 @@ from plena_cosim.golden import (
     Rounding,
     Scalar,
     ScaleRule,
+    decode,
     encode,
 )
 from plena_cosim.golden.formats import as_enum
 from plena_cosim.golden.mx import scale_exponent
+from plena_cosim.golden.ops import exp
 from plena_cosim.golden.ops.registry import Op
 
 from ..product_stimuli import is_product
@@ -38,6 +40,7 @@ QUANTISERS = ("fp_to_mx", "mx_requantize")
 DEQUANTISERS = ("mx_to_fp", "hbm_load")
 ROUNDED_ONCE = ("fp_add", "fp_sub", "fp_mul", "fp_cast", *QUANTISERS, *DEQUANTISERS)
 """Ops whose result is one rounding of an exact value."""
+SOFTMAX = ("softmax", "online_softmax")
 LANEWISE = ("silu", "gelu_sigmoid", "gelu_tanh")
 """Ops with one vector, whose result in a lane depends on nothing but that lane's code."""
 
@@ -197,8 +200,14 @@ def _top_is_exact(source: Range, dst: Scalar) -> bool:
     return on_grid or source.precision <= grid
 
 
-def impossible_kinds(op: Op, formats: Mapping[str, Any], modes: Mapping[str, Any]) -> set[str]:
-    """Return the kinds of codes that the first output cannot have."""
+def impossible_kinds(
+    op: Op, port: str, formats: Mapping[str, Any], modes: Mapping[str, Any]
+) -> set[str]:
+    """Return the kinds of codes that an output cannot have."""
+    if op.name in SOFTMAX:
+        return _softmax_kinds(op, port, formats)
+    if port != op.outputs[0].name:
+        return set()
     fmt = formats[op.outputs[0].fmt]
     dst: Scalar = fmt.element if isinstance(fmt, Mx) else fmt
     names = scalar_partition(dst).names
@@ -223,6 +232,34 @@ def impossible_kinds(op: Op, formats: Mapping[str, Any], modes: Mapping[str, Any
         gone |= _too_precise(source, dst, modes) & set(names)
     gone |= _unreached(source, op, formats, dst)
     return gone - _stand_ins(op, formats, dst)
+
+
+def _softmax_kinds(op: Op, port: str, formats: Mapping[str, Any]) -> set[str]:
+    """Return the kinds that weights, sums and maxima of a softmax never are.
+
+    Weights p and corrections c are exponentials of what is not above 0. A sum l is 0 or, since the
+    largest element has weight 1, at least 1; it stops growing where adding all lanes is less than
+    half a unit. A result y lies in 0 .. 1. The maximum m starts finite and a NaN loses.
+    """
+    fmt: Minifloat = formats["fmt"]
+    partition = scalar_partition(fmt)
+    codes = np.arange(1 << fmt.width_bits)
+    values = decode(codes, fmt)
+    positive = codes < fmt.sign_mask
+    if port in ("p", "c"):
+        possible = np.append(exp(codes[values <= 0], fmt), 0)
+    elif port == "l":
+        most = formats["lanes"] * 2.0 ** (fmt.precision + 1)
+        possible = codes[positive & ((values == 0) | ((values >= 1) & (values <= most)))]
+    elif port == "m":
+        possible = codes[values > -np.inf]
+    else:
+        possible = codes[positive & (values >= 0) & (values <= 1)]
+    kinds = {partition.names[kind] for kind in np.unique(partition.classify(possible))}
+    # A NaN element has the weight NaN; a correction is NaN only by Inf - Inf.
+    if fmt.has_nan and (port in ("p", "l", "y") or (port == "c" and fmt.has_inf)):
+        kinds |= {"+NaN"}
+    return set(partition.names) - kinds
 
 
 def _too_precise(source: Range, dst: Minifloat, modes: Mapping[str, Any]) -> set[str]:

@@ -79,3 +79,11 @@ def test_first_beats_of_a_dot_put_corners_into_the_accumulator() -> None:
     acc = op.run_golden(beats, **formats)["acc"]
     for code in (0x3F800000, 0xBF800000, 0x00800000, 0x007FFFFF, 0x807FFFFF, 1):
         assert np.uint32(code) in acc
+
+
+@pytest.mark.parametrize("lanes", [1, 3])
+@pytest.mark.parametrize("name", ["e2m3", "e3m2", "e4m3", "e5m2", "e6m5", "bf16"])
+@pytest.mark.parametrize("block", ["softmax", "online_softmax"])
+def test_softmax_never_contradicts(block: str, name: str, lanes: int) -> None:
+    formats = {"fmt": get_format(name), "red": get_format("fp32"), "lanes": lanes}
+    assert judge(seen(Case(op=get_op(block), formats=formats), budget=20_000)).contradicted == ()
