@@ -93,10 +93,28 @@ def random_beats(rng: Rng, op: Op, formats: Mapping[str, Any], count: int) -> di
             codes = element_blocks(rng, formats[port.fmt], shape)
         elif port.kind == "flag":
             codes = random_flags(rng, shape)
+            if port.is_array() or port.name == op.emits:  # masks: most lanes stay
+                often = rng.random((count, *(1 for _ in shape[1:]))) < 0.5
+                codes = np.where(often, 1 - codes, codes)
+        elif port.kind == "scale" and _meets_others(op):
+            codes = _scales_near_one(rng, formats[port.fmt], shape)
         else:
             codes = rng.integers(0, 1 << lanes[port.name].width_bits, shape, dtype=np.uint64)
         beats[port.name] = codes.astype(lanes[port.name].dtype)
     return beats
+
+
+def _meets_others(op: Op) -> bool:
+    """Whether elements of several blocks are multiplied, so that scales have to fit each other."""
+    return sum(port.kind == "scale" for port in op.inputs) > 1
+
+
+def _scales_near_one(rng: Rng, mx: Mx, shape: tuple[int, ...]) -> CodeArray:
+    """Return scales around 1, in some beats a few binades away; any at all in the others."""
+    apart = rng.normal(0, 1, shape) * rng.choice([0.0, 1.0, 3.0], (shape[0], 1))
+    near = np.clip(np.rint(apart), mx.min_scale_exp, mx.max_scale_exp) + mx.scale_bias
+    anything = rng.integers(0, 1 << mx.scale_bits, shape)
+    return np.where(rng.random((shape[0], 1)) < 0.1, anything, near).astype(np.uint64)
 
 
 def random_flags(rng: Rng, shape: tuple[int, ...]) -> CodeArray:
