@@ -44,6 +44,8 @@ def block_beats(
     if kinds == ["byte"]:  # no bit set, and one
         (port,) = input_lanes(op, formats)
         yield {port.name: np.eye(port.lanes + 1, port.lanes, dtype=port.dtype)}
+    if "keys" in op.sizes:
+        yield value_corners(op, formats)
     for start in range(0, budget, CHUNK_BEATS):
         rng = np.random.default_rng([seed, start])
         count = min(CHUNK_BEATS, budget - start)
@@ -66,8 +68,42 @@ def _every_element_and_scale(op: Op, formats: Mapping[str, Any]) -> Iterator[dic
 def result_corners(op: Op, formats: Mapping[str, Any]) -> dict[str, CodeArray]:
     """Return blocks of equal elements whose values are the results' corners, or next to them."""
     codes_port, scale_port = input_lanes(op, formats)
-    mx: Mx = formats[op.inputs[0].fmt]
-    dst: Scalar = formats[op.outputs[0].fmt]
+    codes, scales = _corner_elements(formats[op.inputs[0].fmt], formats[op.outputs[0].fmt])
+    return {
+        codes_port.name: np.repeat(codes[:, None], codes_port.lanes, 1).astype(codes_port.dtype),
+        scale_port.name: scales.astype(scale_port.dtype),
+    }
+
+
+def value_corners(op: Op, formats: Mapping[str, Any]) -> dict[str, CodeArray]:
+    """Return attention to one key, or two alike, of which the first has a corner for a value.
+
+    Each beat is a query. Queries and keys are 0, so that the scores are; the output is the value,
+    or half of it.
+    """
+    codes, scales = _corner_elements(formats["v"], formats[op.outputs[0].fmt])
+    count, keys = 2 * codes.size, formats["keys"]
+    seen = np.repeat([1, 2], codes.size)[:, None]
+    first_key = np.arange(formats["cols"] * keys) % keys == 0
+    beats = {
+        "q_scale": formats["q"].scale_bias,
+        "k_scale": formats["k"].scale_bias,
+        "v_codes": np.tile(codes, 2)[:, None] * first_key,
+        "v_scale": np.tile(scales, 2)[:, None],
+        "mask": np.arange(keys) < seen,
+        "first": np.ones((count, 1), dtype=int),
+        "last": np.ones((count, 1), dtype=int),
+    }
+    return {
+        port.name: np.broadcast_to(beats.get(port.name, 0), (count, port.lanes))
+        .reshape(port.shape(count))
+        .astype(port.dtype)
+        for port in input_lanes(op, formats)
+    }
+
+
+def _corner_elements(mx: Mx, dst: Scalar) -> tuple[CodeArray, CodeArray]:
+    """Return codes of elements and of scales whose values are the corners of `dst`, or nearly."""
     corners = decode(corner_codes(dst), dst)
     values = corners[np.isfinite(corners) & (corners != 0)]
     exps = np.frexp(values)[1] - 1 - mx.element.emax
@@ -75,10 +111,7 @@ def result_corners(op: Op, formats: Mapping[str, Any]) -> dict[str, CodeArray]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NanReplacedWarning)
         codes = encode(np.ldexp(values, -scales), mx.element)
-    return {
-        codes_port.name: np.repeat(codes[:, None], codes_port.lanes, 1).astype(codes_port.dtype),
-        scale_port.name: (scales + mx.scale_bias).astype(scale_port.dtype),
-    }
+    return codes.astype(np.uint64), (scales + mx.scale_bias).astype(np.uint64)
 
 
 def random_beats(rng: Rng, op: Op, formats: Mapping[str, Any], count: int) -> dict[str, CodeArray]:
@@ -93,10 +126,30 @@ def random_beats(rng: Rng, op: Op, formats: Mapping[str, Any], count: int) -> di
             codes = element_blocks(rng, formats[port.fmt], shape)
         elif port.kind == "flag":
             codes = random_flags(rng, shape)
+            if port.is_array() or port.name == op.emits:  # masks: most lanes stay
+                often = rng.random((count, *(1 for _ in shape[1:]))) < 0.5
+                codes = np.where(often, 1 - codes, codes)
+        elif port.kind == "scale" and _meets_others(op):
+            codes = _scales_near_one(rng, formats[port.fmt], shape)
         else:
             codes = rng.integers(0, 1 << lanes[port.name].width_bits, shape, dtype=np.uint64)
         beats[port.name] = codes.astype(lanes[port.name].dtype)
     return beats
+
+
+def _meets_others(op: Op) -> bool:
+    """Whether elements of several blocks are multiplied, so that scales have to fit each other."""
+    return sum(port.kind == "scale" for port in op.inputs) > 1
+
+
+def _scales_near_one(rng: Rng, mx: Mx, shape: tuple[int, ...]) -> CodeArray:
+    """Return scales around 1, a few binades apart in some beats, or all of a beat anywhere."""
+    apart = rng.normal(0, 1, shape) * rng.choice([0.0, 1.0, 3.0], (shape[0], 1))
+    anywhere = rng.integers(mx.min_scale_exp, mx.max_scale_exp + 1, (shape[0], 1))
+    apart += np.where(rng.random((shape[0], 1)) < 0.15, anywhere, 0)
+    near = np.clip(np.rint(apart), mx.min_scale_exp, mx.max_scale_exp) + mx.scale_bias
+    anything = rng.integers(0, 1 << mx.scale_bits, shape)
+    return np.where(rng.random((shape[0], 1)) < 0.1, anything, near).astype(np.uint64)
 
 
 def random_flags(rng: Rng, shape: tuple[int, ...]) -> CodeArray:

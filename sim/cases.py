@@ -382,6 +382,21 @@ def _row_cases(name: str) -> list[Case]:
     ]
 
 
+def _attention_cases() -> list[Case]:
+    # Corners of bf16 come out as values: e4m7 has its precision.
+    wide = (f"{name},block_size=4" for name in ("mxfp8_e4m3", "mxint4", "mxint8", "mxfp12_e4m7"))
+    small = ("mxfp4_e2m1,block_size=2",) * 4
+    mixed = ("mxfp8_e4m3,block_size=2", "mxint4,block_size=2,scale_bits=5")
+    odd = ("mxint6,block_size=2,scale_bits=4,scale_rule=even", "mxint8,block_size=2")
+    return [
+        _case("attention_step", *wide, "fp32", "bf16", "fp32", keys=4, depth=8, cols=2),
+        _case(
+            "attention_step", *small, "fp16", "e4m3", "e5m6", keys=4, depth=2, cols=2, bench=True
+        ),
+        _case("attention_step", *mixed, *odd, "bf16", "e6m5", "bf16", keys=2, depth=4, cols=3),
+    ]
+
+
 _ROWS = ("softmax", "online_softmax", "rms_norm", "layer_norm")
 _ACTIVATIONS = ("silu", "swiglu", "gelu_sigmoid", "gelu_tanh")
 _UNARY = ("fp_reciprocal", "fp_sqrt", "fp_rsqrt", "fp_exp", "fp_exp2", "fp_sigmoid")
@@ -409,6 +424,7 @@ _BUILDERS: Mapping[str, Callable[[], list[Case]]] = {
     "hadamard": _hadamard_cases,
     **{name: partial(_activation_cases, name) for name in _ACTIVATIONS},
     **{name: partial(_row_cases, name) for name in _ROWS},
+    "attention_step": _attention_cases,
 }
 
 

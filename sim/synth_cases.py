@@ -138,6 +138,14 @@ def _dots() -> list[Configuration]:
     ]
 
 
+def _attention() -> list[Configuration]:
+    return [
+        Configuration(op=case.op, formats=case.formats, modes=case.modes, slow=True)
+        for case in select_cases("attention_step")
+        if case.bench
+    ]
+
+
 _BUILDERS = {
     "fp_add": lambda: [_configuration("fp_add", fmt, anchor=best) for fmt, best in _ADDERS],
     "fp_mul": lambda: [_configuration("fp_mul", fmt, anchor=best) for fmt, best in _MULTIPLIERS],
@@ -147,6 +155,7 @@ _BUILDERS = {
         _configuration("mx_to_fp", mx, "bf16") for mx in ("mxint8", "mxint4", "mxfp4_e2m1")
     ],
     "mx_dot": _dots,
+    "attention_step": _attention,
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from plena_cosim.golden import get_format
@@ -11,9 +12,9 @@ MX = get_format("mxfp4_e2m1", block_size=4, scale_bits=6)
 
 
 def block_arguments(op: Op) -> set[str]:
-    """Return the format arguments that take an MX format."""
-    ports = (*op.inputs, *op.outputs)
-    return {port.fmt for port in ports if port.kind in ("element", "scale", "byte")}
+    """Return the format arguments that take an MX format, on a port or only inside."""
+    parameters = inspect.signature(op.golden).parameters
+    return {name for name in op.formats if parameters[name].annotation == "Mx"}
 
 
 def usual_arguments(op: Op) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from .add import add, sub
 from .attention import attention
+from .attention_step import attention_step
 from .cast import cast
 from .compare import Comparison, compare
 from .convert import fp_to_mx, mx_to_fp
@@ -39,6 +40,7 @@ __all__ = [
     "abs",
     "add",
     "attention",
+    "attention_step",
     "block_bytes",
     "cast",
     "compare",

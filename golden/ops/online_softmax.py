@@ -72,13 +72,13 @@ def online_softmax(
     selected = np.broadcast_to(np.asarray(mask) != 0, codes.shape)
     block_max = cast(reduce_max(codes, selected, lowest_code(red), fmt, red), red, fmt)
     start = codes.dtype.type(lowest_code(fmt))
-    m = _scan(lambda m, block: max(m, block, fmt), start, restart, block_max)
+    m = scan(lambda m, block: max(m, block, fmt), start, restart, block_max)
     before = np.where(restart | (np.arange(m.size) == 0), start, np.roll(m, 1))
     c = exp(sub(before, m, fmt), fmt)
     p = np.where(selected, exp(sub(codes, m[:, None], fmt), fmt), codes.dtype.type(0))
     block_sum = cast(reduce_sum(p, selected, 0, fmt, red), red, fmt)
     zero = codes.dtype.type(0)
-    total = _scan(lambda total, c, s: add(mul(total, c, fmt), s, fmt), zero, restart, c, block_sum)
+    total = scan(lambda total, c, s: add(mul(total, c, fmt), s, fmt), zero, restart, c, block_sum)
     return p, c, total, m
 
 
@@ -140,7 +140,7 @@ def blocks_of(
     return padded.reshape(shape), selected.reshape(shape)
 
 
-def _scan(
+def scan(
     combine: Callable[..., Codes],
     start: np.unsignedinteger,
     restart: npt.NDArray[np.bool_],

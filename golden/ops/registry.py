@@ -20,6 +20,7 @@ import numpy.typing as npt
 from ..codec import NanReplacedWarning
 from ..formats import FormatError, Mx, Overflow, Rounding, as_enum, sv_rounding
 from .add import add, sub
+from .attention_step import attention_step
 from .cast import cast
 from .compare import compare
 from .convert import fp_to_mx, mx_to_fp
@@ -228,7 +229,8 @@ class Op:
         return {port.name: np.asarray(rows)[beats] for port, rows in named}
 
 
-_DOT_UNUSED = tuple(f"{s}{key}" for s in "AB" for key in ("ScaleRule", "Symmetric", "Rounding"))
+_QUANTISER = ("ScaleRule", "Symmetric", "Rounding")
+_DOT_UNUSED = tuple(f"{s}{key}" for s in "AB" for key in _QUANTISER)
 
 _LANES = product_of("lanes")
 
@@ -629,6 +631,30 @@ OPS: dict[str, Op] = {
             ),
             stateful=True,
             **_ROW,  # type: ignore[arg-type]
+        ),
+        Op(
+            name="attention_step",
+            golden=attention_step,
+            module="plena_attention_step",
+            summary="attention, a query and a block of keys a beat",
+            formats={"q": "Q", "k": "K", "p": "P", "v": "V", "acc": "Acc", "fmt": "", "red": "Red"},
+            sizes={"keys": "Keys", "depth": "Depth", "cols": "Cols"},
+            inputs=(
+                Port("q_codes", "q", "element", product_of("depth")),
+                Port("q_scale", "q", "scale", blocks_of("q", "depth")),
+                Port("k_codes", "k", "element", product_of("keys", "depth")),
+                Port("k_scale", "k", "scale", blocks_of("k", "keys", "depth")),
+                Port("v_codes", "v", "element", product_of("cols", "keys")),
+                Port("v_scale", "v", "scale", blocks_of("v", "cols", "keys")),
+                Port("mask", "", "flag", product_of("keys")),
+                Port("first", "", "flag"),
+                Port("last", "", "flag"),
+            ),
+            outputs=(Port("y", "fmt", count=product_of("cols")),),
+            stateful=True,
+            emits="last",
+            unused=tuple(f"{s}{key}" for s in "QKV" for key in _QUANTISER),
+            max_width_bits=16,
         ),
         Op(
             name="rms_norm",

@@ -63,6 +63,16 @@ package plena_pkg;
          + function_latency(FunctionReciprocal) + 2;
   endfunction
 
+  // Stages of plena_online_softmax.
+  function automatic int unsigned online_softmax_latency(int unsigned lanes);
+    return 2 * row_latency(lanes) + function_latency(FunctionExp) + 3;
+  endfunction
+
+  // Stages of plena_mx_dot_lanes.
+  function automatic int unsigned dot_lanes_latency(int unsigned blocks);
+    return 3 + blocks;
+  endfunction
+
   // Whether widths and specials make a minifloat; the limits of golden.Minifloat.
   function automatic bit is_minifloat(int unsigned exp_w, int unsigned man_w, int bias,
                                       int unsigned specials);
@@ -122,6 +132,23 @@ package plena_pkg;
   function automatic logic [63:0] reciprocal_sig(int unsigned n);
     logic [127:0] numerator = 128'd1 << (63 + $clog2(n));
     return 64'(numerator / 128'(n)) | 64'(numerator % 128'(n) != 128'd0);
+  endfunction
+
+  // Binade of 1 / sqrt(n), negated: how far the top bit of reciprocal_root_sig is below 2^0.
+  function automatic int unsigned reciprocal_root_shift(int unsigned n);
+    return ($clog2(n) + 1) / 2;
+  endfunction
+
+  // 1 / sqrt(n) rounded to odd, for plena_fp_constant: floor(sqrt(2^(126 + 2 shift) / n)) bit by bit.
+  function automatic logic [63:0] reciprocal_root_sig(int unsigned n);
+    logic [159:0] numerator = 160'd1 << (126 + 2 * reciprocal_root_shift(n));
+    logic [159:0] quotient  = numerator / 160'(n);
+    logic [159:0] root      = '0;
+    for (int bit_index = 63; bit_index >= 0; bit_index--) begin
+      logic [159:0] trial = root | (160'd1 << bit_index);
+      if (trial * trial <= quotient) root = trial;
+    end
+    return root[63:0] | 64'(root * root * 160'(n) != numerator);
   endfunction
 
   // Width of an exact product of two MX elements, in units of both last places. An MXINT magnitude

@@ -6,7 +6,8 @@
 //             after it: m with the bits of the lowest value flipped, so that reset starts there.
 //             first_i restarts both before its beat; they move only with accepted beats. Lane 0 is
 //             in the least significant bits; a masked lane takes no part and its p is +0.
-// Latency:    14 + 2 clog2(Lanes) cycles; one block a cycle, also into one row.
+// Latency:    online_softmax_latency(Lanes) = 14 + 2 clog2(Lanes) cycles; one block a cycle, also
+//             into one row.
 // Specials:   -Inf gives p = +0, and a block of nothing else leaves m and l as they were; +Inf or
 //             NaN makes its p NaN, and l until the next first_i.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
@@ -39,7 +40,7 @@ module plena_online_softmax
   output logic            [Width-1:0] l_o,
   output logic            [Width-1:0] m_o
 );
-  localparam int unsigned Latency = 2 * row_latency(Lanes) + function_latency(FunctionExp) + 3;
+  localparam int unsigned Latency = online_softmax_latency(Lanes);
 
   if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal_format
     $fatal(1, "plena_online_softmax: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d",

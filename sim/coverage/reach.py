@@ -61,7 +61,7 @@ class Range:
 def rounded_format(op: Op, formats: Mapping[str, Any]) -> Scalar | Mx | None:
     """Return the format whose values the op's last step rounds, if that is all that it does."""
     sources = {"fp_cast": "src", **dict.fromkeys(DEQUANTISERS, "mx")}
-    if {"acc", "v"} <= set(op.formats):  # products leave the accumulator through one cast
+    if is_product(op) and "v" in op.formats:  # products leave the accumulator through one cast
         sources[op.name] = "acc"
     given: Scalar | Mx | None = formats.get(sources.get(op.name, ""))
     return given
@@ -221,6 +221,8 @@ def impossible_kinds(
         gone |= {"-zero"} & set(names)  # a sum is -0 only if both are; the first is not
     if op.name == "hadamard" and formats["lanes"] & -formats["lanes"] > 1:
         gone |= {"+largest finite", "-largest finite"} & set(names)  # last comes a factor below 1
+    if op.name == "attention_step" and _holds_one(formats["fmt"]) and _holds_one(formats["red"]):
+        gone |= {"+Inf", "-Inf"} & set(names)  # sums saturate, and what divides them is 0 or >= 1
     if op.name not in ROUNDED_ONCE and not multiplies:
         return gone
     gone |= _absent_specials(op, formats, modes, dst) & set(names)
@@ -260,6 +262,10 @@ def _softmax_kinds(op: Op, port: str, formats: Mapping[str, Any]) -> set[str]:
     if fmt.has_nan and (port in ("p", "l", "y") or (port == "c" and fmt.has_inf)):
         kinds |= {"+NaN"}
     return set(partition.names) - kinds
+
+
+def _holds_one(fmt: Scalar) -> bool:
+    return bool(decode(encode([1.0], fmt), fmt)[0] == 1)
 
 
 def _too_precise(source: Range, dst: Minifloat, modes: Mapping[str, Any]) -> set[str]:

@@ -73,6 +73,12 @@ CONFIGURATIONS: list[tuple[str, dict[str, Any]]] = [
             ("layer_norm", 1),
         )
     ),
+    (
+        "attention_step",
+        dict.fromkeys("qkpv", get_format("mxint4", block_size=2))
+        | {"acc": get_format("e5m6"), "fmt": get_format("e4m3"), "red": get_format("e5m6")}
+        | {"keys": 2, "depth": 2, "cols": 1},
+    ),
     ("silu", {"fmt": get_format("e5m2"), "lanes": 1}),
     ("swiglu", {"fmt": get_format("e4m3"), "lanes": 2}),
     ("gelu_sigmoid", {"fmt": get_format("e3m2"), "lanes": 2}),

@@ -8,7 +8,7 @@ import pytest
 from plena_cosim.golden import decode, get_format
 from plena_cosim.golden.ops.mx_pe import block_places
 from plena_cosim.golden.ops.registry import OPS, get_op
-from plena_cosim.sim.cases import Case, all_cases, find_case
+from plena_cosim.sim.cases import Case, all_cases, find_case, select_cases
 from plena_cosim.sim.corners import corner_codes, near_ties
 from plena_cosim.sim.harness import input_lanes
 from plena_cosim.sim.stimuli import CHUNK_LANES, is_exhaustive, sample, stimuli
@@ -138,3 +138,16 @@ def test_every_op_of_the_registry_has_cases_and_a_bench() -> None:
     assert {case.op.name for case in all_cases() if case.bench} == set(OPS)
     ids = [case.id for case in all_cases()]
     assert len(set(ids)) == len(ids)
+
+
+@pytest.mark.parametrize("case", select_cases("attention_step"), ids=lambda case: case.id)
+def test_attention_beats_have_scores_that_meet(case: Case) -> None:
+    """Most outputs are finite and nonzero, some keys are hidden, and queries begin and end."""
+    beats = sample(case.op, case.formats, seed=0, count=4000)
+    values = decode(case.op.run_golden(beats, **case.formats)["y"], case.formats["fmt"])
+    assert np.isfinite(values).mean() > 0.7
+    assert (values == 0).mean() < 0.4
+    assert len(np.unique(values)) > 150
+    assert 0.05 < beats["first"].mean() < 0.6
+    assert 0.3 < beats["last"].mean() < 0.8
+    assert 0.3 < beats["mask"].mean() < 0.8

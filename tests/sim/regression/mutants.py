@@ -53,6 +53,7 @@ HADAMARD = "hadamard-bf16-lanes8-vectors"
 SILU = "silu-e4m3-lanes2-vectors"
 SOFTMAX = "softmax-e6m5-fp32-lanes3-vectors"
 ONLINE = "online_softmax-e6m5-fp32-lanes3-vectors"
+ATTENTION = "attention_step-" + "mxfp4_e2m1.b2-" * 4 + "fp16-e4m3-e5m6-keys4-depth2-cols2-blocks"
 RMS_NORM = "rms_norm-e6m5-fp32-lanes3-vectors"
 LAYER_NORM = "layer_norm-e6m5-fp32-lanes3-vectors"
 SCALE = "mx/plena_mx_scale.sv"
@@ -789,6 +790,49 @@ MUTANTS = (
         "localparam logic [Width-1:0] Lowest = {1'b0, (Width",
     ),
     _fault(ONLINE, STREAM, *PAYLOAD_WITHOUT_VALID, stalled=True),
+    _fault(
+        ATTENTION,
+        "vector/plena_attention_step.sv",
+        "output not restarted",
+        "s5_first ? '0 : s6_o[col]",
+        "s5_first && !s5_first ? '0 : s6_o[col]",
+    ),
+    _fault(
+        ATTENTION,
+        "vector/plena_attention_step.sv",
+        "correction of a later beat",
+        ".b_i(s5_c), .y_o(shrunk[col])",
+        ".b_i(s4_valid ? s4_c : s5_c), .y_o(shrunk[col])",
+    ),
+    _fault(
+        ATTENTION,
+        "vector/plena_attention_step.sv",
+        "a result for every beat",
+        ".in_valid_i(s6_valid && s6_last)",
+        ".in_valid_i(s6_valid)",
+    ),
+    _fault(
+        ATTENTION,
+        "vector/plena_attention_step.sv",
+        "flags a cycle early",
+        ".Depth(online_softmax_latency(Keys))",
+        ".Depth(online_softmax_latency(Keys) - 1)",
+    ),
+    _fault(
+        ATTENTION,
+        "common/plena_pkg.sv",
+        "1 / sqrt(n) half as large",
+        "return ($clog2(n) + 1) / 2;",
+        "return ($clog2(n) + 1) / 2 + 1;",
+    ),
+    _fault(
+        ATTENTION,
+        "matrix/plena_mx_dot_lanes.sv",
+        "only the last block counts",
+        ".first_i(block == 0), .last_i(1'b1)",
+        ".first_i(1'b1), .last_i(1'b1)",
+    ),
+    _fault(ATTENTION, STREAM, *PAYLOAD_WITHOUT_VALID, stalled=True),
     _fault(
         RMS_NORM,
         "common/plena_pkg.sv",

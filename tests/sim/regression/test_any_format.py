@@ -86,6 +86,8 @@ def draw(name: str, index: int, seed: int) -> Case:
     """Return the index-th random case of a block."""
     op, rng = get_op(name), random.Random(f"{name} {index} {seed}")
     block_size = rng.choice([1, 2, 3, 4, 5, 7, 8, 16])
+    if "keys" in op.sizes:
+        block_size = rng.choice([1, 2, 3, 4])  # whole blocks of keys and of depth, all in parallel
     blocks = block_arguments(op)
     may_be_fixed = name == "fp_cast" or is_product(op)
     formats: dict[str, Any] = {}
@@ -94,11 +96,12 @@ def draw(name: str, index: int, seed: int) -> Case:
             formats[argument] = block(rng, block_size)
         else:
             limit = op.max_width_bits if argument == "fmt" else 32
-            formats[argument] = scalar(rng) if may_be_fixed else minifloat(rng, width_bits=limit)
-    lanes = [1, 2, 2, 3] if is_product(op) else [1, 2, 3, 4, 5, 8]
+            fixed = may_be_fixed or argument == "acc"
+            formats[argument] = scalar(rng) if fixed else minifloat(rng, width_bits=limit)
+    lanes = [1, 2, 2, 3] if "depth" in op.sizes or is_product(op) else [1, 2, 3, 4, 5, 8]
     formats |= {size: rng.choice(lanes) for size in op.sizes}
-    if "depth" in formats:
-        formats["depth"] *= block_size
+    for size in {"depth", "keys"} & set(op.sizes):
+        formats[size] *= block_size
     if "heads" in formats:
         formats["heads"] = rng.choice([1, 2])  # every lane of every head costs build time
     drawn = {
