@@ -112,7 +112,7 @@ def _spec(text: str) -> Any:
     for entry in fields:
         key, _, value = entry.partition("=")
         overrides[key] = {"true": True, "false": False}.get(
-            value, int(value) if value.isdigit() else value
+            value, int(value) if value.lstrip("-").isdigit() else value
         )
     return get_format(name, **overrides)
 
@@ -129,6 +129,7 @@ def _scalar_cases(name: str, every_pair_bits: int) -> list[Case]:
         *(_case(name, fmt, bench=fmt == "e4m3") for fmt in reversed(_named(every_pair_bits))),
         *(_case(name, fmt, bench=fmt == "bf16") for fmt in ("bf16", "fp16", "fp32")),
         _case(name, "e1m3,bias=4", rounding="rup"),
+        _case(name, "e2m1,bias=-20"),
         *(_case(name, "e5m2", rounding=mode) for mode in ("rna", "rtz", "rup", "rdown")),
         *(_case(name, fmt, overflow="ieee") for fmt in ("e2m1", "e4m3", "e5m2", "bf16")),
         _case(name, "e4m3", rounding="rdown", overflow="ieee"),
@@ -146,7 +147,10 @@ def _unary_cases(name: str) -> list[Case]:
         *(_case(name, fmt, overflow="ieee") for fmt in ("e2m1", "e4m3")),
         _case(name, "bf16", rounding="rup", overflow="ieee"),
         _case(name, "e5m2", rounding="rdown", overflow="ieee"),
-        *(_case(name, fmt) for fmt in ("e4m3,bias=0", "e5m2,bias=40", "e1m6,bias=5")),
+        *(
+            _case(name, fmt)
+            for fmt in ("e4m3,bias=0", "e4m3,bias=-20", "e5m2,bias=40", "e1m6,bias=5")
+        ),
     ]
 
 

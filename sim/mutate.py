@@ -59,7 +59,7 @@ STALLED = Stalls(gaps=True, stalls=True)
 
 _OF_ONE_CODE = (
     *("bf16-all", "e5m2-rdown-ieee-all", "e4m3.bias0-all", "e2m1-ieee-all", "e1m6.bias5-all"),
-    *("e5m6-rna-all", "fp16-all"),
+    *("e4m3.bias-20-all", "e5m6-rna-all", "fp16-all"),
 )
 _EXACT = ("e5m2-all", "e4m3-all", "e2m1-all")
 _REDUCTION = (
@@ -89,6 +89,7 @@ CHEAP_CASES: Mapping[str, tuple[str, ...]] = {
             "fp_mul-e5m2-ieee-all",
             "fp_mul-e1m3.bias4-rup-all",
             "fp_mul-e3m2-all",
+            "fp_mul-e2m1.bias-20-all",
         ),
         *("fp_mul-e4m3-rdown-ieee-all", "fp_mul-e5m2-rna-all", "fp_mul-fp16-corners+random"),
     ),
