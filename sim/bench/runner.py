@@ -24,7 +24,7 @@ from ..sources import RTL_DIR
 from ..stimuli import Beats, sample
 from .plan import PLAN_VARIABLE, Plan, pack_beats
 
-BEATS = 400
+BEATS = 256
 COCOTB = Path(cocotb.__file__).parent
 HANDSHAKE = ("clk_i", "rst_ni", "in_valid_i", "in_ready_o", "out_valid_o", "out_ready_i")
 

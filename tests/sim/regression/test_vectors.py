@@ -15,7 +15,7 @@ from plena_cosim.sim.player import Stalls
 from plena_cosim.sim.replay import write_waveform
 from plena_cosim.sim.report import Figures, record_figures
 
-STALLED_BUDGET = 4096
+STALLED_BUDGET = 2048
 STALL_PATTERNS = {
     "gaps": Stalls(gaps=True),
     "stalls": Stalls(stalls=True),
