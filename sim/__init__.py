@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from .cache import BuildError
-from .player import Block, ProtocolError, Stalls, load_block
-from .toolchain import Toolchain, ToolchainError, find_toolchain
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .cache import BuildError
+    from .player import Block, ProtocolError, Stalls, load_block
+    from .toolchain import Toolchain, ToolchainError, find_toolchain
 
 __all__ = [
     "Block",
@@ -16,3 +20,17 @@ __all__ = [
     "find_toolchain",
     "load_block",
 ]
+
+_HOMES = {
+    "cache": ("BuildError",),
+    "player": ("Block", "ProtocolError", "Stalls", "load_block"),
+    "toolchain": ("Toolchain", "ToolchainError", "find_toolchain"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: a bench's own process needs none."""
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(importlib.import_module(f".{home}", __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -237,8 +237,9 @@ def _near_powers(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> CodeA
 def _near_element_ties(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> CodeArray:
     """Elements at and beside the midpoints between neighbours, under one dominating element."""
     element = mx.element
-    count = min(1 << element.width_bits, 1 << 12)
-    grid = decode(np.unique(rng.integers(0, 1 << element.width_bits, count)), element)
+    every = 1 << element.width_bits
+    some = np.arange(every) if every <= 1 << 12 else rng.integers(0, every, 1 << 12)
+    grid = decode(some.astype(np.uint64), element)
     grid = np.unique(grid[np.isfinite(grid)])
     middles = (grid[:-1] + grid[1:]) / 2
     values = rng.choice(middles, shape)

@@ -193,7 +193,7 @@ def _precompiled_header(flags: list[str], tools: Toolchain, root: Path) -> Path:
     def make(scratch: Path) -> None:
         (scratch / "verilated_pch.h").write_text('#include "verilated.h"\n', encoding="utf-8")
         command = [str(tools.cxx), *flags, "-x", "c++-header", "verilated_pch.h"]
-        _run([*command, "-o", "verilated_pch.h.gch"], "verilated.h", tools, scratch)
+        _run([*command, "-o", "verilated_pch.h.gch"], "Verilator's header", tools, scratch)
 
     header = (tools.include / "verilated.h").read_text(encoding="utf-8")
     key = _digest(header, flags, _identity(tools))

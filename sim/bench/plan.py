@@ -6,8 +6,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..harness import CodeArray, Lanes
+if TYPE_CHECKING:  # the simulator's process reads plans: it need not wait for NumPy
+    from ..harness import CodeArray, Lanes
 
 PLAN_VARIABLE = "PLENA_BENCH_PLAN"
 """Environment variable that tells the simulator's Python where the plan is."""

@@ -142,6 +142,7 @@ def _simulate(module: str, executable: Path, folder: Path, seed: int) -> tuple[s
             extra_env={
                 PLAN_VARIABLE: str(folder / "plan.json"),
                 "COCOTB_TRUST_INERTIAL_WRITES": "1",
+                "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1",
             },
         )
         for number, handler in handlers.items():

@@ -148,10 +148,10 @@ def _in_child(rtl: Path, cache: Path, *, before: str = "") -> subprocess.Popen[s
 
 
 def test_full_disk_is_named_and_leaves_nothing(tmp_path: Path, empty_cache: Path) -> None:
-    """A limit on file size stands in for a full disk where a tiny file system cannot be mounted."""
+    """A limit on file size stands in for a full disk: below what Verilator writes for the toy."""
     rtl = write_toy(tmp_path)
     child = _in_child(
-        rtl, empty_cache, before="resource.setrlimit(resource.RLIMIT_FSIZE, (16384, 16384))"
+        rtl, empty_cache, before="resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))"
     )
     output, _ = child.communicate(timeout=60)
     assert child.returncode == 3, output
@@ -159,7 +159,7 @@ def test_full_disk_is_named_and_leaves_nothing(tmp_path: Path, empty_cache: Path
     assert str(empty_cache) in output
     assert "MiB free" in output
     assert leftovers(empty_cache) == []
-    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 16384
+    assert resource.getrlimit(resource.RLIMIT_FSIZE)[0] != 8192
     assert build(model(rtl), cache=empty_cache).is_file()
 
 
