@@ -86,10 +86,11 @@ def random_vectors(
 ) -> dict[str, CodeArray]:
     """Return `count` random beats for every input of the op.
 
-    The ports of one beat share a kind of row and mostly a magnitude, so that what meets in an
-    operation is often of the same size.
+    The ports of most beats share a kind of row and a magnitude, so that what meets in an operation
+    is often of the same size; in one beat of four each port draws its own kind.
     """
-    kind = rng.integers(0, len(_MAKERS), count)
+    shared = rng.integers(0, len(_MAKERS), count)
+    alike = rng.random(count) < 0.75
     centre = rng.normal(0, 3, count).round()
     beats: dict[str, CodeArray] = {}
     for port in input_lanes(op, formats):
@@ -101,6 +102,7 @@ def random_vectors(
                 codes = np.where(rng.random((count, 1)) < 0.5, 1, 1 - codes)
         else:
             fmt = formats[spec.fmt]
+            kind = np.where(alike, shared, rng.integers(0, len(_MAKERS), count))
             codes = np.zeros(shape, dtype=np.uint64)
             for index, maker in enumerate(_MAKERS):
                 rows = np.flatnonzero(kind == index)
@@ -172,6 +174,14 @@ def _few_specials(rng: Rng, fmt: Scalar, centre: CodeArray, shape: Shape) -> Cod
     return np.where(rng.random(shape) < 0.15, rng.choice(odd, shape), codes)
 
 
+def _logarithms(rng: Rng, fmt: Scalar, centre: CodeArray, shape: Shape) -> CodeArray:
+    """Zero, logarithms of fractions and of values around the subnormals: what exp makes of them."""
+    smallest = fmt.lsb_exp + rng.uniform(-1, 10, shape)
+    binades = np.where(rng.random(shape) < 0.5, smallest, rng.uniform(-2, 0, shape))
+    binades[np.arange(shape[0]), rng.integers(0, shape[1], shape[0])] = 0
+    return encoded(binades * np.log(2.0), fmt)
+
+
 _MAKERS: tuple[Callable[[Rng, Scalar, CodeArray, Shape], CodeArray], ...] = (
     _raw,
     _gaussian,
@@ -184,4 +194,5 @@ _MAKERS: tuple[Callable[[Rng, Scalar, CodeArray, Shape], CodeArray], ...] = (
     _corners,
     _zeros,
     _few_specials,
+    _logarithms,
 )
