@@ -105,9 +105,7 @@ class RotationSearchTable(Table):
     )
     cache_winners: bool = Field(True, description="`false` forces a fresh search.")
     device: str = Field("cuda:0", description="Where the search runs.")
-    model_name: str | None = Field(
-        None, description="The model; by default that of `[gptq]`."
-    )
+    model_name: str | None = Field(None, description="The model; by default that of `[gptq]`.")
     calib_data: Dataset | None = Field(
         None, description="Calibration text, as `gptq.dataset`; by default that of `[gptq]`."
     )

@@ -8,8 +8,7 @@ from torch.nn import functional
 
 from plena_cosim import fakequant
 
-from .module_formats import ModuleFormats
-from .role_format import ROLES
+from .quant_config import LinearFormats
 
 
 class FakeLinear(nn.Module):
@@ -22,7 +21,7 @@ class FakeLinear(nn.Module):
         formats: what quantised them, and what quantises each input.
     """
 
-    def __init__(self, linear: nn.Linear, formats: ModuleFormats) -> None:
+    def __init__(self, linear: nn.Linear, formats: LinearFormats) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.formats = formats
@@ -49,11 +48,9 @@ class FakeLinear(nn.Module):
         return describe(self.in_features, self.out_features, self.formats)
 
 
-def describe(in_features: int, out_features: int, formats: ModuleFormats) -> str:
+def describe(in_features: int, out_features: int, formats: LinearFormats) -> str:
     """Return sizes and formats on one line."""
     named = [
-        f"{role}={mx.name}/{mx.block_size}"
-        for role in ROLES
-        if (mx := getattr(formats, role)) is not None
+        f"{role}={mx.name}/{mx.block_size}" for role, mx in vars(formats).items() if mx is not None
     ]
     return ", ".join([f"in_features={in_features}, out_features={out_features}", *named])

@@ -66,4 +66,6 @@ def _wanted(message: str) -> str:
 def _sub_table(table: type[Table], key: str) -> type[Table] | None:
     field = table.model_fields.get(key)
     kinds = [] if field is None else [field.annotation, *get_args(field.annotation)]
-    return next((kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Table)), None)
+    return next(
+        (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Table)), None
+    )

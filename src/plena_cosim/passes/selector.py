@@ -182,7 +182,9 @@ def _attention(values: Mapping[str, Any], shared: Shared) -> AttentionFormats:
         except FormatError as error:
             raise FormatError(f"{operation}: {error}") from None
         if fmt is None and not bypass:
-            raise FormatError(f"{operation}: quantises nothing; give data_in_ keys or bypass = true")
+            raise FormatError(
+                f"{operation}: quantises nothing; give data_in_ keys or bypass = true"
+            )
         found[operation] = None if bypass else fmt
         if operation == "kv_cache":
             found["kv_position"] = KvPosition(table.position)

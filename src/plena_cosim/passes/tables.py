@@ -220,17 +220,13 @@ class NumericsTable(Table):
         description="How elements are rounded.",
         json_schema_extra={"enum": [mode.value for mode in Rounding]},
     )
-    symmetric: bool | None = Field(
-        None, description="MXINT: never produce the code -2^(W-1)."
-    )
+    symmetric: bool | None = Field(None, description="MXINT: never produce the code -2^(W-1).")
     scale_bits: int | None = Field(
         None,
         description="Width of a scale code.",
         json_schema_extra={"minimum": 2, "maximum": 8},
     )
-    strict: bool = Field(
-        False, description="A NaN or Inf that a format cannot hold is an error."
-    )
+    strict: bool = Field(False, description="A NaN or Inf that a format cannot hold is an error.")
 
     def fields(self) -> dict[str, Any]:
         """Return what is given, as fields of Mx."""
