@@ -10,10 +10,10 @@ from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
 from .fake_linear import describe
-from .quant_config import LinearFormats
+from .module_formats import ModuleFormats
 
 
-def operand_formats(formats: LinearFormats) -> tuple[Mx, Mx]:
+def operand_formats(formats: ModuleFormats) -> tuple[Mx, Mx]:
     """Return the formats of weight and input; FormatError unless the matrix unit takes them."""
     weight, data_in = formats.weight, formats.data_in
     if weight is None or data_in is None:
@@ -45,7 +45,7 @@ class ExactLinear(nn.Module):
 
     weight_scales: Tensor
 
-    def __init__(self, linear: nn.Linear, formats: LinearFormats, hw: HardwareConfig) -> None:
+    def __init__(self, linear: nn.Linear, formats: ModuleFormats, hw: HardwareConfig) -> None:
         super().__init__()
         self.weight_mx, self.data_in = operand_formats(formats)
         self.in_features, self.out_features = linear.in_features, linear.out_features

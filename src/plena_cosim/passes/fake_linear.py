@@ -8,7 +8,8 @@ from torch.nn import functional
 
 from plena_cosim import fakequant
 
-from .quant_config import LinearFormats
+from .module_formats import ModuleFormats
+from .role_format import ROLES
 
 
 class FakeLinear(nn.Module):
@@ -21,7 +22,7 @@ class FakeLinear(nn.Module):
         formats: what quantised them, and what quantises each input.
     """
 
-    def __init__(self, linear: nn.Linear, formats: LinearFormats) -> None:
+    def __init__(self, linear: nn.Linear, formats: ModuleFormats) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.formats = formats
@@ -48,9 +49,11 @@ class FakeLinear(nn.Module):
         return describe(self.in_features, self.out_features, self.formats)
 
 
-def describe(in_features: int, out_features: int, formats: LinearFormats) -> str:
+def describe(in_features: int, out_features: int, formats: ModuleFormats) -> str:
     """Return sizes and formats on one line."""
     named = [
-        f"{role}={mx.name}/{mx.block_size}" for role, mx in vars(formats).items() if mx is not None
+        f"{role}={mx.name}/{mx.block_size}"
+        for role in ROLES
+        if (mx := getattr(formats, role)) is not None
     ]
     return ", ".join([f"in_features={in_features}, out_features={out_features}", *named])

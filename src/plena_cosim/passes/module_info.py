@@ -11,7 +11,7 @@ from torch import Tensor
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import Mx
 
-from .quant_config import LinearFormats
+from .module_formats import ModuleFormats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class ModuleInfo:
 def module_info(
     before: Tensor,
     after: MxTensor | None,
-    formats: LinearFormats,
+    formats: ModuleFormats,
     *,
     selector: str,
     numerics: str,

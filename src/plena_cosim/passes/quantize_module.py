@@ -17,7 +17,8 @@ from .exact_linear import ExactLinear, operand_formats
 from .fake_linear import FakeLinear
 from .match import choose
 from .module_info import ModuleInfo, module_info
-from .quant_config import LinearFormats, PassArgs, Selector, read_quant_config
+from .module_formats import ModuleFormats
+from .quant_config import PassArgs, Selector, read_quant_config
 
 _Model = TypeVar("_Model", bound=nn.Module)
 
@@ -134,7 +135,7 @@ def _users(model: nn.Module) -> dict[int, set[int]]:
 
 
 def _info(layer: nn.Linear, selector: Selector, kind: Numerics, untied: bool) -> ModuleInfo:
-    formats: LinearFormats = selector.formats
+    formats: ModuleFormats = selector.formats
     weight = layer.weight.detach()
     after = None if formats.weight is None else quantize_mx(weight, formats.weight)
     return module_info(
