@@ -36,21 +36,25 @@ class GptqWeightTable(Table):
 
     weight_block_size: int = Field(
         description="Elements that share a scale.",
+        examples=[32],
         json_schema_extra={"minimum": 1, "maximum": 4096},
     )
     weight_width: int | None = Field(
         None,
-        description='Bits of an element; for `format = "mxint"`.',
+        description='With `format = "mxint"`: bits of an element.',
+        examples=[4],
         json_schema_extra={"minimum": 2, "maximum": 16},
     )
     weight_exponent_width: int | None = Field(
         None,
-        description='Exponent bits; for `format = "mxfp"`.',
+        description='With `format = "mxfp"`: exponent bits of an element.',
+        examples=[2],
         json_schema_extra={"minimum": 1, "maximum": 5},
     )
     weight_frac_width: int | None = Field(
         None,
-        description='Fraction bits; for `format = "mxfp"`.',
+        description='With `format = "mxfp"`: fraction bits of an element.',
+        examples=[1],
         json_schema_extra={"minimum": 0, "maximum": 10},
     )
 
@@ -62,52 +66,79 @@ class GptqTable(Table):
         description="The model to calibrate: a Hugging Face id or a folder.",
         examples=["meta-llama/Meta-Llama-3-8B"],
     )
-    format: Literal["mxint", "mxfp"] = Field(description="Family of the weight format.")
-    device: str = Field("cuda:0", description="Where calibration runs.")
+    format: Literal["mxint", "mxfp"] = Field(
+        description="Family of the weight format.", examples=["mxint"]
+    )
+    device: str = Field("cuda:0", description="Where calibration runs.", examples=["cpu"])
     dataset: Dataset = Field(
         "wikitext2",
         description='Calibration text: `"wikitext2"`, `"c4"`, `"ptb"` or `"file:PATH"`.',
+        examples=["c4"],
     )
-    nsamples: int = Field(128, ge=1, description="Calibration samples.")
-    seqlen: int = Field(2048, ge=1, description="Tokens of a sample.")
-    cali_batch_size: int = Field(32, ge=1, description="Samples that run together.")
-    quantile_search: bool = Field(True, description="Search a clipping quantile for each block.")
+    nsamples: int = Field(128, ge=1, description="Calibration samples.", examples=[32])
+    seqlen: int = Field(2048, ge=1, description="Tokens of a sample.", examples=[512])
+    cali_batch_size: int = Field(32, ge=1, description="Samples that run together.", examples=[8])
+    quantile_search: bool = Field(
+        True, description="Search a clipping for each block.", examples=[False]
+    )
     clip_search_y: bool = Field(
-        False, description="Judge a clip by the error of the layer's output, not of the weight."
+        False,
+        description="Judge a clipping by the error of the layer's output, not of the weight.",
+        examples=[True],
     )
     checkpoint_dir: str | None = Field(
-        None, description="Folder of finished layers; a later run goes on from there."
+        None,
+        description="Folder of finished layers; a later run goes on from there.",
+        examples=["checkpoints/mxint4_gptq"],
     )
     max_layers: int | None = Field(
-        None, ge=1, description="Calibrate only the first layers (for debugging)."
+        None, ge=1, description="Calibrate only the first layers, to try things.", examples=[16]
     )
-    weight_config: GptqWeightTable = Field(description="The weight format, see below.")
+    weight_config: GptqWeightTable = Field(
+        description="The format of weights, see below.",
+        examples=[{"weight_block_size": 16, "weight_width": 4}],
+    )
 
 
 class RotationSearchTable(Table):
     """[rotation_search]: a greedy search for the matmuls that an online rotation helps."""
 
-    calib_nsamples: int = Field(32, ge=1, description="Calibration samples of the perplexity.")
-    calib_seqlen: int = Field(1024, ge=2, description="Tokens of a sample.")
+    calib_nsamples: int = Field(
+        32, ge=1, description="Calibration samples of the perplexity.", examples=[128]
+    )
+    calib_seqlen: int = Field(1024, ge=2, description="Tokens of a sample.", examples=[2048])
     improvement_eps: float = Field(
         0.0,
         ge=0,
         allow_inf_nan=False,
         description="Smallest drop of perplexity for which a rotation is kept.",
+        examples=[0.01],
     )
     matmul_types: list[MatmulType] | None = Field(
-        None, min_length=1, description="The matmuls to try; all ten by default."
+        None,
+        min_length=1,
+        description="The matmuls to try; without the key all of them.",
+        examples=[["down_proj", "kv_cache"]],
     )
     cache_path: str | None = Field(
         None,
-        description="Where decisions are kept; by default `rotation_decisions.json` in "
-        "`gptq.checkpoint_dir`.",
+        description="File of the decisions; without the key `rotation_decisions.json` in the "
+        "`checkpoint_dir` of `[gptq]`.",
+        examples=["checkpoints/rotation.json"],
     )
-    cache_winners: bool = Field(True, description="`false` forces a fresh search.")
-    device: str = Field("cuda:0", description="Where the search runs.")
-    model_name: str | None = Field(None, description="The model; by default that of `[gptq]`.")
+    cache_winners: bool = Field(
+        True, description="`false` searches anew, whatever the file says.", examples=[False]
+    )
+    device: str = Field("cuda:0", description="Where the search runs.", examples=["cpu"])
+    model_name: str | None = Field(
+        None,
+        description="The model; without the key that of `[gptq]`.",
+        examples=["meta-llama/Meta-Llama-3-8B"],
+    )
     calib_data: Dataset | None = Field(
-        None, description="Calibration text, as `gptq.dataset`; by default that of `[gptq]`."
+        None,
+        description="Calibration text; without the key the `dataset` of `[gptq]`.",
+        examples=["ptb"],
     )
 
 

@@ -6,7 +6,7 @@ import copy
 import hashlib
 import re
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
@@ -21,10 +21,12 @@ from .calibration_tables import (
     require_same_weight,
 )
 from .nearest import did_you_mean
+from .read_selector import read_selector
 from .read_table import read_table
-from .role_format import Shared, family_of, role_format, shared_numerics
-from .selector import Selector, read_selector
-from .tables import DefaultsTable, HardwareTable, NumericsTable, PhaseTable, RecipeFile
+from .role_format import Shared, role_format, shared_numerics
+from .selector import Selector
+from .selector_tables import DefaultsTable
+from .tables import HardwareTable, NumericsTable, PhaseTable, RecipeFile
 
 _RESERVED = tuple(RecipeFile.model_fields)
 
@@ -46,9 +48,9 @@ class Phase(Enum):
     """What a model is doing when it computes."""
 
     PREFILL = "prefill"
-    """Reading a prompt: the cache is empty or more than one token comes at once."""
+    """Reading a prompt: everything that is not decode."""
     DECODE = "decode"
-    """Writing: one token at a time after a prompt."""
+    """Writing: a pass over one token with something in the cache."""
 
 
 class KvHandover(Enum):
@@ -75,7 +77,8 @@ class PassArgs:
         gptq, rotation_search: what calibration is to do, if anything.
         source: where the recipe comes from, for messages.
         sha256: of the file's bytes; empty for a recipe that was not read from a file.
-        tables: the recipe as parsed from TOML, fit for JSON.
+        tables: the recipe as parsed from TOML, fit for JSON; a file that [hardware] names has been
+            put in, so that the tables say everything.
     """
 
     by: MatchBy
@@ -139,7 +142,7 @@ def read_quant_config(
     except FormatError as error:
         raise FormatError(f"{source} [numerics]: {error}") from None
     defaults = read_table(DefaultsTable, rest.pop("defaults", {}), f"{source} [defaults]").given()
-    hardware = _hardware(rest.pop("hardware", None), folder or Path(), source)
+    hardware, machine_table = _hardware(rest.pop("hardware", None), folder or Path(), source)
     gptq = rest.pop("gptq", None)
     if gptq is not None:
         gptq = read_table(GptqTable, gptq, f"{source} [gptq]")
@@ -161,7 +164,7 @@ def read_quant_config(
             unused -= taken
             read.append(selector)
         selectors[group] = tuple(read)
-    if not any(selectors.values()):
+    if not any(selectors.values()) and gptq is None and search is None:
         raise FormatError(f"{source}: no selector; give one table for each group of modules")
     if unused:
         raise FormatError(
@@ -179,7 +182,7 @@ def read_quant_config(
         rotation_search=search,
         source=source,
         sha256=sha256,
-        tables=copy.deepcopy(dict(tables)),
+        tables={**copy.deepcopy(dict(tables)), **machine_table},
     )
 
 
@@ -209,11 +212,21 @@ def _require_pattern(key: str, by: MatchBy, where: str) -> None:
             raise FormatError(f"{where}: not a regular expression: {error}") from None
 
 
-def _hardware(given: Any, folder: Path, source: str) -> HardwareConfig | None:
+def _hardware(
+    given: Any, folder: Path, source: str
+) -> tuple[HardwareConfig | None, dict[str, Any]]:
+    """Return the machine of [hardware], and the table with the file that it names put in."""
     if given is None:
-        return None
-    named = read_table(HardwareTable, given, f"{source} [hardware]")
-    return HardwareConfig.load(folder / named.config)
+        return None, {}
+    where = f"{source} [hardware]"
+    table = read_table(HardwareTable, given, where).given()
+    if "config" not in table:
+        return HardwareConfig.from_tables(table, source=where), {"hardware": table}
+    if len(table) > 1:
+        raise FormatError(f"{where}: give config, or dimensions and formats, not both")
+    path = folder / table["config"]
+    machine = HardwareConfig.load(path)
+    return machine, {"hardware": tomllib.loads(path.read_text(encoding="utf-8"))}
 
 
 def _phase_tables(given: Any, source: str) -> dict[str, dict[str, Any]]:

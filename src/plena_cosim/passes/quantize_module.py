@@ -16,8 +16,8 @@ from plena_cosim.golden import FormatError, HardwareConfig
 from .exact_linear import ExactLinear, operand_formats
 from .fake_linear import FakeLinear
 from .match import choose
-from .module_info import ModuleInfo, module_info
 from .module_formats import ModuleFormats
+from .module_info import ModuleInfo, module_info
 from .quant_config import PassArgs, Selector, read_quant_config
 
 _Model = TypeVar("_Model", bound=nn.Module)

@@ -6,27 +6,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from plena_cosim.golden import (
-    FormatError,
-    Minifloat,
-    Mx,
-    Rounding,
-    Specials,
-    mxfp,
-    mxint,
-)
+from plena_cosim.golden import FormatError, Minifloat, Mx, Rounding, Specials, mxfp, mxint
 from plena_cosim.golden.formats import MINIFLOATS, as_enum
 
 from .module_formats import CastFormat, Format
 
 ROLES = ("weight", "data_in", "bias")
+"""The operands of a module."""
 
 SHAPE_KEYS = {
     "mxint": ("block_size", "width"),
     "mxfp": ("block_size", "exponent_width", "frac_width"),
     "minifloat": ("exponent_width", "frac_width"),
 }
-"""The keys that make a format, by family; each is written with its role before it."""
+"""The keys that make a format, by family; in a table each has its role before it."""
 
 ROUND_MODES = {
     "rn": Rounding.RNE,
@@ -47,18 +40,31 @@ class Shared:
     """
 
     fields: Mapping[str, Any]
-    rounding: Rounding = Rounding.RNE
+    rounding: Rounding
 
 
-def keys_of(role: str, values: Iterable[str]) -> list[str]:
-    """Return the keys of `values` that say something about the format of `role`."""
-    known = {f"{role}_{key}" for keys in SHAPE_KEYS.values() for key in keys}
-    return [key for key in values if key in known]
+def shared_numerics(fields: Mapping[str, Any]) -> Shared:
+    """Return what formats share; FormatError where golden does not know a field's value."""
+    mxint(8, **fields)  # complains here, once, and not about the first selector
+    rounding = as_enum(Rounding, fields.get("rounding", Rounding.RNE), "rounding mode")
+    return Shared(fields=fields, rounding=rounding)
 
 
-def family_of(role: str, values: Iterable[str]) -> str:
+def role_of(key: str) -> str | None:
+    """Return the role that a key is about, such as "weight" of `weight_width`."""
+    return next((role for role in ROLES if key.startswith(f"{role}_")), None)
+
+
+def shape_keys(role: str, keys: Iterable[str], family: str | None = None) -> list[str]:
+    """Return those keys that shape the format of a role: of one family, or of any."""
+    families = SHAPE_KEYS.values() if family is None else [SHAPE_KEYS[family]]
+    known = {f"{role}_{key}" for family_keys in families for key in family_keys}
+    return [key for key in keys if key in known]
+
+
+def family_of(role: str, keys: Iterable[str]) -> str:
     """Return the family that the keys of a role belong to."""
-    given = set(values)
+    given = set(keys)
     if f"{role}_width" in given:
         return "mxint"
     return "mxfp" if f"{role}_block_size" in given else "minifloat"
@@ -70,53 +76,62 @@ def role_format(role: str, values: Mapping[str, Any], family: str, shared: Share
     Raises:
         FormatError: a key is missing, belongs to another family, or is out of range.
     """
-    given = keys_of(role, values)
     wanted = [f"{role}_{key}" for key in SHAPE_KEYS[family]]
-    if not given:
-        return None
+    mine = [key for key in values if role_of(key) == role and key != f"{role}_bypass"]
+    given = shape_keys(role, mine)
     if foreign := [key for key in given if key not in wanted]:
         raise FormatError(
-            f"{', '.join(foreign)} cannot stand beside {', '.join(set_order(given, foreign))}: "
-            f"{family} takes {', '.join(wanted)}"
+            f"{', '.join(foreign)} does not belong to {family}, which takes {', '.join(wanted)}"
         )
+    if not mine:
+        return None
     if missing := [key for key in wanted if key not in given]:
-        raise FormatError(f"{', '.join(given)} given without {', '.join(missing)}")
+        raise FormatError(f"{', '.join(mine)} given without {', '.join(missing)}")
+    make = _scalar if family == "minifloat" else _blocks
     numbers = {key: values[f"{role}_{key}"] for key in SHAPE_KEYS[family]}
     mode = values.get(f"{role}_round_mode")
-    rounding = None if mode is None else ROUND_MODES[mode]
-    finite = values.get(f"{role}_is_finite", True)
-    if family == "minifloat":
-        fmt: Format = CastFormat(
-            fmt=_minifloat(**numbers, finite=finite), rounding=rounding or shared.rounding
-        )
-    else:
-        fmt = _mx(numbers, shared, rounding)
+    fmt = make(
+        numbers,
+        finite=values.get(f"{role}_is_finite", True),
+        rounding=None if mode is None else _round_mode(role, mode),
+        shared=shared,
+    )
     return None if values.get(f"{role}_bypass") else fmt
 
 
-def set_order(given: list[str], without: list[str]) -> list[str]:
-    """Return `given` without some of its members."""
-    return [key for key in given if key not in without]
+def _round_mode(role: str, mode: str) -> Rounding:
+    if mode not in ROUND_MODES:
+        known = ", ".join(ROUND_MODES)
+        raise FormatError(f"{role}_round_mode = {mode!r} is unknown; known: {known}")
+    return ROUND_MODES[mode]
 
 
-def _minifloat(*, exponent_width: int, frac_width: int, finite: bool) -> Minifloat:
-    specials = Specials.NONE if finite else Specials.IEEE
-    fmt = Minifloat(exp_bits=exponent_width, man_bits=frac_width, specials=specials)
-    return next((named for named in MINIFLOATS.values() if named == fmt), fmt)
+def _scalar(
+    numbers: Mapping[str, int], *, finite: bool, rounding: Rounding | None, shared: Shared
+) -> CastFormat:
+    fmt = Minifloat(
+        exp_bits=numbers["exponent_width"],
+        man_bits=numbers["frac_width"],
+        specials=Specials.NONE if finite else Specials.IEEE,
+    )
+    fmt = next((named for named in MINIFLOATS.values() if named == fmt), fmt)
+    rounding = rounding or shared.rounding
+    if rounding is Rounding.STOCHASTIC:
+        raise FormatError(
+            "stochastic rounding is for block formats only; give this scalar format a round_mode "
+            f"of {', '.join(ROUND_MODES)}"
+        )
+    return CastFormat(fmt=fmt, rounding=rounding)
 
 
-def _mx(numbers: Mapping[str, int], shared: Shared, rounding: Rounding | None) -> Mx:
+def _blocks(
+    numbers: Mapping[str, int], *, finite: bool, rounding: Rounding | None, shared: Shared
+) -> Mx:
+    if not finite:
+        raise FormatError("is_finite = false is for scalar formats only; MX elements are OCP's")
     fields = {**shared.fields, "block_size": numbers["block_size"]}
     if rounding is not None:
         fields["rounding"] = rounding
     if "width" in numbers:
         return mxint(numbers["width"], **fields)
     return mxfp(numbers["exponent_width"], numbers["frac_width"], **fields)
-
-
-def shared_numerics(given: Mapping[str, Any]) -> Shared:
-    """Return [numerics] for the formats; FormatError where a field is unknown to golden."""
-    fields = dict(given)
-    mxint(8, **fields)  # complains here, once, and not about the first selector
-    rounding = as_enum(Rounding, fields.get("rounding", Rounding.RNE), "rounding mode")
-    return Shared(fields=fields, rounding=rounding)

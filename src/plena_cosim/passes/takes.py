@@ -11,7 +11,7 @@ from .kinds import Kind
 from .module_formats import AttentionFormats, Format, ModuleFormats
 from .role_format import ROLES
 from .selector import Selector
-from .tables import OPERATIONS, OPTIONS
+from .selector_tables import OPERATIONS, OPTIONS
 
 _BLOCKS, _SCALAR = "mxint or mxfp", "minifloat"
 
@@ -41,12 +41,10 @@ class Takes:
         return ", ".join([*roles, *self.options, *tables])
 
 
-_MATMUL = Takes(roles=dict.fromkeys(ROLES, _BLOCKS), options=OPTIONS)
-
 TAKES: dict[Kind, Takes] = {
-    Kind.LINEAR: _MATMUL,
-    Kind.EXPERTS: _MATMUL,
-    Kind.EMBEDDING: Takes(roles={"weight": _BLOCKS}, options=("clip_search",)),
+    Kind.LINEAR: Takes(roles=dict.fromkeys(ROLES, _BLOCKS), options=OPTIONS),
+    Kind.EXPERTS: Takes(roles=dict.fromkeys(("weight", "data_in"), _BLOCKS)),
+    Kind.EMBEDDING: Takes(roles={"weight": _BLOCKS}),
     Kind.NORM: Takes(roles={"weight": _SCALAR, "data_in": _SCALAR}),
     Kind.MLP: Takes(roles={"data_in": _SCALAR}),
     Kind.ATTENTION: Takes(attention=True),
@@ -88,5 +86,5 @@ def fitted(selector: Selector, kind: Kind, module: str, where: str) -> Selector:
         formats=ModuleFormats(**kept, attention=attention),
         gptq=selector.gptq and "gptq" in takes.options,
         clip_search=selector.clip_search if "clip_search" in takes.options else (),
-        online_rotate=selector.online_rotate if "online_rotate" in takes.options else False,
+        online_rotate=selector.online_rotate if "online_rotate" in takes.options else None,
     )
