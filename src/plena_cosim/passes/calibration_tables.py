@@ -7,8 +7,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
-from plena_cosim.golden import FormatError, Mx
-
 from .read_table import Table
 
 MatmulType = Literal[
@@ -152,13 +150,3 @@ def inherit_from_gptq(search: RotationSearchTable, gptq: GptqTable | None) -> Ro
         found["cache_path"] = str(folder / "rotation_decisions.json")
     missing = {key: value for key, value in found.items() if getattr(search, key) is None}
     return search.model_copy(update=missing)
-
-
-def require_same_weight(weight: Mx, calibrated: Mx) -> None:
-    """Raise FormatError unless a selector's weight is what GPTQ calibrates."""
-    if (weight.element, weight.block_size) != (calibrated.element, calibrated.block_size):
-        raise FormatError(
-            f"gptq = true, but the weight is {weight.name}/{weight.block_size} and "
-            f"[gptq.weight_config] calibrates {calibrated.name}/{calibrated.block_size}; "
-            "give both the same format"
-        )

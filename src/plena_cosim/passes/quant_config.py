@@ -7,92 +7,33 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
-from .calibration_tables import (
-    GptqTable,
-    RotationSearchTable,
-    inherit_from_gptq,
-    require_same_weight,
-)
+from .calibration_tables import GptqTable, RotationSearchTable, inherit_from_gptq
 from .nearest import did_you_mean
 from .read_selector import read_selector
 from .read_table import read_table
+from .recipe import KvHandover, MatchBy, PassArgs, Phase
 from .role_format import Shared, role_format, shared_numerics
 from .selector import Selector
 from .selector_tables import DefaultsTable
 from .tables import HardwareTable, NumericsTable, PhaseTable, RecipeFile
 
+__all__ = [
+    "KvHandover",
+    "MatchBy",
+    "PassArgs",
+    "Phase",
+    "Selector",
+    "load_quant_config",
+    "read_quant_config",
+]
+
 _RESERVED = tuple(RecipeFile.model_fields)
-
-
-class MatchBy(Enum):
-    """What the selectors of a recipe are compared with."""
-
-    REGEX_NAME = "regex_name"
-    """The whole name of a module, by regular expression."""
-    NAME = "name"
-    """The name of a module, literally."""
-    TYPE = "type"
-    """The class name of a module; case does not matter (`linear`)."""
-    GLOB = "glob"
-    """The whole name of a module, by pattern: `*` is any text, dots included, `?` a character."""
-
-
-class Phase(Enum):
-    """What a model is doing when it computes."""
-
-    PREFILL = "prefill"
-    """Reading a prompt: everything that is not decode."""
-    DECODE = "decode"
-    """Writing: a pass over one token with something in the cache."""
-
-
-class KvHandover(Enum):
-    """What decoding makes of the keys and values that the prefill has cached."""
-
-    KEEP = "keep"
-    """Reads their codes as they were written."""
-    REQUANTIZE = "requantize"
-    """Quantises them to the format of its own cache, once, when the phase changes."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class PassArgs:
-    """A recipe, checked.
-
-    Attributes:
-        by: how selectors match.
-        selectors: in the order of the file; the first that matches a module decides.
-        exclude: patterns of modules that stay as they are, with all inside them.
-        phases: selectors that come before `selectors` in one phase.
-        kv_handover: what decode makes of the cache of prefill.
-        hardware: the machine named in [hardware], if any.
-        strict: a NaN or Inf that a format cannot hold is an error.
-        gptq, rotation_search: what calibration is to do, if anything.
-        source: where the recipe comes from, for messages.
-        sha256: of the file's bytes; empty for a recipe that was not read from a file.
-        tables: the recipe as parsed from TOML, fit for JSON; a file that [hardware] names has been
-            put in, so that the tables say everything.
-    """
-
-    by: MatchBy
-    selectors: tuple[Selector, ...]
-    exclude: tuple[str, ...] = ()
-    phases: Mapping[Phase, tuple[Selector, ...]] = field(default_factory=dict)
-    kv_handover: KvHandover = KvHandover.KEEP
-    hardware: HardwareConfig | None = None
-    strict: bool = False
-    gptq: GptqTable | None = None
-    rotation_search: RotationSearchTable | None = None
-    source: str = "quantisation recipe"
-    sha256: str = ""
-    tables: Mapping[str, Any] = field(default_factory=dict)
 
 
 def load_quant_config(path: str | Path) -> PassArgs:
@@ -143,9 +84,7 @@ def read_quant_config(
         raise FormatError(f"{source} [numerics]: {error}") from None
     defaults = read_table(DefaultsTable, rest.pop("defaults", {}), f"{source} [defaults]").given()
     hardware, machine_table = _hardware(rest.pop("hardware", None), folder or Path(), source)
-    gptq = rest.pop("gptq", None)
-    if gptq is not None:
-        gptq = read_table(GptqTable, gptq, f"{source} [gptq]")
+    gptq, calibrated = _gptq(rest.pop("gptq", None), shared, source)
     search = rest.pop("rotation_search", None)
     if search is not None:
         search = read_table(RotationSearchTable, search, f"{source} [rotation_search]")
@@ -160,7 +99,7 @@ def read_quant_config(
             where = f"{source} [{group}{key}]"
             _require_selector(key, given, by, source if not group else f"{source} [{group[:-1]}]")
             selector, taken = read_selector(key, given, defaults, shared, where)
-            _check_calibrated(selector, gptq, shared, where)
+            _check_calibrated(selector, calibrated, where)
             unused -= taken
             read.append(selector)
         selectors[group] = tuple(read)
@@ -254,27 +193,28 @@ def _require_selector(key: str, given: Any, by: MatchBy, where: str) -> None:
     _require_pattern(key, by, f"{where} [{key}]")
 
 
-def _check_calibrated(
-    selector: Selector, gptq: GptqTable | None, shared: Shared, where: str
-) -> None:
+def _gptq(given: Any, shared: Shared, source: str) -> tuple[GptqTable | None, Mx | None]:
+    """Return [gptq] and the weight format that it calibrates."""
+    if given is None:
+        return None, None
+    table = read_table(GptqTable, given, f"{source} [gptq]")
+    try:
+        fmt = role_format("weight", table.weight_config.given(), table.format, shared)
+    except FormatError as error:
+        raise FormatError(f"{source} [gptq.weight_config]: {error}") from None
+    assert isinstance(fmt, Mx)
+    return table, fmt
+
+
+def _check_calibrated(selector: Selector, calibrated: Mx | None, where: str) -> None:
     if not selector.gptq:
         return
-    if gptq is None:
+    if calibrated is None:
         raise FormatError(f"{where}: gptq = true, but the recipe has no [gptq] table")
     weight = selector.formats.weight
-    if isinstance(weight, Mx):
-        try:
-            require_same_weight(weight, calibrated_format(gptq, shared))
-        except FormatError as error:
-            raise FormatError(f"{where}: {error}") from None
-
-
-def calibrated_format(gptq: GptqTable, shared: Shared) -> Mx:
-    """Return the weight format of [gptq]; FormatError where its keys are incomplete."""
-    keys = gptq.weight_config.given()
-    found = role_format("weight", keys, gptq.format, shared)
-    assert isinstance(found, Mx)
-    return found
-
-
-__all__ = ["KvHandover", "MatchBy", "PassArgs", "Phase", "Selector", "load_quant_config"]
+    if isinstance(weight, Mx) and replace(weight, rounding=calibrated.rounding) != calibrated:
+        raise FormatError(
+            f"{where}: gptq = true, but the weight is {weight.name}/{weight.block_size} and "
+            f"[gptq.weight_config] calibrates {calibrated.name}/{calibrated.block_size}; "
+            "give both the same format"
+        )

@@ -19,8 +19,9 @@ class Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     def given(self) -> dict[str, Any]:
-        """Return the keys that the file gives, with their values."""
-        return {key: getattr(self, key) for key in self.model_fields_set}
+        """Return the keys that the file gives, with their values, in the order of the fields."""
+        given = self.model_fields_set
+        return {key: getattr(self, key) for key in type(self).model_fields if key in given}
 
 
 _T = TypeVar("_T", bound=Table)

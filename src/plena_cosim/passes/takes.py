@@ -77,10 +77,8 @@ def fitted(selector: Selector, kind: Kind, module: str, where: str) -> Selector:
             raise FormatError(f"{complaint}{role} is {fmt.name}")
         kept[role] = fmt if fits else None
     attention = selector.formats.attention if takes.attention else AttentionFormats()
-    if not any(kept.values()) and not takes.attention and not selector.explicit:
+    if not selector.explicit and not any(kept.values()) and attention == AttentionFormats():
         raise FormatError(f"{complaint}the table and [defaults] give none of these")
-    if takes.attention and not selector.explicit and attention == AttentionFormats():
-        raise FormatError(f"{complaint}the table gives none of these")
     return replace(
         selector,
         formats=ModuleFormats(**kept, attention=attention),
