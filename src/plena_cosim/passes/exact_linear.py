@@ -6,11 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from plena_cosim import fakequant
-from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
 from .fake_linear import describe
+from .module_formats import CastFormat
 from .quant_config import LinearFormats
+from .stored_weight import Store, StoredWeight
 
 
 def operand_formats(formats: LinearFormats) -> tuple[Mx, Mx]:
@@ -37,43 +38,48 @@ class ExactLinear(nn.Module):
     vector format V. The weight is quantised once, here. There is no gradient.
 
     Attributes:
-        weight: exact values of the quantised weight, (out, in); float32 or float64.
-        weight_scales: its scale codes.
-        bias: values of V.
+        stored: the quantised weight, (out, in), with exact values.
+        stored_bias: the quantised bias; without a format of its own it is cast to V.
         formats, hw: what quantises, and the machine.
     """
 
-    weight_scales: Tensor
-
-    def __init__(self, linear: nn.Linear, formats: LinearFormats, hw: HardwareConfig) -> None:
+    def __init__(
+        self,
+        linear: nn.Linear,
+        formats: LinearFormats,
+        hw: HardwareConfig,
+        *,
+        store: Store = StoredWeight,
+    ) -> None:
         super().__init__()
-        self.weight_mx, self.data_in = operand_formats(formats)
+        weight, self.data_in = operand_formats(formats)
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.formats, self.hw = formats, hw
-        quantized = fakequant.quantize_mx(linear.weight, self.weight_mx)
-        self.weight = nn.Parameter(quantized.values, requires_grad=False)
-        self.register_buffer("weight_scales", quantized.scales)
-        self.bias: nn.Parameter | None = None
+        self.stored = store(linear.weight, weight)
+        self.stored_bias: StoredWeight | None = None
         if linear.bias is not None:
-            bias = linear.bias.detach()
-            if formats.bias is not None:
-                bias = fakequant.quantize_mx(bias, formats.bias).values
-            bias = fakequant.cast(bias, hw.vector_format)
-            self.bias = nn.Parameter(bias, requires_grad=False)
+            self.stored_bias = store(linear.bias, formats.bias or CastFormat(fmt=hw.vector_format))
+
+    @property
+    def weight(self) -> Tensor:
+        """Exact values of the quantised weight, (out, in); float32 or float64."""
+        return self.stored.values
+
+    @property
+    def bias(self) -> Tensor | None:
+        """The bias as values of V."""
+        if self.stored_bias is None:
+            return None
+        return fakequant.cast(self.stored_bias.values, self.hw.vector_format)
 
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output, values of V in the dtype of `x`."""
-        if self.weight.dtype not in (torch.float32, torch.float64):
-            raise FormatError(
-                f"the weight of an exact layer was converted to {self.weight.dtype} and lost bits; "
-                "convert the model before the pass"
-            )
-        weight = MxTensor(values=self.weight, scales=self.weight_scales, mx=self.weight_mx, axis=1)
-        y = fakequant.matmul(fakequant.quantize_mx(x, self.data_in), weight.mT, self.hw)
-        if self.bias is not None:
+        y = fakequant.matmul(fakequant.quantize_mx(x, self.data_in), self.stored.mx().mT, self.hw)
+        bias = self.bias
+        if bias is not None:
             # float64 carries 2p + 2 bits of every V: the second rounding is the only one.
-            y = fakequant.cast(y.double() + self.bias.double(), self.hw.vector_format)
+            y = fakequant.cast(y.double() + bias.double(), self.hw.vector_format)
         return y.to(x.dtype)
 
     def extra_repr(self) -> str:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
 from plena_cosim import fakequant
 
 from .quant_config import LinearFormats
+from .stored_weight import Store, StoredWeight
 
 
 class FakeLinear(nn.Module):
@@ -17,25 +17,32 @@ class FakeLinear(nn.Module):
     The weight and bias are quantised once, here. Gradients reach the input straight through.
 
     Attributes:
-        weight, bias: quantised values in the dtype of the linear layer they come from.
+        stored, stored_bias: what quantising left of weight and bias, in the dtype of the linear
+            layer they come from.
         formats: what quantised them, and what quantises each input.
     """
 
-    def __init__(self, linear: nn.Linear, formats: LinearFormats) -> None:
+    def __init__(
+        self, linear: nn.Linear, formats: LinearFormats, *, store: Store = StoredWeight
+    ) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.formats = formats
-        with torch.no_grad():
-            weight = linear.weight.detach()
-            if formats.weight is not None:
-                weight = fakequant.quantize(weight, formats.weight)
-            self.weight = nn.Parameter(weight.clone(), requires_grad=False)
-            self.bias: nn.Parameter | None = None
-            if linear.bias is not None:
-                bias = linear.bias.detach()
-                if formats.bias is not None:
-                    bias = fakequant.quantize(bias, formats.bias)
-                self.bias = nn.Parameter(bias.clone(), requires_grad=False)
+        dtype = linear.weight.dtype
+        self.stored = store(linear.weight, formats.weight, dtype=dtype)
+        self.stored_bias: StoredWeight | None = None
+        if linear.bias is not None:
+            self.stored_bias = store(linear.bias, formats.bias, dtype=dtype)
+
+    @property
+    def weight(self) -> Tensor:
+        """Values of the quantised weight, (out, in)."""
+        return self.stored.values
+
+    @property
+    def bias(self) -> Tensor | None:
+        """Values of the quantised bias."""
+        return None if self.stored_bias is None else self.stored_bias.values
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output in the dtype of `x`."""
