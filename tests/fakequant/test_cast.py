@@ -19,6 +19,8 @@ FORMATS = [
     golden.get_format("q4.4", symmetric=True),
     golden.get_format("e4m3", bias=40),
     golden.get_format("bf16", bias=-20),
+    golden.get_format("e2m1", bias=-200),
+    golden.get_format("e5m2", bias=300),
 ]
 
 
@@ -49,6 +51,28 @@ def test_every_kind_of_value(fmt, dtype, assert_same) -> None:
     ours = cast(x, fmt)
     assert ours.dtype == value_dtype(fmt)
     assert_same(ours, expected)
+
+
+MODES = [mode.value for mode in golden.Rounding if mode is not golden.Rounding.STOCHASTIC]
+
+
+@pytest.mark.parametrize("overflow", ["saturate", "ieee"])
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("fmt", FORMATS, ids=lambda fmt: f"{fmt.name}-{fmt.width_bits}")
+@pytest.mark.filterwarnings("ignore::plena_cosim.golden.NanReplacedWarning")
+def test_every_mode(fmt, mode, overflow, assert_same) -> None:
+    tiny = [5e-324, -5e-324, 1e-310, -1e-310]
+    with np.errstate(over="ignore"):
+        x = np.concatenate([around(fmt), tiny])
+    codes = golden.encode(x, fmt, rounding=mode, overflow=overflow)
+    ours = cast(torch.from_numpy(x), fmt, rounding=mode, overflow=overflow)
+    assert ours.dtype == value_dtype(fmt)
+    assert_same(ours, golden.decode(codes, fmt))
+
+
+def test_stochastic_rounding_is_refused() -> None:
+    with pytest.raises(golden.FormatError, match="rne, rna, rtz, rup or rdown, got stochastic"):
+        cast(torch.ones(1), golden.get_format("bf16"), rounding="stochastic")
 
 
 def test_the_result_type_holds_the_format() -> None:

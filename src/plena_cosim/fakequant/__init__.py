@@ -8,10 +8,19 @@ except ImportError as error:
         "install plena-cosim[torch]: pip install 'plena-cosim[torch]'"
     ) from error
 
+from .carrier import round_once
 from .cast import cast
 from .matmul import matmul
 from .mx_tensor import MxTensor
 from .platform_check import ExactnessError
 from .quantize import quantize, quantize_mx
 
-__all__ = ["ExactnessError", "MxTensor", "cast", "matmul", "quantize", "quantize_mx"]
+__all__ = [
+    "ExactnessError",
+    "MxTensor",
+    "cast",
+    "matmul",
+    "quantize",
+    "quantize_mx",
+    "round_once",
+]

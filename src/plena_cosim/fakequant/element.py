@@ -67,7 +67,7 @@ def round_by_mode(
         smallest = carrier.power_of_two(exp + element.emin).view(carrier.int_dtype)
         binade = torch.maximum(carrier.binade_bits(inside), smallest)
         unit = (binade - (element.man_bits << carrier.man_bits)).view(carrier.dtype)
-    units = _round_units(inside / unit, Rounding(mx.rounding), index, seed)
+    units = round_units(inside / unit, Rounding(mx.rounding), index=index, seed=seed)
     torch.mul(units, unit, out=out)
     if isinstance(element, FixedPoint):
         out.add_(0.0)  # -0 to +0
@@ -75,7 +75,12 @@ def round_by_mode(
         torch.copysign(out, x, out=out)
 
 
-def _round_units(units: Tensor, rounding: Rounding, index: Tensor | None, seed: int) -> Tensor:
+def round_units(
+    units: Tensor, rounding: Rounding, *, index: Tensor | None = None, seed: int = 0
+) -> Tensor:
+    """Return numbers rounded to integers; RNE ties to the even integer, and works in place."""
+    if rounding is Rounding.RNE:
+        return units.round_()
     if rounding is Rounding.RTZ:
         return units.trunc()
     if rounding is Rounding.RUP:

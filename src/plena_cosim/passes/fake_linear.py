@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from plena_cosim import fakequant
+from plena_cosim.golden import Mx
 
 from .module_formats import ModuleFormats
-from .role_format import ROLES
+from .operand import narrow
+from .rotation import rotate
+from .stored_weight import Store, StoredWeight
 
 
 class FakeLinear(nn.Module):
@@ -18,31 +19,45 @@ class FakeLinear(nn.Module):
     The weight and bias are quantised once, here. Gradients reach the input straight through.
 
     Attributes:
-        weight, bias: quantised values in the dtype of the linear layer they come from.
+        stored, stored_bias: what quantising left of weight and bias, in the dtype of the linear
+            layer they come from.
         formats: what quantised them, and what quantises each input.
+        rotation: size of the Hadamard blocks that each input is multiplied by first, as the weight
+            was; None for none.
     """
 
-    def __init__(self, linear: nn.Linear, formats: ModuleFormats) -> None:
+    def __init__(
+        self,
+        linear: nn.Linear,
+        formats: ModuleFormats,
+        *,
+        rotation: int | None = None,
+        store: Store = StoredWeight,
+    ) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
-        self.formats = formats
-        with torch.no_grad():
-            weight = linear.weight.detach()
-            if formats.weight is not None:
-                weight = fakequant.quantize(weight, formats.weight)
-            self.weight = nn.Parameter(weight.clone(), requires_grad=False)
-            self.bias: nn.Parameter | None = None
-            if linear.bias is not None:
-                bias = linear.bias.detach()
-                if formats.bias is not None:
-                    bias = fakequant.quantize(bias, formats.bias)
-                self.bias = nn.Parameter(bias.clone(), requires_grad=False)
+        self.formats, self.rotation = formats, rotation
+        dtype = linear.weight.dtype
+        self.stored = store(linear.weight, formats.weight, dtype=dtype)
+        self.stored_bias: StoredWeight | None = None
+        if linear.bias is not None:
+            self.stored_bias = store(linear.bias, formats.bias, dtype=dtype)
+
+    @property
+    def weight(self) -> Tensor:
+        """Values of the quantised weight, (out, in)."""
+        return self.stored.values
+
+    @property
+    def bias(self) -> Tensor | None:
+        """Values of the quantised bias."""
+        return None if self.stored_bias is None else self.stored_bias.values
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output in the dtype of `x`."""
-        if self.formats.data_in is not None:
-            x = fakequant.quantize(x, self.formats.data_in)
-        return functional.linear(x, self.weight, self.bias)
+        if self.rotation is not None:
+            x = rotate(x, self.rotation)
+        return functional.linear(narrow(x, self.formats.data_in), self.weight, self.bias)
 
     def extra_repr(self) -> str:
         """Show sizes and formats."""
@@ -52,8 +67,8 @@ class FakeLinear(nn.Module):
 def describe(in_features: int, out_features: int, formats: ModuleFormats) -> str:
     """Return sizes and formats on one line."""
     named = [
-        f"{role}={mx.name}/{mx.block_size}"
-        for role in ROLES
-        if (mx := getattr(formats, role)) is not None
+        f"{role}={fmt.name}" + (f"/{fmt.block_size}" if isinstance(fmt, Mx) else "")
+        for role in ("weight", "data_in", "bias")
+        if (fmt := getattr(formats, role)) is not None
     ]
     return ", ".join([f"in_features={in_features}, out_features={out_features}", *named])
