@@ -8,9 +8,11 @@ except ImportError as error:
         "install plena-cosim[torch]: pip install 'plena-cosim[torch]'"
     ) from error
 
+from .arithmetic import add, mul, neg, sub
 from .carrier import round_once
 from .cast import cast
 from .matmul import matmul
+from .max import max, min
 from .mx_tensor import MxTensor
 from .platform_check import ExactnessError
 from .quantize import quantize, quantize_mx
@@ -18,9 +20,15 @@ from .quantize import quantize, quantize_mx
 __all__ = [
     "ExactnessError",
     "MxTensor",
+    "add",
     "cast",
     "matmul",
+    "max",
+    "min",
+    "mul",
+    "neg",
     "quantize",
     "quantize_mx",
     "round_once",
+    "sub",
 ]
