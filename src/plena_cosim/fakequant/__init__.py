@@ -16,12 +16,27 @@ from .max import max, min
 from .mx_tensor import MxTensor
 from .platform_check import ExactnessError
 from .quantize import quantize, quantize_mx
+from .unary import (
+    exp,
+    exp2,
+    gelu_sigmoid,
+    gelu_tanh,
+    reciprocal,
+    rsqrt,
+    sigmoid,
+    silu,
+    sqrt,
+)
 
 __all__ = [
     "ExactnessError",
     "MxTensor",
     "add",
     "cast",
+    "exp",
+    "exp2",
+    "gelu_sigmoid",
+    "gelu_tanh",
     "matmul",
     "max",
     "min",
@@ -29,6 +44,11 @@ __all__ = [
     "neg",
     "quantize",
     "quantize_mx",
+    "reciprocal",
     "round_once",
+    "rsqrt",
+    "sigmoid",
+    "silu",
+    "sqrt",
     "sub",
 ]
