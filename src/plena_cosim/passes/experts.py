@@ -137,5 +137,3 @@ def install_experts(
     config = getattr(experts, "config", None)
     if getattr(config, "_experts_implementation", "eager") != "eager":
         config._experts_implementation = "eager"  # type: ignore[union-attr]
-
-

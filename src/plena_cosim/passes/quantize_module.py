@@ -169,9 +169,7 @@ class _Work:
 
     def _mlp(self, plan: Plan) -> None:
         made = {
-            selector: activations(
-                plan.module, selector.formats, self.hw, plan.where(selector)
-            )
+            selector: activations(plan.module, selector.formats, self.hw, plan.where(selector))
             for selector in plan.different()
         }
         for selector in made:
