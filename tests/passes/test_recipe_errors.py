@@ -192,7 +192,9 @@ WEIGHTS = "[gptq.weight_config]\nweight_block_size = 32\nweight_width = 4\n"
         ('[a]\nname = "minifloat"\ndata_in_exponent_width = 4\ndata_in_frac_width = 3\n'
          '[numerics]\nrounding = "stochastic"\n', "stochastic rounding is for block formats only"),
         (GOOD + "[hardware]\nconfg = 3\n", r"\[hardware\]: unknown key 'confg'.*'config'"),
-        (GOOD + '[hardware]\nconfig = "no.toml"\n', "no.toml does not exist"),
+        (GOOD + '[hardware]\nconfig = "no.toml"\n',
+         r"\[hardware\]: hardware config .*no.toml does not exist"),
+        (GOOD + '[hardware]\nconfig = "\\u0000"\n', r"\[hardware\]: embedded null"),
         (GOOD + '[hardware]\nconfig = "a"\nformats = {}\n', "give config, or dimensions and form"),
         (GOOD + "[hardware]\ndimensions = { mlen = 0 }\n",
          r"\[hardware\]: HardwareConfig: mlen must be a positive integer, got 0"),

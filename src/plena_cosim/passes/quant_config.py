@@ -155,8 +155,11 @@ def _hardware(
     if len(table) > 1:
         raise FormatError(f"{where}: give config, or dimensions and formats, not both")
     path = folder / table["config"]
-    machine = HardwareConfig.load(path)
-    return machine, {"hardware": tomllib.loads(path.read_text(encoding="utf-8"))}
+    try:
+        machine = HardwareConfig.load(path)
+        return machine, {"hardware": tomllib.loads(path.read_text(encoding="utf-8"))}
+    except ValueError as error:  # also a path that no file can have
+        raise FormatError(f"{where}: {error}") from None
 
 
 def _phase_tables(given: Any, source: str) -> dict[str, dict[str, Any]]:
