@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
@@ -68,6 +68,7 @@ class PassArgs:
         hardware: the machine named in [hardware], if any.
         source: where the recipe comes from, for messages.
         sha256: of the file's bytes; empty for a recipe that was not read from a file.
+        tables: what was parsed, in the order of the file; for saving.
     """
 
     by: MatchBy
@@ -75,6 +76,7 @@ class PassArgs:
     hardware: HardwareConfig | None = None
     source: str = "quantisation recipe"
     sha256: str = ""
+    tables: dict[str, Any] = field(default_factory=dict, compare=False)
 
 
 def load_quant_config(path: str | Path) -> PassArgs:
@@ -117,7 +119,7 @@ def read_quant_config(
     sha256: str = "",
 ) -> PassArgs:
     """Check a recipe that is already parsed; see `load_quant_config`."""
-    tables = dict(tables)
+    given, tables = tables, dict(tables)
     by = _match_by(tables.pop("by", None), source)
     numerics = read_table(NumericsTable, tables.pop("numerics", {}), f"{source} [numerics]")
     hardware = None
@@ -130,7 +132,14 @@ def read_quant_config(
     selectors = tuple(_selector(key, given, by, numerics, source) for key, given in tables.items())
     if not selectors:
         raise FormatError(f"{source}: no selector; give one table for each group of modules")
-    return PassArgs(by=by, selectors=selectors, hardware=hardware, source=source, sha256=sha256)
+    return PassArgs(
+        by=by,
+        selectors=selectors,
+        hardware=hardware,
+        source=source,
+        sha256=sha256,
+        tables=dict(given),
+    )
 
 
 def _match_by(given: Any, source: str) -> MatchBy:

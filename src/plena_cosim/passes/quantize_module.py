@@ -18,6 +18,7 @@ from .fake_linear import FakeLinear
 from .match import choose
 from .module_info import ModuleInfo, module_info
 from .quant_config import LinearFormats, PassArgs, Selector, read_quant_config
+from .remember import remember_recipe
 
 _Model = TypeVar("_Model", bound=nn.Module)
 
@@ -80,6 +81,7 @@ def quantize_module_transform_pass(
         model.set_submodule(name, twin.train(layer.training))
     if any(entry.untied for entry in info.values()):
         _forget_ties(model)
+    remember_recipe(model, recipe, kind.value, machine)
     return model, info
 
 

@@ -1,0 +1,158 @@
+"""PlenaQuantizer: what lets transformers' from_pretrained load a model that the pass quantised.
+
+Importing this module registers the quantisation method "plena" with transformers.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from torch import nn
+from transformers.quantizers.auto import register_quantization_config, register_quantizer
+from transformers.quantizers.base import HfQuantizer
+from transformers.utils.quantization_config import QuantizationConfigMixin
+
+from plena_cosim.golden import FormatError, HardwareConfig
+
+from .empty_twins import empty_twins
+from .machine_fields import machine_from_fields, machine_to_fields
+from .quant_config import PassArgs, read_quant_config
+from .remember import attach
+from .stored_weight import StoredWeight
+
+_METHOD = "plena"
+_VERSION = 1
+_SOURCE = "recipe in config.json"
+
+
+@register_quantization_config(_METHOD)
+class PlenaConfig(QuantizationConfigMixin):
+    """What quantised a model: `quantization_config` in its config.json.
+
+    Args:
+        recipe: the tables of a recipe, or their JSON text (config.json sorts keys, but the order of
+            selectors counts).
+        numerics: "fake" or "exact".
+        hardware: fields of the machine, or a HardwareConfig; the default one when None.
+        source: where the recipe came from, for messages.
+        version: of the packed weights; only what this release writes is read.
+
+    Raises:
+        FormatError: an unknown version or field, or something that is no recipe.
+    """
+
+    def __init__(
+        self,
+        *,
+        recipe: Mapping[str, Any] | str | None = None,
+        numerics: str = "fake",
+        hardware: Mapping[str, Any] | HardwareConfig | None = None,
+        source: str = _SOURCE,
+        version: int = _VERSION,
+        quant_method: str = _METHOD,
+        **unknown: Any,
+    ) -> None:
+        if version != _VERSION:
+            raise FormatError(
+                f"the model was saved with version {version!r} of plena's packed weights, this "
+                f"release reads version {_VERSION}; install the release that saved it, or quantise "
+                "the original model again"
+            )
+        if unknown:
+            known = "recipe, numerics, hardware, source, version"
+            raise FormatError(f"unknown plena field {next(iter(unknown))!r}; known: {known}")
+        if numerics not in ("fake", "exact"):
+            raise FormatError(f"unknown numerics {numerics!r}; known: fake, exact")
+        self.quant_method = quant_method  # type: ignore[assignment]  # theirs are an enum
+        self.recipe = _tables(recipe)
+        self.numerics, self.source, self.version = numerics, source, version
+        machine = hardware if isinstance(hardware, HardwareConfig) else None
+        if machine is None:
+            machine = machine_from_fields(hardware or {})
+        self.hardware = machine_to_fields(machine)
+
+    @classmethod
+    def of(cls, recipe: PassArgs, numerics: str, machine: HardwareConfig) -> PlenaConfig:
+        """Return the config of a model that the pass has quantised."""
+        # The machine is kept by value: the file that [hardware] names stays behind.
+        tables = {key: table for key, table in recipe.tables.items() if key != "hardware"}
+        return cls(recipe=tables, numerics=numerics, hardware=machine, source=recipe.source)
+
+    def pass_args(self) -> PassArgs:
+        """Return the checked recipe."""
+        return read_quant_config(self.recipe, source=self.source)
+
+    def machine(self) -> HardwareConfig:
+        """Return the machine of exact numerics."""
+        return machine_from_fields(self.hardware)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the fields for config.json."""
+        return {**super().to_dict(), "recipe": json.dumps(self.recipe)}
+
+
+def _tables(given: Mapping[str, Any] | str | None) -> dict[str, Any]:
+    try:
+        tables = json.loads(given) if isinstance(given, str) else given
+    except json.JSONDecodeError as error:
+        raise FormatError(f"{_SOURCE}: not JSON: {error}") from None
+    if not isinstance(tables, Mapping) or not tables:
+        raise FormatError(f"{_SOURCE}: must be the tables of a recipe, got {tables!r}")
+    return dict(tables)
+
+
+@register_quantizer(_METHOD)
+class PlenaQuantizer(HfQuantizer):
+    """Builds twins without weights, lets transformers load their packed codes, and unpacks them."""
+
+    quantization_config: PlenaConfig
+
+    def validate_environment(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse an original model: the pass is what quantises."""
+        if not self.pre_quantized:
+            raise FormatError(
+                "this model is not quantised yet: load it without quantization_config and give it "
+                "to quantize_module_transform_pass"
+            )
+
+    def is_serializable(self) -> bool:
+        """Say yes: what was loaded can be saved again."""
+        return True
+
+    @property
+    def is_trainable(self) -> bool:
+        """Say no: weights are codes."""
+        return False
+
+    def update_weight_conversions(self, weight_conversions: Any, model: Any) -> list[Any]:
+        """Convert nothing: the file has the model's own names, see `remember.attach`."""
+        return []
+
+    def _process_model_before_weight_loading(self, model: nn.Module, **kwargs: Any) -> None:
+        config = self.quantization_config
+        empty_twins(model, config.pass_args(), config.numerics, config.machine())
+        for module in model.modules():
+            if any(isinstance(child, StoredWeight) for child in module.children()):
+                # Or transformers would draw random numbers for what looks like a layer of its own.
+                module._is_hf_initialized = True  # type: ignore[assignment]
+
+    def _process_model_after_weight_loading(self, model: nn.Module, **kwargs: Any) -> None:
+        for name, module in model.named_modules():
+            if isinstance(module, StoredWeight):
+                _require_loaded(name, module)
+                module.unpack()
+        attach(model, self.quantization_config)
+
+
+def _require_loaded(name: str, stored: StoredWeight) -> None:
+    parts = stored.pack() if stored.is_packed else {"values": stored.values}
+    for part, tensor in parts.items():
+        if tensor.is_meta:
+            raise FormatError(f"{name}.{part}: was left on disk; load without offloading")
+        if not getattr(tensor, "_is_hf_initialized", False):
+            raise FormatError(
+                f"{name}.{part}: is missing in the file; the recipe in config.json and the weights "
+                "beside it are not of one model"
+            )
