@@ -15,10 +15,12 @@ from .quant_config import PassArgs
 from .stored_weight import StoredWeight
 
 
-def empty_twins(model: nn.Module, recipe: PassArgs, numerics: str, machine: HardwareConfig) -> None:
+def empty_twins(
+    model: nn.Module, recipe: PassArgs, numerics: str, machine: HardwareConfig | None
+) -> None:
     """Replace what `recipe` chooses in `model`, whose weights may be on the meta device."""
     fake = partial(FakeLinear, store=StoredWeight.empty)
-    exact = partial(ExactLinear, hw=machine, store=StoredWeight.empty)
+    exact = partial(ExactLinear, hw=machine or HardwareConfig(), store=StoredWeight.empty)
     for name, selector in choose(model, recipe).items():
         linear = model.get_submodule(name)
         assert isinstance(linear, nn.Linear)

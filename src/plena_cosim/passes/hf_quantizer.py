@@ -35,7 +35,7 @@ class PlenaConfig(QuantizationConfigMixin):
         recipe: the tables of a recipe, or their JSON text (config.json sorts keys, but the order of
             selectors counts).
         numerics: "fake" or "exact".
-        hardware: fields of the machine, or a HardwareConfig; the default one when None.
+        hardware: fields of the machine of exact numerics, or a HardwareConfig.
         source: where the recipe came from, for messages.
         version: of the packed weights; only what this release writes is read.
 
@@ -68,13 +68,14 @@ class PlenaConfig(QuantizationConfigMixin):
         self.quant_method = quant_method  # type: ignore[assignment]  # theirs are an enum
         self.recipe = _tables(recipe)
         self.numerics, self.source, self.version = numerics, source, version
-        machine = hardware if isinstance(hardware, HardwareConfig) else None
-        if machine is None:
-            machine = machine_from_fields(hardware or {})
-        self.hardware = machine_to_fields(machine)
+        if isinstance(hardware, HardwareConfig):
+            hardware = machine_to_fields(hardware)
+        elif hardware is not None:
+            machine_from_fields(hardware)  # or say now that it is none
+        self.hardware = hardware
 
     @classmethod
-    def of(cls, recipe: PassArgs, numerics: str, machine: HardwareConfig) -> PlenaConfig:
+    def of(cls, recipe: PassArgs, numerics: str, machine: HardwareConfig | None) -> PlenaConfig:
         """Return the config of a model that the pass has quantised."""
         # The machine is kept by value: the file that [hardware] names stays behind.
         tables = {key: table for key, table in recipe.tables.items() if key != "hardware"}
@@ -84,9 +85,9 @@ class PlenaConfig(QuantizationConfigMixin):
         """Return the checked recipe."""
         return read_quant_config(self.recipe, source=self.source)
 
-    def machine(self) -> HardwareConfig:
+    def machine(self) -> HardwareConfig | None:
         """Return the machine of exact numerics."""
-        return machine_from_fields(self.hardware)
+        return None if self.hardware is None else machine_from_fields(self.hardware)
 
     def to_dict(self) -> dict[str, Any]:
         """Return the fields for config.json."""

@@ -12,7 +12,7 @@ from .quant_config import PassArgs
 
 
 def remember_recipe(
-    model: nn.Module, recipe: PassArgs, numerics: str, machine: HardwareConfig
+    model: nn.Module, recipe: PassArgs, numerics: str, machine: HardwareConfig | None
 ) -> None:
     """Put the recipe into `model.config`, where `save_pretrained` finds it.
 

@@ -12,9 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from plena_cosim import fakequant
-from plena_cosim.fakequant import MxTensor
-from plena_cosim.fakequant.carrier import round_once
-from plena_cosim.golden import FormatError, Rounding
+from plena_cosim.fakequant import MxTensor, round_once
+from plena_cosim.golden import FormatError, Mx
 
 from .element_codes import (
     block_codes,
@@ -60,9 +59,7 @@ class StoredWeight(nn.Module):
         self._describe(weight, fmt, axis, dtype)
         values, scales = weight.detach(), torch.empty(0, dtype=torch.uint8, device=weight.device)
         if isinstance(fmt, CastFormat):
-            rne = fmt.rounding is Rounding.RNE
-            options: dict[str, Any] = {} if rne else {"rounding": fmt.rounding}
-            values = fakequant.cast(values, fmt.fmt, **options)
+            values = fakequant.cast(values, fmt.fmt, rounding=fmt.rounding)
         elif fmt is not None:
             quantized = fakequant.quantize_mx(values, fmt, axis=axis)
             values, scales = quantized.values, quantized.scales
@@ -124,7 +121,10 @@ class StoredWeight(nn.Module):
             return {name: values.new_empty(size, dtype=torch.uint8) for name, size in sizes}
         packed = self._encode(values)
         again = round_once(self._decode(*packed.values())[0], values.dtype)
-        if not bool(((again == values) | (again.isnan() & values.isnan())).all()):
+        kept = (again == values) | (again.isnan() & values.isnan())
+        if isinstance(self.fmt, Mx):
+            kept &= ~values.isinf()
+        if not bool(kept.all()):
             assert self.fmt is not None
             raise FormatError(
                 f"its {values.dtype} values are not those of {self.fmt.name} codes: they were "
