@@ -4,6 +4,7 @@ from importlib.util import find_spec as _find_spec
 
 from plena_cosim import fakequant as _fakequant  # noqa: F401  (first: says so when torch is missing)
 
+from .export import dequantized_state_dict, export_dequantized
 from .module_info import ModuleInfo
 from .quant_config import LinearFormats, MatchBy, PassArgs, Selector, load_quant_config
 from .quantize_module import Numerics, quantize_module_transform_pass
@@ -18,6 +19,8 @@ __all__ = [
     "Numerics",
     "PassArgs",
     "Selector",
+    "dequantized_state_dict",
+    "export_dequantized",
     "load_quant_config",
     "quantize_module_transform_pass",
 ]

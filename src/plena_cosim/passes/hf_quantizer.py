@@ -139,21 +139,33 @@ class PlenaQuantizer(HfQuantizer):
                 # Or transformers would draw random numbers for what looks like a layer of its own.
                 module._is_hf_initialized = True  # type: ignore[assignment]
 
+    def param_needs_quantization(self, model: nn.Module, param_name: str, **kwargs: Any) -> bool:
+        """Say yes to packed codes, so that those of a wrong length reach `unpack` and its error."""
+        return isinstance(model.get_submodule(param_name.rpartition(".")[0]), StoredWeight)
+
     def _process_model_after_weight_loading(self, model: nn.Module, **kwargs: Any) -> None:
+        _require_loaded(model)
         for name, module in model.named_modules():
             if isinstance(module, StoredWeight):
-                _require_loaded(name, module)
-                module.unpack()
+                try:
+                    module.unpack()
+                except FormatError as error:
+                    raise FormatError(f"{name}: {error}; the file does not fit") from None
         attach(model, self.quantization_config)
 
 
-def _require_loaded(name: str, stored: StoredWeight) -> None:
-    parts = stored.pack() if stored.is_packed else {"values": stored.values}
-    for part, tensor in parts.items():
-        if tensor.is_meta:
-            raise FormatError(f"{name}.{part}: was left on disk; load without offloading")
-        if not getattr(tensor, "_is_hf_initialized", False):
-            raise FormatError(
-                f"{name}.{part}: is missing in the file; the recipe in config.json and the weights "
-                "beside it are not of one model"
-            )
+def _require_loaded(model: nn.Module) -> None:
+    """Raise FormatError unless all weights came from a file; transformers draws the rest itself."""
+    for prefix, module in model.named_modules():
+        tensors = {**module._parameters, **module._buffers}
+        for name, tensor in tensors.items():
+            if tensor is None or name in module._non_persistent_buffers_set:
+                continue
+            whole_name = f"{prefix}.{name}"
+            if tensor.is_meta:
+                raise FormatError(f"{whole_name}: was left on disk; load without offloading")
+            if not getattr(tensor, "_is_hf_initialized", False):
+                raise FormatError(
+                    f"{whole_name}: is missing in the file; the weights are not those that the "
+                    "recipe in config.json describes"
+                )
