@@ -253,5 +253,13 @@ def test_exact_values_are_float32_wherever_that_holds_them() -> None:
     ordinary = torch.randn(4, 16, dtype=torch.float64)
     assert StoredWeight(ordinary, mx).values.dtype == torch.float32
     assert StoredWeight(ordinary * 2.0**-125, mx).values.dtype == torch.float64
+    # Scale code 0 is also that of all-zero blocks, and of blocks that round to zeros of any sign.
+    for factor, dtype in ((2.0**-127, torch.float64), (2.0**-135, torch.float32)):
+        stored = StoredWeight(ordinary * factor, mx)
+        assert not bool(stored.scales.any())
+        assert stored.values.dtype == dtype
+        again = StoredWeight.empty(ordinary, mx)
+        again.load_state_dict(stored.state_dict())
+        assert same(again.values.data, stored.values.data)
     narrow = replace(mx, scale_bits=4)
     assert StoredWeight(ordinary * 2.0**-125, narrow).values.dtype == torch.float32

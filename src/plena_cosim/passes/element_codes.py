@@ -96,6 +96,8 @@ def exact_dtype(elements: Tensor, scales: Tensor, mx: Mx, axis: int) -> torch.dt
     if bool((odd & (scales != 0)).any()):
         return torch.float64
     # Scale code 0 is that of blocks that are all zero, and of the smallest numbers.
+    if isinstance(mx.element, Minifloat) and not elements.is_floating_point():
+        elements = elements & (mx.element.sign_mask - 1)
     blocks = Blocks.of(elements.shape, axis, mx.block_size)
     parts = blocks.values(elements.contiguous())
     odd_parts = blocks.scales(odd.contiguous())
