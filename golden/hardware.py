@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -67,18 +68,22 @@ class HardwareConfig:
             raise FormatError(f"hardware config {path} cannot be read: {error.strerror}") from None
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise FormatError(f"hardware config {path} is not valid TOML: {error}") from None
-        fields: dict[str, Any] = {}
-        _require_known(path, "", tables, ["dimensions", "formats"])
+        return cls.from_tables(tables, source=f"hardware config {path}")
+
+    @classmethod
+    def from_tables(
+        cls, tables: Mapping[str, Any], *, source: str = "hardware config"
+    ) -> HardwareConfig:
+        """Read the tables of such a file; `source` says in messages where they come from."""
+        _require_known(source, "", tables, ["dimensions", "formats"])
         dimensions, formats = tables.get("dimensions", {}), tables.get("formats", {})
-        _require_known(path, "dimensions", dimensions, ["mlen", "blen", "vlen", "hlen"])
-        _require_known(path, "formats", formats, ["vector", "accumulator", "reduction"])
-        fields.update(dimensions)
+        _require_known(source, "dimensions", dimensions, ["mlen", "blen", "vlen", "hlen"])
+        _require_known(source, "formats", formats, ["vector", "accumulator", "reduction"])
         try:
-            for role, given in formats.items():
-                fields[f"{role}_format"] = _format(given)
-            return cls(**fields)
+            made = {f"{role}_format": _format(given) for role, given in formats.items()}
+            return cls(**dimensions, **made)
         except FormatError as error:
-            raise FormatError(f"hardware config {path}: {error}") from None
+            raise FormatError(f"{source}: {error}") from None
 
 
 def _format(given: Any) -> Any:
@@ -88,15 +93,15 @@ def _format(given: Any) -> Any:
     return get_format(given)
 
 
-def _require_known(path: Path, table: str, given: Any, known: list[str]) -> None:
-    if not isinstance(given, dict):
-        raise FormatError(f"hardware config {path}: [{table}] must be a table")
+def _require_known(source: str, table: str, given: Any, known: list[str]) -> None:
+    if not isinstance(given, Mapping):
+        raise FormatError(f"{source}: [{table}] must be a table")
     for key in given:
         if key not in known:
             close = difflib.get_close_matches(key, known, n=1)
             hint = f". Did you mean {close[0]!r}?" if close else ""
             where = f" in [{table}]" if table else ""
             raise FormatError(
-                f"hardware config {path}: unknown key {key!r}{where}; "
+                f"{source}: unknown key {key!r}{where}; "
                 f"known: {', '.join(known)}{hint}"
             )

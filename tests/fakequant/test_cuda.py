@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 import torch
 
-from plena_cosim import golden
+from plena_cosim import fakequant, golden
 from plena_cosim.fakequant import ExactnessError, cast, matmul, quantize, quantize_mx
+
+from .operations import BF16, OPERATIONS, SHAPE
+from .samples import FORMATS, label, pairs, usual_codes, values
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 
@@ -46,6 +49,21 @@ def test_cast() -> None:
     for name in ("bf16", "e4m3", "e6m5", "q8.4"):
         fmt = golden.get_format(name)
         assert same_bits(cast(x.cuda(), fmt), cast(x, fmt))
+
+
+@pytest.mark.parametrize("specials", [0.0, 0.02], ids=["finite", "specials"])
+@pytest.mark.parametrize("name", OPERATIONS)
+def test_vector_operations(name: str, specials: float) -> None:
+    x = values(usual_codes(BF16, SHAPE, 1, specials=specials), BF16)
+    assert same_bits(OPERATIONS[name](x.cuda()), OPERATIONS[name](x))
+
+
+@pytest.mark.parametrize("fmt", FORMATS, ids=label)
+def test_arithmetic_of_every_format(fmt: golden.Minifloat) -> None:
+    a, b = (values(codes, fmt) for codes in pairs(fmt))
+    for name in ("add", "sub", "mul", "max", "min"):
+        operation = getattr(fakequant, name)
+        assert same_bits(operation(a.cuda(), b.cuda(), fmt), operation(a, b, fmt)), name
 
 
 def test_tf32_is_refused() -> None:

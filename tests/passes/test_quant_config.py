@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from plena_cosim import golden
-from plena_cosim.passes import MatchBy, load_quant_config
+from plena_cosim.golden import Rounding, Specials
+from plena_cosim.passes import KvHandover, MatchBy, Phase, load_quant_config
+from plena_cosim.passes.module_formats import AttentionFormats, CastFormat, KvPosition
+from plena_cosim.passes.quant_config import read_quant_config
+from plena_cosim.passes.selector import CLIP_GRID, LARGEST_ROTATION
 
 RECIPES = sorted((Path(__file__).parents[2] / "configs" / "quant").glob("*.toml"))
 
@@ -23,6 +29,8 @@ bias_block_size = 8
 bias_width = 7
 """
 
+W4 = {"name": "mxint", "weight_block_size": 32, "weight_width": 4}
+
 MXFP = """
 by = "name"
 ["lm_head"]
@@ -33,6 +41,47 @@ weight_frac_width = 1
 data_in_block_size = 16
 data_in_exponent_width = 4
 data_in_frac_width = 3
+"""
+
+
+ATTENTION = """
+['model\\.layers\\.\\d+\\.self_attn$']
+name = "mxint"
+
+    ['model\\.layers\\.\\d+\\.self_attn$'.qk_matmul]
+    data_in_block_size = 32
+    data_in_width = 6
+
+    ['model\\.layers\\.\\d+\\.self_attn$'.av_matmul]
+    data_in_block_size = 16
+    data_in_exponent_width = 4
+    data_in_frac_width = 3
+
+    ['model\\.layers\\.\\d+\\.self_attn$'.rope]
+    data_in_exponent_width = 3
+    data_in_frac_width = 4
+    data_in_round_mode = "rz"
+
+    ['model\\.layers\\.\\d+\\.self_attn$'.softmax]
+    data_in_exponent_width = 8
+    data_in_frac_width = 7
+    data_in_is_finite = false
+
+    ['model\\.layers\\.\\d+\\.self_attn$'.kv_cache]
+    data_in_block_size = 64
+    data_in_width = 4
+    position = "pre_rope"
+"""
+
+GPTQ = """
+[gptq]
+model_name = "some/model"
+format = "mxint"
+checkpoint_dir = "runs/calibrated"
+
+    [gptq.weight_config]
+    weight_block_size = 16
+    weight_width = 4
 """
 
 
@@ -74,6 +123,284 @@ def test_selectors_keep_the_order_of_the_file(tmp_path: Path) -> None:
     assert [selector.key for selector in recipe.selectors] == ["b", "a", "c"]
 
 
+def test_every_sub_table_of_attention(tmp_path: Path) -> None:
+    (selector,) = read(tmp_path, ATTENTION).selectors
+    assert selector.key == r"model\.layers\.\d+\.self_attn$"
+    assert selector.formats.weight is None
+    assert selector.formats.attention == AttentionFormats(
+        qk_matmul=golden.get_format("mxint6"),
+        av_matmul=golden.get_format("mxfp8_e4m3", block_size=16),
+        rope=CastFormat(fmt=golden.get_format("e3m4"), rounding=Rounding.RTZ),
+        softmax=CastFormat(fmt=golden.get_format("bf16")),
+        kv_cache=golden.get_format("mxint4", block_size=64),
+        kv_position=KvPosition.PRE_ROPE,
+    )
+    assert selector.formats.attention.softmax.name == "bf16"
+
+
+def test_bypassed_and_missing_sub_tables_leave_an_operation_alone() -> None:
+    table = {
+        "name": "mxint",
+        "qk_matmul": {"bypass": True},
+        "av_matmul": {"bypass": True, "data_in_block_size": 16, "data_in_width": 4},
+        "kv_cache": {"data_in_exponent_width": 5, "data_in_frac_width": 2},
+    }
+    (selector,) = read_quant_config({"self_attn": table}).selectors
+    e5m2 = golden.Minifloat(exp_bits=5, man_bits=2)
+    assert selector.formats.attention == AttentionFormats(kv_cache=CastFormat(fmt=e5m2))
+
+
+def test_scalar_roles_of_a_norm() -> None:
+    table = {
+        "name": "minifloat",
+        "weight_exponent_width": 3,
+        "weight_frac_width": 4,
+        "data_in_exponent_width": 5,
+        "data_in_frac_width": 6,
+    }
+    formats = read_quant_config({"norm": table}).selectors[0].formats
+    assert formats.weight == CastFormat(fmt=golden.get_format("e3m4"))
+    assert formats.data_in == CastFormat(fmt=golden.get_format("e5m6"))
+    for role in ("weight", "data_in"):
+        bypassed = read_quant_config({"norm": {**table, f"{role}_bypass": True}}).selectors[0]
+        assert getattr(bypassed.formats, role) is None
+        assert sum(f is not None for f in (bypassed.formats.weight, bypassed.formats.data_in)) == 1
+
+
+@pytest.mark.parametrize(
+    ("mode", "rounding"),
+    [
+        ("rn", Rounding.RNE),
+        ("rd", Rounding.RDOWN),
+        ("ru", Rounding.RUP),
+        ("rz", Rounding.RTZ),
+    ],
+)
+def test_round_modes_and_specials_of_scalar_formats(mode: str, rounding: Rounding) -> None:
+    table = {
+        "name": "minifloat",
+        "data_in_exponent_width": 4,
+        "data_in_frac_width": 5,
+        "data_in_round_mode": mode,
+        "data_in_is_finite": False,
+    }
+    fmt = read_quant_config({"mlp": table}).selectors[0].formats.data_in
+    assert isinstance(fmt, CastFormat)
+    assert (fmt.rounding, fmt.fmt.specials) == (rounding, Specials.IEEE)
+
+
+def test_a_round_mode_of_blocks_wins_over_numerics() -> None:
+    recipe = {"numerics": {"rounding": "rna"}, "a": {**W4, "weight_round_mode": "rd"}}
+    assert read_quant_config(recipe).selectors[0].formats.weight.rounding is Rounding.RDOWN
+
+
+def test_an_activation_needs_no_block_size_whatever_the_name() -> None:
+    table = {"name": "mxfp", "data_in_exponent_width": 3, "data_in_frac_width": 4}
+    formats = read_quant_config({"mlp": table}).selectors[0].formats
+    assert formats.data_in == CastFormat(fmt=golden.get_format("e3m4"))
+
+
+def test_weights_in_mxint_beside_activations_in_mxfp() -> None:
+    mixed = {"data_in_block_size": 32, "data_in_exponent_width": 4, "data_in_frac_width": 3}
+    formats = read_quant_config({"a": {**W4, **mixed}}).selectors[0].formats
+    assert formats.weight == golden.get_format("mxint4")
+    assert formats.data_in == golden.get_format("mxfp8_e4m3")
+
+
+@pytest.mark.parametrize("width", range(2, 17))
+@pytest.mark.parametrize("block_size", [8, 16, 32, 64, 128])
+def test_every_width_and_block_of_mxint(width: int, block_size: int) -> None:
+    table = {"name": "mxint", "weight_width": width, "weight_block_size": block_size}
+    weight = read_quant_config({"a": table}).selectors[0].formats.weight
+    assert weight == golden.get_format(f"mxint{width}", block_size=block_size)
+
+
+@pytest.mark.parametrize("exponent", range(1, 6))
+@pytest.mark.parametrize("fraction", range(11))
+def test_every_element_of_mxfp(exponent: int, fraction: int) -> None:
+    table = {
+        "name": "mxfp",
+        "weight_exponent_width": exponent,
+        "weight_frac_width": fraction,
+        "weight_block_size": 32,
+    }
+    weight = read_quant_config({"a": table}).selectors[0].formats.weight
+    assert (weight.element.exp_bits, weight.element.man_bits) == (exponent, fraction)
+
+
+def test_options_of_linear_layers() -> None:
+    def options(**keys: object) -> tuple[object, ...]:
+        selector = read_quant_config({"a": {**W4, **keys}}).selectors[0]
+        return selector.clip_search, selector.online_rotate
+
+    assert options() == ((), None)
+    assert options(clip_search=True, online_rotate=True) == (CLIP_GRID, LARGEST_ROTATION)
+    assert options(clip_search=[1, 0.75], online_rotate=64) == ((1.0, 0.75), 64)
+    assert options(clip_search=False, online_rotate=False) == ((), None)
+    assert CLIP_GRID[0] == 1
+    assert CLIP_GRID[-1] == 0.5
+    assert len(CLIP_GRID) == 11
+
+
+def test_by_is_regex_name_unless_given() -> None:
+    assert read_quant_config({"a": W4}).by is MatchBy.REGEX_NAME
+    assert read_quant_config({"by": "glob", "a": W4}).by is MatchBy.GLOB
+
+
+def test_defaults_are_inherited_where_the_family_knows_them() -> None:
+    recipe = read_quant_config(
+        {
+            "defaults": {
+                "name": "mxint",
+                "weight_block_size": 16,
+                "weight_width": 4,
+                "data_in_block_size": 16,
+                "data_in_width": 8,
+                "online_rotate": 16,
+            },
+            "plain": {},
+            "wider": {"weight_width": 6},
+            "floats": {"name": "mxfp", "weight_exponent_width": 2, "weight_frac_width": 1},
+            "norm": {"name": "minifloat", "weight_exponent_width": 3, "weight_frac_width": 4},
+            "mixed": {"data_in_exponent_width": 4, "data_in_frac_width": 3},
+        }
+    )
+    names = {
+        selector.key: [
+            fmt and fmt.name for fmt in (selector.formats.weight, selector.formats.data_in)
+        ]
+        for selector in recipe.selectors
+    }
+    assert names == {
+        "plain": ["mxint4", "mxint8"],
+        "wider": ["mxint6", "mxint8"],
+        "floats": ["mxfp4_e2m1", None],
+        "norm": ["e3m4", None],
+        "mixed": ["mxint4", "mxfp8_e4m3"],
+    }
+    plain, *_, norm, _ = recipe.selectors
+    assert plain.explicit == frozenset()
+    assert (plain.online_rotate, norm.online_rotate) == (16, None)
+    assert norm.explicit == {"weight"}
+
+
+def test_a_sub_table_of_defaults_is_inherited_as_a_whole() -> None:
+    cache = {"data_in_block_size": 32, "data_in_width": 4}
+    recipe = {"defaults": {"kv_cache": cache}, "a": {"name": "mxint", "rope": {"bypass": True}}}
+    (selector,) = read_quant_config(recipe).selectors
+    assert selector.formats.attention.kv_cache == golden.get_format("mxint4")
+    assert selector.explicit == {"rope"}
+
+
+def test_the_machine_goes_into_the_tables(tmp_path: Path) -> None:
+    (tmp_path / "small.toml").write_text('[formats]\naccumulator = "bf16"\n')
+    recipe = read(tmp_path, MXINT + '[hardware]\nconfig = "small.toml"\n')
+    tables = json.loads(json.dumps(recipe.tables))
+    assert tables["hardware"] == {"formats": {"accumulator": "bf16"}}
+    again = read_quant_config(tables)
+    assert again.hardware == recipe.hardware
+    assert again.selectors == recipe.selectors
+    assert again.tables == recipe.tables
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
+def test_a_recipe_is_the_same_after_json(path: Path) -> None:
+    recipe = load_quant_config(path)
+    again = read_quant_config(json.loads(json.dumps(recipe.tables)), source=recipe.source)
+    assert replace(recipe, sha256="") == again
+
+
+def test_profiles_set_the_numerics_and_keys_win() -> None:
+    def numerics(**table: object) -> tuple[str, bool]:
+        weight = read_quant_config({"numerics": table, "a": W4}).selectors[0].formats.weight
+        return weight.scale_rule.value, weight.symmetric
+
+    assert numerics() == numerics(profile="ocp") == ("floor", True)
+    assert numerics(profile="mase") == ("mase", False)
+    assert numerics(profile="mase", symmetric=True) == ("mase", True)
+    assert numerics(profile="ocp", scale_rule="even") == ("even", True)
+    assert read_quant_config({"numerics": {"strict": True}, "a": W4}).strict
+
+
+def test_phases_hold_selectors_and_a_hand_over(tmp_path: Path) -> None:
+    recipe = read(
+        tmp_path,
+        MXINT
+        + '[phase]\nkv_handover = "requantize"\n'
+        + '[phase.decode.lm_head]\nname = "mxint"\nweight_block_size = 32\nweight_width = 8\n',
+    )
+    assert recipe.kv_handover is KvHandover.REQUANTIZE
+    assert recipe.phases[Phase.PREFILL] == ()
+    (selector,) = recipe.phases[Phase.DECODE]
+    assert (selector.key, selector.formats.weight.name) == ("lm_head", "mxint8")
+    assert read(tmp_path, MXINT).kv_handover is KvHandover.KEEP
+
+
+def test_calibration_has_the_defaults_of_the_reference(tmp_path: Path) -> None:
+    text = MXINT + "gptq = true\n" + GPTQ + "[rotation_search]\n"
+    recipe = read(tmp_path, text)
+    assert recipe.selectors[0].gptq
+    assert recipe.gptq.model_dump(exclude={"weight_config"}) == {
+        "model_name": "some/model",
+        "format": "mxint",
+        "device": "cuda:0",
+        "dataset": "wikitext2",
+        "nsamples": 128,
+        "seqlen": 2048,
+        "cali_batch_size": 32,
+        "quantile_search": True,
+        "clip_search_y": False,
+        "checkpoint_dir": "runs/calibrated",
+        "max_layers": None,
+    }
+    assert recipe.rotation_search.model_dump() == {
+        "calib_nsamples": 32,
+        "calib_seqlen": 1024,
+        "improvement_eps": 0.0,
+        "matmul_types": None,
+        "cache_path": "runs/calibrated/rotation_decisions.json",
+        "cache_winners": True,
+        "device": "cuda:0",
+        "model_name": "some/model",
+        "calib_data": "wikitext2",
+    }
+
+
+def test_calibration_takes_every_key_of_the_reference(tmp_path: Path) -> None:
+    gptq = {
+        "model_name": "m",
+        "format": "mxfp",
+        "device": "cpu",
+        "dataset": "c4",
+        "nsamples": 4,
+        "seqlen": 64,
+        "cali_batch_size": 2,
+        "quantile_search": False,
+        "clip_search_y": True,
+        "checkpoint_dir": "here",
+        "max_layers": 1,
+        "weight_config": {
+            "weight_block_size": 32,
+            "weight_exponent_width": 2,
+            "weight_frac_width": 1,
+        },
+    }
+    search = {
+        "calib_nsamples": 1,
+        "calib_seqlen": 32,
+        "improvement_eps": 0.5,
+        "matmul_types": ["q_proj", "kv_cache"],
+        "cache_path": "there",
+        "cache_winners": False,
+        "device": "cpu",
+        "model_name": "n",
+        "calib_data": "ptb",
+    }
+    recipe = read_quant_config({"gptq": gptq, "rotation_search": search})
+    assert recipe.gptq.model_dump(exclude_unset=True) == gptq
+    assert recipe.rotation_search.model_dump(exclude_unset=True) == search
+
+
 def test_shared_numerics_reach_every_format(tmp_path: Path) -> None:
     text = MXINT + '[numerics]\nscale_rule = "even"\nrounding = "rna"\nscale_bits = 6\n'
     formats = read(tmp_path, text).selectors[0].formats
@@ -98,90 +425,3 @@ def test_the_recipes_of_this_project_load(path: Path) -> None:
 
 def test_there_are_recipes_to_load() -> None:
     assert len(RECIPES) >= 4
-
-
-WHERE = r"recipe\.toml \[linear\]: "
-
-
-@pytest.mark.parametrize(
-    ("body", "message"),
-    [
-        (
-            'name = "mxint"\nweight_widht = 4',
-            WHERE + "unknown key 'weight_widht'; known: name, "
-            "bypass, weight_block_size.*Did you mean 'weight_width'",
-        ),
-        ('name = "mxint"\nweight_exponent_width = 2', "unknown key 'weight_exponent_width'"),
-        ('name = "mxfp"\nweight_width = 2', "unknown key 'weight_width'"),
-        (
-            'name = "mxnit"',
-            WHERE + "unknown format 'mxnit'; known: mxint, mxfp. Did you mean 'mxint'",
-        ),
-        ("weight_width = 4", WHERE + "key 'name' is missing; known: mxint, mxfp"),
-        ('name = "mxint"\nweight_width = "4"', "weight_width must be a valid integer, got '4'"),
-        ('name = "mxint"\nweight_width = 4.0', "weight_width must be a valid integer, got 4.0"),
-        ('name = "mxint"\nweight_width = true', "weight_width must be a valid integer, got True"),
-        (
-            'name = "mxint"\nweight_width = 4',
-            "weight: weight_width given without weight_block_size",
-        ),
-        (
-            'name = "mxfp"\ndata_in_frac_width = 1',
-            "data_in: data_in_frac_width given without data_in_block_size, data_in_exponent_width",
-        ),
-        (
-            'name = "mxint"\nweight_width = 17\nweight_block_size = 32',
-            "weight: mxint: width must be an integer in 2..16, got 17",
-        ),
-        (
-            'name = "mxint"\nweight_width = 4\nweight_block_size = 0',
-            r"block_size must be an integer in 1\.\.\d+, got 0",
-        ),
-        (
-            'name = "mxfp"\nbias_exponent_width = 6\nbias_frac_width = 1\nbias_block_size = 32',
-            "bias: mxfp: exponent width must be an integer in 1..5, got 6",
-        ),
-        ('name = "mxint"', "quantises nothing; give weight_, data_in_ or bias_ keys, or bypass"),
-        ('name = "mxint"\nbypass = 1', "bypass must be a valid boolean, got 1"),
-        ('name = "mxint"\n[linear.qk_matmul]\ndata_in_width = 4', "unknown key 'qk_matmul'"),
-    ],
-)
-def test_a_bad_table_is_named_with_its_key(tmp_path: Path, body: str, message: str) -> None:
-    with pytest.raises(golden.FormatError, match=message):
-        read(tmp_path, f'by = "type"\n[linear]\n{body}\n')
-
-
-GOOD = '[linear]\nname = "mxint"\nweight_width = 4\nweight_block_size = 32\n'
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("by = regex\n", r"quantisation recipe .*recipe\.toml is not valid TOML: .*line 1"),
-        (GOOD, "key 'by' is missing; allowed: regex_name, name, type"),
-        ('by = "regex"\n' + GOOD, "by = 'regex' is unknown; allowed: .*Did you mean 'regex_name'"),
-        ('by = "type"\n', "no selector; give one table for each group of modules"),
-        ('by = "type"\nseed = 3\n' + GOOD, "unknown key 'seed' at top level; known: by, numerics"),
-        ('by = "regex_name"\n["("]\nname = "mxint"\n', r"\[\(\]: not a regular expression"),
-        ('by = "type"\n' + GOOD + '[gptq]\nformat = "mxint"\n', r"\[gptq\] is not supported yet"),
-        ('by = "type"\n' + GOOD + "[numerics]\nscale = 3\n",
-         r"\[numerics\]: unknown key 'scale'; known: scale_rule.*Did you mean 'scale_rule'"),
-        ('by = "type"\n' + GOOD + '[numerics]\nscale_rule = "flor"\n',
-         "weight: unknown scale rule 'flor'; known: floor.*Did you mean 'floor'"),
-        ('by = "type"\n' + GOOD + "[hardware]\n", r"\[hardware\]: key 'config' is missing"),
-        ('by = "type"\n' + GOOD + '[hardware]\nconfig = "no.toml"\n', "no.toml does not exist"),
-    ],
-)  # fmt: skip
-def test_a_bad_file_is_named_with_its_key(tmp_path: Path, text: str, message: str) -> None:
-    with pytest.raises(golden.FormatError, match=message):
-        read(tmp_path, text)
-
-
-def test_a_missing_or_binary_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(golden.FormatError, match=r"nowhere\.toml does not exist"):
-        load_quant_config(tmp_path / "nowhere.toml")
-    (tmp_path / "binary.toml").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(golden.FormatError, match=r"binary\.toml is not valid TOML"):
-        load_quant_config(tmp_path / "binary.toml")
-    with pytest.raises(golden.FormatError, match="Is a directory"):
-        load_quant_config(tmp_path)

@@ -219,7 +219,7 @@ def test_the_modules_show_their_formats(mlp) -> None:
         ({"by": "type", "linaer": W4}, "Did you mean 'Linear'"),
         ({"by": "name", "upp": W4}, r"\[upp\]: matches no module .*Did you mean 'up'"),
         ({"by": "regex_name", "u": W4}, "the whole name counts, such as 'up'"),
-        ({"by": "name", "norm": W4}, r"matches 'norm' \(LayerNorm\), but only nn.Linear"),
+        ({"by": "name", "norm": W4}, r"matches 'norm' \(normalisation\), which takes"),
     ],
 )
 def test_a_selector_that_chooses_nothing_is_named(mlp, recipe, message) -> None:

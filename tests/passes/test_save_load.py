@@ -203,7 +203,7 @@ def test_the_order_of_selectors_survives(saved) -> None:
         "by": "regex_name",
         r"z.*|model\.layers\.0\..*_proj": mxint(3),
         r".*_proj": mxint(4),
-        r"a.*|.*_proj": mxint(5),
+        r"lm_head|.*\.mlp\..*": mxint(5),
     }
     again = AutoModelForCausalLM.from_pretrained(saved(quantised(recipe)))
     assert list(again.config.quantization_config.recipe) == list(recipe)

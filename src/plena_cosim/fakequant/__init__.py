@@ -8,19 +8,64 @@ except ImportError as error:
         "install plena-cosim[torch]: pip install 'plena-cosim[torch]'"
     ) from error
 
+from .arithmetic import add, mul, neg, sub
+from .attention import attention
 from .carrier import round_once
 from .cast import cast
+from .hadamard import hadamard
 from .matmul import matmul
+from .max import max, min
 from .mx_tensor import MxTensor
 from .platform_check import ExactnessError
 from .quantize import quantize, quantize_mx
+from .reduce import reduce_max, reduce_rows, reduce_sum
+from .rms_norm import layer_norm, rms_norm
+from .rope import rope
+from .softmax import softmax
+from .swiglu import swiglu
+from .unary import (
+    exp,
+    exp2,
+    gelu_sigmoid,
+    gelu_tanh,
+    reciprocal,
+    rsqrt,
+    sigmoid,
+    silu,
+    sqrt,
+)
 
 __all__ = [
     "ExactnessError",
     "MxTensor",
+    "add",
+    "attention",
     "cast",
+    "exp",
+    "exp2",
+    "gelu_sigmoid",
+    "gelu_tanh",
+    "hadamard",
+    "layer_norm",
     "matmul",
+    "max",
+    "min",
+    "mul",
+    "neg",
     "quantize",
     "quantize_mx",
+    "reciprocal",
+    "reduce_max",
+    "reduce_rows",
+    "reduce_sum",
+    "rms_norm",
+    "rope",
     "round_once",
+    "rsqrt",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "sqrt",
+    "sub",
+    "swiglu",
 ]

@@ -95,3 +95,11 @@ def round_once(values: Tensor, dtype: torch.dtype) -> Tensor:
     toward = torch.where(lost > 0, math.inf, -math.inf).float()
     odd = torch.where((lost != 0) & even & ~lost.isnan(), single.nextafter(toward), single)
     return odd.to(dtype)
+
+
+def is_finite(x: Tensor) -> bool:
+    """Whether no value is Inf or NaN."""
+    if not x.numel():
+        return True
+    low, high = torch.aminmax(x)
+    return math.isfinite(low.item()) and math.isfinite(high.item())

@@ -10,8 +10,9 @@ from torch import Tensor
 from plena_cosim.golden import FixedPoint, FormatError, Minifloat, Overflow, Rounding, Scalar
 from plena_cosim.golden.formats import as_enum
 
-from .carrier import DOUBLE, SINGLE, Carrier
+from .carrier import DOUBLE, SINGLE, Carrier, is_finite
 from .element import round_units
+from .pieces import in_pieces
 from .platform_check import require_subnormals
 
 
@@ -57,14 +58,17 @@ def cast(
     if mode is Rounding.STOCHASTIC:
         raise FormatError("cast: rounding is rne, rna, rtz, rup or rdown, got stochastic")
     require_subnormals(x.device)
-    values = x.detach()
+    return in_pieces(lambda values: _cast(values, fmt, mode, limit), x.detach())
+
+
+def _cast(values: Tensor, fmt: Scalar, mode: Rounding, limit: Overflow) -> Tensor:
     if mode is Rounding.RNE and limit is Overflow.SATURATE:
         rounded = cast_finite(values, fmt)
     else:
         rounded = _cast_by_mode(values, fmt, mode, limit)
-    infinite = values.isinf()
-    if not bool(infinite.any()):
+    if is_finite(values):
         return rounded
+    infinite = values.isinf()
     if isinstance(fmt, FixedPoint):
         lowest, highest = fixed_limits(fmt)
     else:
@@ -85,7 +89,7 @@ def cast_finite(x: Tensor, fmt: Scalar) -> Tensor:
         if rounds_in_single(fmt):
             single = x.float()
             rounded = single.clamp(-fmt.max_value, fmt.max_value)
-            _round_to_even(rounded, fmt, SINGLE).copysign_(single)
+            round_minifloat(rounded, fmt, SINGLE).copysign_(single)
             return rounded if fmt.has_nan else rounded.nan_to_num_(nan=fmt.max_value)
     exact = x.double()
     rounded = round_values(exact.clone(), fmt, DOUBLE)
@@ -102,7 +106,7 @@ def _cast_by_mode(x: Tensor, fmt: Scalar, mode: Rounding, limit: Overflow) -> Te
     bound = math.ldexp(1.0, fmt.emax + 2)  # rounds to beyond the largest value in every mode
     inside = exact.clamp(-bound, bound)
     if mode is Rounding.RNE:
-        rounded = _round_to_even(inside.clone(), fmt, DOUBLE)
+        rounded = round_minifloat(inside.clone(), fmt, DOUBLE)
     else:
         # A quarter of a unit rounds as everything below it does, and a division keeps it.
         least = math.ldexp(1.0, fmt.lsb_exp - 2)
@@ -176,11 +180,11 @@ def round_values(values: Tensor, fmt: Scalar, carrier: Carrier) -> Tensor:
     if isinstance(fmt, FixedPoint):
         return _round_fixed(values, fmt)
     values.clamp_(-fmt.max_value, fmt.max_value)
-    _round_to_even(values, fmt, carrier)
+    round_minifloat(values, fmt, carrier)
     return values if fmt.has_nan else values.nan_to_num_(nan=fmt.max_value)
 
 
-def _round_to_even(values: Tensor, fmt: Minifloat, carrier: Carrier) -> Tensor:
+def round_minifloat(values: Tensor, fmt: Minifloat, carrier: Carrier) -> Tensor:
     if carrier.man_bits > fmt.man_bits:
         smallest = (fmt.emin + carrier.bias) << carrier.man_bits
         binades = carrier.binade_bits(values).clamp_(min=smallest)

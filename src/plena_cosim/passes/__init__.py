@@ -6,18 +6,19 @@ from plena_cosim import fakequant as _fakequant  # noqa: F401  (first: says so w
 
 from .export import dequantized_state_dict, export_dequantized
 from .module_info import ModuleInfo
-from .quant_config import LinearFormats, MatchBy, PassArgs, Selector, load_quant_config
+from .quant_config import KvHandover, MatchBy, PassArgs, Phase, Selector, load_quant_config
 from .quantize_module import Numerics, quantize_module_transform_pass
 
 if _find_spec("transformers") is not None:
     from . import hf_quantizer as _hf_quantizer  # noqa: F401  (registers with transformers)
 
 __all__ = [
-    "LinearFormats",
+    "KvHandover",
     "MatchBy",
     "ModuleInfo",
     "Numerics",
     "PassArgs",
+    "Phase",
     "Selector",
     "dequantized_state_dict",
     "export_dequantized",

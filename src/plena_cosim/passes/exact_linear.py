@@ -6,55 +6,58 @@ import torch
 from torch import Tensor, nn
 
 from plena_cosim import fakequant
-from plena_cosim.golden import FormatError, HardwareConfig, Mx
+from plena_cosim.golden import HardwareConfig, Mx
 
 from .fake_linear import describe
-from .module_formats import CastFormat
-from .quant_config import LinearFormats
+from .module_formats import CastFormat, ModuleFormats
+from .operand import DEFAULT_BLOCK, matrix_format
 from .stored_weight import Store, StoredWeight
 
 
-def operand_formats(formats: LinearFormats) -> tuple[Mx, Mx]:
-    """Return the formats of weight and input; FormatError unless the matrix unit takes them."""
-    weight, data_in = formats.weight, formats.data_in
-    if weight is None or data_in is None:
-        missing = "weight_" if weight is None else "data_in_"
-        raise FormatError(
-            f"exact numerics need MX operands on both sides, but there are no {missing} keys; "
-            "add them or use fake numerics"
-        )
-    if weight.block_size != data_in.block_size:
-        raise FormatError(
-            "exact numerics need one block size for both operands, got weight_block_size = "
-            f"{weight.block_size} and data_in_block_size = {data_in.block_size}"
-        )
-    return weight, data_in
+def operand_formats(formats: ModuleFormats, where: str) -> tuple[Mx, Mx]:
+    """Return the formats of weight and input in the matrix unit.
+
+    An operand without a format enters as MXINT16, in blocks of the other's size.
+
+    Raises:
+        FormatError: a format has no blocks, or the two block sizes differ.
+    """
+    sizes = [fmt.block_size for fmt in (formats.weight, formats.data_in) if isinstance(fmt, Mx)]
+    size = sizes[0] if sizes else DEFAULT_BLOCK
+    return (
+        matrix_format(formats.weight, block_size=size, where=f"{where}: weight"),
+        matrix_format(formats.data_in, block_size=size, where=f"{where}: data_in"),
+    )
 
 
 class ExactLinear(nn.Module):
-    """y = RN_V(matmul(Q(x), Q(W).T) + RN_V(Q(b))) with the machine's formats.
+    """y = RN_V(matmul(Q(RN_V(x)), Q(W).T) + RN_V(Q(b))) with the machine's formats.
 
-    The matrix product is golden.ops.matmul bit for bit; the bias is added with one rounding to the
+    The input comes from the vector unit, and so in its format V. The matrix product is golden.ops.matmul bit for bit; the bias is added with one rounding to the
     vector format V. The weight is quantised once, here. There is no gradient.
 
     Attributes:
         stored: the quantised weight, (out, in), with exact values.
         stored_bias: the quantised bias; without a format of its own it is cast to V.
         formats, hw: what quantises, and the machine.
+        rotation: size of the Hadamard blocks that the vector unit multiplies each input by first, as
+            the weight was; None for none.
     """
 
     def __init__(
         self,
         linear: nn.Linear,
-        formats: LinearFormats,
+        formats: ModuleFormats,
         hw: HardwareConfig,
         *,
+        where: str = "a linear layer",
+        rotation: int | None = None,
         store: Store = StoredWeight,
     ) -> None:
         super().__init__()
-        weight, self.data_in = operand_formats(formats)
+        weight, self.data_in = operand_formats(formats, where)
         self.in_features, self.out_features = linear.in_features, linear.out_features
-        self.formats, self.hw = formats, hw
+        self.formats, self.hw, self.rotation = formats, hw, rotation
         self.stored = store(linear.weight, weight)
         self.stored_bias: StoredWeight | None = None
         if linear.bias is not None:
@@ -75,12 +78,14 @@ class ExactLinear(nn.Module):
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output, values of V in the dtype of `x`."""
-        y = fakequant.matmul(fakequant.quantize_mx(x, self.data_in), self.stored.mx().mT, self.hw)
+        vector = self.hw.vector_format
+        values = fakequant.cast(x, vector)
+        if self.rotation is not None:
+            values = fakequant.hadamard(values, vector, block=self.rotation)
+        operand = fakequant.quantize_mx(values, self.data_in)
+        y = fakequant.matmul(operand, self.stored.mx().mT, self.hw)
         bias = self.bias
-        if bias is not None:
-            # float64 carries 2p + 2 bits of every V: the second rounding is the only one.
-            y = fakequant.cast(y.double() + bias.double(), self.hw.vector_format)
-        return y.to(x.dtype)
+        return (y if bias is None else fakequant.add(y, bias, vector)).to(x.dtype)
 
     def extra_repr(self) -> str:
         """Show sizes and formats."""

@@ -67,6 +67,11 @@ def export_dequantized(model: Any, folder: str | Path) -> None:
 
 
 def _collect(module: nn.Module, prefix: str, state: dict[str, Tensor]) -> None:
+    if getattr(module, "rotation", None) is not None:
+        raise FormatError(
+            f"{prefix.rstrip('.')}: rotates its input while it runs (online_rotate), which no "
+            "plain weight can stand for; export without it"
+        )
     plain = getattr(module, "plain_state", None)
     if plain is not None:
         # A module that stands for something else than its parts say, and knows how.

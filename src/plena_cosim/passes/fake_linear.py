@@ -5,9 +5,11 @@ from __future__ import annotations
 from torch import Tensor, nn
 from torch.nn import functional
 
-from plena_cosim import fakequant
+from plena_cosim.golden import Mx
 
-from .quant_config import LinearFormats
+from .module_formats import ModuleFormats
+from .operand import narrow
+from .rotation import rotate
 from .stored_weight import Store, StoredWeight
 
 
@@ -20,14 +22,21 @@ class FakeLinear(nn.Module):
         stored, stored_bias: what quantising left of weight and bias, in the dtype of the linear
             layer they come from.
         formats: what quantised them, and what quantises each input.
+        rotation: size of the Hadamard blocks that each input is multiplied by first, as the weight
+            was; None for none.
     """
 
     def __init__(
-        self, linear: nn.Linear, formats: LinearFormats, *, store: Store = StoredWeight
+        self,
+        linear: nn.Linear,
+        formats: ModuleFormats,
+        *,
+        rotation: int | None = None,
+        store: Store = StoredWeight,
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
-        self.formats = formats
+        self.formats, self.rotation = formats, rotation
         dtype = linear.weight.dtype
         self.stored = store(linear.weight, formats.weight, dtype=dtype)
         self.stored_bias: StoredWeight | None = None
@@ -46,18 +55,20 @@ class FakeLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output in the dtype of `x`."""
-        if self.formats.data_in is not None:
-            x = fakequant.quantize(x, self.formats.data_in)
-        return functional.linear(x, self.weight, self.bias)
+        if self.rotation is not None:
+            x = rotate(x, self.rotation)
+        return functional.linear(narrow(x, self.formats.data_in), self.weight, self.bias)
 
     def extra_repr(self) -> str:
         """Show sizes and formats."""
         return describe(self.in_features, self.out_features, self.formats)
 
 
-def describe(in_features: int, out_features: int, formats: LinearFormats) -> str:
+def describe(in_features: int, out_features: int, formats: ModuleFormats) -> str:
     """Return sizes and formats on one line."""
     named = [
-        f"{role}={mx.name}/{mx.block_size}" for role, mx in vars(formats).items() if mx is not None
+        f"{role}={fmt.name}" + (f"/{fmt.block_size}" if isinstance(fmt, Mx) else "")
+        for role in ("weight", "data_in", "bias")
+        if (fmt := getattr(formats, role)) is not None
     ]
     return ", ".join([f"in_features={in_features}, out_features={out_features}", *named])

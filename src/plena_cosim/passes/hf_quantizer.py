@@ -16,9 +16,9 @@ from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from plena_cosim.golden import FormatError, HardwareConfig
 
-from .empty_twins import empty_twins
 from .machine_fields import machine_from_fields, machine_to_fields
 from .quant_config import PassArgs, read_quant_config
+from .quantize_module import build_twins
 from .remember import attach
 from .stored_weight import StoredWeight
 
@@ -77,9 +77,7 @@ class PlenaConfig(QuantizationConfigMixin):
     @classmethod
     def of(cls, recipe: PassArgs, numerics: str, machine: HardwareConfig | None) -> PlenaConfig:
         """Return the config of a model that the pass has quantised."""
-        # The machine is kept by value: the file that [hardware] names stays behind.
-        tables = {key: table for key, table in recipe.tables.items() if key != "hardware"}
-        return cls(recipe=tables, numerics=numerics, hardware=machine, source=recipe.source)
+        return cls(recipe=recipe.tables, numerics=numerics, hardware=machine, source=recipe.source)
 
     def pass_args(self) -> PassArgs:
         """Return the checked recipe."""
@@ -133,10 +131,18 @@ class PlenaQuantizer(HfQuantizer):
 
     def _process_model_before_weight_loading(self, model: nn.Module, **kwargs: Any) -> None:
         config = self.quantization_config
-        empty_twins(model, config.pass_args(), config.numerics, config.machine())
+        build_twins(
+            model,
+            config.pass_args(),
+            numerics=config.numerics,
+            hw=config.machine(),
+            store=StoredWeight.empty,
+        )
         for module in model.modules():
-            if any(isinstance(child, StoredWeight) for child in module.children()):
-                # Or transformers would draw random numbers for what looks like a layer of its own.
+            if not module._non_persistent_buffers_set:
+                # All weights come from the file. Otherwise transformers would draw random numbers
+                # for what looks like a layer of its own. What it computes (RoPE's frequencies) are
+                # buffers that no file holds.
                 module._is_hf_initialized = True  # type: ignore[assignment]
 
     def param_needs_quantization(self, model: nn.Module, param_name: str, **kwargs: Any) -> bool:

@@ -21,13 +21,13 @@ class Kind(Enum):
 def kind_of(module: nn.Module) -> Kind | None:
     """Return the kind of a module; None for what no recipe changes.
 
-    Linear layers and embeddings are torch's own classes. Attention, norms, MLPs and fused experts
+    Linear layers are torch's own class. Attention, norms, MLPs and fused experts
     are known by their parts: a layer index beside projections, one gain vector with an epsilon, an
     activation beside linear layers, and weights with one matrix an expert.
     """
     if type(module) is nn.Linear:
         return Kind.LINEAR
-    if type(module) is nn.Embedding:
+    if isinstance(module, nn.Embedding):
         return Kind.EMBEDDING
     if _is_norm(module):
         return Kind.NORM

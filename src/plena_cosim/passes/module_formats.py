@@ -48,7 +48,7 @@ class AttentionFormats:
         qk_matmul: both operands of Q K^T, along head_dim.
         av_matmul: the probabilities and V, both along the keys.
         rope: operands and tables of the rotary embedding.
-        softmax: the scores, and with exact numerics every step of the softmax.
+        softmax: the scores that go into it.
         kv_cache: each key and value vector, along head_dim, once, when it is written.
         kv_position: where keys are quantised.
     """

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import Mx
 
-from .quant_config import LinearFormats
+from .kinds import Kind
+from .module_formats import CastFormat, Format, ModuleFormats
+from .stored_weight import StoredWeight
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,28 +21,34 @@ class ModuleInfo:
     """One replaced module.
 
     Attributes:
+        kind: what it is, such as "linear layer".
         selector: key of the recipe that chose it.
         numerics: "fake" or "exact".
         weight, data_in, bias: names of the formats, None where left alone.
-        block_size: of the weight, 0 where it is left alone.
+        inside: names of the formats inside an attention module, by operation.
+        block_size: of the weight, 0 where it has no blocks.
         parameters: number of weight elements.
         bits_per_weight: storage cost, the share of scales included.
         weight_mse: mean squared error of the weight.
         clipped_fraction: share of weights beyond the largest element of their block.
         untied: the weight was shared with another module, which keeps its own.
+        rotation: size of the Hadamard blocks of both operands, None without.
     """
 
+    kind: str
     selector: str
     numerics: str
-    weight: str | None
-    data_in: str | None
-    bias: str | None
-    block_size: int
-    parameters: int
-    bits_per_weight: float
-    weight_mse: float
-    clipped_fraction: float
-    untied: bool
+    weight: str | None = None
+    data_in: str | None = None
+    bias: str | None = None
+    inside: dict[str, str] | None = None
+    block_size: int = 0
+    parameters: int = 0
+    bits_per_weight: float = 0.0
+    weight_mse: float = 0.0
+    clipped_fraction: float = 0.0
+    untied: bool = False
+    rotation: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields for a JSON record."""
@@ -48,43 +56,73 @@ class ModuleInfo:
 
 
 def module_info(
-    before: Tensor,
-    after: MxTensor | None,
-    formats: LinearFormats,
+    kind: Kind,
+    formats: ModuleFormats,
+    weights: Sequence[tuple[Tensor, StoredWeight]] = (),
     *,
     selector: str,
     numerics: str,
-    untied: bool,
+    untied: bool = False,
+    rotation: int | None = None,
 ) -> ModuleInfo:
-    """Compare a weight with what became of it; `after` is None where it is left alone."""
-    bits, mse, clipped = float(before.element_size() * 8), 0.0, 0.0
-    if after is not None:
-        mx = after.mx
-        scale_bits = after.scales.numel() * mx.scale_bits
-        bits = mx.element.width_bits + scale_bits / before.numel()
-        error = after.values - before.to(after.values.dtype)
-        mse = float(error.square().mean(dtype=torch.float64))
-        clipped = _clipped_fraction(before, after)
+    """Describe a module; `weights` are pairs of what a weight was and what became of it."""
+    elements = sum(before.numel() for before, _ in weights)
+    bits = error = clipped = 0.0
+    for before, after in weights:
+        bits += _bits(before, after)
+        error += _squared_error(before, after)
+        clipped += _clipped(before, after)
+    inside = {
+        name: fmt.name
+        for name, fmt in vars(formats.attention).items()
+        if isinstance(fmt, (Mx, CastFormat))
+    }
     return ModuleInfo(
+        kind=kind.value,
         selector=selector,
         numerics=numerics,
         weight=_name(formats.weight),
         data_in=_name(formats.data_in),
         bias=_name(formats.bias),
-        block_size=formats.weight.block_size if formats.weight else 0,
-        parameters=before.numel(),
-        bits_per_weight=bits,
-        weight_mse=mse,
-        clipped_fraction=clipped,
+        inside=inside or None,
+        block_size=formats.weight.block_size if isinstance(formats.weight, Mx) else 0,
+        parameters=elements,
+        bits_per_weight=bits / elements if elements else 0.0,
+        weight_mse=error / elements if elements else 0.0,
+        clipped_fraction=clipped / elements if elements else 0.0,
         untied=untied,
+        rotation=rotation,
     )
 
 
-def _name(mx: Mx | None) -> str | None:
-    return mx.name if mx is not None else None
+def _name(fmt: Format | None) -> str | None:
+    return fmt.name if fmt is not None else None
 
 
-def _clipped_fraction(before: Tensor, after: MxTensor) -> float:
-    largest = after.scale_values() * after.mx.element.max_value
-    limit = largest.repeat_interleave(after.mx.block_size, -1)[..., : before.shape[-1]]
-    return float((before.double().abs() > limit).double().mean())
+def _bits(before: Tensor, after: StoredWeight) -> float:
+    if after.fmt is None:
+        return before.numel() * before.element_size() * 8.0
+    if isinstance(after.fmt, CastFormat):
+        return float(before.numel() * after.fmt.fmt.width_bits)
+    scale_bits = after.scales.numel() * after.fmt.scale_bits
+    return float(before.numel() * after.fmt.element.width_bits + scale_bits)
+
+
+def _squared_error(before: Tensor, after: StoredWeight) -> float:
+    if after.fmt is None:
+        return 0.0
+    error = after.values - before.to(after.values.dtype)
+    return float(error.square().sum(dtype=torch.float64))
+
+
+def _clipped(before: Tensor, after: StoredWeight) -> float:
+    fmt = after.fmt
+    if fmt is None:
+        return 0.0
+    magnitudes = before.double().abs()
+    if isinstance(fmt, CastFormat):
+        return float((magnitudes > fmt.fmt.max_value).double().sum())
+    scale_exp = after.scales.to(torch.int64) - fmt.scale_bias
+    largest = torch.ldexp(torch.tensor(fmt.element.max_value, dtype=torch.float64), scale_exp)
+    limit = largest.repeat_interleave(fmt.block_size, after.axis)
+    return float((magnitudes > limit.narrow(after.axis, 0, before.shape[after.axis])).sum())

@@ -2,90 +2,45 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import re
 import tomllib
-from dataclasses import dataclass, field
-from enum import Enum
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
+from .calibration_tables import GptqTable, RotationSearchTable, inherit_from_gptq
 from .nearest import did_you_mean
-from .tables import LINEAR_TABLES, ROLES, HardwareTable, NumericsTable, read_table
+from .read_selector import read_selector
+from .read_table import read_table
+from .recipe import KvHandover, MatchBy, PassArgs, Phase
+from .role_format import Shared, role_format, shared_numerics
+from .selector import Selector
+from .selector_tables import DefaultsTable
+from .tables import HardwareTable, NumericsTable, PhaseTable, RecipeFile
 
-_NOT_YET = ("gptq", "rotation_search")
+__all__ = [
+    "KvHandover",
+    "MatchBy",
+    "PassArgs",
+    "Phase",
+    "Selector",
+    "load_quant_config",
+    "read_quant_config",
+]
 
-
-class MatchBy(Enum):
-    """What the selectors of a recipe are compared with."""
-
-    REGEX_NAME = "regex_name"
-    """The whole name of a module, by regular expression."""
-    NAME = "name"
-    """The name of a module, literally."""
-    TYPE = "type"
-    """The class name of a module; case does not matter (`linear`)."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class LinearFormats:
-    """Formats of a linear layer; None leaves a role as it is.
-
-    Attributes:
-        weight, data_in: blocks run along the contraction axis.
-        bias: blocks run along its only axis.
-    """
-
-    weight: Mx | None = None
-    data_in: Mx | None = None
-    bias: Mx | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Selector:
-    """One table of a recipe.
-
-    Attributes:
-        key: the text that chooses modules.
-        formats: what they become.
-        bypass: the modules stay as they are, whatever later selectors say.
-    """
-
-    key: str
-    formats: LinearFormats
-    bypass: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class PassArgs:
-    """A recipe, checked.
-
-    Attributes:
-        by: how selectors match.
-        selectors: in the order of the file; the first that matches a module decides.
-        hardware: the machine named in [hardware], if any.
-        source: where the recipe comes from, for messages.
-        sha256: of the file's bytes; empty for a recipe that was not read from a file.
-        tables: what was parsed, in the order of the file; for saving.
-    """
-
-    by: MatchBy
-    selectors: tuple[Selector, ...]
-    hardware: HardwareConfig | None = None
-    source: str = "quantisation recipe"
-    sha256: str = ""
-    tables: dict[str, Any] = field(default_factory=dict, compare=False)
+_RESERVED = tuple(RecipeFile.model_fields)
 
 
 def load_quant_config(path: str | Path) -> PassArgs:
     """Read a quantisation recipe.
 
     Args:
-        path: a TOML file: `by`, one table a selector, optionally [numerics] (scale_rule, rounding,
-            symmetric, scale_bits: shared by all formats) and [hardware] (config: a file of
-            configs/hw, relative to the recipe).
+        path: a TOML file: `by`, one table a selector, and what docs/recipe.md lists besides.
 
     Returns:
         The recipe as arguments of `quantize_module_transform_pass`.
@@ -105,47 +60,73 @@ def load_quant_config(path: str | Path) -> PassArgs:
         raise FormatError(f"quantisation recipe {path} does not exist") from None
     except OSError as error:
         raise FormatError(f"quantisation recipe {path}: {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:
         raise FormatError(f"quantisation recipe {path} is not valid TOML: {error}") from None
     digest = hashlib.sha256(raw).hexdigest()
     return read_quant_config(tables, source=str(path), folder=path.parent, sha256=digest)
 
 
 def read_quant_config(
-    tables: dict[str, Any],
+    tables: Mapping[str, Any],
     *,
     source: str = "quantisation recipe",
     folder: Path | None = None,
     sha256: str = "",
 ) -> PassArgs:
     """Check a recipe that is already parsed; see `load_quant_config`."""
-    given, tables = tables, dict(tables)
-    by = _match_by(tables.pop("by", None), source)
-    numerics = read_table(NumericsTable, tables.pop("numerics", {}), f"{source} [numerics]")
-    hardware = None
-    if "hardware" in tables:
-        named = read_table(HardwareTable, tables.pop("hardware"), f"{source} [hardware]")
-        hardware = HardwareConfig.load((folder or Path()) / named.config)
-    for key in _NOT_YET:
-        if key in tables:
-            raise FormatError(f"{source}: the table [{key}] is not supported yet; remove it")
-    selectors = tuple(_selector(key, given, by, numerics, source) for key, given in tables.items())
-    if not selectors:
+    rest = copy.deepcopy(dict(tables))
+    by = _match_by(rest.pop("by", MatchBy.REGEX_NAME.value), source)
+    exclude = _patterns(rest.pop("exclude", []), by, source)
+    numerics = read_table(NumericsTable, rest.pop("numerics", {}), f"{source} [numerics]")
+    try:
+        shared = shared_numerics(numerics.fields())
+    except FormatError as error:
+        raise FormatError(f"{source} [numerics]: {error}") from None
+    defaults = read_table(DefaultsTable, rest.pop("defaults", {}), f"{source} [defaults]").given()
+    hardware, machine_table = _hardware(rest.pop("hardware", None), folder or Path(), source)
+    gptq, calibrated = _gptq(rest.pop("gptq", None), shared, source)
+    search = rest.pop("rotation_search", None)
+    if search is not None:
+        search = read_table(RotationSearchTable, search, f"{source} [rotation_search]")
+        search = inherit_from_gptq(search, gptq)
+    phase = rest.pop("phase", {})
+    groups = {"": rest, **_phase_tables(phase, source)}
+    selectors: dict[str, tuple[Selector, ...]] = {}
+    unused = set(defaults)
+    for group, found in groups.items():
+        read = []
+        for key, given in found.items():
+            where = f"{source} [{group}{key}]"
+            _require_selector(key, given, by, source if not group else f"{source} [{group[:-1]}]")
+            selector, taken = read_selector(key, given, defaults, shared, where)
+            _check_calibrated(selector, calibrated, where)
+            unused -= taken
+            read.append(selector)
+        selectors[group] = tuple(read)
+    if not any(selectors.values()) and gptq is None and search is None:
         raise FormatError(f"{source}: no selector; give one table for each group of modules")
+    if unused:
+        raise FormatError(
+            f"{source} [defaults]: no selector takes {', '.join(sorted(unused))}; remove it"
+        )
     return PassArgs(
         by=by,
-        selectors=selectors,
+        selectors=selectors[""],
+        exclude=exclude,
+        phases={kind: selectors.get(f"phase.{kind.value}.", ()) for kind in Phase},
+        kv_handover=KvHandover(phase.get("kv_handover", "keep")),
         hardware=hardware,
+        strict=numerics.strict,
+        gptq=gptq,
+        rotation_search=search,
         source=source,
         sha256=sha256,
-        tables=dict(given),
+        tables={**copy.deepcopy(dict(tables)), **machine_table},
     )
 
 
 def _match_by(given: Any, source: str) -> MatchBy:
     known = [member.value for member in MatchBy]
-    if given is None:
-        raise FormatError(f"{source}: key 'by' is missing; allowed: {', '.join(known)}")
     if given not in known:
         raise FormatError(
             f"{source}: by = {given!r} is unknown; allowed: {', '.join(known)}"
@@ -154,36 +135,86 @@ def _match_by(given: Any, source: str) -> MatchBy:
     return MatchBy(given)
 
 
-def _selector(key: str, given: Any, by: MatchBy, numerics: NumericsTable, source: str) -> Selector:
-    where = f"{source} [{key}]"
-    if not isinstance(given, dict):
-        known = ["by", "numerics", "hardware"]
-        raise FormatError(
-            f"{source}: unknown key {key!r} at top level; known: {', '.join(known)}, "
-            f"and one table a selector{did_you_mean(key, known)}"
-        )
+def _patterns(given: Any, by: MatchBy, source: str) -> tuple[str, ...]:
+    if not isinstance(given, list) or not all(isinstance(key, str) for key in given):
+        raise FormatError(f"{source}: exclude must be a list of texts, got {given!r}")
+    for key in given:
+        _require_pattern(key, by, f"{source}: exclude {key!r}")
+    return tuple(given)
+
+
+def _require_pattern(key: str, by: MatchBy, where: str) -> None:
     if by is MatchBy.REGEX_NAME:
         try:
             re.compile(key)
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise FormatError(f"{where}: not a regular expression: {error}") from None
-    name = given.get("name")
-    if name is None:
-        raise FormatError(f"{where}: key 'name' is missing; known: {', '.join(LINEAR_TABLES)}")
-    if name not in LINEAR_TABLES:
+
+
+def _hardware(
+    given: Any, folder: Path, source: str
+) -> tuple[HardwareConfig | None, dict[str, Any]]:
+    """Return the machine of [hardware], and the table with the file that it names put in."""
+    if given is None:
+        return None, {}
+    where = f"{source} [hardware]"
+    table = read_table(HardwareTable, given, where).given()
+    if "config" not in table:
+        return HardwareConfig.from_tables(table, source=where), {"hardware": table}
+    if len(table) > 1:
+        raise FormatError(f"{where}: give config, or dimensions and formats, not both")
+    path = folder / table["config"]
+    machine = HardwareConfig.load(path)
+    return machine, {"hardware": tomllib.loads(path.read_text(encoding="utf-8"))}
+
+
+def _phase_tables(given: Any, source: str) -> dict[str, dict[str, Any]]:
+    where = f"{source} [phase]"
+    if not isinstance(given, dict):
+        raise FormatError(f"{where}: must be a table, got {given!r}")
+    groups: dict[str, dict[str, Any]] = {}
+    names = [phase.value for phase in Phase]
+    read_table(PhaseTable, {key: {} if key in names else given[key] for key in given}, where)
+    for name in names:
+        group = given.get(name, {})
+        if not isinstance(group, dict):
+            raise FormatError(f"{source} [phase.{name}]: must be a table, got {group!r}")
+        groups[f"phase.{name}."] = group
+    return groups
+
+
+def _require_selector(key: str, given: Any, by: MatchBy, where: str) -> None:
+    if not isinstance(given, dict):
+        known = list(_RESERVED)
         raise FormatError(
-            f"{where}: unknown format {name!r}; known: {', '.join(LINEAR_TABLES)}"
-            f"{did_you_mean(str(name), LINEAR_TABLES)}"
+            f"{where}: unknown key {key!r} at top level; known: {', '.join(known)}, "
+            f"and one table a selector{did_you_mean(key, known)}"
         )
-    table = read_table(LINEAR_TABLES[name], given, where)
-    formats: dict[str, Mx | None] = {}
-    for role in ROLES:
-        try:
-            formats[role] = table.element(role, **numerics.fields())
-        except FormatError as error:
-            raise FormatError(f"{where}: {role}: {error}") from None
-    if not table.bypass and not any(formats.values()):
+    _require_pattern(key, by, f"{where} [{key}]")
+
+
+def _gptq(given: Any, shared: Shared, source: str) -> tuple[GptqTable | None, Mx | None]:
+    """Return [gptq] and the weight format that it calibrates."""
+    if given is None:
+        return None, None
+    table = read_table(GptqTable, given, f"{source} [gptq]")
+    try:
+        fmt = role_format("weight", table.weight_config.given(), table.format, shared)
+    except FormatError as error:
+        raise FormatError(f"{source} [gptq.weight_config]: {error}") from None
+    assert isinstance(fmt, Mx)
+    return table, fmt
+
+
+def _check_calibrated(selector: Selector, calibrated: Mx | None, where: str) -> None:
+    if not selector.gptq:
+        return
+    if calibrated is None:
+        raise FormatError(f"{where}: gptq = true, but the recipe has no [gptq] table")
+    weight = selector.formats.weight
+    if isinstance(weight, Mx) and replace(weight, rounding=calibrated.rounding) != calibrated:
         raise FormatError(
-            f"{where}: quantises nothing; give weight_, data_in_ or bias_ keys, or bypass = true"
+            f"{where}: gptq = true, but the weight is {weight.name}/{weight.block_size} and "
+            f"[gptq.weight_config] calibrates {calibrated.name}/{calibrated.block_size}; "
+            "give both the same format"
         )
-    return Selector(key=key, formats=LinearFormats(**formats), bypass=table.bypass)

@@ -6,30 +6,32 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import Any, TypeVar
 
-import torch
-from torch import nn
+from torch import Tensor, nn
 
-from plena_cosim.fakequant import quantize_mx
-from plena_cosim.fakequant.cast import value_dtype
 from plena_cosim.golden import FormatError, HardwareConfig
 
-from .exact_linear import ExactLinear, operand_formats
-from .fake_linear import FakeLinear
+from . import attention
+from .experts import install_experts, weight_names
+from .kinds import Kind, kind_of
 from .match import choose
+from .module_formats import AttentionFormats
 from .module_info import ModuleInfo, module_info
-from .quant_config import LinearFormats, PassArgs, Selector, read_quant_config
-from .remember import remember_recipe
+from .phase import PhaseClock, PhaseSwitch
+from .quant_config import PassArgs, Phase, Selector, read_quant_config
+from .remember import remember_recipe, require_rememberable
+from .stored_weight import Store, StoredWeight
+from .twins import Plan, activations, build, check
 
 _Model = TypeVar("_Model", bound=nn.Module)
 
 
 class Numerics(Enum):
-    """Who computes the products of a quantised layer."""
+    """Who computes in a quantised module."""
 
     FAKE = "fake"
     """torch, on quantised operands."""
     EXACT = "exact"
-    """The matrix unit, bit for bit."""
+    """The machine, bit for bit."""
 
 
 def quantize_module_transform_pass(
@@ -39,90 +41,206 @@ def quantize_module_transform_pass(
     numerics: Numerics | str = Numerics.FAKE,
     hw: HardwareConfig | None = None,
 ) -> tuple[_Model, dict[str, ModuleInfo]]:
-    """Replace each nn.Linear that a recipe chooses by its quantised twin, in place.
+    """Replace each module that a recipe chooses by its quantised twin, in place.
 
     Args:
-        model: any module; it is changed, and returned for convenience.
+        model: any module; it is changed, and returned for convenience. Attention and fused experts
+            have to be transformers'.
         pass_args: from `load_quant_config`, or the tables of such a file as a dict.
-        numerics: "fake" (quantised operands, torch's product) or "exact" (the matrix unit's).
+        numerics: "fake" (quantised operands, torch's arithmetic) or "exact" (the machine's).
         hw: the machine of exact numerics; what the recipe's [hardware] names, else the default one.
 
     Returns:
-        The model, and for each replaced module by name what it became. A weight that is shared with
-        another module (tied embeddings) is copied first: the other one keeps its values, and a
-        Hugging Face model is told that the two are no longer tied.
+        The model, and for each replaced module by name what it became (where prefill and decode
+        differ: by name and phase). A weight that is shared with another module (tied embeddings) is
+        copied first: the other one keeps its values, and a Hugging Face model is told that the two
+        are no longer tied.
 
     Raises:
-        FormatError: a selector matches nothing, a weight is not finite, or exact numerics cannot
-            take a layer. Nothing has been replaced then.
+        FormatError: a selector matches nothing, a weight is not finite, exact numerics cannot take
+            a module, or the recipe asks for a calibration. Nothing has been replaced then.
     """
     recipe = pass_args if isinstance(pass_args, PassArgs) else read_quant_config(dict(pass_args))
+    for table, given in (("gptq", recipe.gptq), ("rotation_search", recipe.rotation_search)):
+        if given is not None:
+            raise FormatError(
+                f"{recipe.source} [{table}]: this version reads the table and does not calibrate; "
+                "remove it, and gptq = true from the selectors, to round to nearest"
+            )
+    require_rememberable(model, recipe)
+    info = build_twins(model, recipe, numerics=numerics, hw=hw)
+    remember_recipe(model, recipe, Numerics(numerics).value, machine_of(recipe, numerics, hw))
+    return model, info
+
+
+def build_twins(
+    model: nn.Module,
+    recipe: PassArgs,
+    *,
+    numerics: Numerics | str = Numerics.FAKE,
+    hw: HardwareConfig | None = None,
+    store: Store = StoredWeight,
+) -> dict[str, ModuleInfo]:
+    """Do the work of the pass; with `store` = StoredWeight.empty, on weights that come later."""
+    machine = machine_of(recipe, numerics, hw)
+    plans = _plans(model, recipe)
+    for plan in plans:
+        check(plan, machine)
+    users = _users(model)
+    work = _Work(model, recipe, machine, store)
+    for plan in plans:
+        own = plan.module.parameters(recurse=False)
+        work.replace(plan, untied=any(len(users[id(parameter)]) > 1 for parameter in own))
+    work.finish()
+    return work.info
+
+
+def machine_of(
+    recipe: PassArgs, numerics: Numerics | str, hw: HardwareConfig | None
+) -> HardwareConfig | None:
+    """Return the machine of exact numerics, None for fake numerics."""
     try:
         kind = Numerics(numerics)
     except ValueError:
         known = ", ".join(member.value for member in Numerics)
         raise FormatError(f"unknown numerics {numerics!r}; known: {known}") from None
-    machine = hw or recipe.hardware or HardwareConfig()
-    chosen = choose(model, recipe)
-    users = _users(model)
-    layers = {name: _linear(model, name) for name in chosen}
-    for name, selector in chosen.items():
-        _check_layer(name, layers[name], selector, recipe, kind, machine)
-    info = {}
-    for name, selector in chosen.items():
-        layer = layers[name]
-        untied = len(users[id(layer.weight)]) > 1
-        info[name] = _info(layer, selector, kind, untied)
-        twin = (
-            FakeLinear(layer, selector.formats)
-            if kind is Numerics.FAKE
-            else ExactLinear(layer, selector.formats, machine)
+    return None if kind is Numerics.FAKE else hw or recipe.hardware or HardwareConfig()
+
+
+def _plans(model: nn.Module, recipe: PassArgs) -> list[Plan]:
+    """Return what becomes of each module that is chosen in some phase, in the model's order."""
+    chosen: dict[Phase, dict[str, Selector]] = {
+        phase: choose(model, recipe, phase) for phase in Phase
+    }
+    plans = []
+    for name, module in model.named_modules():
+        selectors = {phase: chosen[phase].get(name) for phase in Phase}
+        kind = kind_of(module)
+        if kind is not None and any(selector is not None for selector in selectors.values()):
+            plans.append(
+                Plan(name=name, module=module, kind=kind, selectors=selectors, source=recipe.source)
+            )
+    return plans
+
+
+class _Work:
+    """The model under change, and what has been done."""
+
+    def __init__(
+        self, model: nn.Module, recipe: PassArgs, hw: HardwareConfig | None, store: Store
+    ) -> None:
+        self.model, self.recipe, self.hw, self.store = model, recipe, hw, store
+        self.numerics = Numerics.FAKE if hw is None else Numerics.EXACT
+        self.clock = PhaseClock(recipe.kv_handover)
+        self.info: dict[str, ModuleInfo] = {}
+        self.untied = self.phases = self.attention = False
+
+    def replace(self, plan: Plan, *, untied: bool) -> None:
+        """Put the twin, or the twins of both phases, in the place of one module."""
+        self.untied |= untied
+        if plan.kind is Kind.ATTENTION:
+            self._attention(plan)
+        elif plan.kind is Kind.EXPERTS:
+            self._experts(plan)
+        elif plan.kind is Kind.MLP:
+            self._mlp(plan)
+        else:
+            self._plain(plan, untied)
+
+    def finish(self) -> None:
+        """Install what concerns the model as a whole."""
+        if self.attention:
+            attention.use_in(self.model)
+        if self.phases:
+            self.model.register_forward_pre_hook(self.clock.before_forward, with_kwargs=True)
+            self.model.register_forward_hook(self.clock.after_forward, with_kwargs=True)
+        config = getattr(self.model, "config", None)
+        if self.untied and getattr(config, "tie_word_embeddings", False):
+            config.tie_word_embeddings = False  # type: ignore[union-attr]
+
+    def _plain(self, plan: Plan, untied: bool) -> None:
+        twins: dict[Selector, nn.Module] = {}
+        for selector in plan.different():
+            twin, weights, rotation = build(plan, selector, self.hw, self.store)
+            twins[selector] = twin.train(plan.module.training)
+            pairs = [] if plan.module.weight.is_meta else weights  # type: ignore[union-attr]
+            self._note(plan, selector, pairs, untied=untied, rotation=rotation)
+        by_phase = {
+            phase: plan.module if selector is None else twins[selector]
+            for phase, selector in plan.selectors.items()
+        }
+        self.model.set_submodule(plan.name, self._switched(by_phase))
+
+    def _mlp(self, plan: Plan) -> None:
+        made = {
+            selector: activations(plan.module, selector.formats, self.hw, plan.where(selector))
+            for selector in plan.different()
+        }
+        for selector in made:
+            self._note(plan, selector, [])
+        for name in next(iter(made.values())):
+            inner = plan.module.get_submodule(name)
+            by_phase = {
+                phase: inner if selector is None else made[selector][name]
+                for phase, selector in plan.selectors.items()
+            }
+            plan.module.set_submodule(name, self._switched(by_phase))
+
+    def _experts(self, plan: Plan) -> None:
+        (selector,) = plan.different()
+        names = weight_names(plan.module)
+        before: list[Tensor] = [plan.module.get_parameter(name).detach() for name in names]
+        install_experts(
+            plan.module, selector.formats, hw=self.hw, where=plan.where(selector), store=self.store
         )
-        model.set_submodule(name, twin.train(layer.training))
-    if any(entry.untied for entry in info.values()):
-        _forget_ties(model)
-    remember_recipe(model, recipe, kind.value, machine)
-    return model, info
+        pairs = [
+            (weight, plan.module.get_submodule(name).stored)  # type: ignore[misc]
+            for name, weight in zip(names, before, strict=True)
+            if not weight.is_meta
+        ]
+        self._note(plan, selector, pairs)  # type: ignore[arg-type]
 
+    def _attention(self, plan: Plan) -> None:
+        self.attention = True
+        selectors = plan.different()
+        self.phases |= len(set(plan.selectors.values())) > 1
+        formats = {
+            phase: AttentionFormats() if selector is None else selector.formats.attention
+            for phase, selector in plan.selectors.items()
+        }
+        where = plan.where(selectors[0])
+        attention.install(plan.module, formats, hw=self.hw, clock=self.clock, where=where)
+        for selector in selectors:
+            self._note(plan, selector, [])
 
-def _linear(model: nn.Module, name: str) -> nn.Linear:
-    module = model.get_submodule(name)
-    assert isinstance(module, nn.Linear)
-    return module
+    def _switched(self, by_phase: Mapping[Phase, nn.Module]) -> nn.Module:
+        prefill, decode = by_phase[Phase.PREFILL], by_phase[Phase.DECODE]
+        if prefill is decode:
+            return prefill
+        self.phases = True
+        return PhaseSwitch(prefill, decode, self.clock)
 
-
-def _check_layer(
-    name: str,
-    layer: nn.Linear,
-    selector: Selector,
-    recipe: PassArgs,
-    kind: Numerics,
-    machine: HardwareConfig,
-) -> None:
-    where = f"{recipe.source} [{selector.key}]: module {name!r}"
-    for role, values in (("weight", layer.weight), ("bias", layer.bias)):
-        if values is not None and not bool(values.isfinite().all()):
-            raise FormatError(f"{where}: its {role} holds a NaN or Inf and cannot be quantised")
-    if kind is Numerics.EXACT:
-        try:
-            operand_formats(selector.formats)
-        except FormatError as error:
-            raise FormatError(f"{where}: {error}") from None
-        _require_holds(layer.weight.dtype, machine, where)
-
-
-def _require_holds(dtype: torch.dtype, machine: HardwareConfig, where: str) -> None:
-    vector = machine.vector_format
-    info = torch.finfo(dtype)
-    fits = (
-        (value_dtype(vector) == torch.float32 or dtype == torch.float64)
-        and 2.0**-vector.man_bits >= info.eps
-        and vector.max_value <= info.max
-    )
-    if not fits:
-        raise FormatError(
-            f"{where}: {dtype} cannot hold the machine's vector format {vector.name}; "
-            "load the model in float32"
+    def _note(
+        self,
+        plan: Plan,
+        selector: Selector,
+        weights: list[tuple[Tensor, StoredWeight]],
+        *,
+        untied: bool = False,
+        rotation: int | None = None,
+    ) -> None:
+        name = plan.name
+        if len(set(plan.selectors.values())) > 1:
+            phases = [phase.value for phase, chosen in plan.selectors.items() if chosen == selector]
+            name = f"{name} ({', '.join(phases)})"
+        self.info[name] = module_info(
+            plan.kind,
+            selector.formats,
+            weights,
+            selector=selector.key,
+            numerics=self.numerics.value,
+            untied=untied,
+            rotation=rotation,
         )
 
 
@@ -133,18 +251,3 @@ def _users(model: nn.Module) -> dict[int, set[int]]:
         for parameter in module.parameters(recurse=False):
             users.setdefault(id(parameter), set()).add(id(module))
     return users
-
-
-def _info(layer: nn.Linear, selector: Selector, kind: Numerics, untied: bool) -> ModuleInfo:
-    formats: LinearFormats = selector.formats
-    weight = layer.weight.detach()
-    after = None if formats.weight is None else quantize_mx(weight, formats.weight)
-    return module_info(
-        weight, after, formats, selector=selector.key, numerics=kind.value, untied=untied
-    )
-
-
-def _forget_ties(model: nn.Module) -> None:
-    config = getattr(model, "config", None)
-    if getattr(config, "tie_word_embeddings", False):
-        config.tie_word_embeddings = False  # type: ignore[union-attr]

@@ -17,15 +17,20 @@ def remember_recipe(
     """Put the recipe into `model.config`, where `save_pretrained` finds it.
 
     Nothing happens to a model that is not transformers' own.
-
-    Raises:
-        FormatError: the model has a recipe already (a file can name one only), or `recipe` does not
-            know its tables.
     """
-    if not hasattr(model, "save_pretrained") or not hasattr(model, "config"):
-        return
-    from .hf_quantizer import PlenaConfig
+    if _is_transformers(model):
+        from .hf_quantizer import PlenaConfig
 
+        attach(model, PlenaConfig.of(recipe, numerics, machine))
+
+
+def require_rememberable(model: nn.Module, recipe: PassArgs) -> None:
+    """Raise FormatError where `remember_recipe` could not say all that became of the model.
+
+    A file names one recipe, by its tables.
+    """
+    if not _is_transformers(model):
+        return
     if getattr(model, "plena_config", None) is not None:
         raise FormatError(
             "the model has been quantised before; put all selectors into one recipe, and start "
@@ -36,8 +41,10 @@ def remember_recipe(
             f"{recipe.source}: has no tables to save; make it with load_quant_config or "
             "read_quant_config"
         )
-    config = PlenaConfig.of(recipe, numerics, machine)
-    attach(model, config)
+
+
+def _is_transformers(model: nn.Module) -> bool:
+    return hasattr(model, "save_pretrained") and hasattr(model, "config")
 
 
 def attach(model: nn.Module, config: Any) -> None:

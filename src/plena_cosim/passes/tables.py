@@ -1,119 +1,165 @@
-"""The tables of a quantisation recipe, key by key as PLENA's TOML files have them."""
+"""The tables of a quantisation recipe, key by key as PLENA's TOML files have them.
+
+A field's description and example are its line in docs/recipe.md and in the JSON schema. Ranges here
+are hints for editors: what a format allows is golden's business, and a test holds the two together.
+"""
 
 from __future__ import annotations
 
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, Field
 
-from plena_cosim.golden import FormatError, Mx, mxfp, mxint
+from plena_cosim.golden import Rounding, ScaleRule
 
-from .nearest import did_you_mean
-
-ROLES = ("weight", "data_in", "bias")
-
-
-class _Table(BaseModel):
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+from .calibration_tables import GptqTable, RotationSearchTable
+from .read_table import Table
+from .selector_tables import DefaultsTable, MinifloatTable, MxTable
 
 
-_T = TypeVar("_T", bound=_Table)
-
-
-class NumericsTable(_Table):
+class NumericsTable(Table):
     """[numerics]: what every format of the recipe shares; golden's defaults where left out."""
 
-    scale_rule: str | None = None
-    rounding: str | None = None
-    symmetric: bool | None = None
-    scale_bits: int | None = None
+    profile: Literal["ocp", "mase"] = Field(
+        "ocp",
+        description='A preset: `"ocp"` is `scale_rule = "floor"`, `symmetric = true`; `"mase"`, '
+        'as the reference computes, is `scale_rule = "mase"`, `symmetric = false`. The keys below '
+        "win.",
+        examples=["mase"],
+    )
+    scale_rule: str | None = Field(
+        None,
+        description="How the scale of a block follows from its largest magnitude.",
+        examples=["even"],
+        json_schema_extra={"enum": [rule.value for rule in ScaleRule]},
+    )
+    rounding: str | None = Field(
+        None,
+        description='How elements are rounded; `"rne"` where nothing says otherwise.',
+        examples=["rna"],
+        json_schema_extra={"enum": [mode.value for mode in Rounding]},
+    )
+    symmetric: bool | None = Field(
+        None,
+        description="MXINT never has the code -2^(W-1), so that Q(-x) = -Q(x).",
+        examples=[False],
+    )
+    scale_bits: int | None = Field(
+        None,
+        description="Width of a scale code; 8 where nothing says otherwise.",
+        examples=[6],
+        json_schema_extra={"minimum": 2, "maximum": 8},
+    )
+    strict: bool = Field(
+        False,
+        description="A NaN or Inf that a format cannot hold is an error.",
+        examples=[True],
+    )
 
     def fields(self) -> dict[str, Any]:
-        """Return what is given, as fields of Mx."""
-        return self.model_dump(exclude_none=True)
+        """Return what the profile and the keys say, as fields of Mx."""
+        given = self.model_dump(exclude_none=True, exclude={"profile", "strict"})
+        return {**PROFILES[self.profile], **given}
 
 
-class HardwareTable(_Table):
+PROFILES: dict[str, dict[str, Any]] = {
+    "ocp": {"scale_rule": "floor", "symmetric": True},
+    "mase": {"scale_rule": "mase", "symmetric": False},
+}
+"""The presets of [numerics]."""
+
+
+class HardwareTable(Table):
     """[hardware]: the machine of exact numerics."""
 
-    config: str
+    config: str | None = Field(
+        None,
+        description="A file of configs/hw, relative to the recipe.",
+        examples=["../hw/plena.toml"],
+    )
+    dimensions: dict[str, Any] | None = Field(
+        None,
+        description="Without `config`: what the table `[dimensions]` of such a file holds.",
+        examples=[{"mlen": 64}],
+    )
+    formats: dict[str, Any] | None = Field(
+        None,
+        description="Without `config`: what the table `[formats]` of such a file holds.",
+        examples=[{"vector": "bf16"}],
+    )
 
 
-class MxintTable(_Table):
-    """A linear layer in MXINT; a role whose keys are missing is not quantised."""
+class SelectorsTable(Table):
+    """[phase.prefill] or [phase.decode]: selectors that come before those of the file."""
 
-    name: Literal["mxint"]
-    bypass: bool = False
-    weight_block_size: int | None = None
-    weight_width: int | None = None
-    data_in_block_size: int | None = None
-    data_in_width: int | None = None
-    bias_block_size: int | None = None
-    bias_width: int | None = None
-
-    def element(self, role: str, **fields: Any) -> Mx | None:
-        """Return the format of one role, or None."""
-        given = _complete(self, role, ("block_size", "width"))
-        return given and mxint(given["width"], block_size=given["block_size"], **fields)
+    model_config = ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, MxTable | MinifloatTable] = Field(init=False)  # type: ignore[valid-type]
 
 
-class MxfpTable(_Table):
-    """A linear layer in MXFP; a role whose keys are missing is not quantised."""
+class PhaseTable(Table):
+    """[phase]: other formats for the prompt than for the tokens that follow."""
 
-    name: Literal["mxfp"]
-    bypass: bool = False
-    weight_block_size: int | None = None
-    weight_exponent_width: int | None = None
-    weight_frac_width: int | None = None
-    data_in_block_size: int | None = None
-    data_in_exponent_width: int | None = None
-    data_in_frac_width: int | None = None
-    bias_block_size: int | None = None
-    bias_exponent_width: int | None = None
-    bias_frac_width: int | None = None
-
-    def element(self, role: str, **fields: Any) -> Mx | None:
-        """Return the format of one role, or None."""
-        given = _complete(self, role, ("block_size", "exponent_width", "frac_width"))
-        return given and mxfp(
-            given["exponent_width"], given["frac_width"], block_size=given["block_size"], **fields
-        )
+    kv_handover: Literal["keep", "requantize"] = Field(
+        "keep",
+        description='What decode makes of the cache that prefill wrote: `"keep"` reads the codes '
+        'as they are, `"requantize"` brings them to the format of decode.',
+        examples=["requantize"],
+    )
+    prefill: SelectorsTable | None = Field(
+        None,
+        description="Selectors that come first while a prompt is read.",
+        examples=[{"lm_head": {"name": "mxint", "bypass": True}}],
+    )
+    decode: SelectorsTable | None = Field(
+        None,
+        description="Selectors that come first while tokens are written.",
+        examples=[{"lm_head": {"name": "mxint", "bypass": True}}],
+    )
 
 
-LINEAR_TABLES: dict[str, type[MxintTable] | type[MxfpTable]] = {
-    "mxint": MxintTable,
-    "mxfp": MxfpTable,
-}
-"""The formats of a linear layer by the `name` in its table."""
+class RecipeFile(SelectorsTable):
+    """A quantisation recipe: every other table is a selector."""
 
-
-def _complete(table: _Table, role: str, keys: tuple[str, ...]) -> Any:
-    """Return the role's values by short key; None where it has none, FormatError where some."""
-    values = {key: getattr(table, f"{role}_{key}") for key in keys}
-    missing = [f"{role}_{key}" for key, value in values.items() if value is None]
-    if len(missing) == len(keys):
-        return None
-    if missing:
-        given = [f"{role}_{key}" for key, value in values.items() if value is not None]
-        raise FormatError(f"{', '.join(given)} given without {', '.join(missing)}")
-    return values
-
-
-def read_table(kind: type[_T], given: Any, where: str) -> _T:
-    """Return `given` as a `kind`; FormatError names `where`, the key and the nearest known key."""
-    if not isinstance(given, dict):
-        raise FormatError(f"{where}: must be a table, got {given!r}")
-    try:
-        return kind.model_validate(given)
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = str(first["loc"][0]) if first["loc"] else ""
-        known = list(kind.model_fields)
-        if first["type"] == "extra_forbidden":
-            raise FormatError(
-                f"{where}: unknown key {key!r}; known: {', '.join(known)}{did_you_mean(key, known)}"
-            ) from None
-        if first["type"] == "missing":
-            raise FormatError(f"{where}: key {key!r} is missing") from None
-        wanted = first["msg"].removeprefix("Input should be ")
-        raise FormatError(f"{where}: {key} must be {wanted}, got {first['input']!r}") from None
+    by: Literal["regex_name", "name", "type", "glob"] = Field(
+        "regex_name",
+        description="What selectors are compared with, see below.",
+        examples=["glob"],
+    )
+    exclude: list[str] = Field(
+        [],
+        description="Patterns like those of selectors: these modules, and all inside them, stay as "
+        "they are.",
+        examples=[["lm_head"]],
+    )
+    defaults: DefaultsTable | None = Field(  # type: ignore[valid-type]
+        None,
+        description="Keys that every selector has unless it gives them itself.",
+        examples=[{"weight_block_size": 32}],
+    )
+    numerics: NumericsTable | None = Field(
+        None, description="What all formats share.", examples=[{"profile": "mase"}]
+    )
+    hardware: HardwareTable | None = Field(
+        None,
+        description="The machine of exact numerics.",
+        examples=[{"config": "../hw/plena.toml"}],
+    )
+    gptq: GptqTable | None = Field(
+        None,
+        description="Calibration of weights, see below.",
+        examples=[
+            {
+                "model_name": "meta-llama/Meta-Llama-3-8B",
+                "format": "mxint",
+                "weight_config": {"weight_block_size": 16, "weight_width": 4},
+            }
+        ],
+    )
+    rotation_search: RotationSearchTable | None = Field(
+        None, description="Search for rotations, see below.", examples=[{"calib_nsamples": 32}]
+    )
+    phase: PhaseTable | None = Field(
+        None,
+        description="Formats that differ between prefill and decode.",
+        examples=[{"kv_handover": "keep"}],
+    )

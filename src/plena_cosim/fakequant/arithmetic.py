@@ -1,0 +1,65 @@
+"""add, sub, mul and neg of values of one format, each rounded once."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from plena_cosim.golden import Minifloat
+
+from .operands import operands
+from .pieces import in_pieces
+from .rounder import rounder
+
+
+def add(a: Tensor, b: Tensor | float, fmt: Minifloat) -> Tensor:
+    """Return RN(a + b): golden.ops.add, as values.
+
+    Args:
+        a: values of `fmt`.
+        b: values of `fmt`, or one number; broadcastable.
+        fmt: format of operands and result.
+
+    Returns:
+        Values in float32 where that holds all of `fmt`, else float64. As in golden: x + (-x) is +0,
+        a finite sum beyond the largest value saturates, Inf - Inf is NaN. There is no gradient.
+
+    Raises:
+        FormatError: `a` is not a floating-point tensor or `fmt` not a Minifloat.
+        ExactnessError: this thread flushes subnormals to zero.
+
+    >>> import torch
+    >>> from plena_cosim import golden
+    >>> add(torch.tensor([256.0, 1.0]), 1.0, golden.get_format("bf16"))
+    tensor([256.,   2.])
+    """
+    return in_pieces(rounder(fmt).add, *operands(fmt, a, b))
+
+
+def sub(a: Tensor, b: Tensor | float, fmt: Minifloat) -> Tensor:
+    """Return RN(a - b); arguments and errors are those of `add`.
+
+    >>> import torch
+    >>> from plena_cosim import golden
+    >>> sub(torch.tensor([2.0]), 1.0, golden.get_format("bf16"))
+    tensor([1.])
+    """
+    return in_pieces(rounder(fmt).sub, *operands(fmt, a, b))
+
+
+def mul(a: Tensor, b: Tensor | float, fmt: Minifloat) -> Tensor:
+    """Return RN(a * b): golden.ops.mul, as values.
+
+    Arguments and errors are those of `add`. Signs multiply, those of zeros too; 0 * Inf is NaN; a
+    finite product beyond the largest value saturates.
+
+    >>> import torch
+    >>> from plena_cosim import golden
+    >>> mul(torch.tensor([1.0078125]), 1.0078125, golden.get_format("bf16"))
+    tensor([1.0156])
+    """
+    return in_pieces(rounder(fmt).mul, *operands(fmt, a, b))
+
+
+def neg(a: Tensor, fmt: Minifloat) -> Tensor:
+    """Return -a: the sign bit flipped, that of a zero too."""
+    return -operands(fmt, a)[0]

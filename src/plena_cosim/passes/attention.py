@@ -1,0 +1,144 @@
+"""Attention on quantised operands: hooks that fit every family of transformers' models.
+
+Nothing is forked. Three seams are used, and all models have them: the rotary embedding is a
+function that the module's forward looks up by name, keys and values go through `cache.update`, and
+the rest is an attention function that the model looks up in transformers' registry.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+import types
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from torch import Tensor, nn
+
+from plena_cosim.golden import FormatError, HardwareConfig
+
+from .attention_core import AttentionCore
+from .kv_writer import KvWriter
+from .module_formats import AttentionFormats
+from .phase import PhaseClock
+from .quant_config import Phase
+
+IMPLEMENTATION = "plena"
+_CORE = "plena_attention"
+_BEFORE = "plena_attention_before"
+_ROPE = "apply_rotary_pos_emb"
+
+
+def install(
+    module: nn.Module,
+    formats: Mapping[Phase, AttentionFormats],
+    *,
+    hw: HardwareConfig | None,
+    clock: PhaseClock,
+    where: str,
+) -> None:
+    """Make an attention module of transformers quantise, in place.
+
+    Args:
+        module: an attention module; its projections are modules of their own.
+        formats: for each phase.
+        hw: the machine of exact numerics; None for fake numerics.
+        clock: says which phase it is.
+        where: for messages.
+
+    Raises:
+        FormatError: the module has a part that cannot be quantised so.
+    """
+    forward = inspect.unwrap(type(module).forward)
+    if "past_key_values" not in inspect.signature(forward).parameters:
+        raise FormatError(
+            f"{where}: {type(module).__name__}.forward takes no past_key_values; only attention "
+            "modules of transformers 5 can be quantised inside"
+        )
+    if _ROPE not in forward.__globals__ and any(f.rope is not None for f in formats.values()):
+        raise FormatError(
+            f"{where}: {type(module).__name__} has no {_ROPE}; remove the rope table or use "
+            "bypass = true"
+        )
+    core = AttentionCore(formats, hw=hw, clock=clock, where=where)
+    core.check(module)
+    setattr(module, _CORE, core)
+    module.forward = types.MethodType(_forward, module)  # type: ignore[method-assign]
+
+
+def core_of(module: nn.Module) -> AttentionCore | None:
+    """Return what `install` put into a module."""
+    core = getattr(module, _CORE, None)
+    return core if isinstance(core, AttentionCore) else None
+
+
+def _forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
+    """Run the module's own forward with our rotary embedding and our way into the cache."""
+    core = core_of(self)
+    assert core is not None
+    forward = inspect.unwrap(type(self).forward)
+    names = dict(forward.__globals__)
+    if _ROPE in names:
+        names[_ROPE] = core.rope_with(names[_ROPE])
+    hooked = types.FunctionType(
+        forward.__code__, names, forward.__name__, forward.__defaults__, forward.__closure__
+    )
+    hooked.__kwdefaults__ = forward.__kwdefaults__
+    signature = inspect.signature(forward)
+    given = signature.bind(self, *args, **kwargs).arguments
+    for name, parameter in signature.parameters.items():
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            given.update(given.pop(name, {}))
+    del given["self"]
+    given["past_key_values"] = KvWriter(given.get("past_key_values"), **core.written())
+    return hooked(self, **given)
+
+
+def use_in(model: nn.Module) -> None:
+    """Have a model of transformers ask for our attention function.
+
+    Modules without quantised attention get the function that the model had before.
+    """
+    from transformers import AttentionInterface
+    from transformers.masking_utils import AttentionMaskInterface, eager_mask
+
+    AttentionInterface.register(IMPLEMENTATION, _attend)
+    AttentionMaskInterface.register(IMPLEMENTATION, eager_mask)
+    owners = [module for module in model.modules() if _has_config(module)]
+    for module in owners:
+        if module.config._attn_implementation != IMPLEMENTATION:
+            setattr(module, _BEFORE, module.config._attn_implementation)
+    for module in owners:
+        module.config._attn_implementation = IMPLEMENTATION
+
+
+def _has_config(module: nn.Module) -> bool:
+    return hasattr(getattr(module, "config", None), "_attn_implementation")
+
+
+def _attend(
+    module: nn.Module,
+    query: Tensor,
+    key: Tensor,
+    value: Tensor,
+    attention_mask: Tensor | None,
+    **kwargs: Any,
+) -> tuple[Tensor, Tensor | None]:
+    """The attention function: quantised where a core says so, the model's own elsewhere."""
+    core = core_of(module)
+    if core is None or core.leaves_attention():
+        return _own(module)(module, query, key, value, attention_mask, **kwargs)
+    output, weights = core.attend(module, query, key, value, attention_mask, **kwargs)
+    return output.transpose(1, 2).contiguous(), weights
+
+
+def _own(module: nn.Module) -> Callable[..., Any]:
+    from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
+
+    if getattr(module, _BEFORE, None) == "sdpa":
+        found: Callable[..., Any] = ALL_ATTENTION_FUNCTIONS["sdpa"]
+        return found
+    eager: Callable[..., Any] = sys.modules[type(module).__module__].eager_attention_forward
+    return eager
+
+

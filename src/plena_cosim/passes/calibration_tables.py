@@ -1,0 +1,152 @@
+"""The tables [gptq] and [rotation_search] of a recipe: what a calibration is to do."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, Field
+
+from .read_table import Table
+
+MatmulType = Literal[
+    "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
+    "qk_matmul", "av_matmul", "kv_cache",
+]  # fmt: skip
+"""The matmuls that a rotation search can rotate, by the reference's names."""
+
+_DATASETS = ("wikitext2", "c4", "ptb")
+
+
+def _dataset(given: str) -> str:
+    if given not in _DATASETS and not given.removeprefix("file:"):
+        raise ValueError("file:PATH with a path")
+    if given not in _DATASETS and not given.startswith("file:"):
+        raise ValueError(f"{', '.join(map(repr, _DATASETS))} or 'file:PATH'")
+    return given
+
+
+Dataset = Annotated[str, AfterValidator(_dataset)]
+
+
+class GptqWeightTable(Table):
+    """[gptq.weight_config]: the format of calibrated weights."""
+
+    weight_block_size: int = Field(
+        description="Elements that share a scale.",
+        examples=[32],
+        json_schema_extra={"minimum": 1, "maximum": 4096},
+    )
+    weight_width: int | None = Field(
+        None,
+        description='With `format = "mxint"`: bits of an element.',
+        examples=[4],
+        json_schema_extra={"minimum": 2, "maximum": 16},
+    )
+    weight_exponent_width: int | None = Field(
+        None,
+        description='With `format = "mxfp"`: exponent bits of an element.',
+        examples=[2],
+        json_schema_extra={"minimum": 1, "maximum": 5},
+    )
+    weight_frac_width: int | None = Field(
+        None,
+        description='With `format = "mxfp"`: fraction bits of an element.',
+        examples=[1],
+        json_schema_extra={"minimum": 0, "maximum": 10},
+    )
+
+
+class GptqTable(Table):
+    """[gptq]: weights are calibrated with second-order statistics before modules are replaced."""
+
+    model_name: str = Field(
+        description="The model to calibrate: a Hugging Face id or a folder.",
+        examples=["meta-llama/Meta-Llama-3-8B"],
+    )
+    format: Literal["mxint", "mxfp"] = Field(
+        description="Family of the weight format.", examples=["mxint"]
+    )
+    device: str = Field("cuda:0", description="Where calibration runs.", examples=["cpu"])
+    dataset: Dataset = Field(
+        "wikitext2",
+        description='Calibration text: `"wikitext2"`, `"c4"`, `"ptb"` or `"file:PATH"`.',
+        examples=["c4"],
+    )
+    nsamples: int = Field(128, ge=1, description="Calibration samples.", examples=[32])
+    seqlen: int = Field(2048, ge=1, description="Tokens of a sample.", examples=[512])
+    cali_batch_size: int = Field(32, ge=1, description="Samples that run together.", examples=[8])
+    quantile_search: bool = Field(
+        True, description="Search a clipping for each block.", examples=[False]
+    )
+    clip_search_y: bool = Field(
+        False,
+        description="Judge a clipping by the error of the layer's output, not of the weight.",
+        examples=[True],
+    )
+    checkpoint_dir: str | None = Field(
+        None,
+        description="Folder of finished layers; a later run goes on from there.",
+        examples=["checkpoints/mxint4_gptq"],
+    )
+    max_layers: int | None = Field(
+        None, ge=1, description="Calibrate only the first layers, to try things.", examples=[16]
+    )
+    weight_config: GptqWeightTable = Field(
+        description="The format of weights, see below.",
+        examples=[{"weight_block_size": 16, "weight_width": 4}],
+    )
+
+
+class RotationSearchTable(Table):
+    """[rotation_search]: a greedy search for the matmuls that an online rotation helps."""
+
+    calib_nsamples: int = Field(
+        32, ge=1, description="Calibration samples of the perplexity.", examples=[128]
+    )
+    calib_seqlen: int = Field(1024, ge=2, description="Tokens of a sample.", examples=[2048])
+    improvement_eps: float = Field(
+        0.0,
+        ge=0,
+        allow_inf_nan=False,
+        description="Smallest drop of perplexity for which a rotation is kept.",
+        examples=[0.01],
+    )
+    matmul_types: list[MatmulType] | None = Field(
+        None,
+        min_length=1,
+        description="The matmuls to try; without the key all of them.",
+        examples=[["down_proj", "kv_cache"]],
+    )
+    cache_path: str | None = Field(
+        None,
+        description="File of the decisions; without the key `rotation_decisions.json` in the "
+        "`checkpoint_dir` of `[gptq]`.",
+        examples=["checkpoints/rotation.json"],
+    )
+    cache_winners: bool = Field(
+        True, description="`false` searches anew, whatever the file says.", examples=[False]
+    )
+    device: str = Field("cuda:0", description="Where the search runs.", examples=["cpu"])
+    model_name: str | None = Field(
+        None,
+        description="The model; without the key that of `[gptq]`.",
+        examples=["meta-llama/Meta-Llama-3-8B"],
+    )
+    calib_data: Dataset | None = Field(
+        None,
+        description="Calibration text; without the key the `dataset` of `[gptq]`.",
+        examples=["ptb"],
+    )
+
+
+def inherit_from_gptq(search: RotationSearchTable, gptq: GptqTable | None) -> RotationSearchTable:
+    """Return the search with what it leaves to [gptq] filled in."""
+    if gptq is None:
+        return search
+    found: dict[str, Any] = {"model_name": gptq.model_name, "calib_data": gptq.dataset}
+    if gptq.checkpoint_dir is not None:
+        folder = PurePosixPath(gptq.checkpoint_dir)
+        found["cache_path"] = str(folder / "rotation_decisions.json")
+    missing = {key: value for key, value in found.items() if getattr(search, key) is None}
+    return search.model_copy(update=missing)

@@ -1,0 +1,36 @@
+"""Clipping a weight block by block where that lowers the error of rounding to nearest."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from plena_cosim import fakequant
+from plena_cosim.golden import Mx
+
+
+def clipped(weight: Tensor, mx: Mx, grid: tuple[float, ...]) -> Tensor:
+    """Return the weight with each block clamped to the share of its largest magnitude that is best.
+
+    Best is the least sum of squared errors after quantising to `mx`; of equals, the first of the
+    grid. Quantising the result as usual gives the blocks that the search found.
+
+    Args:
+        weight: (…, n), finite; blocks run along the last axis.
+        mx: the format.
+        grid: shares of the largest magnitude in (0, 1].
+    """
+    length, size = weight.shape[-1], mx.block_size
+    padding = -length % size
+    blocks = torch.nn.functional.pad(weight.detach(), (0, padding)).unflatten(-1, (-1, size))
+    largest = blocks.abs().amax(-1, keepdim=True)
+    best = blocks
+    least = torch.full_like(largest, float("inf"), dtype=torch.float64)
+    for share in grid:
+        limit = largest * share
+        tried = blocks.clamp(-limit, limit)
+        error = fakequant.quantize(tried, mx) - blocks
+        total = error.square().sum(-1, keepdim=True, dtype=torch.float64)
+        better = total < least
+        least, best = torch.where(better, total, least), torch.where(better, tried, best)
+    return best.flatten(-2)[..., :length].contiguous()

@@ -1,0 +1,60 @@
+"""VectorUnit: torch code run as the vector unit would, one rounding a step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.overrides import TorchFunctionMode
+
+from plena_cosim import fakequant
+from plena_cosim.golden import Minifloat
+
+_Step = Callable[[Tensor, Tensor, Minifloat], Tensor]
+
+
+def _backwards(step: _Step) -> _Step:
+    return lambda a, b, fmt: step(b, a, fmt)
+
+
+_STEPS: dict[Any, _Step] = {
+    torch.add: fakequant.add,
+    torch.Tensor.add: fakequant.add,
+    torch.Tensor.__add__: fakequant.add,
+    torch.Tensor.__radd__: fakequant.add,
+    torch.sub: fakequant.sub,
+    torch.Tensor.sub: fakequant.sub,
+    torch.Tensor.__sub__: fakequant.sub,
+    torch.Tensor.__rsub__: _backwards(fakequant.sub),
+    torch.mul: fakequant.mul,
+    torch.Tensor.mul: fakequant.mul,
+    torch.Tensor.__mul__: fakequant.mul,
+    torch.Tensor.__rmul__: fakequant.mul,
+}
+
+
+class VectorUnit(TorchFunctionMode):
+    """Within it, sums, differences and products of tensors are rounded once to `fmt`.
+
+    Moving elements about (slices, concatenation, negation) is exact anyway. Operands are values of
+    `fmt` already.
+    """
+
+    def __init__(self, fmt: Minifloat) -> None:
+        super().__init__()
+        self.fmt = fmt
+
+    def __torch_function__(
+        self,
+        func: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
+        """Round the steps that round; run everything else as it is."""
+        step = _STEPS.get(func)
+        if step is None or kwargs or not all(isinstance(arg, Tensor) for arg in args):
+            return func(*args, **(kwargs or {}))
+        return step(args[0], args[1], self.fmt)
