@@ -140,5 +140,3 @@ def _own(module: nn.Module) -> Callable[..., Any]:
         return found
     eager: Callable[..., Any] = sys.modules[type(module).__module__].eager_attention_forward
     return eager
-
-

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from plena_cosim.fakequant.carrier import DOUBLE
 from plena_cosim.golden import Mx
 
 from .kinds import Kind
@@ -122,7 +123,6 @@ def _clipped(before: Tensor, after: StoredWeight) -> float:
     magnitudes = before.double().abs()
     if isinstance(fmt, CastFormat):
         return float((magnitudes > fmt.fmt.max_value).double().sum())
-    scale_exp = after.scales.to(torch.int64) - fmt.scale_bias
-    largest = torch.ldexp(torch.tensor(fmt.element.max_value, dtype=torch.float64), scale_exp)
-    limit = largest.repeat_interleave(fmt.block_size, after.axis)
+    scales = DOUBLE.power_of_two(after.scales.to(torch.int64) - fmt.scale_bias)
+    limit = (scales * fmt.element.max_value).repeat_interleave(fmt.block_size, after.axis)
     return float((magnitudes > limit.narrow(after.axis, 0, before.shape[after.axis])).sum())

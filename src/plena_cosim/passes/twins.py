@@ -72,12 +72,12 @@ def check(plan: Plan, hw: HardwareConfig | None) -> None:
 def _own_tensors(module: nn.Module, kind: Kind) -> list[tuple[str, Tensor]]:
     if kind in (Kind.ATTENTION, Kind.MLP):
         return []
-    return [(name, parameter.detach()) for name, parameter in module.named_parameters(recurse=False)]
+    return [
+        (name, parameter.detach()) for name, parameter in module.named_parameters(recurse=False)
+    ]
 
 
-def _check_kind(
-    plan: Plan, selector: Selector, hw: HardwareConfig | None, where: str
-) -> None:
+def _check_kind(plan: Plan, selector: Selector, hw: HardwareConfig | None, where: str) -> None:
     formats, module = selector.formats, plan.module
     if isinstance(module, nn.Linear):
         if hw is not None:
@@ -93,7 +93,9 @@ def _check_kind(
         if hw is not None and not (
             isinstance(formats.weight, Mx) and isinstance(formats.data_in, Mx)
         ):
-            raise FormatError(f"{where}: exact experts need weight_ and data_in_ keys of MX formats")
+            raise FormatError(
+                f"{where}: exact experts need weight_ and data_in_ keys of MX formats"
+            )
         if len(plan.different()) > 1:
             raise FormatError(f"{where}: experts cannot change their formats between phases")
 
@@ -170,5 +172,3 @@ def require_holds(dtype: torch.dtype, machine: HardwareConfig, where: str) -> No
             f"{where}: {dtype} cannot hold the machine's vector format {vector.name}; "
             "load the model in float32"
         )
-
-
