@@ -75,7 +75,11 @@ def _collect(module: nn.Module, prefix: str, state: dict[str, Tensor]) -> None:
     plain = getattr(module, "plain_state", None)
     if plain is not None:
         # A module that stands for something else than its parts say, and knows how.
-        state.update({f"{prefix}{name}".rstrip("."): tensor for name, tensor in plain().items()})
+        try:
+            own = plain()
+        except FormatError as error:
+            raise FormatError(f"{prefix.rstrip('.')}: {error}") from None
+        state.update({f"{prefix}{name}".rstrip("."): tensor for name, tensor in own.items()})
         return
     module._save_to_state_dict(state, prefix, keep_vars=False)
     for name, child in module.named_children():

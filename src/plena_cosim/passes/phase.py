@@ -94,8 +94,8 @@ class PhaseSwitch(nn.Module):
         prefill, decode = (dequantized_state_dict(twin) for twin in (self.prefill, self.decode))
         if any(not torch.equal(tensor, decode[name]) for name, tensor in prefill.items()):
             raise FormatError(
-                "a module has other weights in prefill than in decode, which a plain checkpoint "
-                "cannot hold; give both phases the same weight formats"
+                "has other weights in prefill than in decode, which a plain checkpoint cannot "
+                "hold; give both phases the same weight formats"
             )
         return prefill
 
