@@ -278,6 +278,7 @@ def test_weights_that_do_not_fit_are_named(change, message, saved) -> None:
         (lambda c: c.update(version=2), "saved with version 2 .* this release reads version 1"),
         (lambda c: c.update(extra=1), "unknown plena field 'extra'; known: recipe, numerics"),
         (lambda c: c.update(numerics="exakt"), "unknown numerics 'exakt'; known: fake, exact"),
+        (lambda c: c.update(dtype="float3"), "unknown dtype 'float3'; known: float32, bfloat16"),
         (lambda c: c.pop("recipe"), "must be the tables of a recipe, got None"),
         (lambda c: c.update(recipe="{"), "recipe in config.json: not JSON"),
         (lambda c: c.update(recipe='{"by": "tipe"}'), r"by = 'tipe' is unknown"),

@@ -98,6 +98,25 @@ def test_each_recipe_comes_back(path, numerics, reload) -> None:
 
 
 @pytest.mark.parametrize("numerics", ["fake", "exact"])
+def test_a_bfloat16_model_comes_back_in_bfloat16(numerics, reload, tmp_path) -> None:
+    # With exact numerics the first weight, the embedding, is in float32.
+    build("Llama").bfloat16().save_pretrained(tmp_path / "original")
+    model = AutoModelForCausalLM.from_pretrained(tmp_path / "original")
+    recipe = load_quant_config(next(path for path in RECIPES if "composite" in path.stem))
+    quantize_module_transform_pass(model, recipe, numerics=numerics)
+    expected = prefill_and_decode(model)
+    assert expected.dtype == torch.bfloat16
+    again = reload(model)
+    assert torch.equal(prefill_and_decode(again), expected)
+    assert torch.equal(prefill_and_decode(reload(again)), expected)
+    wide = AutoModelForCausalLM.from_pretrained(tmp_path / "packed", dtype=torch.float32)
+    assert prefill_and_decode(wide).dtype == torch.float32
+    assert prefill_and_decode(reload(wide)).dtype == torch.float32
+    export_dequantized(model, tmp_path / "plain")
+    assert AutoModelForCausalLM.from_pretrained(tmp_path / "plain").dtype == torch.bfloat16
+
+
+@pytest.mark.parametrize("numerics", ["fake", "exact"])
 @pytest.mark.parametrize("family", FAMILIES)
 def test_each_family_comes_back_and_is_exported(family, numerics, reload, tmp_path) -> None:
     model = build(family)

@@ -54,7 +54,7 @@ def export_dequantized(model: Any, folder: str | Path) -> None:
             "dequantized_state_dict gives the weights of any module"
         )
     state = dequantized_state_dict(model)
-    dtype = _common_dtype(state, model.dtype)
+    dtype = _common_dtype(state, _own_dtype(model))
     fields = model.config.to_dict()
     fields.pop("quantization_config", None)
     with torch.device("meta"):
@@ -91,6 +91,14 @@ def _collect(module: nn.Module, prefix: str, state: dict[str, Tensor]) -> None:
         plain_name = _NAMES.get(name, name)
         values = getattr(module, plain_name, child.values)
         state[f"{prefix}{plain_name}"] = values.detach()
+
+
+def _own_dtype(model: Any) -> torch.dtype:
+    """Return the dtype of a model's activations; that of its first weight may be wider."""
+    saved = getattr(model, "plena_config", None)
+    name = None if saved is None else saved.dtype
+    dtype: torch.dtype = model.dtype if name is None else getattr(torch, name)
+    return dtype
 
 
 def _common_dtype(state: dict[str, Tensor], dtype: torch.dtype) -> torch.dtype:

@@ -9,6 +9,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import torch
 from torch import nn
 from transformers.quantizers.auto import register_quantization_config, register_quantizer
 from transformers.quantizers.base import HfQuantizer
@@ -36,6 +37,9 @@ class PlenaConfig(QuantizationConfigMixin):
             selectors counts).
         numerics: "fake" or "exact".
         hardware: fields of the machine of exact numerics, or a HardwareConfig.
+        dtype: of the model's activations, such as "bfloat16"; where transformers is not told
+            another, it builds the model in this one. (config.json's own dtype is that of the first
+            weight, which may be an exact one in float32.)
         source: where the recipe came from, for messages.
         version: of the packed weights; only what this release writes is read.
 
@@ -49,6 +53,7 @@ class PlenaConfig(QuantizationConfigMixin):
         recipe: Mapping[str, Any] | str | None = None,
         numerics: str = "fake",
         hardware: Mapping[str, Any] | HardwareConfig | None = None,
+        dtype: str | None = None,
         source: str = _SOURCE,
         version: int = _VERSION,
         quant_method: str = _METHOD,
@@ -61,10 +66,15 @@ class PlenaConfig(QuantizationConfigMixin):
                 "the original model again"
             )
         if unknown:
-            known = "recipe, numerics, hardware, source, version"
+            known = "recipe, numerics, hardware, dtype, source, version"
             raise FormatError(f"unknown plena field {next(iter(unknown))!r}; known: {known}")
         if numerics not in ("fake", "exact"):
             raise FormatError(f"unknown numerics {numerics!r}; known: fake, exact")
+        if dtype is not None and not isinstance(getattr(torch, str(dtype), None), torch.dtype):
+            raise FormatError(
+                f"unknown dtype {dtype!r}; known: float32, bfloat16, float16, float64"
+            )
+        self.dtype = dtype
         self.quant_method = quant_method  # type: ignore[assignment]  # theirs are an enum
         self.recipe = _tables(recipe)
         self.numerics, self.source, self.version = numerics, source, version
@@ -75,9 +85,21 @@ class PlenaConfig(QuantizationConfigMixin):
         self.hardware = hardware
 
     @classmethod
-    def of(cls, recipe: PassArgs, numerics: str, machine: HardwareConfig | None) -> PlenaConfig:
+    def of(
+        cls,
+        recipe: PassArgs,
+        numerics: str,
+        machine: HardwareConfig | None,
+        dtype: torch.dtype | None,
+    ) -> PlenaConfig:
         """Return the config of a model that the pass has quantised."""
-        return cls(recipe=recipe.tables, numerics=numerics, hardware=machine, source=recipe.source)
+        return cls(
+            recipe=recipe.tables,
+            numerics=numerics,
+            hardware=machine,
+            dtype=_name(dtype),
+            source=recipe.source,
+        )
 
     def pass_args(self) -> PassArgs:
         """Return the checked recipe."""
@@ -90,6 +112,10 @@ class PlenaConfig(QuantizationConfigMixin):
     def to_dict(self) -> dict[str, Any]:
         """Return the fields for config.json."""
         return {**super().to_dict(), "recipe": json.dumps(self.recipe)}
+
+
+def _name(dtype: torch.dtype | None) -> str | None:
+    return None if dtype is None else str(dtype).removeprefix("torch.")
 
 
 def _tables(given: Mapping[str, Any] | str | None) -> dict[str, Any]:
@@ -125,12 +151,19 @@ class PlenaQuantizer(HfQuantizer):
         """Say no: weights are codes."""
         return False
 
+    def update_attn_implementation(self, config: Any) -> Any:
+        """Have the model built in its own dtype: this hook comes before transformers reads it."""
+        if self.quantization_config.dtype is not None:
+            config.dtype = getattr(torch, self.quantization_config.dtype)
+        return config
+
     def update_weight_conversions(self, weight_conversions: Any, model: Any) -> list[Any]:
         """Convert nothing: the file has the model's own names, see `remember.attach`."""
         return []
 
-    def _process_model_before_weight_loading(self, model: nn.Module, **kwargs: Any) -> None:
+    def _process_model_before_weight_loading(self, model: Any, **kwargs: Any) -> None:
         config = self.quantization_config
+        config.dtype = _name(model.dtype)  # now, while its weights are still of one kind
         build_twins(
             model,
             config.pass_args(),

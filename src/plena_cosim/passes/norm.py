@@ -122,8 +122,8 @@ def gain_and_bias(norm: nn.Module, where: str) -> tuple[Tensor, Tensor | None]:
 def gain_offset(norm: nn.Module, where: str) -> float:
     """Return 0 for a norm that stores its gain, 1 for one that stores the gain less one.
 
-    A test vector tells: with a stored zero, the former gives zero. It runs on the CPU, so that the
-    norm may be on the meta device.
+    A test vector tells: with a stored zero, the former gives zero. It runs in float32 on the
+    CPU, whatever the device and dtype that a model is just being built in.
 
     Raises:
         FormatError: the module does not normalise as RMSNorm or LayerNorm do.
@@ -136,11 +136,11 @@ def gain_offset(norm: nn.Module, where: str) -> float:
     assert isinstance(weight, Tensor)
     size = weight.shape[0]
     with torch.device("cpu"):
-        probe = torch.linspace(-2.0, 3.0, size)[None]
+        probe = torch.linspace(-2.0, 3.0, size, dtype=torch.float32)[None]
         unit = probe * torch.rsqrt(probe.square().mean() + epsilon(norm))
         for offset in (0.0, 1.0):
             outputs = [
-                functional_call(norm, {"weight": torch.full((size,), gain - offset)}, (probe,))
+                functional_call(norm, {"weight": probe.new_full((size,), gain - offset)}, (probe,))
                 for gain in (1.0, 0.5)
             ]
             if all(

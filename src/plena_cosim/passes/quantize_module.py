@@ -68,8 +68,15 @@ def quantize_module_transform_pass(
                 "remove it, and gptq = true from the selectors, to round to nearest"
             )
     require_rememberable(model, recipe)
+    dtype = getattr(model, "dtype", None)  # that of some weight, in a transformers model
     info = build_twins(model, recipe, numerics=numerics, hw=hw)
-    remember_recipe(model, recipe, Numerics(numerics).value, machine_of(recipe, numerics, hw))
+    remember_recipe(
+        model,
+        recipe,
+        numerics=Numerics(numerics).value,
+        machine=machine_of(recipe, numerics, hw),
+        dtype=dtype,
+    )
     return model, info
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import torch
 from torch import nn
 
 from plena_cosim.golden import FormatError, HardwareConfig
@@ -12,16 +13,28 @@ from .quant_config import PassArgs
 
 
 def remember_recipe(
-    model: nn.Module, recipe: PassArgs, numerics: str, machine: HardwareConfig | None
+    model: nn.Module,
+    recipe: PassArgs,
+    *,
+    numerics: str,
+    machine: HardwareConfig | None,
+    dtype: torch.dtype | None,
 ) -> None:
     """Put the recipe into `model.config`, where `save_pretrained` finds it.
 
     Nothing happens to a model that is not transformers' own.
+
+    Args:
+        model: with its twins in place.
+        recipe: what they were made by.
+        numerics: "fake" or "exact".
+        machine: of exact numerics.
+        dtype: of the model before the pass, in which its activations are still.
     """
     if _is_transformers(model):
         from .hf_quantizer import PlenaConfig
 
-        attach(model, PlenaConfig.of(recipe, numerics, machine))
+        attach(model, PlenaConfig.of(recipe, numerics, machine, dtype))
 
 
 def require_rememberable(model: nn.Module, recipe: PassArgs) -> None:
