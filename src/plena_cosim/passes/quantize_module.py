@@ -18,6 +18,7 @@ from .module_formats import AttentionFormats
 from .module_info import ModuleInfo, module_info
 from .phase import PhaseClock, PhaseSwitch
 from .quant_config import PassArgs, Phase, Selector, read_quant_config
+from .remember import remember_recipe, require_rememberable
 from .stored_weight import Store, StoredWeight
 from .twins import Plan, activations, build, check
 
@@ -66,7 +67,17 @@ def quantize_module_transform_pass(
                 f"{recipe.source} [{table}]: this version reads the table and does not calibrate; "
                 "remove it, and gptq = true from the selectors, to round to nearest"
             )
-    return model, build_twins(model, recipe, numerics=numerics, hw=hw)
+    require_rememberable(model, recipe)
+    dtype = getattr(model, "dtype", None)  # that of some weight, in a transformers model
+    info = build_twins(model, recipe, numerics=numerics, hw=hw)
+    remember_recipe(
+        model,
+        recipe,
+        numerics=Numerics(numerics).value,
+        machine=machine_of(recipe, numerics, hw),
+        dtype=dtype,
+    )
+    return model, info
 
 
 def build_twins(
