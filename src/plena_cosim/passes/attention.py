@@ -63,7 +63,7 @@ def install(
     core = AttentionCore(formats, hw=hw, clock=clock, where=where)
     core.check(module)
     setattr(module, _CORE, core)
-    module.forward = types.MethodType(_forward, module)  # type: ignore[method-assign]
+    module.forward = types.MethodType(_forward, module)
 
 
 def core_of(module: nn.Module) -> AttentionCore | None:
@@ -104,16 +104,15 @@ def use_in(model: nn.Module) -> None:
 
     AttentionInterface.register(IMPLEMENTATION, _attend)
     AttentionMaskInterface.register(IMPLEMENTATION, eager_mask)
-    owners = [module for module in model.modules() if _has_config(module)]
-    for module in owners:
-        if module.config._attn_implementation != IMPLEMENTATION:
-            setattr(module, _BEFORE, module.config._attn_implementation)
-    for module in owners:
-        module.config._attn_implementation = IMPLEMENTATION
-
-
-def _has_config(module: nn.Module) -> bool:
-    return hasattr(getattr(module, "config", None), "_attn_implementation")
+    configs: dict[int, Any] = {}
+    for module in model.modules():
+        config: Any = getattr(module, "config", None)
+        before = getattr(config, "_attn_implementation", IMPLEMENTATION)
+        if before != IMPLEMENTATION:
+            setattr(module, _BEFORE, before)
+            configs[id(config)] = config
+    for config in configs.values():
+        config._attn_implementation = IMPLEMENTATION
 
 
 def _attend(
@@ -127,7 +126,10 @@ def _attend(
     """The attention function: quantised where a core says so, the model's own elsewhere."""
     core = core_of(module)
     if core is None or core.leaves_attention():
-        return _own(module)(module, query, key, value, attention_mask, **kwargs)
+        found: tuple[Tensor, Tensor | None] = _own(module)(
+            module, query, key, value, attention_mask, **kwargs
+        )
+        return found
     output, weights = core.attend(module, query, key, value, attention_mask, **kwargs)
     return output.transpose(1, 2).contiguous(), weights
 

@@ -40,8 +40,8 @@ class ExactLinear(nn.Module):
         stored: the quantised weight, (out, in), with exact values.
         stored_bias: the quantised bias; without a format of its own it is cast to V.
         formats, hw: what quantises, and the machine.
-        rotation: size of the Hadamard blocks that the vector unit multiplies each input by first, as
-            the weight was; None for none.
+        rotation: size of the Hadamard blocks that the vector unit multiplies each input by first,
+            as the weight was; None for none.
     """
 
     def __init__(

@@ -90,7 +90,8 @@ class _ExpertMatrix:
         if not x.numel():
             return x.new_zeros(*x.shape[:-1], values.shape[1 if transposed else 0])
         mx = owner.stored.fmt
-        assert isinstance(mx, Mx) and isinstance(owner.data_in, Mx)
+        assert isinstance(mx, Mx)
+        assert isinstance(owner.data_in, Mx)
         w = MxTensor(
             values=values,
             scales=owner.stored.scales[self.expert],

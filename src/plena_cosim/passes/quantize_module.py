@@ -20,6 +20,7 @@ from .phase import PhaseClock, PhaseSwitch
 from .quant_config import PassArgs, Phase, Selector, read_quant_config
 from .remember import remember_recipe, require_rememberable
 from .stored_weight import Store, StoredWeight
+from .strict import FiniteInputs
 from .twins import Plan, activations, build, check
 
 _Model = TypeVar("_Model", bound=nn.Module)
@@ -140,11 +141,13 @@ class _Work:
         self.numerics = Numerics.FAKE if hw is None else Numerics.EXACT
         self.clock = PhaseClock(recipe.kv_handover)
         self.info: dict[str, ModuleInfo] = {}
+        self.plans: list[Plan] = []
         self.untied = self.phases = self.attention = False
 
     def replace(self, plan: Plan, *, untied: bool) -> None:
         """Put the twin, or the twins of both phases, in the place of one module."""
         self.untied |= untied
+        self.plans.append(plan)
         if plan.kind is Kind.ATTENTION:
             self._attention(plan)
         elif plan.kind is Kind.EXPERTS:
@@ -156,6 +159,11 @@ class _Work:
 
     def finish(self) -> None:
         """Install what concerns the model as a whole."""
+        if self.recipe.strict:
+            for plan in self.plans:
+                finite = FiniteInputs(plan.where(plan.different()[0]))
+                module = self.model.get_submodule(plan.name)
+                module.register_forward_pre_hook(finite, with_kwargs=True)
         if self.attention:
             attention.use_in(self.model)
         if self.phases:
@@ -170,7 +178,7 @@ class _Work:
         for selector in plan.different():
             twin, weights, rotation = build(plan, selector, self.hw, self.store)
             twins[selector] = twin.train(plan.module.training)
-            pairs = [] if plan.module.weight.is_meta else weights  # type: ignore[union-attr]
+            pairs = [] if any(before.is_meta for before, _ in weights) else weights
             self._note(plan, selector, pairs, untied=untied, rotation=rotation)
         by_phase = {
             phase: plan.module if selector is None else twins[selector]
@@ -201,7 +209,7 @@ class _Work:
             plan.module, selector.formats, hw=self.hw, where=plan.where(selector), store=self.store
         )
         pairs = [
-            (weight, plan.module.get_submodule(name).stored)  # type: ignore[misc]
+            (weight, plan.module.get_submodule(name).stored)
             for name, weight in zip(names, before, strict=True)
             if not weight.is_meta
         ]
