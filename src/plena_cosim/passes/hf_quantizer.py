@@ -176,7 +176,7 @@ class PlenaQuantizer(HfQuantizer):
                 # All weights come from the file. Otherwise transformers would draw random numbers
                 # for what looks like a layer of its own. What it computes (RoPE's frequencies) are
                 # buffers that no file holds.
-                module._is_hf_initialized = True  # type: ignore[assignment]
+                module._is_hf_initialized = True
 
     def param_needs_quantization(self, model: nn.Module, param_name: str, **kwargs: Any) -> bool:
         """Say yes to packed codes, so that those of a wrong length reach `unpack` and its error."""
