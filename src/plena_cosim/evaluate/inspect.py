@@ -51,12 +51,12 @@ def run_inspect(
         raise FormatError(f"{recipe.source}: the recipe leaves every module as it is")
     groups = {name: [entry] for name, entry in info.items()} if every else _grouped(info)
     table = Table(title=f"{model} under {recipe.source} ({numerics})")
-    for header in ("module" if every else "selector", "kind", "formats"):
-        table.add_column(header, overflow="fold")
-    for header in ("modules", "weights", "bits/weight", "weight MSE", "clipped"):
-        table.add_column(header, justify="right")
+    table.add_column("module" if every else "selector", overflow="fold", ratio=3)
+    table.add_column("becomes", ratio=2)
+    for header in ("modules", "bits", "MSE", "clipped"):
+        table.add_column(header, justify="right", no_wrap=True)
     for name, entries in groups.items():
-        table.add_row(name, entries[0].kind, _formats(entries[0]), *_figures(entries))
+        table.add_row(name, f"[b]{entries[0].kind}[/b]\n{_formats(entries[0])}", *_figures(entries))
     console.print(table)
     weights = sum(entry.parameters for entry in info.values())
     bits = sum(entry.parameters * entry.bits_per_weight for entry in info.values())
@@ -78,7 +78,7 @@ def run_inspect(
 
 
 def _grouped(info: dict[str, ModuleInfo]) -> dict[str, list[ModuleInfo]]:
-    """Return the entries by selector, and by kind where one selector takes several."""
+    """Return the entries by selector, and by kind where one selector takes several kinds."""
     groups: dict[tuple[str, str, str], list[ModuleInfo]] = {}
     for entry in info.values():
         key = (entry.selector, entry.kind, _formats(entry))
@@ -100,13 +100,13 @@ def _formats(entry: ModuleInfo) -> str:
         parts.append(f"blocks of {entry.block_size}")
     if entry.rotation:
         parts.append(f"rotated by {entry.rotation}")
-    return ", ".join(parts) or "the machine's own"
+    return "\n".join(parts) or "the machine's own"
 
 
 def _figures(entries: list[ModuleInfo]) -> tuple[str, ...]:
     weights = sum(entry.parameters for entry in entries)
     if not weights:
-        return str(len(entries)), "", "", "", ""
+        return str(len(entries)), "", "", ""
 
     def mean(field: str) -> float:
         total: float = sum(getattr(entry, field) * entry.parameters for entry in entries)
@@ -114,8 +114,7 @@ def _figures(entries: list[ModuleInfo]) -> tuple[str, ...]:
 
     return (
         str(len(entries)),
-        f"{weights:,}",
         f"{mean('bits_per_weight'):.2f}",
-        f"{mean('weight_mse'):.3e}",
-        f"{mean('clipped_fraction'):.3%}",
+        f"{mean('weight_mse'):.2e}",
+        f"{mean('clipped_fraction'):.2%}",
     )
