@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from pydantic import TypeAdapter
+from rich.console import Console
 from typer.testing import CliRunner
 
 from plena_cosim import recipe_docs
@@ -127,7 +128,8 @@ def test_the_command_prints_the_schema() -> None:
     assert json.loads(printed.stdout) == json.loads(json.dumps(SCHEMA))
 
 
-def test_the_command_prints_selectors_and_formats(tmp_path: Path) -> None:
+def test_the_command_prints_selectors_and_formats(tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setattr("plena_cosim.cli._console", Console(width=160))
     path = tmp_path / "x.toml"
     path.write_text(
         'by = "glob"\nexclude = ["*.lm_head"]\n[numerics]\nstrict = true\n'
@@ -138,7 +140,7 @@ def test_the_command_prints_selectors_and_formats(tmp_path: Path) -> None:
         '[defaults]\nname = "mxint"\n'
         '[phase.decode.d]\nname = "mxfp"\ndata_in_exponent_width = 3\ndata_in_frac_width = 4\n'
     )
-    shown = CliRunner().invoke(app, ["recipe", "check", str(path)], env={"COLUMNS": "160"}).stdout
+    shown = CliRunner().invoke(app, ["recipe", "check", str(path)]).stdout
     for part in (
         "by glob", "*.[qk]_proj", "mxint4 / 32", "online_rotate largest", "clip_search 1.0, 0.5",
         "bypass", "kv_cache e4m3", "keys post_rope", "decode: d", "e3m4",
