@@ -8,6 +8,7 @@ import tomllib
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 from pydantic import TypeAdapter
 from rich.console import Console
@@ -37,13 +38,11 @@ FIELDS: list[tuple[str, str, dict[str, Any]]] = [
 def test_our_recipes_are_valid(path: Path) -> None:
     recipe = tomllib.loads(path.read_text(encoding="utf-8"))
     RecipeFile.model_validate(recipe)
-    jsonschema = pytest.importorskip("jsonschema")
     jsonschema.Draft202012Validator(SCHEMA).validate(recipe)
 
 
 def test_the_schema_is_one_of_draft_2020_12() -> None:
     assert SCHEMA["$schema"] == DIALECT
-    jsonschema = pytest.importorskip("jsonschema")
     jsonschema.Draft202012Validator.check_schema(SCHEMA)
     validator = jsonschema.Draft202012Validator(SCHEMA)
     assert not validator.is_valid({"by": "regex"})

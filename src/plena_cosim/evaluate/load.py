@@ -31,9 +31,6 @@ def load_model(
         EvaluationError: there is no such model, or it cannot be reached.
     """
     transformers, safetensors = need("transformers"), need("safetensors")
-    importlib.import_module(
-        "plena_cosim.passes.hf_quantizer"
-    )  # lets transformers load what we save
     place: str | Path = name
     if name == "demo":
         place = demo_model_folder(cache or default_cache())
