@@ -22,7 +22,8 @@ def clipped(weight: Tensor, mx: Mx, grid: tuple[float, ...]) -> Tensor:
     """
     length, size = weight.shape[-1], mx.block_size
     padding = -length % size
-    blocks = torch.nn.functional.pad(weight.detach(), (0, padding)).unflatten(-1, (-1, size))
+    padded = torch.nn.functional.pad(weight.detach(), (0, padding))
+    blocks = padded.reshape(*weight.shape[:-1], -1, size)
     largest = blocks.abs().amax(-1, keepdim=True)
     best = blocks
     least = torch.full_like(largest, float("inf"), dtype=torch.float64)

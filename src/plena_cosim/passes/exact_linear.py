@@ -33,15 +33,15 @@ def operand_formats(formats: ModuleFormats, where: str) -> tuple[Mx, Mx]:
 class ExactLinear(nn.Module):
     """y = RN_V(matmul(Q(RN_V(x)), Q(W).T) + RN_V(Q(b))) with the machine's formats.
 
-    The input comes from the vector unit, and so in its format V. The matrix product is golden.ops.matmul bit for bit; the bias is added with one rounding to the
-    vector format V. The weight is quantised once, here. There is no gradient.
+    The input comes from the vector unit, and so in its format V. The matrix product is
+    golden.ops.matmul bit for bit; the bias is added with one rounding to V. The weight is quantised once, here. There is no gradient.
 
     Attributes:
         stored: the quantised weight, (out, in), with exact values.
         stored_bias: the quantised bias; without a format of its own it is cast to V.
         formats, hw: what quantises, and the machine.
-        rotation: size of the Hadamard blocks that the vector unit multiplies each input by first, as
-            the weight was; None for none.
+        rotation: size of the Hadamard blocks that the vector unit multiplies each input by first,
+            as the weight was; None for none.
     """
 
     def __init__(

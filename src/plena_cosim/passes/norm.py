@@ -38,8 +38,8 @@ class QuantNorm(nn.Module):
         super().__init__()
         self.formats, self.hw = formats, hw
         self.centred = isinstance(norm, nn.LayerNorm)
-        self.eps = epsilon(norm)
         gain, bias = gain_and_bias(norm, where)
+        self.eps = epsilon(norm, gain.dtype)
         dtype = gain.dtype if hw is None else None
         vector = None if hw is None else CastFormat(fmt=hw.vector_format)
         self.stored = store(gain, formats.weight or vector, axis=-1, dtype=dtype)
@@ -91,9 +91,10 @@ class QuantNorm(nn.Module):
         return ", ".join([f"{tuple(self.weight.shape)}, eps={self.eps}", *named, *machine])
 
 
-def epsilon(norm: nn.Module) -> float:
-    """Return what a norm adds to the mean square."""
-    return float(getattr(norm, "variance_epsilon", None) or getattr(norm, "eps", None) or 0.0)
+def epsilon(norm: nn.Module, dtype: torch.dtype) -> float:
+    """Return what a norm adds to the mean square of inputs of a dtype."""
+    given = getattr(norm, "variance_epsilon", getattr(norm, "eps", None))
+    return torch.finfo(dtype).eps if given is None else float(given)  # as torch.nn.RMSNorm
 
 
 def gain_and_bias(norm: nn.Module, where: str) -> tuple[Tensor, Tensor | None]:
@@ -114,7 +115,7 @@ def gain_and_bias(norm: nn.Module, where: str) -> tuple[Tensor, Tensor | None]:
         return weight.detach(), None if norm.bias is None else norm.bias.detach()
     assert isinstance(weight, Tensor)
     probe = torch.linspace(-2.0, 3.0, weight.shape[0])[None]
-    unit = probe * torch.rsqrt(probe.square().mean() + epsilon(norm))
+    unit = probe * torch.rsqrt(probe.square().mean() + epsilon(norm, probe.dtype))
     for offset in (0.0, 1.0):
         outputs = [
             functional_call(norm, {"weight": torch.full(weight.shape, gain - offset)}, (probe,))
@@ -124,7 +125,10 @@ def gain_and_bias(norm: nn.Module, where: str) -> tuple[Tensor, Tensor | None]:
             torch.allclose(got, unit * gain, rtol=1e-4, atol=1e-5)
             for got, gain in zip(outputs, (1.0, 0.5), strict=True)
         ):
-            return weight.detach() + offset if offset else weight.detach(), None
+            # Models add the one in float32 at least: bfloat16 would round small gains away.
+            gain = weight.detach()
+            wide = torch.promote_types(gain.dtype, torch.float32)
+            return gain.to(wide) + offset if offset else gain, None
     raise FormatError(
         f"{where}: {type(norm).__name__} is no RMSNorm or LayerNorm; exclude it from the recipe"
     )

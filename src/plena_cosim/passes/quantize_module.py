@@ -81,7 +81,7 @@ def build_twins(
     machine = machine_of(recipe, numerics, hw)
     plans = _plans(model, recipe)
     for plan in plans:
-        check(plan, machine)
+        check(plan, machine, recipe.kv_handover)
     users = _users(model)
     work = _Work(model, recipe, machine, store)
     for plan in plans:
@@ -159,7 +159,7 @@ class _Work:
         for selector in plan.different():
             twin, weights, rotation = build(plan, selector, self.hw, self.store)
             twins[selector] = twin.train(plan.module.training)
-            pairs = [] if plan.module.weight.is_meta else weights  # type: ignore[union-attr]
+            pairs = [pair for pair in weights if not pair[0].is_meta]
             self._note(plan, selector, pairs, untied=untied, rotation=rotation)
         by_phase = {
             phase: plan.module if selector is None else twins[selector]
@@ -194,7 +194,7 @@ class _Work:
             for name, weight in zip(names, before, strict=True)
             if not weight.is_meta
         ]
-        self._note(plan, selector, pairs)  # type: ignore[arg-type]
+        self._note(plan, selector, pairs)
 
     def _attention(self, plan: Plan) -> None:
         self.attention = True
