@@ -251,13 +251,12 @@ def test_exact_takes_what_has_no_format_as_mxint16(mlp, table, weight_format, in
 
 
 def test_exact_refuses_what_the_matrix_unit_cannot_take(mlp) -> None:
-    model = mlp()
+    model, recipe = mlp(), by_type(**{**W4A8, "data_in_block_size": 32})
     with pytest.raises(
         golden.FormatError,
         match="module 'up': data_in: exact numerics need one block size for both operands, "
         "got 32 and 16",
     ):
-        recipe = by_type(**{**W4A8, "data_in_block_size": 32})
         quantize_module_transform_pass(model, recipe, numerics="exact")
     assert type(model.up) is nn.Linear
 
