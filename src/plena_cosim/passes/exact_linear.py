@@ -34,7 +34,8 @@ class ExactLinear(nn.Module):
     """y = RN_V(matmul(Q(RN_V(x)), Q(W).T) + RN_V(Q(b))) with the machine's formats.
 
     The input comes from the vector unit, and so in its format V. The matrix product is
-    golden.ops.matmul bit for bit; the bias is added with one rounding to V. The weight is quantised once, here. There is no gradient.
+    golden.ops.matmul bit for bit; the bias is added with one rounding to V. The weight is quantised
+    once, here. There is no gradient.
 
     Attributes:
         stored: the quantised weight, (out, in), with exact values.

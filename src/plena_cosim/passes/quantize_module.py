@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from plena_cosim.golden import FormatError, HardwareConfig
 
 from . import attention
-from .experts import install_experts, weight_names
+from .experts import ExpertWeight, install_experts, weight_names
 from .kinds import Kind, kind_of
 from .match import choose
 from .module_formats import AttentionFormats
@@ -190,9 +190,10 @@ class _Work:
             plan.module, selector.formats, hw=self.hw, where=plan.where(selector), store=self.store
         )
         pairs = [
-            (weight, plan.module.get_submodule(name).stored)  # type: ignore[misc]
+            (weight, twin.stored)
             for name, weight in zip(names, before, strict=True)
-            if not weight.is_meta
+            if isinstance(twin := plan.module.get_submodule(name), ExpertWeight)
+            and not weight.is_meta
         ]
         self._note(plan, selector, pairs)
 
