@@ -102,6 +102,5 @@ def _require_known(source: str, table: str, given: Any, known: list[str]) -> Non
             hint = f". Did you mean {close[0]!r}?" if close else ""
             where = f" in [{table}]" if table else ""
             raise FormatError(
-                f"{source}: unknown key {key!r}{where}; "
-                f"known: {', '.join(known)}{hint}"
+                f"{source}: unknown key {key!r}{where}; known: {', '.join(known)}{hint}"
             )

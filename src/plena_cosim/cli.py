@@ -417,6 +417,47 @@ def ppl(
 
 
 @app.command()
+def quantize(
+    quant_config: Annotated[Path, typer.Option(help="A TOML recipe.")],
+    out: Annotated[Path, typer.Option(help="The folder to make.")],
+    model: Annotated[
+        str, typer.Option(help="A folder, a Hugging Face hub id, or demo (SmolLM2-135M).")
+    ] = "demo",
+    numerics: Annotated[
+        Numerics, typer.Option(help="How the saved model computes: fake, or exact as hardware.")
+    ] = Numerics.FAKE,
+    hardware: Annotated[
+        Path | None, typer.Option(help="A machine of configs/hw, for exact numerics.")
+    ] = None,
+    dequantized: Annotated[
+        bool,
+        typer.Option("--dequantized", help="Save plain values, which need no plena to be loaded."),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the model that is in the folder.")
+    ] = False,
+) -> None:
+    """Quantise a model by a recipe and save it: packed codes and the recipe.
+
+    plena quantize --quant-config configs/quant/llama_w4a4_mxint.toml --out build/demo-w4a4
+
+    plena eval ppl --model build/demo-w4a4
+    """
+    from .evaluate.quantize import run_quantize
+
+    run_quantize(
+        model=model,
+        quant_config=quant_config,
+        out=out,
+        numerics=numerics.value,
+        hardware=hardware,
+        dequantized=dequantized,
+        overwrite=overwrite,
+        console=_console,
+    )
+
+
+@app.command()
 def demo(
     tokens: Annotated[int, typer.Option(min=512, help="Tokens each perplexity reads.")] = 4096,
     out: Annotated[Path, typer.Option(help="Where table and picture go.")] = Path("results/demo"),

@@ -74,7 +74,7 @@ def _type(node: dict[str, Any]) -> str:
     if "minimum" in node:
         high = f" … {node['maximum']}" if "maximum" in node else " or more"
         return f"{kind} {node['minimum']}{high}"
-    return {"object": "table"}.get(kind, kind)
+    return "table" if kind == "object" else str(kind)
 
 
 def _default(key: str, node: dict[str, Any], required: list[str]) -> str:

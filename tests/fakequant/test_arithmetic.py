@@ -47,6 +47,16 @@ def test_neg(fmt, assert_same) -> None:
     assert_same(ours, golden.decode(golden.ops.neg(codes, fmt), fmt))
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("fmt", ["bf16", "fp16", "fp32"])
+def test_overflow_on_one_side_saturates(fmt, sign) -> None:
+    fmt = golden.get_format(fmt)
+    largest = torch.tensor([sign * fmt.max_value])
+    assert torch.equal(fakequant.add(largest, largest, fmt), largest)
+    assert torch.equal(fakequant.mul(largest, fmt.max_value, fmt), largest)
+    assert torch.equal(fakequant.mul(largest, torch.inf, fmt), sign * torch.full((1,), torch.inf))
+
+
 def test_the_usual_formats_stay_in_float32() -> None:
     single = {fmt.name for fmt in FORMATS if rounder(fmt).carrier.dtype == torch.float32}
     assert {"bf16", "fp16", "e6m5", "e5m6", "e4m7", "e4m3", "e5m2", "fp32"} <= single

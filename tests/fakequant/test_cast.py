@@ -70,6 +70,13 @@ def test_every_mode(fmt, mode, overflow, assert_same) -> None:
     assert_same(ours, golden.decode(codes, fmt))
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+@pytest.mark.parametrize("name", ["bf16", "e4m3", "q4.4"])
+def test_an_infinity_on_one_side(name, sign, assert_same) -> None:
+    fmt, x = golden.get_format(name), np.array([sign * np.inf, 1.0])
+    assert_same(cast(torch.from_numpy(x), fmt), golden.decode(golden.encode(x, fmt), fmt))
+
+
 def test_stochastic_rounding_is_refused() -> None:
     with pytest.raises(golden.FormatError, match="rne, rna, rtz, rup or rdown, got stochastic"):
         cast(torch.ones(1), golden.get_format("bf16"), rounding="stochastic")

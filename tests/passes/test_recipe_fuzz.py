@@ -14,8 +14,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from plena_cosim.golden import FormatError
+from plena_cosim.passes import Numerics, quantize_module_transform_pass
 from plena_cosim.passes.match import choose
 from plena_cosim.passes.quant_config import (
     PassArgs,
@@ -83,18 +85,39 @@ def tables_of(recipe: dict[str, Any]) -> list[dict[str, Any]]:
     return found
 
 
+NODES = {
+    key: node
+    for kind in (SCHEMA, *SCHEMA["$defs"].values())
+    for key, node in kind.get("properties", {}).items()
+}
+
+
+def fitting(key: str) -> st.SearchStrategy[Any]:
+    """Values that the schema allows under a key; anything under an unknown one."""
+    node = NODES.get(key, {})
+    if "enum" in node:
+        return st.sampled_from(node["enum"])
+    if "maximum" in node:
+        return st.integers(node["minimum"], min(node["maximum"], 40))
+    if node.get("type") == "boolean":
+        return st.booleans()
+    return st.sampled_from(node["examples"]) if node.get("examples") else VALUES
+
+
 @st.composite
 def mutated(draw: st.DrawFn) -> dict[str, Any]:
     """Draw a recipe with one to three changes."""
     recipe = copy.deepcopy(draw(st.sampled_from(RECIPES)))
-    for _ in range(draw(st.integers(1, 3))):
+    for _ in range(draw(st.sampled_from([1, 1, 2, 3]))):
         table = draw(st.sampled_from(tables_of(recipe)))
-        key = draw(st.sampled_from([*table, *table, draw(st.sampled_from(KEYS))]))
-        change = draw(st.sampled_from(["set", "drop", "rename", "move"]))
-        value = table.pop(key, 4) if change != "set" else draw(VALUES)
-        if change == "set":
-            table[key] = value
-        elif change == "rename":
+        change = draw(st.sampled_from(["fit", "fit", "fit", "set", "drop", "rename", "move"]))
+        known = [key for key in table if key in NODES] if change == "fit" else list(table)
+        key = draw(st.sampled_from([*known, *known, draw(st.sampled_from(KEYS))]))
+        if change in ("set", "fit"):
+            table[key] = copy.deepcopy(draw(VALUES if change == "set" else fitting(key)))
+            continue
+        value = table.pop(key, 4)
+        if change == "rename":
             table[draw(st.sampled_from(KEYS))] = value
         elif change == "move":
             draw(st.sampled_from(tables_of(recipe)))[key] = value
@@ -132,21 +155,21 @@ def test_a_changed_recipe_is_valid_or_one_clear_error(recipe: dict[str, Any]) ->
         jsonschema.Draft202012Validator(SCHEMA).validate(recipe)
 
 
+CONFIG = LlamaConfig(
+    vocab_size=64,
+    hidden_size=64,
+    intermediate_size=96,
+    num_hidden_layers=1,
+    num_attention_heads=1,
+    num_key_value_heads=1,
+)
+
+
 @pytest.fixture(scope="module")
 def model() -> nn.Module:
     """A Llama of one layer, without weights."""
-    from transformers import LlamaConfig, LlamaForCausalLM
-
-    config = LlamaConfig(
-        vocab_size=64,
-        hidden_size=64,
-        intermediate_size=96,
-        num_hidden_layers=1,
-        num_attention_heads=1,
-        num_key_value_heads=1,
-    )
     with torch.device("meta"):
-        return LlamaForCausalLM(config)
+        return LlamaForCausalLM(CONFIG)
 
 
 @settings(max_examples=300, deadline=None)
@@ -161,6 +184,23 @@ def test_a_changed_recipe_chooses_modules_or_says_why_not(
 
     text = complaint(choices)
     assert text is None or "x.toml" in text
+
+
+@settings(max_examples=150, deadline=None)
+@given(recipe=mutated(), numerics=st.sampled_from(list(Numerics)))
+def test_a_changed_recipe_quantises_a_model_or_says_why_not(
+    recipe: dict[str, Any], numerics: Numerics
+) -> None:
+    for calibration in ("gptq", "rotation_search"):
+        recipe.pop(calibration, None)
+    model = LlamaForCausalLM(CONFIG).eval()
+    text = complaint(lambda: quantize_module_transform_pass(model, recipe, numerics=numerics))
+    if text is None:
+        with torch.no_grad():
+            first = model(torch.arange(9)[None])
+            again = model(torch.tensor([[3]]), past_key_values=first.past_key_values)
+        assert first.logits.shape == (1, 9, 64)
+        assert again.logits.shape == (1, 1, 64)
 
 
 @settings(max_examples=300, deadline=None)

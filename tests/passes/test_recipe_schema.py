@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from plena_cosim.golden import FormatError, Minifloat, Mx, mxfp, mxint
 from plena_cosim.passes import calibration_tables, selector_tables, tables
 from plena_cosim.passes.recipe_schema import DIALECT, recipe_schema
 from plena_cosim.passes.tables import RecipeFile
+from plena_cosim.passes.takes import TAKES
 
 RECIPES = sorted((Path(__file__).parents[2] / "configs" / "quant").glob("*.toml"))
 SCHEMA = recipe_schema()
@@ -164,3 +166,11 @@ def test_the_command_prints_and_writes_the_documentation(tmp_path: Path, monkeyp
     assert text.startswith("before\n<!-- keys PhaseTable -->\n| key |")
     assert text.endswith("<!-- /keys -->\nafter\n")
     assert "stale" not in text
+
+
+def test_the_documentation_says_what_each_kind_takes() -> None:
+    lines = recipe_docs.DOCUMENT.read_text(encoding="utf-8").splitlines()
+    for kind, takes in TAKES.items():
+        (row,) = [line for line in lines if line.startswith(f"| {kind.value} |")]
+        named = set(re.findall(r"`(\w+)`", row.split("|")[3]))
+        assert {name.removesuffix("_") for name in named} == set(takes.names()), kind

@@ -13,7 +13,7 @@ from plena_cosim.golden import HardwareConfig
 from plena_cosim.passes import ModuleInfo, load_quant_config, quantize_module_transform_pass
 
 from .demo_model import CAVEAT
-from .load import load_model, load_text, text_digest, tokenize
+from .load import load_model, load_text, require_original, text_digest, tokenize
 from .perplexity import evaluate_perplexity
 from .progress import bar, windows
 from .record import describe_run, write_json
@@ -39,7 +39,7 @@ def run_eval_ppl(
         model: a folder, an id on the Hugging Face hub, or "demo".
         text: a UTF-8 file, or "demo".
         quant_config: a recipe; without one the model runs as it is.
-        numerics: "fake" or "exact".
+        numerics: "fake" or "exact"; a model that was saved quantised keeps its own.
         hardware: a machine of configs/hw for exact numerics.
         seqlen: tokens in a window.
         limit: read only the first `limit` tokens.
@@ -58,7 +58,9 @@ def run_eval_ppl(
     words = load_text(text, cache=cache)
     network, tokenizer = load_model(model, cache=cache)
     info: dict[str, ModuleInfo] = {}
+    saved = getattr(network, "plena_config", None)
     if recipe is not None:
+        require_original(network, model)
         network, info = quantize_module_transform_pass(
             network, recipe, numerics=numerics, hw=machine
         )
@@ -71,12 +73,15 @@ def run_eval_ppl(
             decode=tokenizer.decode,
             progress=windows(progress, "perplexity"),
         )
+    source = recipe.source if recipe is not None else None
+    if saved is not None:
+        source, numerics = saved.source, saved.numerics
     record = {
         "model": model,
         "text": text,
         "text_sha256": text_digest(words),
-        "quant_config": None if recipe is None else recipe.source,
-        "numerics": numerics if recipe is not None else None,
+        "quant_config": source,
+        "numerics": numerics if source is not None else None,
         "result": result.as_dict(),
         "run": describe_run(seed=seed, config_sha256=recipe.sha256 if recipe else None),
         "modules": {name: entry.as_dict() for name, entry in info.items()},
@@ -86,9 +91,10 @@ def run_eval_ppl(
     table = Table(title=f"{model} on {text}")
     table.add_column("")
     table.add_column("", justify="right")
-    shown = f"{recipe.source} ({numerics})" if recipe is not None else "none (fp32)"
+    shown = f"{source} ({numerics})" if source is not None else "none (fp32)"
     table.add_row("recipe", shown)
-    table.add_row("linear layers replaced", str(len(info)))
+    replaced = "as saved" if saved is not None else str(len(info))
+    table.add_row("linear layers replaced", replaced)
     table.add_row("token perplexity", f"{result.token_perplexity:.4f}")
     if result.word_perplexity is not None:
         table.add_row("word perplexity", f"{result.word_perplexity:.4f}")

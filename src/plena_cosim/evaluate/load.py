@@ -8,6 +8,9 @@ from typing import Any
 
 import torch
 
+from plena_cosim import passes as _passes  # noqa: F401  (lets transformers load what they save)
+from plena_cosim.golden import FormatError
+
 from .cache import default_cache
 from .demo_model import demo_model_folder
 from .demo_text import demo_text
@@ -27,7 +30,7 @@ def load_model(
     Raises:
         EvaluationError: there is no such model, or it cannot be reached.
     """
-    transformers = need("transformers")
+    transformers, safetensors = need("transformers"), need("safetensors")
     place: str | Path = name
     if name == "demo":
         place = demo_model_folder(cache or default_cache())
@@ -37,6 +40,13 @@ def load_model(
     try:
         model = transformers.AutoModelForCausalLM.from_pretrained(place, dtype=dtype)
         tokenizer = transformers.AutoTokenizer.from_pretrained(place)
+    except FormatError as error:
+        raise EvaluationError(f"cannot load model {name!r}: {error}") from None
+    except safetensors.SafetensorError as error:
+        raise EvaluationError(
+            f"cannot load model {name!r}: its weights are not a whole safetensors file ({error}); "
+            "copy or save it again"
+        ) from None
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
         raise EvaluationError(
@@ -44,6 +54,16 @@ def load_model(
             "Hugging Face hub, or 'demo')"
         ) from None
     return model.eval(), tokenizer
+
+
+def require_original(model: Any, name: str) -> None:
+    """Raise EvaluationError if a model that `load_model` returned is quantised already."""
+    saved = getattr(model, "plena_config", None)
+    if saved is not None:
+        raise EvaluationError(
+            f"model {name!r} is quantised already, by {saved.source}; leave the recipe away, or "
+            "give the original model"
+        )
 
 
 def load_text(name: str, *, cache: Path | None = None) -> str:

@@ -1,4 +1,7 @@
-"""torch twins of golden: the same values bit for bit, on CPU and CUDA, with gradients."""
+"""torch twins of golden: the same values bit for bit, on CPU and CUDA.
+
+`quantize` passes gradients straight through; the other operations have none.
+"""
 
 try:
     import torch as _torch  # noqa: F401

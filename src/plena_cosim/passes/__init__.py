@@ -1,10 +1,16 @@
 """Model transforms driven by PLENA's TOML recipes."""
 
+from importlib.util import find_spec as _find_spec
+
 from plena_cosim import fakequant as _fakequant  # noqa: F401  (first: says so when torch is missing)
 
+from .export import dequantized_state_dict, export_dequantized
 from .module_info import ModuleInfo
 from .quant_config import KvHandover, MatchBy, PassArgs, Phase, Selector, load_quant_config
 from .quantize_module import Numerics, quantize_module_transform_pass
+
+if _find_spec("transformers") is not None:
+    from . import hf_quantizer as _hf_quantizer  # noqa: F401  (registers with transformers)
 
 __all__ = [
     "KvHandover",
@@ -14,6 +20,8 @@ __all__ = [
     "PassArgs",
     "Phase",
     "Selector",
+    "dequantized_state_dict",
+    "export_dequantized",
     "load_quant_config",
     "quantize_module_transform_pass",
 ]

@@ -129,15 +129,14 @@ def use_in(model: nn.Module) -> None:
 
     AttentionInterface.register(IMPLEMENTATION, _attend)
     AttentionMaskInterface.register(IMPLEMENTATION, eager_mask)
-    owners: list[tuple[nn.Module, Any]] = [
-        (module, module.config)
-        for module in model.modules()
-        if hasattr(getattr(module, "config", None), "_attn_implementation")
-    ]
-    for module, config in owners:
-        if config._attn_implementation != IMPLEMENTATION:
-            setattr(module, _BEFORE, config._attn_implementation)
-    for _, config in owners:
+    configs: dict[int, Any] = {}
+    for module in model.modules():
+        config: Any = getattr(module, "config", None)
+        before = getattr(config, "_attn_implementation", IMPLEMENTATION)
+        if before != IMPLEMENTATION:
+            setattr(module, _BEFORE, before)
+            configs[id(config)] = config
+    for config in configs.values():
         config._attn_implementation = IMPLEMENTATION
 
 
@@ -152,10 +151,10 @@ def _attend(
     """The attention function: quantised where a core says so, the model's own elsewhere."""
     core = core_of(module)
     if core is None or core.leaves_attention():
-        own: tuple[Tensor, Tensor | None] = _own(module)(
+        found: tuple[Tensor, Tensor | None] = _own(module)(
             module, query, key, value, attention_mask, **kwargs
         )
-        return own
+        return found
     output, weights = core.attend(module, query, key, value, attention_mask, **kwargs)
     return output.transpose(1, 2).contiguous(), weights
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from plena_cosim import fakequant
 from plena_cosim.golden import Mx
@@ -22,8 +23,8 @@ def clipped(weight: Tensor, mx: Mx, grid: tuple[float, ...]) -> Tensor:
     """
     length, size = weight.shape[-1], mx.block_size
     padding = -length % size
-    padded = torch.nn.functional.pad(weight.detach(), (0, padding))
-    blocks = padded.reshape(*weight.shape[:-1], -1, size)
+    blocks = functional.pad(weight.detach(), (0, padding))
+    blocks = blocks.view(*weight.shape[:-1], -1, size)
     largest = blocks.abs().amax(-1, keepdim=True)
     best = blocks
     least = torch.full_like(largest, float("inf"), dtype=torch.float64)
@@ -34,4 +35,5 @@ def clipped(weight: Tensor, mx: Mx, grid: tuple[float, ...]) -> Tensor:
         total = error.square().sum(-1, keepdim=True, dtype=torch.float64)
         better = total < least
         least, best = torch.where(better, total, least), torch.where(better, tried, best)
-    return best.flatten(-2)[..., :length].contiguous()
+    flat: Tensor = best.flatten(-2)[..., :length].contiguous()
+    return flat

@@ -50,6 +50,10 @@ class ExpertWeight(nn.Module):
         dtype = weight.dtype if hw is None else None
         self.stored = store(weight, fmt, axis=-2 if transposed else -1, dtype=dtype)
 
+    def plain_state(self) -> dict[str, Tensor]:
+        """Return the parameter that this module stands for, under the module's own name."""
+        return {"": self.stored.values.detach()}
+
     def __getitem__(self, expert: Any) -> _ExpertMatrix:
         return _ExpertMatrix(self, expert)
 

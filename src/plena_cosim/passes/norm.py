@@ -22,6 +22,7 @@ class QuantNorm(nn.Module):
 
     Attributes:
         formats: of input and gain; None leaves them in the model's (or the machine's) precision.
+        offset: what the model's own weight is less than the gain.
         eps: what is added to the mean square.
         centred: whether the mean is taken away first (LayerNorm).
     """
@@ -40,6 +41,7 @@ class QuantNorm(nn.Module):
         self.centred = isinstance(norm, nn.LayerNorm)
         gain, bias = gain_and_bias(norm, where)
         self.eps = epsilon(norm, gain.dtype)
+        self.offset = gain_offset(norm, where)
         dtype = gain.dtype if hw is None else None
         vector = None if hw is None else CastFormat(fmt=hw.vector_format)
         self.stored = store(gain, formats.weight or vector, axis=-1, dtype=dtype)
@@ -80,6 +82,12 @@ class QuantNorm(nn.Module):
         beta = torch.zeros_like(gain) if bias is None else fakequant.cast(bias, vector)
         return fakequant.layer_norm(rows, gain, beta, eps, vector, reduction, lanes=lanes)
 
+    def plain_state(self) -> dict[str, Tensor]:
+        """Return the weights of the norm that this one stands for."""
+        gain, bias = self.weight.detach(), self.stored_bias
+        state = {"weight": gain - self.offset if self.offset else gain}
+        return state if bias is None else {**state, "bias": bias.values.detach()}
+
     def extra_repr(self) -> str:
         """Show size, epsilon and formats."""
         named = [
@@ -100,35 +108,51 @@ def epsilon(norm: nn.Module, dtype: torch.dtype) -> float:
 def gain_and_bias(norm: nn.Module, where: str) -> tuple[Tensor, Tensor | None]:
     """Return a norm's gain, whichever way the model stores it, and its bias.
 
-    Some families store the gain, some the gain less one. A test vector tells: with a stored zero,
-    the former give zero.
-
     Raises:
         FormatError: the module does not normalise as RMSNorm or LayerNorm do.
     """
-    weight = getattr(norm, "weight", None)
+    offset, weight = gain_offset(norm, where), getattr(norm, "weight", None)
     if isinstance(norm, nn.LayerNorm):
-        if len(norm.normalized_shape) != 1:
-            raise FormatError(f"{where}: only norms over the last axis can be quantised")
         if weight is None:
             return torch.ones(norm.normalized_shape), None
         return weight.detach(), None if norm.bias is None else norm.bias.detach()
     assert isinstance(weight, Tensor)
-    probe = torch.linspace(-2.0, 3.0, weight.shape[0])[None]
-    unit = probe * torch.rsqrt(probe.square().mean() + epsilon(norm, probe.dtype))
-    for offset in (0.0, 1.0):
-        outputs = [
-            functional_call(norm, {"weight": torch.full(weight.shape, gain - offset)}, (probe,))
-            for gain in (1.0, 0.5)
-        ]
-        if all(
-            torch.allclose(got, unit * gain, rtol=1e-4, atol=1e-5)
-            for got, gain in zip(outputs, (1.0, 0.5), strict=True)
-        ):
-            # Models add the one in float32 at least: bfloat16 would round small gains away.
-            gain = weight.detach()
-            wide = torch.promote_types(gain.dtype, torch.float32)
-            return gain.to(wide) + offset if offset else gain, None
+    if not offset:
+        return weight.detach(), None
+    # Models add the one in float32 at least: bfloat16 would round small gains away.
+    wide = torch.promote_types(weight.dtype, torch.float32)
+    return weight.detach().to(wide) + offset, None
+
+
+def gain_offset(norm: nn.Module, where: str) -> float:
+    """Return 0 for a norm that stores its gain, 1 for one that stores the gain less one.
+
+    A test vector tells: with a stored zero, the former gives zero. It runs in float32 on the
+    CPU, whatever the device and dtype that a model is just being built in.
+
+    Raises:
+        FormatError: the module does not normalise as RMSNorm or LayerNorm do.
+    """
+    if isinstance(norm, nn.LayerNorm):
+        if len(norm.normalized_shape) != 1:
+            raise FormatError(f"{where}: only norms over the last axis can be quantised")
+        return 0.0
+    weight = norm.weight
+    assert isinstance(weight, Tensor)
+    size = weight.shape[0]
+    with torch.device("cpu"):
+        probe = torch.linspace(-2.0, 3.0, size, dtype=torch.float32)[None]
+        unit = probe * torch.rsqrt(probe.square().mean() + epsilon(norm, probe.dtype))
+        for offset in (0.0, 1.0):
+            outputs = [
+                functional_call(norm, {"weight": probe.new_full((size,), gain - offset)}, (probe,))
+                for gain in (1.0, 0.5)
+            ]
+            if all(
+                torch.allclose(got, unit * gain, rtol=1e-4, atol=1e-5)
+                for got, gain in zip(outputs, (1.0, 0.5), strict=True)
+            ):
+                return offset
     raise FormatError(
         f"{where}: {type(norm).__name__} is no RMSNorm or LayerNorm; exclude it from the recipe"
     )

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from torch import nn
+import torch
+from torch import Tensor, nn
+
+from plena_cosim.golden import FormatError
 
 from .quant_config import KvHandover, Phase
 
@@ -81,6 +84,18 @@ class PhaseSwitch(nn.Module):
     def active(self) -> nn.Module:
         """Return the twin of the phase that the model is in."""
         return self.decode if self.clock.now is Phase.DECODE else self.prefill
+
+    def plain_state(self) -> dict[str, Tensor]:
+        """Return the weights that both twins have; FormatError where they differ."""
+        from .export import dequantized_state_dict
+
+        prefill, decode = (dequantized_state_dict(twin) for twin in (self.prefill, self.decode))
+        if any(not torch.equal(tensor, decode[name]) for name, tensor in prefill.items()):
+            raise FormatError(
+                "has other weights in prefill than in decode, which a plain checkpoint cannot "
+                "hold; give both phases the same weight formats"
+            )
+        return prefill
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
         """Run the twin of the phase that the model is in."""

@@ -7,7 +7,7 @@ import hashlib
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,6 @@ __all__ = [
     "load_quant_config",
     "read_quant_config",
 ]
-
-_RESERVED = tuple(RecipeFile.model_fields)
 
 
 def load_quant_config(path: str | Path) -> PassArgs:
@@ -74,7 +72,7 @@ def read_quant_config(
     sha256: str = "",
 ) -> PassArgs:
     """Check a recipe that is already parsed; see `load_quant_config`."""
-    rest = copy.deepcopy(dict(tables))
+    rest = dict(tables)
     by = _match_by(rest.pop("by", MatchBy.REGEX_NAME.value), source)
     exclude = _patterns(rest.pop("exclude", []), by, source)
     numerics = read_table(NumericsTable, rest.pop("numerics", {}), f"{source} [numerics]")
@@ -90,25 +88,18 @@ def read_quant_config(
         search = read_table(RotationSearchTable, search, f"{source} [rotation_search]")
         search = inherit_from_gptq(search, gptq)
     phase = rest.pop("phase", {})
-    groups = {"": rest, **_phase_tables(phase, source)}
+    context = _Context(
+        by=by, defaults=defaults, shared=shared, calibrated=calibrated, source=source
+    )
     selectors: dict[str, tuple[Selector, ...]] = {}
-    unused = set(defaults)
-    for group, found in groups.items():
-        read = []
-        for key, given in found.items():
-            where = f"{source} [{group}{key}]"
-            _require_selector(key, given, by, source if not group else f"{source} [{group[:-1]}]")
-            selector, taken = read_selector(key, given, defaults, shared, where)
-            _check_calibrated(selector, calibrated, where)
-            unused -= taken
-            read.append(selector)
-        selectors[group] = tuple(read)
+    used: set[str] = set()
+    for group, found in {"": rest, **_phase_tables(phase, source)}.items():
+        selectors[group], taken = context.read(found, group)
+        used |= taken
     if not any(selectors.values()) and gptq is None and search is None:
         raise FormatError(f"{source}: no selector; give one table for each group of modules")
-    if unused:
-        raise FormatError(
-            f"{source} [defaults]: no selector takes {', '.join(sorted(unused))}; remove it"
-        )
+    if unused := sorted(set(defaults) - used):
+        raise FormatError(f"{source} [defaults]: no selector takes {', '.join(unused)}; remove it")
     return PassArgs(
         by=by,
         selectors=selectors[""],
@@ -164,8 +155,11 @@ def _hardware(
     if len(table) > 1:
         raise FormatError(f"{where}: give config, or dimensions and formats, not both")
     path = folder / table["config"]
-    machine = HardwareConfig.load(path)
-    return machine, {"hardware": tomllib.loads(path.read_text(encoding="utf-8"))}
+    try:
+        machine = HardwareConfig.load(path)
+        return machine, {"hardware": tomllib.loads(path.read_text(encoding="utf-8"))}
+    except ValueError as error:  # also a path that no file can have
+        raise FormatError(f"{where}: {error}") from None
 
 
 def _phase_tables(given: Any, source: str) -> dict[str, dict[str, Any]]:
@@ -183,14 +177,43 @@ def _phase_tables(given: Any, source: str) -> dict[str, dict[str, Any]]:
     return groups
 
 
-def _require_selector(key: str, given: Any, by: MatchBy, where: str) -> None:
-    if not isinstance(given, dict):
-        known = list(_RESERVED)
-        raise FormatError(
-            f"{where}: unknown key {key!r} at top level; known: {', '.join(known)}, "
-            f"and one table a selector{did_you_mean(key, known)}"
-        )
-    _require_pattern(key, by, f"{where} [{key}]")
+@dataclass(frozen=True, kw_only=True)
+class _Context:
+    """What all selectors of a recipe are read with."""
+
+    by: MatchBy
+    defaults: Mapping[str, Any]
+    shared: Shared
+    calibrated: Mx | None
+    source: str
+
+    def read(
+        self, tables: Mapping[str, Any], group: str
+    ) -> tuple[tuple[Selector, ...], frozenset[str]]:
+        """Return the selectors of the file, or of a phase, and the defaults that they take."""
+        selectors, used = [], frozenset[str]()
+        for key, given in tables.items():
+            where = f"{self.source} [{group}{key}]"
+            self._require_selector(key, given, group, where)
+            selector, taken = read_selector(key, given, self.defaults, self.shared, where)
+            _check_calibrated(selector, self.calibrated, where)
+            selectors.append(selector)
+            used |= taken
+        return tuple(selectors), used
+
+    def _require_selector(self, key: Any, given: Any, group: str, where: str) -> None:
+        known = [] if group else list(RecipeFile.model_fields)
+        if not isinstance(key, str):
+            raise FormatError(f"{where}: a selector's key must be a text, got {key!r}")
+        hint = did_you_mean(key, known)
+        if not isinstance(given, dict):
+            keys = f"; known: {', '.join(known)}, and" if known else "; give"
+            raise FormatError(
+                f"{self.source}: unknown key {group + key!r}{keys} one table a selector{hint}"
+            )
+        if hint and "name" not in given and "name" not in self.defaults:
+            raise FormatError(f"{where}: neither a known table nor a selector with a name{hint}")
+        _require_pattern(key, self.by, where)
 
 
 def _gptq(given: Any, shared: Shared, source: str) -> tuple[GptqTable | None, Mx | None]:

@@ -18,7 +18,9 @@ from .module_formats import AttentionFormats
 from .module_info import ModuleInfo, module_info
 from .phase import PhaseClock, PhaseSwitch
 from .quant_config import PassArgs, Phase, Selector, read_quant_config
+from .remember import remember_recipe, require_rememberable
 from .stored_weight import Store, StoredWeight
+from .strict import FiniteInputs
 from .twins import Plan, activations, build, check
 
 _Model = TypeVar("_Model", bound=nn.Module)
@@ -66,7 +68,17 @@ def quantize_module_transform_pass(
                 f"{recipe.source} [{table}]: this version reads the table and does not calibrate; "
                 "remove it, and gptq = true from the selectors, to round to nearest"
             )
-    return model, build_twins(model, recipe, numerics=numerics, hw=hw)
+    require_rememberable(model, recipe)
+    dtype = getattr(model, "dtype", None)  # that of some weight, in a transformers model
+    info = build_twins(model, recipe, numerics=numerics, hw=hw)
+    remember_recipe(
+        model,
+        recipe,
+        numerics=Numerics(numerics).value,
+        machine=machine_of(recipe, numerics, hw),
+        dtype=dtype,
+    )
+    return model, info
 
 
 def build_twins(
@@ -129,11 +141,13 @@ class _Work:
         self.numerics = Numerics.FAKE if hw is None else Numerics.EXACT
         self.clock = PhaseClock(recipe.kv_handover)
         self.info: dict[str, ModuleInfo] = {}
+        self.plans: list[Plan] = []
         self.untied = self.phases = self.attention = False
 
     def replace(self, plan: Plan, *, untied: bool) -> None:
         """Put the twin, or the twins of both phases, in the place of one module."""
         self.untied |= untied
+        self.plans.append(plan)
         if plan.kind is Kind.ATTENTION:
             self._attention(plan)
         elif plan.kind is Kind.EXPERTS:
@@ -145,6 +159,11 @@ class _Work:
 
     def finish(self) -> None:
         """Install what concerns the model as a whole."""
+        if self.recipe.strict:
+            for plan in self.plans:
+                finite = FiniteInputs(plan.where(plan.different()[0]))
+                module = self.model.get_submodule(plan.name)
+                module.register_forward_pre_hook(finite, with_kwargs=True)
         if self.attention:
             attention.use_in(self.model)
         if self.phases:
@@ -159,7 +178,7 @@ class _Work:
         for selector in plan.different():
             twin, weights, rotation = build(plan, selector, self.hw, self.store)
             twins[selector] = twin.train(plan.module.training)
-            pairs = [pair for pair in weights if not pair[0].is_meta]
+            pairs = [] if any(before.is_meta for before, _ in weights) else weights
             self._note(plan, selector, pairs, untied=untied, rotation=rotation)
         by_phase = {
             phase: plan.module if selector is None else twins[selector]

@@ -61,7 +61,7 @@ def _first_complaint(kind: type[Table], errors: Sequence[ErrorDetails]) -> str:
 def _wanted(message: str) -> str:
     for start in ("Input should be ", "Value error, "):
         message = message.removeprefix(start)
-    return message
+    return "a table" if message.startswith("a valid dictionary") else message
 
 
 def _sub_table(table: type[Table], key: str) -> type[Table] | None:

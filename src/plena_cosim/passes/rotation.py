@@ -41,5 +41,5 @@ def rotate(x: Tensor, size: int) -> Tensor:
         low, high = pairs[..., 0, :], pairs[..., 1, :]
         x = torch.stack([low + high, low - high], dim=-2).reshape(shape)
         step *= 2
-    gain: float = size**-0.5
-    return x * gain
+    scaled: Tensor = x * size**-0.5
+    return scaled

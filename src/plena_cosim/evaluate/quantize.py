@@ -1,0 +1,124 @@
+"""The work behind `plena quantize`: a model goes in, a folder with the quantised one comes out."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from plena_cosim.golden import HardwareConfig
+from plena_cosim.passes import (
+    export_dequantized,
+    load_quant_config,
+    quantize_module_transform_pass,
+)
+
+from .errors import EvaluationError
+from .load import load_model, require_original
+from .record import describe_run, write_json
+
+
+def run_quantize(
+    *,
+    model: str,
+    quant_config: Path,
+    out: Path,
+    numerics: str = "fake",
+    hardware: Path | None = None,
+    dequantized: bool = False,
+    overwrite: bool = False,
+    cache: Path | None = None,
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """Quantise a model and save it with its tokenizer, whole or not at all.
+
+    Args:
+        model: a folder, an id on the Hugging Face hub, or "demo".
+        quant_config: a recipe.
+        out: the folder to make; plena.json in it says what was done.
+        numerics: "fake" or "exact": how the saved model will compute.
+        hardware: a machine of configs/hw for exact numerics.
+        dequantized: save an ordinary checkpoint of the values instead of packed codes.
+        overwrite: replace `out` if a model is there.
+        cache: where demo downloads live; the user's cache directory when None.
+        console: where the table goes.
+
+    Returns:
+        What plena.json holds.
+
+    Raises:
+        FormatError, EvaluationError: with one clear message each; `out` is as it was then.
+    """
+    console = console or Console()
+    _require_free(out, overwrite=overwrite)
+    recipe = load_quant_config(quant_config)
+    machine = HardwareConfig.load(hardware) if hardware is not None else None
+    network, tokenizer = load_model(model, cache=cache)
+    require_original(network, model)
+    network, info = quantize_module_transform_pass(network, recipe, numerics=numerics, hw=machine)
+    record = {
+        "model": model,
+        "quant_config": recipe.source,
+        "numerics": numerics,
+        "dequantized": dequantized,
+        "run": describe_run(seed=0, config_sha256=recipe.sha256),
+        "modules": {name: entry.as_dict() for name, entry in info.items()},
+    }
+    with _replacing(out) as folder:
+        if dequantized:
+            export_dequantized(network, folder)
+        else:
+            network.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+        write_json(folder / "plena.json", record)
+        size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
+    table = Table(title=str(out))
+    table.add_column("")
+    table.add_column("", justify="right")
+    table.add_row("recipe", f"{recipe.source} ({numerics})")
+    table.add_row("modules quantised", str(len(info)))
+    table.add_row("weights", "dequantised values" if dequantized else "packed codes")
+    table.add_row("size of the weights", f"{size / 1e6:.1f} MB")
+    console.print(table)
+    return record
+
+
+def _require_free(out: Path, *, overwrite: bool) -> None:
+    if out.is_symlink() or (out.exists() and not out.is_dir()):
+        raise EvaluationError(f"{out} is not a folder; give another --out")
+    if not out.exists():
+        return
+    if not overwrite:
+        raise EvaluationError(f"{out} exists; give another --out, or --overwrite to replace it")
+    if any(out.iterdir()) and not (out / "config.json").is_file():
+        raise EvaluationError(
+            f"{out} holds no model (no config.json), so --overwrite leaves it alone; give another "
+            "--out"
+        )
+
+
+@contextmanager
+def _replacing(out: Path) -> Iterator[Path]:
+    """Give a folder beside `out` that becomes `out` if the block succeeds, and is gone if not."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+    except OSError as error:
+        raise EvaluationError(f"cannot write into {out.parent}: {error.strerror}") from None
+    try:
+        fresh = scratch / "new"
+        fresh.mkdir()
+        yield fresh
+        if out.exists():
+            out.rename(scratch / "old")
+        fresh.rename(out)
+    except OSError as error:
+        raise EvaluationError(f"cannot write {out}: {error.strerror or error}") from None
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)

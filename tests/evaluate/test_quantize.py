@@ -1,0 +1,135 @@
+"""plena quantize saves a folder whole or not at all, and plena eval ppl reads it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from rich.console import Console
+
+from plena_cosim.evaluate import EvaluationError, load_model, quantize, run_eval_ppl
+from plena_cosim.evaluate.quantize import run_quantize
+from plena_cosim.golden import FormatError
+
+RECIPE = """
+by = "regex_name"
+["model\\\\.layers\\\\..*_proj"]
+name = "mxint"
+weight_block_size = 16
+weight_width = 4
+data_in_block_size = 16
+data_in_width = 8
+"""
+QUIET = Console(quiet=True)
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "w4a8.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.mark.parametrize("numerics", ["fake", "exact"])
+def test_a_saved_model_has_the_same_perplexity(
+    numerics, tiny_model: Path, words: Path, recipe: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "deep" / "w4a8"
+    record = run_quantize(
+        model=str(tiny_model), quant_config=recipe, out=out, numerics=numerics, console=QUIET
+    )
+    assert json.loads((out / "plena.json").read_text()) == record
+    assert record["modules"]["model.layers.0.mlp.up_proj"]["weight"] == "mxint4"
+    common = {"text": str(words), "seqlen": 16, "console": QUIET}
+    direct = run_eval_ppl(model=str(tiny_model), quant_config=recipe, numerics=numerics, **common)
+    again = run_eval_ppl(model=str(out), **common)
+    assert again["result"]["token_perplexity"] == direct["result"]["token_perplexity"]
+    assert (again["quant_config"], again["numerics"]) == (str(recipe), numerics)
+    assert [path.name for path in out.parent.iterdir()] == ["w4a8"]
+
+
+def test_the_dequantised_model_has_the_values(tiny_model, recipe, tmp_path) -> None:
+    for name, plain in (("packed", False), ("plain", True)):
+        run_quantize(
+            model=str(tiny_model),
+            quant_config=recipe,
+            out=tmp_path / name,
+            dequantized=plain,
+            console=QUIET,
+        )
+    packed, plain = (load_model(str(tmp_path / name))[0] for name in ("packed", "plain"))
+    assert getattr(plain, "plena_config", None) is None
+    up = "model.layers.0.mlp.up_proj"
+    assert type(plain.get_submodule(up)) is torch.nn.Linear
+    assert torch.equal(plain.get_submodule(up).weight, packed.get_submodule(up).weight)
+
+
+def test_a_folder_is_only_replaced_when_told_to(tiny_model, recipe, tmp_path) -> None:
+    given = {"model": str(tiny_model), "quant_config": recipe, "console": QUIET}
+    out = tmp_path / "out"
+    run_quantize(**given, out=out)
+    (out / "old").touch()
+    with pytest.raises(EvaluationError, match="out exists; give another --out, or --overwrite"):
+        run_quantize(**given, out=out)
+    assert (out / "old").exists()
+    run_quantize(**given, out=out, overwrite=True)
+    assert not (out / "old").exists()
+    assert load_model(str(out))[0].plena_config.numerics == "fake"
+    with pytest.raises(EvaluationError, match="is not a folder"):
+        run_quantize(**given, out=recipe, overwrite=True)
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    (mine / "thesis.tex").touch()
+    with pytest.raises(EvaluationError, match=r"holds no model \(no config.json\)"):
+        run_quantize(**given, out=mine, overwrite=True)
+
+
+def test_a_failure_leaves_everything_as_it_was(tiny_model, recipe, tmp_path, monkeypatch) -> None:
+    given = {"model": str(tiny_model), "quant_config": recipe, "console": QUIET}
+    out = tmp_path / "out"
+    run_quantize(**given, out=out)
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    names = {path.name for path in tmp_path.iterdir()}
+
+    def fail(*args: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(quantize, "write_json", fail)
+    with pytest.raises(EvaluationError, match=r"cannot write .*out: No space left on device"):
+        run_quantize(**given, out=out, overwrite=True)
+    with pytest.raises(EvaluationError, match="cannot write"):
+        run_quantize(**given, out=tmp_path / "fresh")
+    assert {path.name: path.read_bytes() for path in out.iterdir()} == before
+    assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def test_a_quantised_model_is_not_quantised_again(tiny_model, recipe, words, tmp_path) -> None:
+    out = tmp_path / "out"
+    run_quantize(model=str(tiny_model), quant_config=recipe, out=out, console=QUIET)
+    with pytest.raises(EvaluationError, match=r"is quantised already, by .*w4a8.toml; leave"):
+        run_quantize(model=str(out), quant_config=recipe, out=tmp_path / "again", console=QUIET)
+    with pytest.raises(EvaluationError, match="is quantised already"):
+        run_eval_ppl(model=str(out), text=str(words), quant_config=recipe, console=QUIET)
+
+
+def test_a_broken_folder_is_one_clear_error(tiny_model, recipe, tmp_path) -> None:
+    out = tmp_path / "out"
+    run_quantize(model=str(tiny_model), quant_config=recipe, out=out, console=QUIET)
+    weights = out / "model.safetensors"
+    whole = weights.read_bytes()
+    for broken in (whole[:1000], whole[:-100], b"", b"garbage, and not a little of it"):
+        weights.write_bytes(broken)
+        with pytest.raises(EvaluationError, match="not a whole safetensors file"):
+            load_model(str(out))
+    weights.write_bytes(whole)
+    config = out / "config.json"
+    config.write_text(config.read_text().replace('"version": 1', '"version": 9'))
+    with pytest.raises(EvaluationError, match="saved with version 9 of plena's packed weights"):
+        load_model(str(out))
+
+
+def test_a_missing_recipe_comes_before_the_model(tiny_model, tmp_path) -> None:
+    with pytest.raises(FormatError, match=r"no.toml does not exist"):
+        run_quantize(model="nowhere", quant_config=tmp_path / "no.toml", out=tmp_path / "out")
