@@ -23,13 +23,19 @@ W4A8 = {
     "data_in_block_size": 16,
     "data_in_width": 8,
 }
+A8 = {"name": "mxint", "data_in_block_size": 16, "data_in_width": 8}
 W4 = {"name": "mxint", "weight_block_size": 16, "weight_width": 4}
 BIAS = {"bias_block_size": 4, "bias_width": 5}
-INT4, INT8 = (golden.get_format(name, block_size=16) for name in ("mxint4", "mxint8"))
+INT4, INT8, INT16 = (golden.mxint(width, block_size=16) for width in (4, 8, 16))
 
 
 def by_type(**table) -> dict:
     return {"by": "type", "linear": table}
+
+
+def in_vector_format(x: torch.Tensor, hw: golden.HardwareConfig) -> np.ndarray:
+    """What the vector unit hands to the matrix unit."""
+    return golden.decode(golden.encode(x.numpy(), hw.vector_format), hw.vector_format)
 
 
 def test_fake_quantises_both_operands_and_the_bias(mlp) -> None:
@@ -59,8 +65,7 @@ def test_missing_roles_are_left_alone(mlp) -> None:
     assert torch.equal(model.up(x), functional.linear(x, fakequant.quantize(weight, INT4)))
     model = mlp()
     weight = model.up.weight.detach().clone()
-    table = {"name": "mxint", "data_in_block_size": 16, "data_in_width": 8}
-    _, info = quantize_module_transform_pass(model, by_type(**table))
+    _, info = quantize_module_transform_pass(model, by_type(**A8))
     assert torch.equal(model.up(x), functional.linear(fakequant.quantize(x, INT8), weight))
     assert info["up"].weight is None
     assert info["up"].bits_per_weight == 32
@@ -74,7 +79,7 @@ def test_exact_is_goldens_matmul(mlp) -> None:
     quantize_module_transform_pass(model, by_type(**W4A8), numerics="exact", hw=hw)
     assert isinstance(model.up, ExactLinear)
     codes = golden.ops.matmul(
-        golden.quantize(x.numpy().reshape(6, 40), INT8),
+        golden.quantize(in_vector_format(x, hw).reshape(6, 40), INT8),
         golden.quantize(weight.T, INT4, axis=0),
         hw,
     )
@@ -88,7 +93,9 @@ def test_exact_adds_the_bias_with_one_rounding(mlp) -> None:
     hw = golden.HardwareConfig(vector_format=golden.get_format("e4m7"))
     quantize_module_transform_pass(model, by_type(**W4A8, **BIAS), numerics="exact", hw=hw)
     codes = golden.ops.matmul(
-        golden.quantize(x.numpy(), INT8), golden.quantize(weight.T, INT4, axis=0), hw
+        golden.quantize(in_vector_format(x, hw), INT8),
+        golden.quantize(weight.T, INT4, axis=0),
+        hw,
     )
     five = golden.get_format("mxint5", block_size=4)
     bias_codes = golden.encode(golden.quantize(bias, five).dequantize(), hw.vector_format)
@@ -228,18 +235,29 @@ def test_a_selector_that_chooses_nothing_is_named(mlp, recipe, message) -> None:
 
 
 @pytest.mark.parametrize(
-    ("table", "message"),
-    [
-        (W4, "module 'up': exact numerics need MX operands on both sides.*no data_in_ keys"),
-        ({"name": "mxint", "data_in_block_size": 16, "data_in_width": 8}, "no weight_ keys"),
-        ({**W4A8, "data_in_block_size": 32},
-         "weight_block_size = 16 and data_in_block_size = 32"),
-    ],
-)  # fmt: skip
-def test_exact_refuses_what_the_matrix_unit_cannot_take(mlp, table, message) -> None:
-    model = mlp()
-    with pytest.raises(golden.FormatError, match=message):
-        quantize_module_transform_pass(model, by_type(**table), numerics="exact")
+    ("table", "weight_format", "input_format"), [(W4, INT4, INT16), (A8, INT16, INT8)]
+)
+def test_exact_takes_what_has_no_format_as_mxint16(mlp, table, weight_format, input_format) -> None:
+    model, x, hw = mlp(), torch.randn(6, 40), golden.HardwareConfig()
+    weight = model.up.weight.detach().numpy().copy()
+    quantize_module_transform_pass(model, by_type(**table), numerics="exact")
+    codes = golden.ops.matmul(
+        golden.quantize(in_vector_format(x, hw), input_format),
+        golden.quantize(weight.T, weight_format, axis=0),
+        hw,
+    )
+    expected = golden.decode(codes, hw.vector_format)
+    np.testing.assert_array_equal(model.up(x).double().numpy(), expected)
+
+
+def test_exact_refuses_what_the_matrix_unit_cannot_take(mlp) -> None:
+    model, recipe = mlp(), by_type(**{**W4A8, "data_in_block_size": 32})
+    with pytest.raises(
+        golden.FormatError,
+        match="module 'up': data_in: exact numerics need one block size for both operands, "
+        "got 32 and 16",
+    ):
+        quantize_module_transform_pass(model, recipe, numerics="exact")
     assert type(model.up) is nn.Linear
 
 

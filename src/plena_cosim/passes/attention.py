@@ -7,6 +7,7 @@ the rest is an attention function that the model looks up in transformers' regis
 
 from __future__ import annotations
 
+import dis
 import inspect
 import sys
 import types
@@ -17,16 +18,53 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError, HardwareConfig
 
-from .attention_core import AttentionCore
+from .attention_core import AttentionCore, check_machine
 from .kv_writer import KvWriter
-from .module_formats import AttentionFormats
+from .module_formats import AttentionFormats, KvPosition
 from .phase import PhaseClock
-from .quant_config import Phase
+from .quant_config import KvHandover, Phase
 
 IMPLEMENTATION = "plena"
 _CORE = "plena_attention"
 _BEFORE = "plena_attention_before"
 _ROPE = "apply_rotary_pos_emb"
+
+
+def check(
+    module: nn.Module,
+    formats: AttentionFormats,
+    *,
+    hw: HardwareConfig | None,
+    handover: KvHandover,
+    where: str,
+) -> None:
+    """Raise FormatError where an attention module cannot be quantised as `install` would."""
+    forward = inspect.unwrap(type(module).forward)
+    name = type(module).__name__
+    if "past_key_values" not in inspect.signature(forward).parameters:
+        raise FormatError(
+            f"{where}: {name}.forward takes no past_key_values; only attention modules of "
+            "transformers 5 can be quantised inside"
+        )
+    loaded = {step.argval for step in dis.get_instructions(forward) if "GLOBAL" in step.opname}
+    rotary = sorted(given for given in loaded if "rotary" in given or "rope" in given)
+    before = formats.kv_position is KvPosition.PRE_ROPE
+    if _ROPE not in rotary and (formats.rope is not None or before):
+        raise FormatError(
+            f"{where}: {name} has no {_ROPE}; remove the rope table and position = "
+            '"pre_rope", or use bypass = true'
+        )
+    if hw is not None and rotary not in ([], [_ROPE]):
+        raise FormatError(
+            f"{where}: {name} turns keys by {', '.join(rotary)}, and exact numerics follow "
+            f"{_ROPE} only; use fake numerics or bypass = true"
+        )
+    if before and handover is KvHandover.REQUANTIZE:
+        raise FormatError(
+            f'{where}: keys of position = "pre_rope" cannot be quantised again once they are '
+            'turned; use kv_handover = "keep" or position = "post_rope"'
+        )
+    check_machine(module, formats, hw=hw, where=where)
 
 
 def install(
@@ -46,23 +84,9 @@ def install(
         clock: says which phase it is.
         where: for messages.
 
-    Raises:
-        FormatError: the module has a part that cannot be quantised so.
+    `check` has said that it can be done.
     """
-    forward = inspect.unwrap(type(module).forward)
-    if "past_key_values" not in inspect.signature(forward).parameters:
-        raise FormatError(
-            f"{where}: {type(module).__name__}.forward takes no past_key_values; only attention "
-            "modules of transformers 5 can be quantised inside"
-        )
-    if _ROPE not in forward.__globals__ and any(f.rope is not None for f in formats.values()):
-        raise FormatError(
-            f"{where}: {type(module).__name__} has no {_ROPE}; remove the rope table or use "
-            "bypass = true"
-        )
-    core = AttentionCore(formats, hw=hw, clock=clock, where=where)
-    core.check(module)
-    setattr(module, _CORE, core)
+    setattr(module, _CORE, AttentionCore(formats, hw=hw, clock=clock, where=where))
     module.forward = types.MethodType(_forward, module)
 
 
@@ -77,20 +101,21 @@ def _forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
     core = core_of(self)
     assert core is not None
     forward = inspect.unwrap(type(self).forward)
-    names = dict(forward.__globals__)
-    if _ROPE in names:
-        names[_ROPE] = core.rope_with(names[_ROPE])
-    hooked = types.FunctionType(
-        forward.__code__, names, forward.__name__, forward.__defaults__, forward.__closure__
-    )
-    hooked.__kwdefaults__ = forward.__kwdefaults__
     signature = inspect.signature(forward)
     given = signature.bind(self, *args, **kwargs).arguments
     for name, parameter in signature.parameters.items():
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             given.update(given.pop(name, {}))
     del given["self"]
-    given["past_key_values"] = KvWriter(given.get("past_key_values"), **core.written())
+    writer = KvWriter(given.get("past_key_values"), core.cached)
+    given["past_key_values"] = writer
+    names = dict(forward.__globals__)
+    if _ROPE in names:
+        names[_ROPE] = core.rope_with(names[_ROPE], writer)
+    hooked = types.FunctionType(
+        forward.__code__, names, forward.__name__, forward.__defaults__, forward.__closure__
+    )
+    hooked.__kwdefaults__ = forward.__kwdefaults__
     return hooked(self, **given)
 
 

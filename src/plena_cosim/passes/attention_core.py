@@ -10,11 +10,21 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from plena_cosim import fakequant
-from plena_cosim.golden import FormatError, HardwareConfig, Mx
+from plena_cosim.fakequant import MxTensor
+from plena_cosim.golden import (
+    FixedPoint,
+    FormatError,
+    HardwareConfig,
+    Minifloat,
+    Mx,
+    ScaleRule,
+    mxint,
+)
 
 from .align_keys import align
+from .kv_writer import KvWriter
 from .module_formats import AttentionFormats, Format, KvPosition
-from .operand import DEFAULT_BLOCK, matrix_format, matrix_operand, narrow
+from .operand import DEFAULT_BLOCK, WIDEST_BITS, matrix_format, matrix_operand, narrow
 from .phase import PhaseClock
 from .quant_config import Phase
 from .vector_unit import VectorUnit
@@ -44,28 +54,23 @@ class AttentionCore:
         """The formats of the phase that the model is in."""
         return self.formats[self.clock.now]
 
-    def check(self, module: nn.Module) -> None:
-        """Raise FormatError for what the machine cannot do."""
-        if self.hw is None:
-            return
-        if getattr(module, "attn_logit_softcapping", None):
-            raise FormatError(
-                f"{self.where}: soft-capped scores need a tanh, which the machine does not have; "
-                "use fake numerics"
-            )
-        for formats in self.formats.values():
-            for name in ("qk_matmul", "av_matmul"):
-                _matrix(getattr(formats, name), f"{self.where} {name}")
+    @property
+    def reads_cache(self) -> bool:
+        """Whether the matrix unit reads keys as they lie in the cache: whoever wrote them."""
+        return self.now.qk_matmul is not None and all(
+            formats.kv_cache == self.now.qk_matmul and formats.kv_position is KvPosition.POST_ROPE
+            for formats in self.formats.values()
+        )
 
     # ------------------------------------------------------------ rotary embedding and cache
 
-    def rope_with(self, rope: Callable[..., Any]) -> Callable[..., Any]:
+    def rope_with(self, rope: Callable[..., Any], writer: KvWriter) -> Callable[..., Any]:
         """Return a model's own function of the rotary embedding, on quantised operands."""
         formats = self.now
 
         def turned(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor, *args: Any, **kw: Any) -> Any:
             if formats.kv_position is KvPosition.PRE_ROPE:
-                k = narrow(k, formats.kv_cache)
+                k, writer.turned = writer.quantise(k), k.shape[-1]
             given = [narrow(x, formats.rope) for x in (q, k, cos, sin)]
             if self.hw is None:
                 return rope(*given, *args, **kw)
@@ -74,15 +79,17 @@ class AttentionCore:
                 values = [fakequant.cast(x, vector) for x in given]
                 with VectorUnit(vector):
                     turned_q, turned_k = rope(*values, *args, **kw)
+            for turned in (turned_q, turned_k):
+                _require_rounded(turned, vector, self.where)
             return turned_q.to(q.dtype), turned_k.to(k.dtype)
 
         return turned
 
-    def written(self) -> dict[str, Format | None]:
-        """Return the formats in which keys and values are written to the cache."""
-        formats = self.now
-        before = formats.kv_position is KvPosition.PRE_ROPE
-        return {"keys": None if before else formats.kv_cache, "values": formats.kv_cache}
+    def cached(self, x: Tensor) -> Tensor:
+        """Return keys or values as the cache holds them; they come from the vector unit."""
+        if self.hw is not None:
+            x = fakequant.cast(x, self.hw.vector_format).to(x.dtype)
+        return narrow(x, self.now.kv_cache)
 
     # ------------------------------------------------------------------- scores and outputs
 
@@ -141,16 +148,17 @@ class AttentionCore:
     ) -> tuple[Tensor, Tensor]:
         formats = self.now
         q = narrow(query, formats.qk_matmul)
-        k = key if _same(formats.qk_matmul, formats.kv_cache) else narrow(key, formats.qk_matmul)
+        k = key if self.reads_cache else narrow(key, formats.qk_matmul)
         scores = (_grouped(q, groups) @ k.mT).view(*query.shape[:3], -1) * scale
         if softcap is not None:
             scores = torch.tanh(scores / softcap) * softcap
-        scores = narrow(scores, formats.softmax)
+        scores = narrow(_with_sinks(scores, sinks), formats.softmax)
+        more = scores.shape[-1] - key.shape[-2]
         if allowed is not None:
-            scores = scores.masked_fill(~allowed, torch.finfo(scores.dtype).min)
-        scores = _with_sinks(scores, sinks)
+            shut = functional.pad(~allowed, (more, 0), value=False)
+            scores = scores.masked_fill(shut, torch.finfo(scores.dtype).min)
         weights = functional.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
-        weights = weights[..., : key.shape[-2]]
+        weights = weights[..., more:]
         p = narrow(weights, formats.av_matmul)
         v = narrow(value, formats.av_matmul, axis=-2)
         return (_grouped(p, groups) @ v).view(query.shape[:3] + v.shape[-1:]), weights
@@ -170,16 +178,19 @@ class AttentionCore:
         assert self.hw is not None
         hw, vector, formats = self.hw, self.hw.vector_format, self.now
         qk = _matrix(formats.qk_matmul, self.where)
-        q, k = (matrix_operand(x, qk, vector) for x in (_grouped(query, groups), key))
+        q = matrix_operand(_grouped(query, groups), qk, vector)
+        k = _as_it_is(key, qk) if self.reads_cache else matrix_operand(key, qk, vector)
         scores = fakequant.matmul(q, k.mT, hw).view(*query.shape[:3], -1)
         factor = fakequant.cast(torch.tensor(scale, dtype=torch.float64), vector)
         scores = fakequant.mul(scores, factor.to(scores), vector)
-        scores = fakequant.cast(narrow(_with_sinks(scores, sinks), formats.softmax), vector)
+        scores = fakequant.cast(_with_sinks(scores, sinks), vector)
+        scores = fakequant.cast(narrow(scores, formats.softmax), vector)
         taking_part = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=scores.device)
+        more = scores.shape[-1] - key.shape[-2]
         if allowed is not None:
-            taking_part = functional.pad(allowed, (0, scores.shape[-1] - key.shape[-2]), value=True)
+            taking_part = functional.pad(allowed, (more, 0), value=True)
         weights = fakequant.softmax(scores, taking_part, vector, hw.reduction_format, lanes=hw.vlen)
-        weights = weights[..., : key.shape[-2]]
+        weights = weights[..., more:]
         weights = weights.masked_fill(~taking_part.any(dim=-1, keepdim=True), 0.0)
         av = _matrix(formats.av_matmul, self.where)
         p = matrix_operand(_grouped(weights, groups), av, vector)
@@ -188,13 +199,45 @@ class AttentionCore:
         return output, weights.to(query.dtype)
 
 
+def check_machine(
+    module: nn.Module, formats: AttentionFormats, *, hw: HardwareConfig | None, where: str
+) -> None:
+    """Raise FormatError for what the machine cannot do."""
+    if hw is None:
+        return
+    if getattr(module, "attn_logit_softcapping", None):
+        raise FormatError(
+            f"{where}: soft-capped scores need a tanh, which the machine does not have; "
+            "use fake numerics"
+        )
+    for name in ("qk_matmul", "av_matmul"):
+        _matrix(getattr(formats, name), f"{where} {name}")
+
+
 def _matrix(fmt: Format | None, where: str) -> Mx:
     size = fmt.block_size if isinstance(fmt, Mx) else DEFAULT_BLOCK
     return matrix_format(fmt, block_size=size, where=where)
 
 
-def _same(a: Format | None, b: Format | None) -> bool:
-    return a is not None and a == b
+def _as_it_is(x: Tensor, mx: Mx) -> MxTensor:
+    """Return values of `mx` as an operand without rounding them again.
+
+    Some formats change their own values when they quantise them; 16 bits hold those of narrower
+    elements.
+    """
+    moves = isinstance(mx.element, FixedPoint) and (
+        mx.scale_rule is ScaleRule.MASE or not mx.symmetric
+    )
+    return fakequant.quantize_mx(x, mxint(WIDEST_BITS, block_size=mx.block_size) if moves else mx)
+
+
+def _require_rounded(x: Tensor, vector: Minifloat, where: str) -> None:
+    """Raise FormatError where the rotary embedding took a step that was not rounded."""
+    if not bool(((fakequant.cast(x, vector) == x) | x.isnan()).all()):
+        raise FormatError(
+            f"{where}: its rotary embedding is not made of sums, differences and products of "
+            "tensors, and exact numerics cannot follow it; use fake numerics"
+        )
 
 
 def _grouped(x: Tensor, groups: int) -> Tensor:
@@ -204,10 +247,11 @@ def _grouped(x: Tensor, groups: int) -> Tensor:
 
 
 def _with_sinks(scores: Tensor, sinks: Tensor | None) -> Tensor:
+    """Put sinks before the keys, where their place in a sum does not depend on padding."""
     if sinks is None:
         return scores
     column = sinks.detach().to(scores).view(1, -1, 1, 1).expand(*scores.shape[:3], 1)
-    return torch.cat([scores, column], dim=-1)
+    return torch.cat([column, scores], dim=-1)
 
 
 def _allowed(mask: Tensor, keys: int, where: str) -> Tensor:

@@ -13,7 +13,8 @@ from plena_cosim import fakequant
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
-from .module_formats import ModuleFormats
+from .exact_linear import operand_formats
+from .module_formats import Format, ModuleFormats
 from .operand import matrix_operand, narrow
 from .stored_weight import Store, StoredWeight
 
@@ -37,12 +38,17 @@ class ExpertWeight(nn.Module):
         *,
         transposed: bool,
         hw: HardwareConfig | None,
+        where: str = "experts",
         store: Store = StoredWeight,
     ) -> None:
         super().__init__()
-        self.transposed, self.hw, self.data_in = transposed, hw, formats.data_in
+        self.transposed, self.hw = transposed, hw
+        fmt: Format | None = formats.weight
+        self.data_in: Format | None = formats.data_in
+        if hw is not None:
+            fmt, self.data_in = operand_formats(formats, where)
         dtype = weight.dtype if hw is None else None
-        self.stored = store(weight, formats.weight, axis=-2 if transposed else -1, dtype=dtype)
+        self.stored = store(weight, fmt, axis=-2 if transposed else -1, dtype=dtype)
 
     def plain_state(self) -> dict[str, Tensor]:
         """Return the parameter that this module stands for, under the module's own name."""
@@ -137,7 +143,7 @@ def install_experts(
     for name in weight_names(experts):
         weight = experts.get_parameter(name)
         delattr(experts, name)
-        twin = ExpertWeight(weight, formats, transposed=transposed, hw=hw, store=store)
+        twin = ExpertWeight(weight, formats, transposed=transposed, hw=hw, where=where, store=store)
         experts.add_module(name, twin)
     config = getattr(experts, "config", None)
     if getattr(config, "_experts_implementation", "eager") != "eager":

@@ -21,14 +21,17 @@ class Kind(Enum):
 def kind_of(module: nn.Module) -> Kind | None:
     """Return the kind of a module; None for what no recipe changes.
 
-    Linear layers are torch's own class. Attention, norms, MLPs and fused experts
-    are known by their parts: a layer index beside projections, one gain vector with an epsilon, an
-    activation beside linear layers, and weights with one matrix an expert.
+    Linear layers and embeddings are torch's own class (embeddings also those that transformers
+    scales). Attention, norms, MLPs and fused experts are known by their parts: a layer index beside
+    projections, one gain vector with an epsilon, an activation beside linear layers, and weights
+    with one matrix an expert.
     """
     if type(module) is nn.Linear:
         return Kind.LINEAR
     if isinstance(module, nn.Embedding):
-        return Kind.EMBEDDING
+        # Other classes of embeddings shift their ids or take further arguments.
+        known = type(module) is nn.Embedding or hasattr(module, "scalar_embed_scale")
+        return Kind.EMBEDDING if known else None
     if _is_norm(module):
         return Kind.NORM
     children = dict(module.named_children())
@@ -38,7 +41,7 @@ def kind_of(module: nn.Module) -> Kind | None:
     ):
         return Kind.ATTENTION
     own = [parameter for parameter in module.parameters(recurse=False) if parameter.ndim == 3]
-    if own:
+    if own and not isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)):
         return Kind.EXPERTS
     if activation_names(module) and any(type(child) is nn.Linear for child in children.values()):
         return Kind.MLP
@@ -51,6 +54,7 @@ def activation_names(module: nn.Module) -> list[str]:
         name
         for name, child in module.named_children()
         if ("act" in name or "Activation" in type(child).__name__)
+        and not isinstance(child, (nn.Dropout, nn.Identity))
         and not any(True for _ in child.parameters())
     ]
 

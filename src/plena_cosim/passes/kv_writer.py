@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from torch import Tensor
 
-from .module_formats import Format
-from .operand import narrow
+from plena_cosim.golden import FormatError
 
 
 class KvWriter:
     """Stands before a cache (or none) for one call of one attention module.
 
     Everything but `update` goes to the cache itself, so that any cache of transformers will do.
+
+    Attributes:
+        quantise: brings keys or values to the format of the cache, along head_dim.
+        turned: width of the keys that were quantised already, before they were turned; 0: none.
     """
 
-    def __init__(self, cache: Any, *, keys: Format | None, values: Format | None) -> None:
-        self._cache, self._keys, self._values = cache, keys, values
+    def __init__(self, cache: Any, quantise: Callable[[Tensor], Tensor]) -> None:
+        self._cache, self.quantise, self.turned = cache, quantise, 0
 
     def update(
         self, keys: Tensor, values: Tensor, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
-        """Quantise what is written, along head_dim, and return what the cache then holds."""
-        keys, values = narrow(keys, self._keys), narrow(values, self._values)
+        """Quantise what is written, and return what the cache then holds.
+
+        Raises:
+            FormatError: only a part of each key was quantised.
+        """
+        if self.turned not in (0, keys.shape[-1]):
+            raise FormatError(
+                f"the rotary embedding turns {self.turned} of the {keys.shape[-1]} elements of a "
+                'key, and blocks run along all of them; use position = "post_rope"'
+            )
+        keys, values = keys if self.turned else self.quantise(keys), self.quantise(values)
         if self._cache is None:
             return keys, values
         updated: tuple[Tensor, Tensor] = self._cache.update(keys, values, *args, **kwargs)

@@ -39,8 +39,8 @@ class QuantNorm(nn.Module):
         super().__init__()
         self.formats, self.hw = formats, hw
         self.centred = isinstance(norm, nn.LayerNorm)
-        self.eps = epsilon(norm)
         gain, bias = gain_and_bias(norm, where)
+        self.eps = epsilon(norm, gain.dtype)
         self.offset = gain_offset(norm, where)
         dtype = gain.dtype if hw is None else None
         vector = None if hw is None else CastFormat(fmt=hw.vector_format)
@@ -99,9 +99,10 @@ class QuantNorm(nn.Module):
         return ", ".join([f"{tuple(self.weight.shape)}, eps={self.eps}", *named, *machine])
 
 
-def epsilon(norm: nn.Module) -> float:
-    """Return what a norm adds to the mean square."""
-    return float(getattr(norm, "variance_epsilon", None) or getattr(norm, "eps", None) or 0.0)
+def epsilon(norm: nn.Module, dtype: torch.dtype) -> float:
+    """Return what a norm adds to the mean square of inputs of a dtype."""
+    given = getattr(norm, "variance_epsilon", getattr(norm, "eps", None))
+    return torch.finfo(dtype).eps if given is None else float(given)  # as torch.nn.RMSNorm
 
 
 def gain_and_bias(norm: nn.Module, where: str) -> tuple[Tensor, Tensor | None]:
@@ -116,7 +117,11 @@ def gain_and_bias(norm: nn.Module, where: str) -> tuple[Tensor, Tensor | None]:
             return torch.ones(norm.normalized_shape), None
         return weight.detach(), None if norm.bias is None else norm.bias.detach()
     assert isinstance(weight, Tensor)
-    return weight.detach() + offset if offset else weight.detach(), None
+    if not offset:
+        return weight.detach(), None
+    # Models add the one in float32 at least: bfloat16 would round small gains away.
+    wide = torch.promote_types(weight.dtype, torch.float32)
+    return weight.detach().to(wide) + offset, None
 
 
 def gain_offset(norm: nn.Module, where: str) -> float:
@@ -137,7 +142,7 @@ def gain_offset(norm: nn.Module, where: str) -> float:
     size = weight.shape[0]
     with torch.device("cpu"):
         probe = torch.linspace(-2.0, 3.0, size, dtype=torch.float32)[None]
-        unit = probe * torch.rsqrt(probe.square().mean() + epsilon(norm))
+        unit = probe * torch.rsqrt(probe.square().mean() + epsilon(norm, probe.dtype))
         for offset in (0.0, 1.0):
             outputs = [
                 functional_call(norm, {"weight": probe.new_full((size,), gain - offset)}, (probe,))

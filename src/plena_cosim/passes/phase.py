@@ -61,16 +61,14 @@ class PhaseClock:
 def _requantize(model: nn.Module, cache: Any) -> None:
     """Bring what a prefill wrote to the formats of decode."""
     from .attention import core_of
-    from .operand import narrow
 
     for module in model.modules():
         core = core_of(module)
         if core is None:
             continue
         layer = cache.layers[module.layer_idx]
-        written = core.written()
-        layer.keys = narrow(layer.keys, written["keys"])
-        layer.values = narrow(layer.values, written["values"])
+        layer.keys = core.cached(layer.keys)
+        layer.values = core.cached(layer.values)
 
 
 class PhasedInput:

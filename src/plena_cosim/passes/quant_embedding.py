@@ -47,7 +47,7 @@ class QuantEmbedding(nn.Module):
         """Return the rows of `ids`; with exact numerics, values of the vector format."""
         rows = functional.embedding(ids, self.weight, self.padding_idx)
         if self.hw is None:
-            return rows * self.scale if self.scale != 1.0 else rows
+            return rows * rows.new_tensor(self.scale) if self.scale != 1.0 else rows
         vector = self.hw.vector_format
         rows = fakequant.cast(rows, vector)
         if self.scale != 1.0:

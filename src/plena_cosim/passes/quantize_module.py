@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from plena_cosim.golden import FormatError, HardwareConfig
 
 from . import attention
-from .experts import install_experts, weight_names
+from .experts import ExpertWeight, install_experts, weight_names
 from .kinds import Kind, kind_of
 from .match import choose
 from .module_formats import AttentionFormats
@@ -93,7 +93,7 @@ def build_twins(
     machine = machine_of(recipe, numerics, hw)
     plans = _plans(model, recipe)
     for plan in plans:
-        check(plan, machine)
+        check(plan, machine, recipe.kv_handover)
     users = _users(model)
     work = _Work(model, recipe, machine, store)
     for plan in plans:
@@ -214,11 +214,12 @@ class _Work:
             plan.module, selector.formats, hw=self.hw, where=plan.where(selector), store=self.store
         )
         pairs = [
-            (weight, plan.module.get_submodule(name).stored)
+            (weight, twin.stored)
             for name, weight in zip(names, before, strict=True)
-            if not weight.is_meta
+            if isinstance(twin := plan.module.get_submodule(name), ExpertWeight)
+            and not weight.is_meta
         ]
-        self._note(plan, selector, pairs)  # type: ignore[arg-type]
+        self._note(plan, selector, pairs)
 
     def _attention(self, plan: Plan) -> None:
         self.attention = True

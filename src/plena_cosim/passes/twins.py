@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from plena_cosim.fakequant.cast import value_dtype
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
+from . import attention
 from .activation import QuantActivation, recognise
 from .clip_search import clipped
 from .exact_linear import ExactLinear, operand_formats
@@ -19,7 +20,7 @@ from .fake_linear import FakeLinear
 from .kinds import Kind, activation_names
 from .module_formats import Format, ModuleFormats
 from .norm import QuantNorm, gain_and_bias
-from .quant_config import Phase, Selector
+from .quant_config import KvHandover, Phase, Selector
 from .quant_embedding import QuantEmbedding
 from .rotation import rotate, rotation_size
 from .stored_weight import Store, StoredWeight
@@ -56,17 +57,21 @@ class Plan:
         return found
 
 
-def check(plan: Plan, hw: HardwareConfig | None) -> None:
+def check(plan: Plan, hw: HardwareConfig | None, handover: KvHandover) -> None:
     """Raise FormatError where a module cannot become what a recipe says; change nothing."""
     for selector in plan.different():
         where = plan.where(selector)
         for role, values in _own_tensors(plan.module, plan.kind):
             if not values.is_meta and not bool(values.isfinite().all()):
                 raise FormatError(f"{where}: its {role} holds a NaN or Inf and cannot be quantised")
+        if plan.kind is Kind.ATTENTION:
+            formats = selector.formats.attention
+            attention.check(plan.module, formats, hw=hw, handover=handover, where=where)
         _check_kind(plan, selector, hw, where)
         if hw is not None:
-            for _, values in _own_tensors(plan.module, plan.kind):
-                require_holds(values.dtype, hw, where)
+            for dtype in {parameter.dtype for parameter in plan.module.parameters()}:
+                if dtype.is_floating_point:
+                    require_holds(dtype, hw, where)
 
 
 def _own_tensors(module: nn.Module, kind: Kind) -> list[tuple[str, Tensor]]:
@@ -90,12 +95,8 @@ def _check_kind(plan: Plan, selector: Selector, hw: HardwareConfig | None, where
             recognise(module.get_submodule(name), where)
     elif plan.kind is Kind.EXPERTS:
         is_transposed(module, where)
-        if hw is not None and not (
-            isinstance(formats.weight, Mx) and isinstance(formats.data_in, Mx)
-        ):
-            raise FormatError(
-                f"{where}: exact experts need weight_ and data_in_ keys of MX formats"
-            )
+        if hw is not None:
+            operand_formats(formats, where)
         if len(plan.different()) > 1:
             raise FormatError(f"{where}: experts cannot change their formats between phases")
 

@@ -1,0 +1,118 @@
+"""Every family goes through the pass, and no result depends on batch, padding or cache."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from plena_cosim import golden
+from plena_cosim.passes import quantize_module_transform_pass
+from plena_cosim.passes.kinds import Kind
+
+from .families import FAMILIES, build, full_recipe
+
+CASES = [
+    (family, numerics)
+    for family in FAMILIES
+    for numerics in ("fake", "exact")
+    if (family, numerics) != ("gemma2", "exact")
+]
+LENGTH = 19
+EVERY_KIND = {Kind.LINEAR, Kind.EMBEDDING, Kind.ATTENTION, Kind.NORM}
+
+
+@cache
+def quantised(family: str, numerics: str) -> tuple[nn.Module, Tensor, set[str]]:
+    """A model after the pass, its logits before, and the kinds of modules that were replaced."""
+    model = build(family)
+    before = logits(model, tokens())
+    _, info = quantize_module_transform_pass(model, full_recipe(family), numerics=numerics)
+    return model, before, {entry.kind for entry in info.values()}
+
+
+def tokens() -> Tensor:
+    return torch.randint(3, 64, (3, LENGTH), generator=torch.Generator().manual_seed(1))
+
+
+@torch.no_grad()
+def logits(model: nn.Module, ids: Tensor, **kwargs: Any) -> Tensor:
+    return model(ids, **kwargs).logits
+
+
+def padded(ids: Tensor, count: int, *, left: bool) -> tuple[Tensor, dict[str, Tensor]]:
+    """Two sequences, the second `count` tokens shorter and padded on one side."""
+    row, mask = ids[:2].clone(), torch.ones_like(ids[:2])
+    if left:
+        row[1, :count], row[1, count:] = 0, ids[1, : LENGTH - count]
+        mask[1, :count] = 0
+    else:
+        row[1, LENGTH - count :] = 0
+        mask[1, LENGTH - count :] = 0
+    positions = (mask.cumsum(-1) - 1).clamp(min=0)
+    return row, {"attention_mask": mask, "position_ids": positions}
+
+
+@pytest.mark.parametrize(("family", "numerics"), CASES)
+def test_logits_stay_near_at_eight_bits(family: str, numerics: str) -> None:
+    model, before, kinds = quantised(family, numerics)
+    after = logits(model, tokens())
+    # Eight bits a block lose half a step of 1/64 an operand; errors add up over two layers.
+    assert 0 < (after - before).norm() < 0.05 * before.norm()
+    assert {kind.value for kind in EVERY_KIND} <= kinds
+    assert bool({Kind.MLP.value, Kind.EXPERTS.value} & kinds)
+
+
+@pytest.mark.parametrize(("family", "numerics"), CASES)
+def test_a_batch_does_not_change_a_sequence(family: str, numerics: str) -> None:
+    model, ids = quantised(family, numerics)[0], tokens()
+    together = logits(model, ids)
+    assert torch.equal(together[1:2], logits(model, ids[1:2]))
+
+
+@pytest.mark.parametrize("left", [False, True], ids=["right", "left"])
+@pytest.mark.parametrize(("family", "numerics"), CASES)
+def test_padding_changes_no_token(family: str, numerics: str, left: bool) -> None:
+    model, ids, count = quantised(family, numerics)[0], tokens(), 5
+    given, kwargs = padded(ids, count, left=left)
+    found = logits(model, given, **kwargs)
+    alone = logits(model, ids[1:2, : LENGTH - count])
+    kept = found[1:, count:] if left else found[1:, : LENGTH - count]
+    assert torch.equal(found[:1], logits(model, ids[:1]))
+    assert torch.equal(kept, alone)
+
+
+@pytest.mark.parametrize(("family", "numerics"), CASES)
+@torch.no_grad()
+def test_decode_writes_the_cache_that_one_pass_writes(family: str, numerics: str) -> None:
+    model, ids = quantised(family, numerics)[0], tokens()
+    whole = model(ids, use_cache=True).past_key_values
+    steps = model(ids[:, : LENGTH - 3], use_cache=True).past_key_values
+    for column in range(LENGTH - 3, LENGTH):
+        out = model(ids[:, column : column + 1], past_key_values=steps, use_cache=True)
+        steps = out.past_key_values
+    # The first layer's inputs do not depend on what attention makes of the tokens around.
+    assert torch.equal(whole.layers[0].keys, steps.layers[0].keys)
+    assert torch.equal(whole.layers[0].values, steps.layers[0].values)
+
+
+@pytest.mark.parametrize("family", [family for family, numerics in CASES if numerics == "exact"])
+def test_two_threads_give_the_bits_of_one(family: str) -> None:
+    model, ids = quantised(family, "exact")[0], tokens()
+    one = logits(model, ids)
+    torch.set_num_threads(2)
+    assert torch.equal(one, logits(model, ids))
+
+
+def test_soft_capped_scores_are_refused_with_exact_numerics() -> None:
+    model = build("gemma2")
+    with pytest.raises(
+        golden.FormatError,
+        match=r"'model\.layers\.0\.self_attn': soft-capped scores need a tanh, which the machine "
+        "does not have; use fake numerics",
+    ):
+        quantize_module_transform_pass(model, full_recipe("gemma2"), numerics="exact")
+    assert isinstance(model.model.embed_tokens, nn.Embedding)  # nothing was replaced
