@@ -348,3 +348,12 @@ def test_attention_that_no_selector_names_keeps_its_function(implementation: str
             seen["x"], position_embeddings=turn, attention_mask=mask.expand(2, 1, 12, 12)
         )
     assert torch.equal(y, seen["y"])
+
+
+def test_norms_that_torch_brings() -> None:
+    """Without a weight, and with the epsilon of the input's dtype."""
+    x = torch.randn(3, 32)
+    x[1] = 0
+    for norm in (nn.LayerNorm(32, elementwise_affine=False), nn.RMSNorm(32)):
+        model = fake(nn.Sequential(deepcopy(norm)), {"0": {"name": "minifloat", **FP12}})
+        torch.testing.assert_close(model(x), norm(q(x, E5M6)), rtol=2e-6, atol=2e-6)

@@ -116,3 +116,47 @@ def test_soft_capped_scores_are_refused_with_exact_numerics() -> None:
     ):
         quantize_module_transform_pass(model, full_recipe("gemma2"), numerics="exact")
     assert isinstance(model.model.embed_tokens, nn.Embedding)  # nothing was replaced
+
+
+@torch.no_grad()
+def decoded(model: nn.Module, ids: Tensor, mask: Tensor, steps: int, **cache: Any) -> Tensor:
+    """Logits of the last tokens, written one by one behind a prefill."""
+    positions, found = (mask.cumsum(-1) - 1).clamp(min=0), []
+    past, start = None, ids.shape[1] - steps
+    for begin, end in [
+        (0, start),
+        *((column, column + 1) for column in range(start, ids.shape[1])),
+    ]:
+        out = model(
+            ids[:, begin:end],
+            attention_mask=mask[:, :end],
+            position_ids=positions[:, begin:end],
+            past_key_values=cache.get("past_key_values") if past is None else past,
+            use_cache=True,
+        )
+        past = out.past_key_values
+        found.append(out.logits[:, -1:])
+    return torch.cat(found[1:], dim=1)
+
+
+@pytest.mark.parametrize("numerics", ["fake", "exact"])
+@pytest.mark.parametrize("family", ["llama", "mistral", "gpt_oss", "gemma3"])
+def test_decode_of_a_padded_batch_is_that_of_each_sequence(family: str, numerics: str) -> None:
+    model, ids = quantised(family, numerics)[0], tokens()
+    given, kwargs = padded(ids, 5, left=True)
+    together = decoded(model, given, kwargs["attention_mask"], 4)
+    for row, alone in ((0, ids[:1]), (1, ids[1:2, : LENGTH - 5])):
+        expected = decoded(model, alone, torch.ones_like(alone), 4)
+        assert torch.equal(together[row : row + 1], expected)
+
+
+@pytest.mark.parametrize("numerics", ["fake", "exact"])
+@pytest.mark.parametrize("family", ["llama", "gpt_oss"])
+def test_a_cache_of_fixed_size_holds_the_same(family: str, numerics: str) -> None:
+    from transformers import StaticCache
+
+    model, ids = quantised(family, numerics)[0], tokens()
+    mask = torch.ones_like(ids)
+    static = StaticCache(config=model.config, max_cache_len=40)
+    found = decoded(model, ids, mask, 3, past_key_values=static)
+    assert torch.equal(found, decoded(model, ids, mask, 3))

@@ -211,7 +211,7 @@ def check_machine(
             "use fake numerics"
         )
     for name in ("qk_matmul", "av_matmul"):
-        _matrix(getattr(formats, name), f"{where} {name}")
+        _matrix(getattr(formats, name), f"{where}: {name}")
 
 
 def _matrix(fmt: Format | None, where: str) -> Mx:

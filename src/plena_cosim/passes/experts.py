@@ -78,7 +78,8 @@ class _ExpertMatrix:
             y = matrix.multiply(given[0], transposed=False)
             bias = given[2] if len(given) > 2 else None
             return y if bias is None else y + bias
-        if func in (torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__, torch.mm):
+        products = (torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__, torch.mm)
+        if func in products and given[1] is matrix:
             return matrix.multiply(given[0], transposed=True)
         raise FormatError(
             f"experts are quantised where they are multiplied by linear or @, not in {func}"

@@ -97,8 +97,11 @@ def _check_kind(plan: Plan, selector: Selector, hw: HardwareConfig | None, where
         is_transposed(module, where)
         if hw is not None:
             operand_formats(formats, where)
-        if len(plan.different()) > 1:
-            raise FormatError(f"{where}: experts cannot change their formats between phases")
+        if len(set(plan.selectors.values())) > 1:
+            raise FormatError(
+                f"{where}: experts cannot change their formats between phases; give prefill and "
+                "decode the same table, or put it outside of [phase]"
+            )
 
 
 def input_formats(plan: Plan, hw: HardwareConfig | None) -> dict[Phase, Format | None] | None:
