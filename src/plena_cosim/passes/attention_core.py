@@ -79,8 +79,8 @@ class AttentionCore:
                 values = [fakequant.cast(x, vector) for x in given]
                 with VectorUnit(vector):
                     turned_q, turned_k = rope(*values, *args, **kw)
-            for turned in (turned_q, turned_k):
-                _require_rounded(turned, vector, self.where)
+            for result in (turned_q, turned_k):
+                _require_rounded(result, vector, self.where)
             return turned_q.to(q.dtype), turned_k.to(k.dtype)
 
         return turned
