@@ -28,7 +28,7 @@ INT4, INT8, INT16 = (golden.mxint(width, block_size=16) for width in (4, 8, 16))
 FP12_FORMAT = golden.Minifloat(exp_bits=5, man_bits=6, specials="none")
 DEFAULT = HardwareConfig()
 NARROW = HardwareConfig(
-    vlen=8,
+    vlen=2,  # many rows in a sum
     vector_format=golden.get_format("e6m5"),
     accumulator_format=golden.get_format("bf16"),
     reduction_format=golden.get_format("bf16"),
