@@ -76,7 +76,8 @@ def _each(ops: str, cases: Sequence[str]) -> dict[str, tuple[str, ...]]:
 CHEAP_CASES: Mapping[str, tuple[str, ...]] = {
     **_each("fp_sub", ("e4m3-all", "e5m2-rdown-all")),
     **_each("fp_max fp_min fp_neg fp_abs fp_compare", _EXACT),
-    **_each("fp_reciprocal fp_sqrt fp_rsqrt fp_exp fp_exp2 fp_sigmoid", _OF_ONE_CODE),
+    **_each("fp_reciprocal fp_sqrt fp_rsqrt fp_exp fp_exp2", _OF_ONE_CODE),
+    "fp_sigmoid": (*(f"fp_sigmoid-{case}" for case in _OF_ONE_CODE), "fp_sigmoid-e2m13-all"),
     **_each("reduce_sum reduce_max", _REDUCTION),
     "fp_add": (
         *("fp_add-e4m3-all", "fp_add-e5m2-rdown-all", "fp_add-e4m3-rdown-ieee-all"),
@@ -137,6 +138,7 @@ _ALIGNING = (
     *("mx_dot-mxfp4_e2m1.b16-mxfp4_e2m1.b16-bf16-blocks", "fp_sqrt-e1m6.bias5-all"),
 )
 FIRST_CASES: Mapping[str, tuple[str, ...]] = {
+    "plena_exp2_pkg": ("fp_sigmoid-e2m13-all",),
     "plena_round": (
         *("fp_add-e4m3-all", "fp_add-e5m2-rup-ieee-all", "fp_add-e4m3-rdown-ieee-all"),
         *("fp_mul-e5m2-ieee-all", "fp_add-e2m1-ieee-all", "fp_cast-bf16-e5m2-rup-ieee-all"),

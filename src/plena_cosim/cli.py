@@ -417,6 +417,38 @@ def ppl(
 
 
 @app.command()
+def inspect(
+    quant_config: Annotated[Path, typer.Option(help="A TOML recipe.")],
+    model: Annotated[
+        str, typer.Option(help="A folder, a Hugging Face hub id, or demo (SmolLM2-135M).")
+    ] = "demo",
+    numerics: Annotated[Numerics, typer.Option(help="fake or exact.")] = Numerics.FAKE,
+    hardware: Annotated[
+        Path | None, typer.Option(help="A machine of configs/hw, for exact numerics.")
+    ] = None,
+    every: Annotated[bool, typer.Option("--all", help="A line for each module.")] = False,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", help="Write the record of all modules here.")
+    ] = None,
+) -> None:
+    """Show what a recipe makes of every module of a model: formats, bits, errors, clipping.
+
+    For example: plena inspect --quant-config configs/quant/llama_w4a4kv4_mxint.toml
+    """
+    from .evaluate.inspect import run_inspect
+
+    run_inspect(
+        model=model,
+        quant_config=quant_config,
+        numerics=numerics.value,
+        hardware=hardware,
+        every=every,
+        json_path=json_path,
+        console=_console,
+    )
+
+
+@app.command()
 def quantize(
     quant_config: Annotated[Path, typer.Option(help="A TOML recipe.")],
     out: Annotated[Path, typer.Option(help="The folder to make.")],

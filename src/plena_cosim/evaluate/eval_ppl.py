@@ -94,7 +94,7 @@ def run_eval_ppl(
     shown = f"{source} ({numerics})" if source is not None else "none (fp32)"
     table.add_row("recipe", shown)
     replaced = "as saved" if saved is not None else str(len(info))
-    table.add_row("linear layers replaced", replaced)
+    table.add_row("modules replaced", replaced)
     table.add_row("token perplexity", f"{result.token_perplexity:.4f}")
     if result.word_perplexity is not None:
         table.add_row("word perplexity", f"{result.word_perplexity:.4f}")

@@ -10,7 +10,8 @@ from .quant_config import KvHandover, MatchBy, PassArgs, Phase, Selector, load_q
 from .quantize_module import Numerics, quantize_module_transform_pass
 
 if _find_spec("transformers") is not None:
-    from . import hf_quantizer as _hf_quantizer  # noqa: F401  (registers with transformers)
+    # Without it, transformers would load a saved model with random weights and a mere warning.
+    from . import hf_quantizer as _hf_quantizer  # noqa: F401
 
 __all__ = [
     "KvHandover",

@@ -22,6 +22,7 @@ class FakeLinear(nn.Module):
         stored, stored_bias: what quantising left of weight and bias, in the dtype of the linear
             layer they come from.
         formats: what quantised them, and what quantises each input.
+        data_in: what quantises the next input; phases may change it.
         rotation: size of the Hadamard blocks that each input is multiplied by first, as the weight
             was; None for none.
     """
@@ -37,6 +38,7 @@ class FakeLinear(nn.Module):
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.formats, self.rotation = formats, rotation
+        self.data_in = formats.data_in
         dtype = linear.weight.dtype
         self.stored = store(linear.weight, formats.weight, dtype=dtype)
         self.stored_bias: StoredWeight | None = None
@@ -57,7 +59,7 @@ class FakeLinear(nn.Module):
         """Return the layer's output in the dtype of `x`."""
         if self.rotation is not None:
             x = rotate(x, self.rotation)
-        return functional.linear(narrow(x, self.formats.data_in), self.weight, self.bias)
+        return functional.linear(narrow(x, self.data_in), self.weight, self.bias)
 
     def extra_repr(self) -> str:
         """Show sizes and formats."""

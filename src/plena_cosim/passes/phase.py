@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -9,6 +10,7 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
+from .module_formats import Format
 from .quant_config import KvHandover, Phase
 
 
@@ -67,6 +69,17 @@ def _requantize(model: nn.Module, cache: Any) -> None:
         layer = cache.layers[module.layer_idx]
         layer.keys = core.cached(layer.keys)
         layer.values = core.cached(layer.values)
+
+
+class PhasedInput:
+    """A forward pre-hook of a linear layer whose input alone changes its format between phases."""
+
+    def __init__(self, formats: Mapping[Phase, Format | None], clock: PhaseClock) -> None:
+        self.formats, self.clock = dict(formats), clock
+
+    def __call__(self, module: Any, args: tuple[Any, ...]) -> None:
+        """Give the layer the format of the phase that the model is in."""
+        module.data_in = self.formats[self.clock.now]
 
 
 class PhaseSwitch(nn.Module):

@@ -16,12 +16,12 @@ from .kinds import Kind, kind_of
 from .match import choose
 from .module_formats import AttentionFormats
 from .module_info import ModuleInfo, module_info
-from .phase import PhaseClock, PhaseSwitch
+from .phase import PhaseClock, PhasedInput, PhaseSwitch
 from .quant_config import PassArgs, Phase, Selector, read_quant_config
 from .remember import remember_recipe, require_rememberable
 from .stored_weight import Store, StoredWeight
 from .strict import FiniteInputs
-from .twins import Plan, activations, build, check
+from .twins import Plan, activations, build, check, input_formats
 
 _Model = TypeVar("_Model", bound=nn.Module)
 
@@ -174,9 +174,14 @@ class _Work:
             config.tie_word_embeddings = False  # type: ignore[union-attr]
 
     def _plain(self, plan: Plan, untied: bool) -> None:
+        inputs = input_formats(plan, self.hw) if len(plan.different()) > 1 else None
         twins: dict[Selector, nn.Module] = {}
         for selector in plan.different():
-            twin, weights, rotation = build(plan, selector, self.hw, self.store)
+            if inputs is None or not twins:
+                twin, weights, rotation = build(plan, selector, self.hw, self.store)
+                if inputs is not None:
+                    twin.register_forward_pre_hook(PhasedInput(inputs, self.clock))
+                    self.phases = True
             twins[selector] = twin.train(plan.module.training)
             pairs = [] if any(before.is_meta for before, _ in weights) else weights
             self._note(plan, selector, pairs, untied=untied, rotation=rotation)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from .exact_linear import ExactLinear, operand_formats
 from .experts import is_transposed
 from .fake_linear import FakeLinear
 from .kinds import Kind, activation_names
-from .module_formats import ModuleFormats
+from .module_formats import Format, ModuleFormats
 from .norm import QuantNorm, gain_and_bias
 from .quant_config import KvHandover, Phase, Selector
 from .quant_embedding import QuantEmbedding
@@ -102,6 +102,24 @@ def _check_kind(plan: Plan, selector: Selector, hw: HardwareConfig | None, where
                 f"{where}: experts cannot change their formats between phases; give prefill and "
                 "decode the same table, or put it outside of [phase]"
             )
+
+
+def input_formats(plan: Plan, hw: HardwareConfig | None) -> dict[Phase, Format | None] | None:
+    """Return a linear layer's input format by phase, if that is all that changes between phases."""
+    chosen = {phase: given for phase, given in plan.selectors.items() if given is not None}
+    if not isinstance(plan.module, nn.Linear) or len(chosen) < len(Phase):
+        return None
+    alike = {
+        (replace(s.formats, data_in=None), s.clip_search, s.online_rotate) for s in chosen.values()
+    }
+    if len(alike) > 1:
+        return None
+    if hw is None:
+        return {phase: selector.formats.data_in for phase, selector in chosen.items()}
+    operands = {p: operand_formats(s.formats, plan.where(s)) for p, s in chosen.items()}
+    if len({weight for weight, _ in operands.values()}) > 1:
+        return None
+    return {phase: data_in for phase, (_, data_in) in operands.items()}
 
 
 def build(

@@ -1,0 +1,89 @@
+"""plena inspect says what a recipe made of each module."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from plena_cosim.evaluate import EvaluationError
+from plena_cosim.evaluate.inspect import run_inspect
+from plena_cosim.evaluate.quantize import run_quantize
+from plena_cosim.golden import FormatError
+
+LINEAR = """
+["model\\\\.layers\\\\..*_proj"]
+name = "mxint"
+weight_block_size = 16
+weight_width = 4
+data_in_block_size = 16
+data_in_width = 8
+"""
+ATTENTION = """
+["model\\\\.layers\\\\.\\\\d+\\\\.self_attn"]
+name = "mxint"
+["model\\\\.layers\\\\.\\\\d+\\\\.self_attn".kv_cache]
+data_in_block_size = 16
+data_in_width = 4
+"""
+
+
+def _shown(model: Path, recipe: Path, **options: object) -> tuple[str, dict]:
+    out = io.StringIO()
+    record = run_inspect(
+        model=str(model),
+        quant_config=recipe,
+        console=Console(file=out, width=100),
+        **options,  # type: ignore[arg-type]
+    )
+    return " ".join(out.getvalue().split()), record
+
+
+def test_modules_of_a_selector_share_a_line(tiny_model: Path, tmp_path: Path) -> None:
+    recipe, record_path = tmp_path / "r.toml", tmp_path / "deep" / "record.json"
+    recipe.write_text(LINEAR + ATTENTION)
+    shown, record = _shown(tiny_model, recipe, json_path=record_path)
+    layers = json.loads((tiny_model / "config.json").read_text())["num_hidden_layers"]
+    for part in ("linear layer", "attention", "kv_cache mxint4", "weight mxint4", "4.50"):
+        assert part in shown
+    assert f"{8 * layers} modules;" in shown
+    assert "4.50 bits each" in shown  # 4 + 8 / 16
+    assert json.loads(record_path.read_text()) == record
+    assert len(record["modules"]) == 8 * layers
+    assert "model.layers.0.mlp.up_proj" not in shown
+
+
+def test_a_line_for_each_module(tiny_model: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(LINEAR)
+    shown, record = _shown(tiny_model, recipe, every=True, numerics="exact")
+    for name, entry in record["modules"].items():
+        assert name in shown.replace(" ", "") or name.rpartition(".")[2] in shown
+        assert entry["numerics"] == "exact"
+
+
+def test_phases_are_told_apart(tiny_model: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(LINEAR + LINEAR.replace("[", "[phase.decode.", 1).replace("= 8", "= 4"))
+    shown, record = _shown(tiny_model, recipe)
+    assert {"data_in mxint8", "data_in mxint4"} <= {
+        f"data_in {entry['data_in']}" for entry in record["modules"].values()
+    }
+    assert "model.layers.0.mlp.up_proj (decode)" in record["modules"]
+    assert "data_in mxint4" in shown
+
+
+def test_what_cannot_be_inspected(tiny_model: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(LINEAR)
+    saved = tmp_path / "saved"
+    quiet = Console(quiet=True)
+    run_quantize(model=str(tiny_model), quant_config=recipe, out=saved, console=quiet)
+    with pytest.raises(EvaluationError, match="quantised already"):
+        run_inspect(model=str(saved), quant_config=recipe, console=quiet)
+    recipe.write_text('[".*_proj"]\nname = "mxint"\nbypass = true\n')
+    with pytest.raises(FormatError, match="leaves every module as it is"):
+        run_inspect(model=str(tiny_model), quant_config=recipe, console=quiet)
