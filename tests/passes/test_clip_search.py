@@ -53,8 +53,10 @@ def test_each_block_is_the_best_of_the_grid(mx: Mx, columns: int) -> None:
     expected = np.stack([by_hand(row, mx, CLIP_GRID) for row in weight.numpy()])
     np.testing.assert_array_equal(found.double().numpy(), expected)
     plain = fakequant.quantize(weight, mx)
-    assert not torch.equal(found, plain)
-    assert (found - weight).square().sum() < (plain - weight).square().sum()
+    gain = (plain - weight).square().sum() - (found - weight).square().sum()
+    assert gain >= 0
+    if isinstance(mx.element, golden.FixedPoint):  # E2M1 keeps small ones beside large ones anyway
+        assert gain > 0
 
 
 def test_of_equals_the_first_is_taken() -> None:
