@@ -28,7 +28,7 @@ INT4, INT8, INT16 = (golden.mxint(width, block_size=16) for width in (4, 8, 16))
 FP12_FORMAT = golden.Minifloat(exp_bits=5, man_bits=6, specials="none")
 DEFAULT = HardwareConfig()
 NARROW = HardwareConfig(
-    vlen=8,
+    vlen=2,  # many rows in a sum
     vector_format=golden.get_format("e6m5"),
     accumulator_format=golden.get_format("bf16"),
     reduction_format=golden.get_format("bf16"),
@@ -390,3 +390,15 @@ def test_experts(hw: HardwareConfig, family: str, table: dict[str, Any]) -> None
             y = x @ twin if family == "gpt_oss" else nn.functional.linear(x, twin)
             expected = machine.linear(array(x), matrix, weight_mx=INT8, input_mx=input_mx)
             same(y, expected, machine)
+
+
+@MACHINES
+def test_a_bias_of_experts_is_added_with_one_rounding(hw: HardwareConfig) -> None:
+    model = build("qwen3_moe", num_hidden_layers=1)
+    experts = model.model.layers[0].mlp.experts
+    weight = array(experts.down_proj)[2]
+    exact(model, {r".*experts": W8A8}, hw)
+    x, bias, machine = torch.randn(5, 32), torch.randn(64), Machine(hw=hw)
+    found = nn.functional.linear(x, experts.get_submodule("down_proj")[2], bias)
+    expected = machine.linear(array(x), weight, weight_mx=INT8, input_mx=INT8, bias=array(bias))
+    same(found, expected, machine)

@@ -15,6 +15,8 @@ from torch.nn import functional
 from plena_cosim import golden
 from plena_cosim.golden import Mx
 from plena_cosim.passes import quantize_module_transform_pass
+from plena_cosim.passes.attention import core_of
+from plena_cosim.passes.quant_config import Phase
 
 from .families import FP12, MX8, W8A8, build
 
@@ -231,8 +233,6 @@ def test_sinks_and_scores_have_one_format() -> None:
     fake(model, {r".*self_attn": {"name": "mxint", "softmax": coarse}})
     e4m1 = golden.Minifloat(exp_bits=4, man_bits=1, specials="none")
     x = torch.zeros(1, 4, 1, 16)
-    from plena_cosim.passes.attention import core_of
-
     core = core_of(attention)
     _, weights = core.attend(attention, x, x[:, :2], x[:, :2], None)
     expected = 1 / (1 + q(plain.model.layers[0].self_attn.sinks, e4m1).exp())
@@ -246,6 +246,15 @@ def test_the_cache_holds_what_golden_quantises() -> None:
         found, plain = (m(ids(), use_cache=True).past_key_values.layers[0] for m in (model, raw))
     assert torch.equal(found.keys, q(plain.keys, INT8))
     assert torch.equal(found.values, q(plain.values, INT8))
+
+
+@pytest.mark.parametrize("table", ["rope", "kv_cache"])
+def test_scores_without_formats_are_left_to_the_model(table: str) -> None:
+    model = build("llama", num_hidden_layers=1)
+    fake(model, {r".*self_attn": {"name": "mxint", table: SUB_TABLES[table]}})
+    core = core_of(model.model.layers[0].self_attn)
+    core.attend = None  # nobody calls it
+    logits(model)
 
 
 def test_pre_rope_quantises_keys_of_layers_without_rotary_embedding() -> None:
@@ -266,9 +275,6 @@ def test_keys_of_another_phases_format_are_quantised_for_the_product() -> None:
     phase = {"prefill": {r".*self_attn": eight}, "decode": {r".*self_attn": decode}}
     model = fake(build("llama", num_hidden_layers=1), {"phase": phase})
     attention = model.model.layers[0].self_attn
-    from plena_cosim.passes.attention import core_of
-    from plena_cosim.passes.quant_config import Phase
-
     core = core_of(attention)
     core.clock.now = Phase.DECODE
     query, key = torch.randn(1, 4, 1, 16), q(torch.randn(1, 2, 5, 16), INT8)

@@ -29,7 +29,7 @@ def info(formats: ModuleFormats, *weights: torch.Tensor, axis: int = -1):  # typ
 def test_blocks() -> None:
     # Over 1.9: steps of 0.25 up to 1.75. Over 4: steps of 1. The last block has two elements.
     weight = torch.tensor(
-        [[1.9, 0.3, -1.8, 0.0, 4.0, 0.5, 1.5, 7.4, 1.0, 0.1]], dtype=torch.float64
+        [[1.9, 1.7, -1.8, 0.0, 4.0, 0.5, 1.5, 7.4, 1.0, 0.1]], dtype=torch.float64
     )
     errors = [0.15, 0.05, 0.05, 0, 0, 0.5, 0.5, 0.4, 0, 0.1]
     found = info(ModuleFormats(weight=MXINT4), weight)

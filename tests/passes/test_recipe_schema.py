@@ -173,6 +173,6 @@ def test_the_command_prints_and_writes_the_documentation(tmp_path: Path, monkeyp
 def test_the_documentation_says_what_each_kind_takes() -> None:
     lines = recipe_docs.DOCUMENT.read_text(encoding="utf-8").splitlines()
     for kind, takes in TAKES.items():
-        (row,) = [line for line in lines if line.startswith(f"| {kind.value} |")]
+        row = next(line for line in lines if line.startswith(f"| {kind.value} |"))
         named = set(re.findall(r"`(\w+)`", row.split("|")[3]))
         assert {name.removesuffix("_") for name in named} == set(takes.names()), kind

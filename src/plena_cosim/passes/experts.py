@@ -54,6 +54,13 @@ class ExpertWeight(nn.Module):
         """Return the parameter that this module stands for, under the module's own name."""
         return {"": self.stored.values.detach()}
 
+    def add(self, y: Tensor, bias: Tensor) -> Tensor:
+        """Return a product plus a bias; with exact numerics one rounding to the vector format."""
+        if self.hw is None:
+            return y + bias
+        vector = self.hw.vector_format
+        return fakequant.add(y, fakequant.cast(bias, vector), vector).to(y.dtype)
+
     def __getitem__(self, expert: Any) -> _ExpertMatrix:
         return _ExpertMatrix(self, expert)
 
@@ -77,7 +84,7 @@ class _ExpertMatrix:
         if func is functional.linear and len(given) >= 2 and given[1] is matrix:
             y = matrix.multiply(given[0], transposed=False)
             bias = given[2] if len(given) > 2 else None
-            return y if bias is None else y + bias
+            return y if bias is None else matrix.owner.add(y, bias)
         products = (torch.matmul, torch.Tensor.matmul, torch.Tensor.__matmul__, torch.mm)
         if func in products and given[1] is matrix:
             return matrix.multiply(given[0], transposed=True)

@@ -15,24 +15,16 @@ from plena_cosim.golden import Minifloat
 _Step = Callable[[Tensor, Tensor, Minifloat], Tensor]
 
 
-def _backwards(step: _Step) -> _Step:
-    return lambda a, b, fmt: step(b, a, fmt)
-
-
 _STEPS: dict[Any, _Step] = {
     torch.add: fakequant.add,
     torch.Tensor.add: fakequant.add,
-    torch.Tensor.__add__: fakequant.add,
-    torch.Tensor.__radd__: fakequant.add,
     torch.sub: fakequant.sub,
     torch.Tensor.sub: fakequant.sub,
-    torch.Tensor.__sub__: fakequant.sub,
-    torch.Tensor.__rsub__: _backwards(fakequant.sub),
+    torch.Tensor.__rsub__: lambda a, b, fmt: fakequant.sub(b, a, fmt),
     torch.mul: fakequant.mul,
     torch.Tensor.mul: fakequant.mul,
-    torch.Tensor.__mul__: fakequant.mul,
-    torch.Tensor.__rmul__: fakequant.mul,
 }
+"""Operators come as these methods, `a * b` as Tensor.mul."""
 
 
 class VectorUnit(TorchFunctionMode):
