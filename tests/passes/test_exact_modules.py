@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from plena_cosim import golden
 from plena_cosim.golden import HardwareConfig, ops
-from plena_cosim.passes import quantize_module_transform_pass
+from plena_cosim.passes import attention_core, quantize_module_transform_pass
 from plena_cosim.passes.activation import QuantActivation
 from plena_cosim.passes.attention import core_of
 from plena_cosim.passes.exact_linear import ExactLinear
@@ -402,3 +402,25 @@ def test_a_bias_of_experts_is_added_with_one_rounding(hw: HardwareConfig) -> Non
     found = nn.functional.linear(x, experts.get_submodule("down_proj")[2], bias)
     expected = machine.linear(array(x), weight, weight_mx=INT8, input_mx=INT8, bias=array(bias))
     same(found, expected, machine)
+
+
+@pytest.mark.parametrize("family", ["llama", "mistral", "gpt_oss"])
+def test_queries_in_portions_change_no_bit(family: str, monkeypatch) -> None:
+    """80 queries, eight at a time and all at once; keys that a portion cannot see are left out."""
+    tokens = torch.randint(3, 64, (2, 80), generator=torch.Generator().manual_seed(3))
+    mask = torch.ones_like(tokens)
+    mask[1, 70:] = 0
+    logits, shapes = [], []
+    for portion in (8, 1000):
+        monkeypatch.setattr(attention_core, "QUERIES", portion)
+        model = exact(build(family), full_recipe(family), HardwareConfig(vlen=4))
+        core = next(found for module in model.modules() if (found := core_of(module)))
+        inner = core._exact
+        core._exact = lambda q, k, *rest, inner=inner: (
+            shapes.append((q.shape[2], k.shape[2])) or inner(q, k, *rest)
+        )
+        with torch.no_grad():
+            logits.append(model(tokens, attention_mask=mask).logits)
+    assert shapes[:10] == [(8, 32)] * 4 + [(8, 64)] * 4 + [(8, 80)] * 2
+    assert shapes[10] == (80, 80)
+    assert torch.equal(logits[0], logits[1])

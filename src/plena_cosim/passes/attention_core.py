@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -28,6 +29,9 @@ from .operand import DEFAULT_BLOCK, WIDEST_BITS, matrix_format, matrix_operand, 
 from .phase import PhaseClock
 from .quant_config import Phase
 from .vector_unit import VectorUnit
+
+QUERIES = 256
+"""Queries that are computed at a time: scores of long sequences would not fit into memory."""
 
 
 class AttentionCore:
@@ -124,16 +128,42 @@ class AttentionCore:
             dropout: of probabilities, in training.
             softcap: bound of the scores.
         """
+        if dropout and module.training:
+            raise FormatError(f"{self.where}: attention dropout cannot be quantised; set it to 0")
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
         allowed = None if mask is None else _allowed(mask, key.shape[-2], self.where)
         key, value, allowed = align(key, value, allowed)
         groups = query.shape[1] // key.shape[1]
         sinks = getattr(module, "sinks", None)
         attend = self._fake if self.hw is None else self._exact
-        output, weights = attend(query, key, value, allowed, groups, scale, softcap, sinks)
-        if dropout and module.training:
-            raise FormatError(f"{self.where}: attention dropout cannot be quantised; set it to 0")
-        return output.to(query.dtype), weights
+        outputs, weights = [], query.new_zeros(*query.shape[:3], key.shape[-2])
+        for start in range(0, query.shape[2], QUERIES):
+            rows = slice(start, start + QUERIES)
+            shown = None if allowed is None else allowed[:, :, rows]
+            keys = self._keys_for(shown, key.shape[-2])
+            if shown is not None:
+                shown = shown[..., :keys]
+            output, part = attend(
+                query[:, :, rows], key[:, :, :keys], value[:, :, :keys],
+                shown, groups, scale, softcap, sinks,
+            )  # fmt: skip
+            outputs.append(output)
+            weights[:, :, rows, :keys] = part
+        return torch.cat(outputs, dim=2).to(query.dtype), weights
+
+    def _keys_for(self, allowed: Tensor | None, keys: int) -> int:
+        """Return how many of the first keys some query attends, in whole blocks and vectors.
+
+        What lies beyond adds zeros to sums and probabilities of zero: it changes no bit.
+        """
+        if allowed is None:
+            return keys
+        used = torch.nonzero(allowed.flatten(0, -2).any(dim=0))
+        last = int(used[-1]) + 1 if used.numel() else 1
+        step = DEFAULT_BLOCK if self.hw is None else math.lcm(DEFAULT_BLOCK, self.hw.vlen)
+        if isinstance(self.now.av_matmul, Mx):
+            step = math.lcm(step, self.now.av_matmul.block_size)
+        return min(keys, -(-last // step) * step)
 
     def _fake(
         self,
