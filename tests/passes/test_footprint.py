@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import weakref
 from copy import deepcopy
 
 import pytest
 import torch
 from torch import nn
 
-from plena_cosim.passes import quantize_module_transform_pass
+from plena_cosim.passes import quantize_module, quantize_module_transform_pass
 
 from .families import build, full_recipe
 
@@ -66,3 +67,19 @@ def test_a_copy_computes_the_same_on_its_own_weights(numerics: str) -> None:
         for parameter in model.parameters():
             parameter.zero_()
         assert torch.equal(copy(ids).logits, expected)
+
+
+def test_modules_are_let_go_as_they_are_replaced(monkeypatch) -> None:
+    seen: list[weakref.ref[nn.Module]] = []
+    alive: list[int] = []
+    build_twin = quantize_module.build
+
+    def watched(plan, *args):
+        alive.append(sum(module() is not None for module in seen))
+        seen.append(weakref.ref(plan.module))
+        return build_twin(plan, *args)
+
+    monkeypatch.setattr(quantize_module, "build", watched)
+    quantize_module_transform_pass(build("llama"), full_recipe("llama"))
+    assert len(seen) > 10
+    assert max(alive) <= 1

@@ -96,7 +96,10 @@ def build_twins(
         check(plan, machine, recipe.kv_handover)
     users = _users(model)
     work = _Work(model, recipe, machine, store)
-    for plan in plans:
+    while (
+        plans
+    ):  # a module that has been replaced is let go: memory holds one weight twice, not all
+        plan = plans.pop(0)
         own = plan.module.parameters(recurse=False)
         work.replace(plan, untied=any(len(users[id(parameter)]) > 1 for parameter in own))
     work.finish()
@@ -141,13 +144,13 @@ class _Work:
         self.numerics = Numerics.FAKE if hw is None else Numerics.EXACT
         self.clock = PhaseClock(recipe.kv_handover)
         self.info: dict[str, ModuleInfo] = {}
-        self.plans: list[Plan] = []
+        self.places: dict[str, str] = {}
         self.untied = self.phases = self.attention = False
 
     def replace(self, plan: Plan, *, untied: bool) -> None:
         """Put the twin, or the twins of both phases, in the place of one module."""
         self.untied |= untied
-        self.plans.append(plan)
+        self.places[plan.name] = plan.where(plan.different()[0])
         if plan.kind is Kind.ATTENTION:
             self._attention(plan)
         elif plan.kind is Kind.EXPERTS:
@@ -160,10 +163,9 @@ class _Work:
     def finish(self) -> None:
         """Install what concerns the model as a whole."""
         if self.recipe.strict:
-            for plan in self.plans:
-                finite = FiniteInputs(plan.where(plan.different()[0]))
-                module = self.model.get_submodule(plan.name)
-                module.register_forward_pre_hook(finite, with_kwargs=True)
+            for name, where in self.places.items():
+                module = self.model.get_submodule(name)
+                module.register_forward_pre_hook(FiniteInputs(where), with_kwargs=True)
         if self.attention:
             attention.use_in(self.model)
         if self.phases:
