@@ -31,6 +31,12 @@ class Numerics(StrEnum):
     EXACT = "exact"
 
 
+ModelName = Annotated[
+    str, typer.Option(help="A folder, a Hugging Face hub id, or demo (SmolLM2-135M).")
+]
+Machine = Annotated[Path | None, typer.Option(help="A machine of configs/hw, for exact numerics.")]
+
+
 @app.command()
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
@@ -369,9 +375,7 @@ def docs(
 
 @eval_app.command()
 def ppl(
-    model: Annotated[
-        str, typer.Option(help="A folder, a Hugging Face hub id, or demo (SmolLM2-135M).")
-    ] = "demo",
+    model: ModelName = "demo",
     text: Annotated[str, typer.Option(help="A UTF-8 file, or demo (Wikipedia articles).")] = "demo",
     quant_config: Annotated[
         Path | None, typer.Option(help="A TOML recipe; without one the model runs as it is.")
@@ -380,9 +384,7 @@ def ppl(
         Numerics,
         typer.Option(help="fake: quantised values, torch arithmetic; exact: the hardware's GEMM."),
     ] = Numerics.FAKE,
-    hardware: Annotated[
-        Path | None, typer.Option(help="A machine of configs/hw, for exact numerics.")
-    ] = None,
+    hardware: Machine = None,
     seqlen: Annotated[int, typer.Option(min=2, help="Tokens in a window.")] = 512,
     limit: Annotated[int | None, typer.Option(min=2, help="Read only so many tokens.")] = None,
     seed: Annotated[int, typer.Option(help="Seed of torch; recorded.")] = 0,
@@ -419,13 +421,9 @@ def ppl(
 @app.command()
 def inspect(
     quant_config: Annotated[Path, typer.Option(help="A TOML recipe.")],
-    model: Annotated[
-        str, typer.Option(help="A folder, a Hugging Face hub id, or demo (SmolLM2-135M).")
-    ] = "demo",
+    model: ModelName = "demo",
     numerics: Annotated[Numerics, typer.Option(help="fake or exact.")] = Numerics.FAKE,
-    hardware: Annotated[
-        Path | None, typer.Option(help="A machine of configs/hw, for exact numerics.")
-    ] = None,
+    hardware: Machine = None,
     every: Annotated[bool, typer.Option("--all", help="A line for each module.")] = False,
     json_path: Annotated[
         Path | None, typer.Option("--json", help="Write the record of all modules here.")
@@ -452,15 +450,11 @@ def inspect(
 def quantize(
     quant_config: Annotated[Path, typer.Option(help="A TOML recipe.")],
     out: Annotated[Path, typer.Option(help="The folder to make.")],
-    model: Annotated[
-        str, typer.Option(help="A folder, a Hugging Face hub id, or demo (SmolLM2-135M).")
-    ] = "demo",
+    model: ModelName = "demo",
     numerics: Annotated[
         Numerics, typer.Option(help="How the saved model computes: fake, or exact as hardware.")
     ] = Numerics.FAKE,
-    hardware: Annotated[
-        Path | None, typer.Option(help="A machine of configs/hw, for exact numerics.")
-    ] = None,
+    hardware: Machine = None,
     dequantized: Annotated[
         bool,
         typer.Option("--dequantized", help="Save plain values, which need no plena to be loaded."),

@@ -133,3 +133,22 @@ def test_a_broken_folder_is_one_clear_error(tiny_model, recipe, tmp_path) -> Non
 def test_a_missing_recipe_comes_before_the_model(tiny_model, tmp_path) -> None:
     with pytest.raises(FormatError, match=r"no.toml does not exist"):
         run_quantize(model="nowhere", quant_config=tmp_path / "no.toml", out=tmp_path / "out")
+
+
+def test_a_model_that_cannot_be_replaced_stays(tiny_model, recipe, tmp_path, monkeypatch) -> None:
+    out = tmp_path / "model"
+    given = {"model": str(tiny_model), "quant_config": recipe, "out": out, "console": QUIET}
+    run_quantize(**given)
+    before = (out / "plena.json").read_bytes()
+    rename = Path.rename
+
+    def refuse(self: Path, target: Path) -> Path:
+        if self.name == "new":
+            raise OSError(28, "No space left on device")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", refuse)
+    with pytest.raises(EvaluationError, match="No space left"):
+        run_quantize(**given, numerics="exact", overwrite=True)
+    assert (out / "plena.json").read_bytes() == before
+    assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["model"]

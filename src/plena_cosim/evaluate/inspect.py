@@ -8,11 +8,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from plena_cosim.golden import FormatError, HardwareConfig
-from plena_cosim.passes import ModuleInfo, load_quant_config, quantize_module_transform_pass
+from plena_cosim.golden import FormatError
+from plena_cosim.passes import ModuleInfo
 
-from .load import load_model, require_original
-from .record import describe_run, write_json
+from .quantized import load_quantized
+from .record import write_json
 
 
 def run_inspect(
@@ -42,20 +42,17 @@ def run_inspect(
         FormatError, EvaluationError: with one clear message each. The recipe is checked first.
     """
     console = console or Console()
-    recipe = load_quant_config(quant_config)
-    machine = HardwareConfig.load(hardware) if hardware is not None else None
-    network, _ = load_model(model, cache=cache)
-    require_original(network, model)
-    network, info = quantize_module_transform_pass(network, recipe, numerics=numerics, hw=machine)
+    made = load_quantized(model, quant_config, numerics=numerics, hardware=hardware, cache=cache)
+    recipe, info, record = made.recipe, made.info, made.record()
     if not info:
         raise FormatError(f"{recipe.source}: the recipe leaves every module as it is")
-    groups = {name: [entry] for name, entry in info.items()} if every else _grouped(info)
+    groups = [(name, [entry]) for name, entry in info.items()] if every else _grouped(info)
     table = Table(title=f"{model} under {recipe.source} ({numerics})")
     table.add_column("module" if every else "selector", overflow="fold", ratio=3)
     table.add_column("becomes", ratio=2)
     for header in ("modules", "bits", "MSE", "clipped"):
         table.add_column(header, justify="right", no_wrap=True)
-    for name, entries in groups.items():
+    for name, entries in groups:
         table.add_row(name, f"[b]{entries[0].kind}[/b]\n{_formats(entries[0])}", *_figures(entries))
     console.print(table)
     weights = sum(entry.parameters for entry in info.values())
@@ -64,32 +61,18 @@ def run_inspect(
         f"{len(info)} modules; {weights:,} weights in {bits / 8e6:,.1f} MB"
         + (f", {bits / weights:.2f} bits each" if weights else "")
     )
-    record = {
-        "model": model,
-        "quant_config": recipe.source,
-        "numerics": numerics,
-        "run": describe_run(seed=0, config_sha256=recipe.sha256),
-        "modules": {name: entry.as_dict() for name, entry in info.items()},
-    }
     if json_path is not None:
         write_json(json_path, record)
         console.print(f"record: {json_path}")
     return record
 
 
-def _grouped(info: dict[str, ModuleInfo]) -> dict[str, list[ModuleInfo]]:
-    """Return the entries by selector, and by kind where one selector takes several kinds."""
+def _grouped(info: dict[str, ModuleInfo]) -> list[tuple[str, list[ModuleInfo]]]:
+    """Return the entries that share selector, kind and formats, under the selector."""
     groups: dict[tuple[str, str, str], list[ModuleInfo]] = {}
     for entry in info.values():
-        key = (entry.selector, entry.kind, _formats(entry))
-        groups.setdefault(key, []).append(entry)
-    named: dict[str, list[ModuleInfo]] = {}
-    for (selector, kind, _), entries in groups.items():
-        name = selector if selector not in named else f"{selector} ({kind})"
-        while name in named:
-            name += " "
-        named[name] = entries
-    return named
+        groups.setdefault((entry.selector, entry.kind, _formats(entry)), []).append(entry)
+    return [(selector, entries) for (selector, _, _), entries in groups.items()]
 
 
 def _formats(entry: ModuleInfo) -> str:

@@ -12,16 +12,11 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from plena_cosim.golden import HardwareConfig
-from plena_cosim.passes import (
-    export_dequantized,
-    load_quant_config,
-    quantize_module_transform_pass,
-)
+from plena_cosim.passes import export_dequantized
 
 from .errors import EvaluationError
-from .load import load_model, require_original
-from .record import describe_run, write_json
+from .quantized import load_quantized
+from .record import write_json
 
 
 def run_quantize(
@@ -57,32 +52,21 @@ def run_quantize(
     """
     console = console or Console()
     _require_free(out, overwrite=overwrite)
-    recipe = load_quant_config(quant_config)
-    machine = HardwareConfig.load(hardware) if hardware is not None else None
-    network, tokenizer = load_model(model, cache=cache)
-    require_original(network, model)
-    network, info = quantize_module_transform_pass(network, recipe, numerics=numerics, hw=machine)
-    record = {
-        "model": model,
-        "quant_config": recipe.source,
-        "numerics": numerics,
-        "dequantized": dequantized,
-        "run": describe_run(seed=0, config_sha256=recipe.sha256),
-        "modules": {name: entry.as_dict() for name, entry in info.items()},
-    }
+    made = load_quantized(model, quant_config, numerics=numerics, hardware=hardware, cache=cache)
+    record = made.record() | {"dequantized": dequantized}
     with _replacing(out) as folder:
         if dequantized:
-            export_dequantized(network, folder)
+            export_dequantized(made.network, folder)
         else:
-            network.save_pretrained(folder)
-        tokenizer.save_pretrained(folder)
+            made.network.save_pretrained(folder)
+        made.tokenizer.save_pretrained(folder)
         write_json(folder / "plena.json", record)
         size = sum(file.stat().st_size for file in folder.glob("*.safetensors"))
     table = Table(title=str(out))
     table.add_column("")
     table.add_column("", justify="right")
-    table.add_row("recipe", f"{recipe.source} ({numerics})")
-    table.add_row("modules quantised", str(len(info)))
+    table.add_row("recipe", f"{made.recipe.source} ({numerics})")
+    table.add_row("modules quantised", str(len(made.info)))
     table.add_row("weights", "dequantised values" if dequantized else "packed codes")
     table.add_row("size of the weights", f"{size / 1e6:.1f} MB")
     console.print(table)
@@ -115,9 +99,15 @@ def _replacing(out: Path) -> Iterator[Path]:
         fresh = scratch / "new"
         fresh.mkdir()
         yield fresh
+        old = scratch / "old"
         if out.exists():
-            out.rename(scratch / "old")
-        fresh.rename(out)
+            out.rename(old)
+        try:
+            fresh.rename(out)
+        except OSError:
+            if old.exists():
+                old.rename(out)
+            raise
     except OSError as error:
         raise EvaluationError(f"cannot write {out}: {error.strerror or error}") from None
     finally:

@@ -75,8 +75,3 @@ def matrix_format(fmt: Format | None, *, block_size: int, where: str) -> Mx:
 def matrix_operand(x: Tensor, mx: Mx, vector: Minifloat, axis: int = -1) -> MxTensor:
     """Return `x` as it enters the matrix unit: cast to the vector format, then to blocks."""
     return fakequant.quantize_mx(fakequant.cast(x, vector), mx, axis=axis)
-
-
-def held_in(x: Tensor, dtype: torch.dtype) -> Tensor:
-    """Return values of the vector format in a model's dtype, which holds them all."""
-    return x if x.dtype == dtype else x.to(dtype)

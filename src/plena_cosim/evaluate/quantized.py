@@ -1,0 +1,83 @@
+"""Quantized: a model by name, as a recipe made it, and the record of that."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from plena_cosim.golden import HardwareConfig
+from plena_cosim.passes import (
+    ModuleInfo,
+    PassArgs,
+    load_quant_config,
+    quantize_module_transform_pass,
+)
+
+from .load import load_model, require_original
+from .record import describe_run
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantized:
+    """What `load_quantized` made.
+
+    Attributes:
+        model: the name that was given.
+        network, tokenizer: the quantised model and its tokenizer.
+        recipe: what quantised it.
+        numerics: "fake" or "exact".
+        info: what became of each module.
+    """
+
+    model: str
+    network: Any
+    tokenizer: Any
+    recipe: PassArgs
+    numerics: str
+    info: dict[str, ModuleInfo]
+
+    def record(self) -> dict[str, Any]:
+        """Return what was done, for a JSON file."""
+        return {
+            "model": self.model,
+            "quant_config": self.recipe.source,
+            "numerics": self.numerics,
+            "run": describe_run(seed=0, config_sha256=self.recipe.sha256),
+            "modules": {name: entry.as_dict() for name, entry in self.info.items()},
+        }
+
+
+def load_quantized(
+    model: str,
+    quant_config: Path,
+    *,
+    numerics: str,
+    hardware: Path | None,
+    cache: Path | None,
+) -> Quantized:
+    """Load a model and quantise it; the recipe and the machine are checked first.
+
+    Args:
+        model: a folder, an id on the Hugging Face hub, or "demo".
+        quant_config: a recipe.
+        numerics: "fake" or "exact".
+        hardware: a machine of configs/hw for exact numerics.
+        cache: where demo downloads live; the user's cache directory when None.
+
+    Raises:
+        FormatError, EvaluationError: with one clear message each.
+    """
+    recipe = load_quant_config(quant_config)
+    machine = HardwareConfig.load(hardware) if hardware is not None else None
+    network, tokenizer = load_model(model, cache=cache)
+    require_original(network, model)
+    network, info = quantize_module_transform_pass(network, recipe, numerics=numerics, hw=machine)
+    return Quantized(
+        model=model,
+        network=network,
+        tokenizer=tokenizer,
+        recipe=recipe,
+        numerics=numerics,
+        info=info,
+    )
