@@ -19,10 +19,11 @@ from rich.console import Console
 from rich.table import Table
 from torch import nn
 
-from plena_cosim.evaluate.load import load_model, load_text, tokenize
+from plena_cosim.evaluate import load_model
 from plena_cosim.evaluate.progress import bar, windows
 from plena_cosim.evaluate.record import describe_run, write_json
 from plena_cosim.passes import load_quant_config, quantize_module_transform_pass
+from plena_cosim.sources import load_text, tokenize
 
 RECIPES = sorted((Path(__file__).parent.parent / "configs" / "quant").glob("*.toml"))
 

@@ -18,8 +18,8 @@ from plena_cosim.evaluate.equivalence import (
     compare_quantize,
     count_differing_bits,
 )
-from plena_cosim.evaluate.load import tokenize
 from plena_cosim.passes import quantize_module_transform_pass
+from plena_cosim.sources import tokenize
 
 ROOT = Path(__file__).parents[2]
 

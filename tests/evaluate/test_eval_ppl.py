@@ -12,9 +12,9 @@ from rich.console import Console
 
 from plena_cosim import golden
 from plena_cosim.evaluate import evaluate_perplexity, load_model, run_eval_ppl
-from plena_cosim.evaluate.load import tokenize
 from plena_cosim.evaluate.record import describe_run, write_json
 from plena_cosim.passes import quantize_module_transform_pass
+from plena_cosim.sources import tokenize
 
 RECIPE = """
 by = "regex_name"

@@ -1,4 +1,4 @@
-"""The examples in docstrings of fakequant, passes and evaluate run as written."""
+"""The examples in docstrings of fakequant, sources, passes and evaluate run as written."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 import plena_cosim
 
-PACKAGES = ("fakequant", "passes", "evaluate")
+PACKAGES = ("fakequant", "sources", "passes", "evaluate")
 FOLDER = Path(plena_cosim.__file__).parent
 MODULES = [
     f"plena_cosim.{package}.{module.name}"

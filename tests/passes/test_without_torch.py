@@ -10,7 +10,7 @@ import pytest
 BLOCK = "import sys; sys.modules['torch'] = None; import plena_cosim.{package}"
 
 
-@pytest.mark.parametrize("package", ["fakequant", "passes", "evaluate"])
+@pytest.mark.parametrize("package", ["fakequant", "sources", "passes", "evaluate"])
 def test_the_error_says_what_to_install(package: str) -> None:
     done = subprocess.run(
         [sys.executable, "-c", BLOCK.format(package=package)],

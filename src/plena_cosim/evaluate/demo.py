@@ -13,10 +13,11 @@ from rich.table import Table
 
 from plena_cosim import golden
 from plena_cosim.passes import Numerics, PassArgs, load_quant_config, quantize_module_transform_pass
+from plena_cosim.sources import load_text, text_digest, tokenize
+from plena_cosim.sources.demo_model import CAVEAT
 
-from .demo_model import CAVEAT
 from .equivalence import Comparison, capture_inputs, compare_matmul, compare_quantize
-from .load import load_model, load_text, text_digest, tokenize
+from .load import load_model
 from .perplexity import Perplexity, evaluate_perplexity
 from .picture import draw
 from .progress import bar, windows
@@ -70,7 +71,7 @@ def run_demo(
         Whether every comparison was equal in every bit.
 
     Raises:
-        FormatError, EvaluationError: with one clear message each.
+        FormatError, SourceError: with one clear message each.
     """
     console = console or Console()
     loaded = {name: load_quant_config(recipes / file) for name, file in RECIPES.items()}

@@ -11,9 +11,10 @@ from rich.table import Table
 
 from plena_cosim.golden import HardwareConfig
 from plena_cosim.passes import ModuleInfo, load_quant_config, quantize_module_transform_pass
+from plena_cosim.sources import load_text, text_digest, tokenize
+from plena_cosim.sources.demo_model import CAVEAT
 
-from .demo_model import CAVEAT
-from .load import load_model, load_text, require_original, text_digest, tokenize
+from .load import load_model, require_original
 from .perplexity import evaluate_perplexity
 from .progress import bar, windows
 from .record import describe_run, write_json
@@ -49,7 +50,7 @@ def run_eval_ppl(
         console: where the table goes.
 
     Raises:
-        FormatError, EvaluationError: with one clear message each. The recipe is checked first.
+        FormatError, SourceError: with one clear message each. The recipe is checked first.
     """
     console = console or Console()
     recipe = load_quant_config(quant_config) if quant_config is not None else None

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from .cache import whole
-from .errors import need
+from plena_cosim.sources.cache import whole
+from plena_cosim.sources.errors import need
 
 
 def draw(

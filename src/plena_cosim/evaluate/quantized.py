@@ -66,7 +66,7 @@ def load_quantized(
         cache: where demo downloads live; the user's cache directory when None.
 
     Raises:
-        FormatError, EvaluationError: with one clear message each.
+        FormatError, SourceError: with one clear message each.
     """
     recipe = load_quant_config(quant_config)
     machine = HardwareConfig.load(hardware) if hardware is not None else None

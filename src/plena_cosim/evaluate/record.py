@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from .cache import whole
+from plena_cosim.sources.cache import whole
 
 _PACKAGES = ("plena-cosim", "torch", "transformers", "numpy")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from plena_cosim.evaluate.demo_text import articles
-from plena_cosim.evaluate.strip_markup import strip_markup
+from plena_cosim.sources.demo_text import articles
+from plena_cosim.sources.strip_markup import strip_markup
 
 
 @pytest.mark.parametrize(

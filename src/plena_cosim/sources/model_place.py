@@ -1,0 +1,22 @@
+"""Where transformers finds a model that is given by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from .cache import default_cache
+from .demo_model import demo_model_folder
+from .errors import SourceError
+
+
+def model_place(name: str, *, cache: Path | None = None) -> str | Path:
+    """Return the folder of the demo model for "demo", and any other name as it is.
+
+    Raises:
+        SourceError: `name` is a file, or the demo model cannot be had.
+    """
+    if name == "demo":
+        return demo_model_folder(cache or default_cache())
+    if Path(name).is_file():
+        raise SourceError(f"model {name!r} is a file; give the folder that holds config.json")
+    return name

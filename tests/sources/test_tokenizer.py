@@ -1,0 +1,37 @@
+"""Tokenizers by the name of their model, and what is said when there is none."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from plena_cosim.sources import SourceError, load_tokenizer, tokenize
+
+
+def test_a_folder_gives_its_tokenizer_without_the_model(tiny_model: Path, tmp_path: Path) -> None:
+    for file in tiny_model.glob("tokenizer*"):
+        shutil.copy(file, tmp_path)
+    tokenizer = load_tokenizer(str(tmp_path))
+    ids = tokenize(tokenizer, "w3 w1 nothing w2")
+    assert ids.dtype.is_signed
+    assert ids.tolist() == [4, 2, 0, 3]
+    assert tokenize(tokenizer, "w3 w1 w2", limit=2).tolist() == [4, 2]
+
+
+def test_a_missing_tokenizer_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    message = (
+        r"cannot load the tokenizer of model '.*nowhere': .*give a folder with tokenizer\.json"
+    )
+    with pytest.raises(SourceError, match=message):
+        load_tokenizer(str(tmp_path / "nowhere"))
+    (tmp_path / "nowhere").mkdir()
+    with pytest.raises(SourceError, match=message):
+        load_tokenizer(str(tmp_path / "nowhere"))
+
+
+def test_a_file_as_model_is_named(words: Path) -> None:
+    with pytest.raises(SourceError, match="is a file; give the folder that holds config"):
+        load_tokenizer(str(words))
