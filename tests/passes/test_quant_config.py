@@ -347,6 +347,7 @@ def test_calibration_has_the_defaults_of_the_reference(tmp_path: Path) -> None:
         "dataset": "wikitext2",
         "nsamples": 128,
         "seqlen": 2048,
+        "seed": 0,
         "cali_batch_size": 32,
         "quantile_search": True,
         "clip_search_y": False,
@@ -374,6 +375,7 @@ def test_calibration_takes_every_key_of_the_reference(tmp_path: Path) -> None:
         "dataset": "c4",
         "nsamples": 4,
         "seqlen": 64,
+        "seed": 3,
         "cali_batch_size": 2,
         "quantile_search": False,
         "clip_search_y": True,
@@ -399,6 +401,15 @@ def test_calibration_takes_every_key_of_the_reference(tmp_path: Path) -> None:
     recipe = read_quant_config({"gptq": gptq, "rotation_search": search})
     assert recipe.gptq.model_dump(exclude_unset=True) == gptq
     assert recipe.rotation_search.model_dump(exclude_unset=True) == search
+
+
+@pytest.mark.parametrize("name", ["demo", "file:texts/a.jsonl", "tokens:calib.safetensors"])
+def test_calibration_text_has_further_names(tmp_path: Path, name: str) -> None:
+    text = GPTQ.replace("[gptq]", f'[gptq]\ndataset = "{name}"', 1)
+    recipe = read(tmp_path, MXINT + text + "[rotation_search]\n")
+    assert recipe.gptq.dataset == recipe.rotation_search.calib_data == name
+    recipe = read(tmp_path, MXINT + f'[rotation_search]\ncalib_data = "{name}"\n')
+    assert recipe.rotation_search.calib_data == name
 
 
 def test_shared_numerics_reach_every_format(tmp_path: Path) -> None:

@@ -7,6 +7,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from plena_cosim.sources.dataset_name import ALLOWED, is_dataset_name
+
 from .read_table import Table
 
 MatmulType = Literal[
@@ -15,14 +17,10 @@ MatmulType = Literal[
 ]  # fmt: skip
 """The matmuls that a rotation search can rotate, by the reference's names."""
 
-_DATASETS = ("wikitext2", "c4", "ptb")
-
 
 def _dataset(given: str) -> str:
-    if given not in _DATASETS and not given.removeprefix("file:"):
-        raise ValueError("file:PATH with a path")
-    if given not in _DATASETS and not given.startswith("file:"):
-        raise ValueError(f"{', '.join(map(repr, _DATASETS))} or 'file:PATH'")
+    if not is_dataset_name(given):
+        raise ValueError(ALLOWED)
     return given
 
 
@@ -70,11 +68,13 @@ class GptqTable(Table):
     device: str = Field("cuda:0", description="Where calibration runs.", examples=["cpu"])
     dataset: Dataset = Field(
         "wikitext2",
-        description='Calibration text: `"wikitext2"`, `"c4"`, `"ptb"` or `"file:PATH"`.',
+        description='Calibration text: `"wikitext2"`, `"c4"`, `"ptb"`, `"demo"`, `"file:PATH"` or '
+        '`"tokens:PATH"`, see [calibration.md](calibration.md).',
         examples=["c4"],
     )
     nsamples: int = Field(128, ge=1, description="Calibration samples.", examples=[32])
     seqlen: int = Field(2048, ge=1, description="Tokens of a sample.", examples=[512])
+    seed: int = Field(0, ge=0, description="Seed of the places in the text.", examples=[1])
     cali_batch_size: int = Field(32, ge=1, description="Samples that run together.", examples=[8])
     quantile_search: bool = Field(
         True, description="Search a clipping for each block.", examples=[False]
