@@ -20,6 +20,8 @@ eval_app = typer.Typer(no_args_is_help=True, help="Measure a model under a quant
 app.add_typer(eval_app, name="eval")
 recipe_app = typer.Typer(no_args_is_help=True, help="Check and explain quantisation recipes.")
 app.add_typer(recipe_app, name="recipe")
+calib_app = typer.Typer(no_args_is_help=True, help="Collect and show calibration tokens.")
+app.add_typer(calib_app, name="calib")
 
 _console = Console()
 
@@ -416,6 +418,60 @@ def ppl(
         json_path=json_path,
         console=_console,
     )
+
+
+@calib_app.command()
+def collect(
+    task: Annotated[str, typer.Option(help="A task of lm-eval.")],
+    out: Annotated[Path, typer.Option(help="The safetensors file to write.")],
+    include_path: Annotated[
+        Path | None, typer.Option(help="Folder of the task's YAML file, if it is not lm-eval's.")
+    ] = None,
+    model: ModelName = "demo",
+    nsamples: Annotated[int, typer.Option(min=1, help="Samples.")] = 128,
+    seqlen: Annotated[int, typer.Option(min=1, help="Tokens of a sample.")] = 2048,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the choice of documents.")] = 0,
+) -> None:
+    """Collect calibration tokens from the prompts and answers of an evaluation task.
+
+    They come from its training data, or from another split that it does not evaluate on. A recipe
+    takes them with dataset = "tokens:PATH" and the same nsamples and seqlen. For example:
+
+    plena calib collect --task arc_easy --nsamples 128 --seqlen 512 --out calib.safetensors
+    """
+    from .evaluate.calibration_data import run_collect
+
+    run_collect(
+        task=task,
+        out=out,
+        include_path=include_path,
+        model=model,
+        nsamples=nsamples,
+        seqlen=seqlen,
+        seed=seed,
+        console=_console,
+    )
+
+
+@calib_app.command()
+def show(
+    source: Annotated[
+        str, typer.Argument(help="A recipe's dataset, or a .safetensors, .txt or .jsonl file.")
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="Whose tokenizer counts; the file's own model, or demo.")
+    ] = None,
+    nsamples: Annotated[int, typer.Option(min=1, help="Samples of a text.")] = 128,
+    seqlen: Annotated[int, typer.Option(min=1, help="Tokens of a sample of a text.")] = 2048,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the places in a text.")] = 0,
+) -> None:
+    """Show what a calibration set is, where it comes from and how it begins.
+
+    For example: plena calib show demo --nsamples 32 --seqlen 512
+    """
+    from .evaluate.calibration_data import run_show
+
+    run_show(source, model=model, nsamples=nsamples, seqlen=seqlen, seed=seed, console=_console)
 
 
 @app.command()

@@ -12,12 +12,7 @@ from plena_cosim.sources import SourceError
 from plena_cosim.sources.dataset_name import HUB_NAMES
 from plena_cosim.sources.hub_text import HUB, HubDataset, hub_text
 
-
-@pytest.fixture(autouse=True)
-def _own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("datasets.config.HF_DATASETS_CACHE", tmp_path / "cache")
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
-    monkeypatch.setattr("datasets.config.HF_HUB_OFFLINE", True)
+pytestmark = pytest.mark.usefixtures("_no_hub")
 
 
 def in_place_of(name: str, monkeypatch: pytest.MonkeyPatch, **fields: object) -> None:

@@ -1,4 +1,4 @@
-"""Finding models, tokenizers and texts: a file, something on the hub, or the demo."""
+"""Where tokenizers, texts and calibration tokens come from: a file, the hub, the demo, a task."""
 
 from plena_cosim import fakequant as _fakequant  # noqa: F401  (first: says so when torch is missing)
 
