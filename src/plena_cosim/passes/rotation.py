@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
 
 from plena_cosim.golden import FormatError
+
+DENSE = 128
+"""Largest block that is one matrix product; larger ones are products of two."""
 
 
 def rotation_size(length: int, wanted: int | None, where: str) -> int:
@@ -23,8 +28,8 @@ def rotation_size(length: int, wanted: int | None, where: str) -> int:
     size = largest if wanted is None else wanted
     if size < 2 or size & (size - 1) or length % size:
         raise FormatError(
-            f"{where}: online_rotate must be a power of two that divides the contraction axis of "
-            f"{length} elements (2 … {largest}), got {size}"
+            f"{where}: online_rotate, or size in [rotation], must be a power of two that divides "
+            f"the contraction axis of {length} elements (2 … {largest}), got {size}"
         )
     return size
 
@@ -34,12 +39,41 @@ def rotate(x: Tensor, size: int) -> Tensor:
 
     The matrix is symmetric and its own inverse (Sylvester's order, as golden.ops.hadamard), so that
     rotating both operands of a product along the contraction axis leaves the product as it was.
+
+    Each block is one row of an ordinary matrix product, so its bits depend neither on the blocks
+    beside it nor on how many there are; they are golden's where no sum rounds. bfloat16 and float16
+    are rotated in float32 and rounded once.
+
+    Args:
+        x: floating-point tensor, its last axis a multiple of `size`.
+        size: a power of two.
+
+    Raises:
+        FormatError: blocks would span two rows.
     """
-    shape, step = x.shape, 1
-    while step < size:
-        pairs = x.reshape(*shape[:-1], -1, 2, step)
-        low, high = pairs[..., 0, :], pairs[..., 1, :]
-        x = torch.stack([low + high, low - high], dim=-2).reshape(shape)
-        step *= 2
-    scaled: Tensor = x * size**-0.5
-    return scaled
+    if x.shape[-1] % size:
+        raise FormatError(f"cannot rotate rows of {x.shape[-1]} elements in blocks of {size}")
+    wide = x.to(torch.promote_types(x.dtype, torch.float32))
+    return _blocks(wide, size).reshape(x.shape).to(x.dtype)
+
+
+def _blocks(x: Tensor, size: int) -> Tensor:
+    """Return blocks times the matrix, of any shape with the elements of `x`."""
+    if size > DENSE:
+        # H of size n * DENSE is H of n times H of DENSE by Kronecker: first within, then across.
+        within = _blocks(x, DENSE).reshape(-1, size // DENSE, DENSE).mT
+        return _blocks(within, size // DENSE).reshape(-1, DENSE, size // DENSE).mT
+    rows = x.reshape(-1, size)
+    if rows.shape[0] == 1:  # a product with a vector may sum in another order
+        return (rows.expand(2, -1) @ hadamard_matrix(size, x.dtype, x.device))[:1]
+    return rows @ hadamard_matrix(size, x.dtype, x.device)
+
+
+@lru_cache(maxsize=64)
+def hadamard_matrix(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return the orthonormal Hadamard matrix of a power of two, in Sylvester's order."""
+    with torch.inference_mode(mode=False):  # a constant for calls with and without gradients
+        signs = torch.ones(1, 1, dtype=torch.float64)
+        while signs.shape[0] < size:
+            signs = torch.cat([torch.cat([signs, signs], dim=1), torch.cat([signs, -signs], dim=1)])
+        return (signs * size**-0.5).to(dtype).to(device)
