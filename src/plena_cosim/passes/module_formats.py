@@ -40,6 +40,15 @@ class KvPosition(Enum):
     """Before it: the rotary embedding turns quantised keys."""
 
 
+class Semantics(Enum):
+    """What an online rotation H means for an operand x that is quantised by Q."""
+
+    FUSED = "fused"
+    """Q(Hx): both operands are rotated, which leaves their product, and then quantised."""
+    DEQUANT = "dequant"
+    """H^T Q(Hx), each operand on its own; those values are no codes that a machine multiplies."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class AttentionFormats:
     """Formats inside an attention module; None leaves the operation as it is.
@@ -51,6 +60,12 @@ class AttentionFormats:
         softmax: the scores that go into it.
         kv_cache: each key and value vector, along head_dim, once, when it is written.
         kv_position: where keys are quantised.
+        qk_rotate: size of the Hadamard blocks that queries and keys are rotated by along head_dim,
+            after the rotary embedding and before the cache.
+        av_rotate: that of probabilities and values along the keys.
+        kv_rotate: that of keys and values along head_dim, as they are cached.
+        semantics: what these three mean. None: no rotation; LARGEST_ROTATION: the largest that
+            fits; 0: none, and [rotation] is not to give one.
     """
 
     qk_matmul: Format | None = None
@@ -59,6 +74,22 @@ class AttentionFormats:
     softmax: CastFormat | None = None
     kv_cache: Format | None = None
     kv_position: KvPosition = KvPosition.POST_ROPE
+    qk_rotate: int | None = None
+    av_rotate: int | None = None
+    kv_rotate: int | None = None
+    semantics: Semantics = Semantics.FUSED
+
+    @property
+    def key_basis(self) -> int | None:
+        """Size of the blocks by which keys lie rotated in the cache, and queries meet them."""
+        if self.semantics is Semantics.DEQUANT:
+            return None
+        return self.kv_rotate or self.qk_rotate or None
+
+    @property
+    def value_basis(self) -> int | None:
+        """Size of the blocks by which values lie rotated in the cache."""
+        return self.kv_rotate or None if self.semantics is Semantics.FUSED else None
 
 
 @dataclass(frozen=True, kw_only=True)

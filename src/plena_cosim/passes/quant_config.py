@@ -19,6 +19,7 @@ from .read_selector import read_selector
 from .read_table import read_table
 from .recipe import KvHandover, MatchBy, PassArgs, Phase
 from .role_format import Shared, role_format, shared_numerics
+from .rotation_table import RotationTable
 from .selector import Selector
 from .selector_tables import DefaultsTable
 from .tables import HardwareTable, NumericsTable, PhaseTable, RecipeFile
@@ -87,6 +88,10 @@ def read_quant_config(
     if search is not None:
         search = read_table(RotationSearchTable, search, f"{source} [rotation_search]")
         search = inherit_from_gptq(search, gptq)
+    rotation = rest.pop("rotation", None)
+    if rotation is not None:
+        rotation = read_table(RotationTable, rotation, f"{source} [rotation]")
+    folds = rotation is not None and (rotation.r1 or rotation.r2)
     phase = rest.pop("phase", {})
     context = _Context(
         by=by, defaults=defaults, shared=shared, calibrated=calibrated, source=source
@@ -96,7 +101,7 @@ def read_quant_config(
     for group, found in {"": rest, **_phase_tables(phase, source)}.items():
         selectors[group], taken = context.read(found, group)
         used |= taken
-    if not any(selectors.values()) and gptq is None and search is None:
+    if not any(selectors.values()) and gptq is None and search is None and not folds:
         raise FormatError(f"{source}: no selector; give one table for each group of modules")
     if unused := sorted(set(defaults) - used):
         raise FormatError(f"{source} [defaults]: no selector takes {', '.join(unused)}; remove it")
@@ -110,6 +115,7 @@ def read_quant_config(
         strict=numerics.strict,
         gptq=gptq,
         rotation_search=search,
+        rotation=rotation,
         source=source,
         sha256=sha256,
         tables={**copy.deepcopy(dict(tables)), **machine_table},

@@ -13,7 +13,7 @@ from .nearest import did_you_mean
 from .read_table import read_table
 from .role_format import ROLES, Shared, family_of, role_format, role_of, shape_keys
 from .selector import CLIP_GRID, LARGEST_ROTATION, Selector
-from .selector_tables import OPERATIONS, SELECTOR_TABLES
+from .selector_tables import OPERATIONS, ROTATIONS, SELECTOR_TABLES
 
 
 def read_selector(
@@ -109,8 +109,10 @@ def _attention(values: Mapping[str, Any], shared: Shared) -> AttentionFormats:
         keys = table.given()
         bypass = keys.pop("bypass", False)
         position = keys.pop("position", KvPosition.POST_ROPE.value)
+        rotate = keys.pop("online_rotate", None)
         try:
             fmt = role_format("data_in", keys, family_of("data_in", keys), shared)
+            wanted = None if rotate is None or bypass else _rotation(rotate) or 0
         except FormatError as error:
             raise FormatError(f"{operation}: {error}") from None
         if fmt is None and not bypass:
@@ -118,6 +120,8 @@ def _attention(values: Mapping[str, Any], shared: Shared) -> AttentionFormats:
                 f"{operation}: quantises nothing; give data_in_ keys or bypass = true"
             )
         found[operation] = None if bypass else fmt
+        if operation in ROTATIONS:
+            found[ROTATIONS[operation]] = wanted
         if operation == "kv_cache":
             found["kv_position"] = KvPosition(position)
     return AttentionFormats(**found)

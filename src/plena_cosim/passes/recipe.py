@@ -10,6 +10,7 @@ from typing import Any
 from plena_cosim.golden import HardwareConfig
 
 from .calibration_tables import GptqTable, RotationSearchTable
+from .rotation_table import RotationTable
 from .selector import Selector
 
 
@@ -57,6 +58,7 @@ class PassArgs:
         hardware: the machine named in [hardware], if any.
         strict: a NaN or Inf that a format cannot hold is an error.
         gptq, rotation_search: what calibration is to do, if anything.
+        rotation: what is rotated by Hadamard matrices, if anything.
         source: where the recipe comes from, for messages.
         sha256: of the file's bytes; empty for a recipe that was not read from a file.
         tables: the recipe as parsed from TOML, fit for JSON; a file that [hardware] names has been
@@ -72,6 +74,7 @@ class PassArgs:
     strict: bool = False
     gptq: GptqTable | None = None
     rotation_search: RotationSearchTable | None = None
+    rotation: RotationTable | None = None
     source: str = "quantisation recipe"
     sha256: str = ""
     tables: Mapping[str, Any] = field(default_factory=dict)

@@ -65,8 +65,9 @@ def _blocks(x: Tensor, size: int) -> Tensor:
         return _blocks(within, size // DENSE).reshape(-1, DENSE, size // DENSE).mT
     rows = x.reshape(-1, size)
     if rows.shape[0] == 1:  # a product with a vector may sum in another order
-        return (rows.expand(2, -1) @ hadamard_matrix(size, x.dtype, x.device))[:1]
-    return rows @ hadamard_matrix(size, x.dtype, x.device)
+        rows = rows.expand(2, -1)
+    turned: Tensor = rows @ hadamard_matrix(size, x.dtype, x.device)
+    return turned[: x.numel() // size]
 
 
 @lru_cache(maxsize=64)

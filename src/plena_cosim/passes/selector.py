@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .module_formats import ModuleFormats
+from .module_formats import ModuleFormats, Semantics
 
 CLIP_GRID = tuple(round(1 - step / 20, 2) for step in range(11))
 """The shares of `clip_search = true`: 1.0, 0.95 … 0.5."""
@@ -26,6 +26,7 @@ class Selector:
             empty: no search.
         online_rotate: size of the Hadamard matrix that both operands are rotated by, or
             LARGEST_ROTATION; None: no rotation.
+        semantics: what that rotation means.
         explicit: the roles, attention operations and options that the table itself names; others
             come from [defaults] and are dropped where a module does not take them.
     """
@@ -36,4 +37,5 @@ class Selector:
     gptq: bool = False
     clip_search: tuple[float, ...] = ()
     online_rotate: int | None = None
+    semantics: Semantics = Semantics.FUSED
     explicit: frozenset[str] = frozenset()

@@ -15,6 +15,9 @@ from .role_format import ROUND_MODES
 OPERATIONS = ("qk_matmul", "av_matmul", "rope", "softmax", "kv_cache")
 """The operations inside attention, each a sub-table of its selector."""
 
+ROTATIONS = {"qk_matmul": "qk_rotate", "av_matmul": "av_rotate", "kv_cache": "kv_rotate"}
+"""Of those that can be rotated, the fields of AttentionFormats that say by how much."""
+
 OPTIONS = ("gptq", "clip_search", "online_rotate")
 """What can be done to the operands of a linear layer beside quantising them."""
 
@@ -69,13 +72,23 @@ _OFF = {
 }
 _SCALAR = _floats("data_in", **_SCALAR_LIMITS) | _finite("data_in") | _rounding("data_in")
 
+_ROTATE = {
+    "online_rotate": _key(
+        bool | int,
+        False,
+        "Rotate the operands by Hadamard matrices of this size, a power of two, before they are "
+        "quantised; `true`: the largest that fits. `false` keeps `[rotation]` out.",
+        64,
+    )
+}
+
 CastTable = _table("CastTable", "rope or softmax: a scalar format.", _OFF | _SCALAR)
 
 MatmulTable = _table(
     "MatmulTable",
     "qk_matmul or av_matmul: MXINT with block_size and width, MXFP with block_size, exponent_width "
     "and frac_width, or a scalar format with exponent_width and frac_width alone.",
-    _OFF | _blocks("data_in") | _SCALAR,
+    _OFF | _blocks("data_in") | _SCALAR | _ROTATE,
 )
 
 KvCacheTable = _table(
@@ -84,6 +97,7 @@ KvCacheTable = _table(
     _OFF
     | _blocks("data_in")
     | _SCALAR
+    | _ROTATE
     | {
         "position": _key(
             Literal["post_rope", "pre_rope"],

@@ -14,6 +14,7 @@ from plena_cosim.golden import Rounding, ScaleRule
 
 from .calibration_tables import GptqTable, RotationSearchTable
 from .read_table import Table
+from .rotation_table import RotationTable
 from .selector_tables import DefaultsTable, MinifloatTable, MxTable
 
 
@@ -157,6 +158,11 @@ class RecipeFile(SelectorsTable):
     )
     rotation_search: RotationSearchTable | None = Field(
         None, description="Search for rotations, see below.", examples=[{"calib_nsamples": 32}]
+    )
+    rotation: RotationTable | None = Field(
+        None,
+        description="Rotations by Hadamard matrices, see below.",
+        examples=[{"r3": True, "r4": True}],
     )
     phase: PhaseTable | None = Field(
         None,
