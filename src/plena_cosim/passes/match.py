@@ -11,6 +11,7 @@ from plena_cosim.golden import FormatError
 
 from .kinds import Kind, kind_of
 from .nearest import did_you_mean
+from .online_rotation import OnlineRotations
 from .quant_config import MatchBy, PassArgs, Phase
 from .selector import Selector
 from .takes import fitted
@@ -33,23 +34,18 @@ def choose(
 
     Raises:
         FormatError: a selector or exclusion matches nothing, nothing that a recipe can change, or
-            nothing that earlier ones have left; or its keys do not fit a module's kind.
+            nothing that earlier ones have left; or its keys do not fit a module's kind; or
+            [rotation] names what is not there, or not quantised.
     """
     modules = {name: module for name, module in model.named_modules() if name}
     kinds = {name: kind for name, module in modules.items() if (kind := kind_of(module))}
     matcher = _Matcher(modules, kinds, pass_args)
-    taken = matcher.excluded()
-    base = matcher.chosen(pass_args.selectors, dict(taken))
-    if phase is not None and pass_args.phases.get(phase):
-        where = f"phase.{phase.value}."
-        first = matcher.chosen(pass_args.phases[phase], dict(taken), where)
-        base = {**base, **first}
-    experts = tuple(f"{name}." for name in base if kinds[name] is Kind.EXPERTS)
-    return {
-        name: base[name]
-        for name in modules
-        if name in base and not base[name].bypass and not name.startswith(experts)
-    }
+    chosen = matcher.of_phase(phase)
+    rotations = OnlineRotations(pass_args.rotation, kinds, pass_args.source)
+    if pass_args.rotation is not None and pass_args.rotation.online:
+        others = any(pass_args.phases.values())
+        rotations.check([matcher.of_phase(each) for each in Phase] if others else [chosen])
+    return rotations.applied(chosen)
 
 
 class _Matcher:
@@ -59,6 +55,21 @@ class _Matcher:
         self, modules: dict[str, nn.Module], kinds: dict[str, Kind], pass_args: PassArgs
     ) -> None:
         self.modules, self.kinds, self.recipe = modules, kinds, pass_args
+
+    def of_phase(self, phase: Phase | None) -> dict[str, Selector]:
+        """Return the selectors of what is changed in a phase, None: by those of the file alone."""
+        taken = self.excluded()
+        base = self.chosen(self.recipe.selectors, dict(taken))
+        if phase is not None and self.recipe.phases.get(phase):
+            where = f"phase.{phase.value}."
+            first = self.chosen(self.recipe.phases[phase], dict(taken), where)
+            base = {**base, **first}
+        experts = tuple(f"{name}." for name in base if self.kinds[name] is Kind.EXPERTS)
+        return {
+            name: base[name]
+            for name in self.modules
+            if name in base and not base[name].bypass and not name.startswith(experts)
+        }
 
     def excluded(self) -> dict[str, str]:
         """Return what takes each excluded module, by its name."""

@@ -74,7 +74,8 @@ def _blocks(x: Tensor, size: int) -> Tensor:
 def hadamard_matrix(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the orthonormal Hadamard matrix of a power of two, in Sylvester's order."""
     with torch.inference_mode(mode=False):  # a constant for calls with and without gradients
-        signs = torch.ones(1, 1, dtype=torch.float64)
+        signs = torch.ones(1, 1, dtype=torch.float64, device="cpu")
         while signs.shape[0] < size:
             signs = torch.cat([torch.cat([signs, signs], dim=1), torch.cat([signs, -signs], dim=1)])
-        return (signs * size**-0.5).to(dtype).to(device)
+        matrix: Tensor = (signs * size**-0.5).to(dtype).to(device)
+        return matrix
