@@ -9,8 +9,9 @@ from .golden import Mx
 from .passes import PassArgs, Selector
 from .passes.module_formats import Format
 from .passes.role_format import ROLES
+from .passes.rotation_table import RotationTable
 from .passes.selector import LARGEST_ROTATION
-from .passes.selector_tables import OPERATIONS
+from .passes.selector_tables import OPERATIONS, ROTATIONS
 
 HEADER = ("selector", *ROLES, "attention", "options")
 
@@ -38,6 +39,8 @@ def remarks(recipe: PassArgs) -> list[str]:
     if recipe.gptq is not None:
         weights = recipe.gptq.weight_config.model_dump(exclude_none=True)
         lines.append(f"gptq: {recipe.gptq.format}, {weights}")
+    if recipe.rotation is not None:
+        lines.append(f"rotation: {_rotation(recipe.rotation)}")
     if recipe.rotation_search is not None:
         lines.append(f"rotation search: {recipe.rotation_search.calib_nsamples} samples")
     if recipe.strict:
@@ -55,20 +58,36 @@ def row(selector: Selector, prefix: str = "") -> tuple[str, ...]:
         for operation in OPERATIONS
         if (fmt := getattr(formats.attention, operation)) is not None
     ]
+    attention += [
+        f"{operation} online_rotate {_size(wanted)}"
+        for operation, field in ROTATIONS.items()
+        if (wanted := getattr(formats.attention, field))
+    ]
     if formats.attention.kv_cache is not None:
         attention.append(f"keys {formats.attention.kv_position.value}")
     options = ["gptq"] if selector.gptq else []
     if selector.clip_search:
         options.append(f"clip_search {', '.join(map(str, selector.clip_search))}")
     if selector.online_rotate is not None:
-        largest = selector.online_rotate == LARGEST_ROTATION
-        options.append(f"online_rotate {'largest' if largest else selector.online_rotate}")
+        options.append(f"online_rotate {_size(selector.online_rotate)}")
     return (
         f"{prefix}{selector.key}",
         *(_label(getattr(formats, role)) for role in ROLES),
         "\n".join(attention) or "–",
         "\n".join(options) or "–",
     )
+
+
+def _rotation(table: RotationTable) -> str:
+    shorthands = [name for name in ("r1", "r2", "r3", "r4") if getattr(table, name)]
+    size = "largest that fits" if table.size is None else f"size {table.size}"
+    signs = f", random signs of seed {table.seed}" if table.random else ""
+    what = ", ".join([*shorthands, *table.online]) or "where selectors say"
+    return f"{what}; {size}{signs}; {table.semantics}"
+
+
+def _size(wanted: int) -> str:
+    return "largest" if wanted == LARGEST_ROTATION else str(wanted)
 
 
 def _label(fmt: Format | None) -> str:

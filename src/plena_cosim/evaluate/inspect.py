@@ -83,6 +83,10 @@ def _formats(entry: ModuleInfo) -> str:
         parts.append(f"blocks of {entry.block_size}")
     if entry.rotation:
         parts.append(f"rotated by {entry.rotation}")
+    rotated = entry.rotated_inside or {}
+    parts += [f"{operation} rotated by {size}" for operation, size in rotated.items()]
+    if entry.semantics == "dequant":
+        parts.append("rotated back once quantised")
     return "\n".join(parts) or "the machine's own"
 
 

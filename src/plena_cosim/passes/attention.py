@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from plena_cosim.golden import FormatError, HardwareConfig
 
 from .attention_core import AttentionCore, check_machine
+from .attention_rotation import check_handover, resolved
 from .kv_writer import KvWriter
 from .module_formats import AttentionFormats, KvPosition
 from .phase import PhaseClock
@@ -65,6 +66,12 @@ def check(
             'turned; use kv_handover = "keep" or position = "post_rope"'
         )
     check_machine(module, formats, hw=hw, where=where)
+    resolved(module, formats, where)
+
+
+def check_phases(module: nn.Module, formats: Mapping[Phase, AttentionFormats], where: str) -> None:
+    """Raise FormatError where the phases of an attention module cannot share a cache."""
+    check_handover({p: resolved(module, given, where) for p, given in formats.items()}, where)
 
 
 def install(
@@ -86,6 +93,7 @@ def install(
 
     `check` has said that it can be done.
     """
+    formats = {phase: resolved(module, given, where) for phase, given in formats.items()}
     setattr(module, _CORE, AttentionCore(formats, hw=hw, clock=clock, where=where))
     module.forward = types.MethodType(_forward, module)
 
@@ -107,7 +115,7 @@ def _forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             given.update(given.pop(name, {}))
     del given["self"]
-    writer = KvWriter(given.get("past_key_values"), core.cached)
+    writer = KvWriter(given.get("past_key_values"), core.cached_keys, core.cached_values)
     given["past_key_values"] = writer
     names = dict(forward.__globals__)
     if _ROPE in names:
@@ -150,11 +158,15 @@ def _attend(
 ) -> tuple[Tensor, Tensor | None]:
     """The attention function: quantised where a core says so, the model's own elsewhere."""
     core = core_of(module)
-    if core is None or core.leaves_attention():
+    if core is None:
         found: tuple[Tensor, Tensor | None] = _own(module)(
             module, query, key, value, attention_mask, **kwargs
         )
         return found
+    if core.leaves_attention():
+        query = core.rotator.to_keys(query)
+        output, weights = _own(module)(module, query, key, value, attention_mask, **kwargs)
+        return core.rotator.from_values(output), weights
     output, weights = core.attend(module, query, key, value, attention_mask, **kwargs)
     return output.transpose(1, 2).contiguous(), weights
 

@@ -23,6 +23,7 @@ from plena_cosim.golden import (
 )
 
 from .align_keys import align
+from .attention_rotation import Rotator
 from .kv_writer import KvWriter
 from .module_formats import AttentionFormats, Format, KvPosition
 from .operand import DEFAULT_BLOCK, WIDEST_BITS, matrix_format, matrix_operand, narrow
@@ -52,6 +53,7 @@ class AttentionCore:
         where: str,
     ) -> None:
         self.formats, self.hw, self.clock, self.where = dict(formats), hw, clock, where
+        self.rotators = {phase: Rotator(given, hw) for phase, given in formats.items()}
 
     @property
     def now(self) -> AttentionFormats:
@@ -59,11 +61,17 @@ class AttentionCore:
         return self.formats[self.clock.now]
 
     @property
+    def rotator(self) -> Rotator:
+        """The rotations of the phase that the model is in."""
+        return self.rotators[self.clock.now]
+
+    @property
     def reads_cache(self) -> bool:
         """Whether the matrix unit reads keys as they lie in the cache: whoever wrote them."""
         return self.now.qk_matmul is not None and all(
-            formats.kv_cache == self.now.qk_matmul and formats.kv_position is KvPosition.POST_ROPE
-            for formats in self.formats.values()
+            writer.written == self.rotator.read
+            and writer.formats.kv_position is KvPosition.POST_ROPE
+            for writer in self.rotators.values()
         )
 
     # ------------------------------------------------------------ rotary embedding and cache
@@ -74,7 +82,7 @@ class AttentionCore:
 
         def turned(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor, *args: Any, **kw: Any) -> Any:
             if formats.kv_position is KvPosition.PRE_ROPE:
-                k, writer.turned = writer.quantise(k), k.shape[-1]
+                k, writer.turned = self.cached_keys(k), k.shape[-1]
             given = [narrow(x, formats.rope) for x in (q, k, cos, sin)]
             if self.hw is None:
                 return rope(*given, *args, **kw)
@@ -89,11 +97,22 @@ class AttentionCore:
 
         return turned
 
-    def cached(self, x: Tensor) -> Tensor:
-        """Return keys or values as the cache holds them; they come from the vector unit."""
-        if self.hw is not None:
-            x = fakequant.cast(x, self.hw.vector_format).to(x.dtype)
-        return narrow(x, self.now.kv_cache)
+    def cached_keys(self, keys: Tensor) -> Tensor:
+        """Return new keys as the cache holds them; they come from the vector unit."""
+        return self.rotator.cached(self._vector(keys), self.now.key_basis)
+
+    def cached_values(self, values: Tensor) -> Tensor:
+        """Return new values as the cache holds them; they come from the vector unit."""
+        return self.rotator.cached(self._vector(values), self.now.value_basis)
+
+    def cached_again(self, x: Tensor) -> Tensor:
+        """Return keys or values that another phase has cached as this one's cache holds them."""
+        return self.rotator.cached_again(self._vector(x))
+
+    def _vector(self, x: Tensor) -> Tensor:
+        if self.hw is None:
+            return x
+        return fakequant.cast(x, self.hw.vector_format).to(x.dtype)
 
     # ------------------------------------------------------------------- scores and outputs
 
@@ -131,6 +150,7 @@ class AttentionCore:
         if dropout and module.training:
             raise FormatError(f"{self.where}: attention dropout cannot be quantised; set it to 0")
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+        query = self.rotator.to_keys(query)
         allowed = None if mask is None else _allowed(mask, key.shape[-2], self.where)
         key, value, allowed = align(key, value, allowed)
         groups = query.shape[1] // key.shape[1]
@@ -149,7 +169,8 @@ class AttentionCore:
             )  # fmt: skip
             outputs.append(output)
             weights[:, :, rows, :keys] = part
-        return torch.cat(outputs, dim=2).to(query.dtype), weights
+        output = self.rotator.from_values(torch.cat(outputs, dim=2))
+        return output.to(query.dtype), weights
 
     def _keys_for(self, allowed: Tensor | None, keys: int) -> int:
         """Return how many of the first keys some query attends, in whole blocks and vectors.
@@ -163,6 +184,7 @@ class AttentionCore:
         step = DEFAULT_BLOCK if self.hw is None else math.lcm(DEFAULT_BLOCK, self.hw.vlen)
         if isinstance(self.now.av_matmul, Mx):
             step = math.lcm(step, self.now.av_matmul.block_size)
+        step = math.lcm(step, self.now.av_rotate or 1)
         return min(keys, -(-last // step) * step)
 
     def _fake(
@@ -177,8 +199,8 @@ class AttentionCore:
         sinks: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         formats = self.now
-        q = narrow(query, formats.qk_matmul)
-        k = key if self.reads_cache else narrow(key, formats.qk_matmul)
+        q = self.rotator.narrow_qk(query)
+        k = key if self.reads_cache else self.rotator.narrow_qk(key)
         scores = (_grouped(q, groups) @ k.mT).view(*query.shape[:3], -1) * scale
         if softcap is not None:
             scores = torch.tanh(scores / softcap) * softcap
@@ -189,8 +211,8 @@ class AttentionCore:
             scores = scores.masked_fill(shut, torch.finfo(scores.dtype).min)
         weights = functional.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
         weights = weights[..., more:]
-        p = narrow(weights, formats.av_matmul)
-        v = narrow(value, formats.av_matmul, axis=-2)
+        p = self.rotator.narrow_av(weights, axis=-1)
+        v = self.rotator.narrow_av(value, axis=-2)
         return (_grouped(p, groups) @ v).view(query.shape[:3] + v.shape[-1:]), weights
 
     @torch.no_grad()
@@ -223,8 +245,9 @@ class AttentionCore:
         weights = weights[..., more:]
         weights = weights.masked_fill(~taking_part.any(dim=-1, keepdim=True), 0.0)
         av = _matrix(formats.av_matmul, self.where)
-        p = matrix_operand(_grouped(weights, groups), av, vector)
-        v = matrix_operand(value, av, vector, axis=-2)
+        mixed = self.rotator.along_keys(weights, axis=-1)
+        p = matrix_operand(_grouped(mixed, groups), av, vector)
+        v = matrix_operand(self.rotator.along_keys(value, axis=-2), av, vector, axis=-2)
         output = fakequant.matmul(p, v, hw).view(query.shape[:3] + value.shape[-1:])
         return output, weights.to(query.dtype)
 

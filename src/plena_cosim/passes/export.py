@@ -67,7 +67,7 @@ def export_dequantized(model: Any, folder: str | Path) -> None:
 
 
 def _collect(module: nn.Module, prefix: str, state: dict[str, Tensor]) -> None:
-    if getattr(module, "rotation", None) is not None:
+    if getattr(module, "rotation", None) is not None and not getattr(module, "dequant", False):
         raise FormatError(
             f"{prefix.rstrip('.')}: rotates its input while it runs (online_rotate), which no "
             "plain weight can stand for; export without it"

@@ -8,7 +8,7 @@ from torch.nn import functional
 from plena_cosim.golden import Mx
 
 from .module_formats import ModuleFormats
-from .operand import narrow
+from .operand import narrow, narrow_rotated
 from .rotation import rotate
 from .stored_weight import Store, StoredWeight
 
@@ -25,6 +25,7 @@ class FakeLinear(nn.Module):
         data_in: what quantises the next input; phases may change it.
         rotation: size of the Hadamard blocks that each input is multiplied by first, as the weight
             was; None for none.
+        dequant: the weight was not rotated, and each input is rotated back once it is quantised.
     """
 
     def __init__(
@@ -33,11 +34,12 @@ class FakeLinear(nn.Module):
         formats: ModuleFormats,
         *,
         rotation: int | None = None,
+        dequant: bool = False,
         store: Store = StoredWeight,
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
-        self.formats, self.rotation = formats, rotation
+        self.formats, self.rotation, self.dequant = formats, rotation, dequant
         self.data_in = formats.data_in
         dtype = linear.weight.dtype
         self.stored = store(linear.weight, formats.weight, dtype=dtype)
@@ -57,9 +59,13 @@ class FakeLinear(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output in the dtype of `x`."""
-        if self.rotation is not None:
-            x = rotate(x, self.rotation)
-        return functional.linear(narrow(x, self.data_in), self.weight, self.bias)
+        if self.dequant:
+            operand = narrow_rotated(x, self.data_in, self.rotation)
+        elif self.rotation is not None:
+            operand = narrow(rotate(x, self.rotation), self.data_in)
+        else:
+            operand = narrow(x, self.data_in)
+        return functional.linear(operand, self.weight, self.bias)
 
     def extra_repr(self) -> str:
         """Show sizes and formats."""

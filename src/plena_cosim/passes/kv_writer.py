@@ -16,12 +16,18 @@ class KvWriter:
     Everything but `update` goes to the cache itself, so that any cache of transformers will do.
 
     Attributes:
-        quantise: brings keys or values to the format of the cache, along head_dim.
+        write_keys, write_values: bring them to the format of the cache, along head_dim.
         turned: width of the keys that were quantised already, before they were turned; 0: none.
     """
 
-    def __init__(self, cache: Any, quantise: Callable[[Tensor], Tensor]) -> None:
-        self._cache, self.quantise, self.turned = cache, quantise, 0
+    def __init__(
+        self,
+        cache: Any,
+        write_keys: Callable[[Tensor], Tensor],
+        write_values: Callable[[Tensor], Tensor],
+    ) -> None:
+        self._cache, self.turned = cache, 0
+        self.write_keys, self.write_values = write_keys, write_values
 
     def update(
         self, keys: Tensor, values: Tensor, *args: Any, **kwargs: Any
@@ -36,7 +42,7 @@ class KvWriter:
                 f"the rotary embedding turns {self.turned} of the {keys.shape[-1]} elements of a "
                 'key, and blocks run along all of them; use position = "post_rope"'
             )
-        keys, values = keys if self.turned else self.quantise(keys), self.quantise(values)
+        keys, values = keys if self.turned else self.write_keys(keys), self.write_values(values)
         if self._cache is None:
             return keys, values
         updated: tuple[Tensor, Tensor] = self._cache.update(keys, values, *args, **kwargs)

@@ -13,7 +13,8 @@ from plena_cosim.fakequant.carrier import DOUBLE
 from plena_cosim.golden import Mx
 
 from .kinds import Kind
-from .module_formats import CastFormat, Format, ModuleFormats
+from .module_formats import CastFormat, Format, ModuleFormats, Semantics
+from .selector_tables import ROTATIONS
 from .stored_weight import StoredWeight
 
 
@@ -34,6 +35,8 @@ class ModuleInfo:
         clipped_fraction: share of weights beyond the largest element of their block.
         untied: the weight was shared with another module, which keeps its own.
         rotation: size of the Hadamard blocks of both operands, None without.
+        rotated_inside: those of the operations inside an attention module.
+        semantics: what the rotations mean, "fused" or "dequant"; None without.
     """
 
     kind: str
@@ -50,6 +53,8 @@ class ModuleInfo:
     clipped_fraction: float = 0.0
     untied: bool = False
     rotation: int | None = None
+    rotated_inside: dict[str, int] | None = None
+    semantics: str | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields for a JSON record."""
@@ -65,6 +70,7 @@ def module_info(
     numerics: str,
     untied: bool = False,
     rotation: int | None = None,
+    semantics: Semantics = Semantics.FUSED,
 ) -> ModuleInfo:
     """Describe a module; `weights` are pairs of what a weight was and what became of it."""
     elements = sum(before.numel() for before, _ in weights)
@@ -78,6 +84,8 @@ def module_info(
         for name, fmt in vars(formats.attention).items()
         if isinstance(fmt, (Mx, CastFormat))
     }
+    sizes = {name: getattr(formats.attention, field) for name, field in ROTATIONS.items()}
+    rotated = {name: size for name, size in sizes.items() if size}
     return ModuleInfo(
         kind=kind.value,
         selector=selector,
@@ -93,6 +101,8 @@ def module_info(
         clipped_fraction=clipped / elements if elements else 0.0,
         untied=untied,
         rotation=rotation,
+        rotated_inside=rotated or None,
+        semantics=semantics.value if rotation or rotated else None,
     )
 
 

@@ -12,6 +12,7 @@ from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, Minifloat, Mx, mxint
 
 from .module_formats import CastFormat, Format
+from .rotation import rotate
 
 WIDEST_BITS = 16
 DEFAULT_BLOCK = 32
@@ -33,6 +34,19 @@ def narrow(x: Tensor, fmt: Format | None, axis: int = -1) -> Tensor:
         straight: Tensor = _StraightCast.apply(x, fmt)  # type: ignore[no-untyped-call]
         return straight
     return _cast(x, fmt)
+
+
+def narrow_rotated(x: Tensor, fmt: Format | None, size: int | None) -> Tensor:
+    """Return `x` rotated along its last axis, quantised and rotated back: H^T Q(Hx).
+
+    Args:
+        x: as for `narrow`.
+        fmt: blocks along the last axis; None changes nothing.
+        size: of the Hadamard blocks, which divides that axis; None: no rotation.
+    """
+    if fmt is None or size is None:
+        return narrow(x, fmt)
+    return rotate(narrow(rotate(x, size), fmt), size)
 
 
 def _cast(x: Tensor, fmt: CastFormat) -> Tensor:

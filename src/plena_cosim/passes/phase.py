@@ -67,8 +67,8 @@ def _requantize(model: nn.Module, cache: Any) -> None:
         if core is None:
             continue
         layer = cache.layers[module.layer_idx]
-        layer.keys = core.cached(layer.keys)
-        layer.values = core.cached(layer.values)
+        layer.keys = core.cached_again(layer.keys)
+        layer.values = core.cached_again(layer.values)
 
 
 class PhasedInput:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from enum import Enum
 from typing import Any, TypeVar
 
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from plena_cosim.golden import FormatError, HardwareConfig
 
 from . import attention
+from .attention_rotation import resolved
 from .experts import ExpertWeight, install_experts, weight_names
 from .kinds import Kind, kind_of
 from .match import choose
@@ -21,7 +23,7 @@ from .quant_config import PassArgs, Phase, Selector, read_quant_config
 from .remember import remember_recipe, require_rememberable
 from .stored_weight import Store, StoredWeight
 from .strict import FiniteInputs
-from .twins import Plan, activations, build, check, input_formats
+from .twins import Plan, activations, attention_formats, build, check, input_formats
 
 _Model = TypeVar("_Model", bound=nn.Module)
 
@@ -227,14 +229,14 @@ class _Work:
         self.attention = True
         selectors = plan.different()
         self.phases |= len(set(plan.selectors.values())) > 1
-        formats = {
-            phase: AttentionFormats() if selector is None else selector.formats.attention
-            for phase, selector in plan.selectors.items()
-        }
         where = plan.where(selectors[0])
-        attention.install(plan.module, formats, hw=self.hw, clock=self.clock, where=where)
+        attention.install(
+            plan.module, attention_formats(plan), hw=self.hw, clock=self.clock, where=where
+        )
         for selector in selectors:
-            self._note(plan, selector, [])
+            given = selector.formats.attention
+            formats = resolved(plan.module, given, plan.where(selector))
+            self._note(plan, selector, [], inside=formats)
 
     def _switched(self, by_phase: Mapping[Phase, nn.Module]) -> nn.Module:
         prefill, decode = by_phase[Phase.PREFILL], by_phase[Phase.DECODE]
@@ -251,19 +253,22 @@ class _Work:
         *,
         untied: bool = False,
         rotation: int | None = None,
+        inside: AttentionFormats | None = None,
     ) -> None:
         name = plan.name
+        inside = inside or selector.formats.attention
         if len(set(plan.selectors.values())) > 1:
             phases = [phase.value for phase, chosen in plan.selectors.items() if chosen == selector]
             name = f"{name} ({', '.join(phases)})"
         self.info[name] = module_info(
             plan.kind,
-            selector.formats,
+            replace(selector.formats, attention=inside),
             weights,
             selector=selector.key,
             numerics=self.numerics.value,
             untied=untied,
             rotation=rotation,
+            semantics=selector.semantics if rotation else inside.semantics,
         )
 
 

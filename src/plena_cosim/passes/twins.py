@@ -18,7 +18,7 @@ from .exact_linear import ExactLinear, operand_formats
 from .experts import is_transposed
 from .fake_linear import FakeLinear
 from .kinds import Kind, activation_names
-from .module_formats import Format, ModuleFormats
+from .module_formats import AttentionFormats, Format, ModuleFormats, Semantics
 from .norm import QuantNorm, gain_and_bias
 from .quant_config import KvHandover, Phase, Selector
 from .quant_embedding import QuantEmbedding
@@ -61,6 +61,13 @@ def check(plan: Plan, hw: HardwareConfig | None, handover: KvHandover) -> None:
     """Raise FormatError where a module cannot become what a recipe says; change nothing."""
     for selector in plan.different():
         where = plan.where(selector)
+        semantics = (selector.semantics, selector.formats.attention.semantics)
+        if hw is not None and Semantics.DEQUANT in semantics:
+            raise FormatError(
+                f'{where}: semantics = "dequant" rotates operands back once they are quantised, '
+                "and what that gives are no MX codes, which alone the matrix unit multiplies; use "
+                'semantics = "fused" in [rotation], or fake numerics'
+            )
         for role, values in _own_tensors(plan.module, plan.kind):
             if not values.is_meta and not bool(values.isfinite().all()):
                 raise FormatError(f"{where}: its {role} holds a NaN or Inf and cannot be quantised")
@@ -72,6 +79,18 @@ def check(plan: Plan, hw: HardwareConfig | None, handover: KvHandover) -> None:
             for dtype in {parameter.dtype for parameter in plan.module.parameters()}:
                 if dtype.is_floating_point:
                     require_holds(dtype, hw, where)
+
+    if plan.kind is Kind.ATTENTION:
+        where = plan.where(plan.different()[0])
+        attention.check_phases(plan.module, attention_formats(plan), where)
+
+
+def attention_formats(plan: Plan) -> dict[Phase, AttentionFormats]:
+    """Return the formats of an attention module by phase; none where it is left alone."""
+    return {
+        phase: AttentionFormats() if selector is None else selector.formats.attention
+        for phase, selector in plan.selectors.items()
+    }
 
 
 def _own_tensors(module: nn.Module, kind: Kind) -> list[tuple[str, Tensor]]:
@@ -154,10 +173,11 @@ def _linear(
     linear: nn.Linear, selector: Selector, hw: HardwareConfig | None, store: Store, where: str
 ) -> tuple[nn.Module, list[tuple[Tensor, StoredWeight]], int | None]:
     formats, rotation = selector.formats, size_of_rotation(linear, selector, where)
+    dequant = selector.semantics is Semantics.DEQUANT
     before = linear.weight.detach()
     source = linear
     if not before.is_meta:
-        if rotation is not None:
+        if rotation is not None and not dequant:
             before = rotate(before, rotation)
         target = before
         if selector.clip_search and isinstance(formats.weight, Mx):
@@ -167,7 +187,7 @@ def _linear(
         source.bias = linear.bias
     twin: FakeLinear | ExactLinear
     if hw is None:
-        twin = FakeLinear(source, formats, rotation=rotation, store=store)
+        twin = FakeLinear(source, formats, rotation=rotation, dequant=dequant, store=store)
     else:
         twin = ExactLinear(source, formats, hw, where=where, rotation=rotation, store=store)
     return twin, [(before, twin.stored)], rotation
