@@ -84,17 +84,22 @@ class Machine:
         softmax: Minifloat | None = None,
         sink: float | None = None,
         stored: bool = False,
+        key_basis: int | None = None,
+        value_basis: int | None = None,
+        along_keys: int | None = None,
     ) -> Codes:
         """One head: q (m, d), k and v (n, d), seen (m, n).
 
         Args:
             stored: the keys lie in the cache in `qk` and do not pass through the vector unit.
+            key_basis, value_basis: blocks by which k and v were rotated when they were cached.
+            along_keys: blocks by which probabilities and values are rotated along the keys.
         """
         used = seen.any(axis=0)  # what nobody sees might as well not be there
         k, v, seen = k[used], v[used], seen[:, used]
         keys = k.T if stored else self.real(self.enter(k)).T
         scores = ops.matmul(
-            golden.quantize(self.real(self.enter(q)), qk),
+            golden.quantize(self.real(self.rotated(self.enter(q), key_basis)), qk),
             golden.quantize(keys, qk, axis=0),
             self.hw,
         )
@@ -108,8 +113,17 @@ class Machine:
         weights = ops.softmax(scores, seen, self.v, hw.reduction_format, lanes=hw.vlen)
         weights = weights[:, 1:] if sink is not None else weights
         weights[~seen[:, -k.shape[0] :].any(axis=1)] = 0
-        return ops.matmul(
+        values = self.enter(v)
+        if along_keys:
+            more = -len(values) % along_keys
+            weights = self.rotated(np.pad(weights, ((0, 0), (0, more))), along_keys)
+            values = self.rotated(np.pad(values, ((0, more), (0, 0))).T, along_keys).T
+        output = ops.matmul(
             golden.quantize(self.real(weights), av),
-            golden.quantize(self.real(self.enter(v)), av, axis=0),
+            golden.quantize(self.real(values), av, axis=0),
             hw,
         )
+        return self.rotated(output, value_basis)
+
+    def rotated(self, x: Codes, block: int | None) -> Codes:
+        return x if block is None else ops.hadamard(x, self.v, block=block)
