@@ -22,7 +22,10 @@ QK = {"data_in_block_size": 8, "data_in_width": 6}
 BOTH = pytest.mark.parametrize("numerics", ["fake", "exact"])
 
 
-def recipe(handover: str = "keep") -> dict[str, Any]:
+ROTATIONS = [None, {"r3": True, "r4": True, "online": ["kv_cache"], "size": 8}]
+
+
+def recipe(handover: str = "keep", rotation: dict[str, Any] | None = None) -> dict[str, Any]:
     def tables(linear: dict[str, Any], cache: dict[str, Any]) -> dict[str, Any]:
         return {
             r".*_proj": linear,
@@ -30,7 +33,8 @@ def recipe(handover: str = "keep") -> dict[str, Any]:
         }
 
     prefill, decode = tables(W8A8, MX8), tables(W4A4, MX4)
-    return {"phase": {"kv_handover": handover, "prefill": prefill, "decode": decode}}
+    phases = {"phase": {"kv_handover": handover, "prefill": prefill, "decode": decode}}
+    return phases if rotation is None else phases | {"rotation": rotation}
 
 
 def tokens(length: int = 12) -> Tensor:
@@ -41,9 +45,10 @@ def made(given: dict[str, Any], numerics: str = "fake") -> nn.Module:
     return quantize_module_transform_pass(build("llama"), given, numerics=numerics)[0]
 
 
-def only(phase: str, numerics: str) -> nn.Module:
+def only(phase: str, numerics: str, rotation: dict[str, Any] | None = None) -> nn.Module:
     """A model with one phase's tables throughout."""
-    return made(recipe()["phase"][phase], numerics)
+    rest = {} if rotation is None else {"rotation": rotation}
+    return made(recipe()["phase"][phase] | rest, numerics)
 
 
 @BOTH
@@ -56,13 +61,17 @@ def test_a_prefill_runs_the_prefill_twins(numerics: str) -> None:
 
 @BOTH
 @pytest.mark.parametrize("handover", ["keep", "requantize"])
+@pytest.mark.parametrize("rotation", ROTATIONS, ids=["plain", "rotated"])
 @torch.no_grad()
-def test_a_decode_runs_the_decode_twins_on_the_cache_it_gets(handover: str, numerics: str) -> None:
-    model, ids = made(recipe(handover), numerics), tokens()
+def test_a_decode_runs_the_decode_twins_on_the_cache_it_gets(
+    handover: str, numerics: str, rotation: dict[str, Any] | None
+) -> None:
+    """What is rotated in the cache is not rotated again when it is handed over."""
+    model, ids = made(recipe(handover, rotation), numerics), tokens()
     cache = model(ids[:, :11], use_cache=True).past_key_values
     theirs = deepcopy(cache)
     out = model(ids[:, 11:], past_key_values=cache, use_cache=True)
-    decoder = only("decode", numerics)
+    decoder = only("decode", numerics, rotation)
     if handover == "requantize":
         for layer in theirs.layers:
             layer.keys, layer.values = (

@@ -242,6 +242,49 @@ def test_options_of_linear_layers() -> None:
     assert len(CLIP_GRID) == 11
 
 
+@pytest.mark.parametrize(
+    ("keys", "expected"),
+    [
+        ({}, None),
+        ({"online_rotate": True}, LARGEST_ROTATION),
+        ({"online_rotate": 16}, 16),
+        ({"online_rotate": False}, 0),
+        ({"online_rotate": 16, "bypass": True}, None),
+    ],
+)
+@pytest.mark.parametrize("operation", ["qk_matmul", "av_matmul", "kv_cache"])
+def test_rotations_inside_attention(
+    operation: str, keys: dict[str, object], expected: int | None
+) -> None:
+    four = {"data_in_block_size": 32, "data_in_width": 4}
+    table = {"name": "mxint", "rope": {"bypass": True}, operation: four | keys}
+    attention = read_quant_config({"a": table}).selectors[0].formats.attention
+    fields = {"qk_matmul": "qk_rotate", "av_matmul": "av_rotate", "kv_cache": "kv_rotate"}
+    found = {name: getattr(attention, name) for name in fields.values()}
+    assert found == dict.fromkeys(found) | {fields[operation]: expected}
+
+
+def test_the_rotation_table() -> None:
+    assert read_quant_config({"a": W4}).rotation is None
+    plain = read_quant_config({"a": W4, "rotation": {}}).rotation
+    assert (plain.r1, plain.r2, plain.r3, plain.r4, plain.online) == (*[False] * 4, [])
+    assert (plain.size, plain.random, plain.seed, plain.semantics) == (None, False, 0, "fused")
+    given = {
+        "r1": True,
+        "r2": True,
+        "r3": True,
+        "r4": True,
+        "online": ["o_proj", "x.kv_cache"],
+        "size": 64,
+        "random": True,
+        "seed": 7,
+        "semantics": "dequant",
+    }
+    read = read_quant_config({"rotation": given})  # weights alone may be rotated
+    assert read.rotation.model_dump() == given
+    assert read.tables == {"rotation": given}
+
+
 def test_by_is_regex_name_unless_given() -> None:
     assert read_quant_config({"a": W4}).by is MatchBy.REGEX_NAME
     assert read_quant_config({"by": "glob", "a": W4}).by is MatchBy.GLOB

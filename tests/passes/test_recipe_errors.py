@@ -157,6 +157,19 @@ W4 = "weight_block_size = 32\nweight_width = 4\n"
             "online_rotate must be true, false or a power of two from 2, got 24",
         ),
         ('name = "mxint"\n' + W4 + "online_rotate = 1", "a power of two from 2, got 1"),
+        (
+            'name = "mxint"\n[linear.kv_cache]\ndata_in_width = 4\ndata_in_block_size = 32\n'
+            "online_rotate = 3",
+            WHERE + "kv_cache: online_rotate must be true, false or a power of two from 2, got 3",
+        ),
+        (
+            'name = "mxint"\n[linear.qk_matmul]\nonline_rotate = true',
+            "qk_matmul: quantises nothing; give data_in_ keys or bypass = true",
+        ),
+        (
+            'name = "mxint"\n[linear.softmax]\nonline_rotate = true',
+            r"unknown key 'softmax\.online_rotate'; known: bypass",
+        ),
     ],
 )
 def test_a_bad_table_is_named_with_its_key(tmp_path: Path, body: str, message: str) -> None:
@@ -230,6 +243,21 @@ WEIGHTS = "[gptq.weight_config]\nweight_block_size = 32\nweight_width = 4\n"
          "matmul_types must be 'q_proj', .* got 'q_porj'. Did you mean 'q_proj'"),
         ("[rotation_search]\nimprovement_eps = -1\n" + GOOD, "improvement_eps must be greater"),
         ("[rotation_search]\nimprovement_eps = nan\n" + GOOD, "improvement_eps must be"),
+        (GOOD + "[rotation]\nr5 = true\n",
+         r"\[rotation\]: unknown key 'r5'; known: r1, r2, r3, r4, online, size, random, seed, sem"),
+        (GOOD + "[rotation]\nsizes = 4\n", r"\[rotation\]: .*'sizes'.*Did you mean 'size'"),
+        (GOOD + "[rotation]\nr1 = 1\n", r"\[rotation\]: r1 must be a valid boolean, got 1"),
+        (GOOD + "[rotation]\nsize = 48\n",
+         r"\[rotation\]: size must be a power of two from 2, got 48"),
+        (GOOD + "[rotation]\nsize = 1\n", "size must be a power of two from 2, got 1"),
+        (GOOD + "[rotation]\nsize = true\n", "size must be a valid integer, got True"),
+        (GOOD + "[rotation]\nseed = -1\n", "seed must be greater than or equal to 0, got -1"),
+        (GOOD + '[rotation]\nonline = "o_proj"\n', "online must be a valid list, got 'o_proj'"),
+        (GOOD + "[rotation]\nonline = [3]\n", "online must be a valid string, got 3"),
+        (GOOD + '[rotation]\nsemantics = "fuse"\n',
+         "semantics must be 'fused' or 'dequant', got 'fuse'. Did you mean 'fused'"),
+        ("rotation = 3\n" + GOOD, r"\[rotation\]: must be a table, got 3"),
+        ("[rotation]\nr4 = true\n", "no selector; give one table for each group"),
         ('[phase]\nkv_handover = "kep"\n' + GOOD,
          r"\[phase\]: kv_handover must be 'keep' or 'requantize', got 'kep'. Did you mean 'keep'"),
         ("[phase.prefil.a]\n" + GOOD, r"\[phase\]: unknown key 'prefil'.*Did you mean 'prefill'"),

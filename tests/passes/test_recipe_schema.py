@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from plena_cosim import recipe_docs
 from plena_cosim.cli import app
 from plena_cosim.golden import FormatError, Minifloat, Mx, mxfp, mxint
-from plena_cosim.passes import calibration_tables, selector_tables, tables
+from plena_cosim.passes import calibration_tables, rotation_table, selector_tables, tables
 from plena_cosim.passes.recipe_schema import DIALECT, recipe_schema
 from plena_cosim.passes.tables import RecipeFile
 from plena_cosim.passes.takes import TAKES
@@ -56,7 +56,11 @@ def test_every_key_has_a_description_and_an_example(table: str, key: str, node: 
     assert node["examples"], (table, key)
 
 
-MODELS = {**vars(calibration_tables), **vars(selector_tables), **vars(tables)}
+MODELS = {
+    name: model
+    for module in (calibration_tables, rotation_table, selector_tables, tables)
+    for name, model in vars(module).items()
+}
 """The models of all tables by name."""
 
 
@@ -135,7 +139,8 @@ def test_the_command_prints_selectors_and_formats(tmp_path: Path, monkeypatch) -
         '["*.[qk]_proj"]\nname = "mxint"\nweight_block_size = 32\nweight_width = 4\n'
         "online_rotate = true\nclip_search = [1.0, 0.5]\n"
         '[b]\nname = "mxint"\nbypass = true\n'
-        "[c.kv_cache]\ndata_in_exponent_width = 4\ndata_in_frac_width = 3\n"
+        "[c.kv_cache]\ndata_in_exponent_width = 4\ndata_in_frac_width = 3\nonline_rotate = 8\n"
+        "[rotation]\nr1 = true\nr3 = true\nonline = ['o_proj']\nrandom = true\nseed = 3\n"
         '[defaults]\nname = "mxint"\n'
         '[phase.decode.d]\nname = "mxfp"\ndata_in_exponent_width = 3\ndata_in_frac_width = 4\n'
     )
@@ -144,7 +149,8 @@ def test_the_command_prints_selectors_and_formats(tmp_path: Path, monkeypatch) -
     for part in (
         "by glob", "*.[qk]_proj", "mxint4 / 32", "online_rotate largest", "clip_search 1.0, 0.5",
         "bypass", "kv_cache e4m3", "keys post_rope", "decode: d", "e3m4",
-        "excluded: *.lm_head", "cache from prefill to decode: keep", "strict: ",
+        "kv_cache online_rotate 8", "rotation: r1, r3, o_proj; largest that fits, random signs of "
+        "seed 3; fused", "excluded: *.lm_head", "cache from prefill to decode: keep", "strict: ",
     ):  # fmt: skip
         assert part in shown, part
 

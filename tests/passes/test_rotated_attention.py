@@ -175,7 +175,7 @@ def test_formats_in_rotated_bases(sizes: dict[str, int], semantics: str) -> None
 
 
 def test_the_two_semantics_differ() -> None:
-    table = {name: MX8 for name in OPERATIONS}
+    table = dict.fromkeys(OPERATIONS, MX8)
     rotation = {"r3": True, "online": ["av_matmul", "kv_cache"]}
     fused, dequant = (
         logits(fake(build("llama"), table, rotation | {"semantics": semantics}))
@@ -243,7 +243,7 @@ def test_gradients_go_through_rotations() -> None:
         rotation = {"r3": True, "online": ["av_matmul", "kv_cache"], "semantics": semantics}
         model = build("llama", num_hidden_layers=1)
         plain = deepcopy(model)
-        fake(model, {name: MX16 for name in OPERATIONS}, rotation)
+        fake(model, dict.fromkeys(OPERATIONS, MX16), rotation)
         gradients = []
         for each in (model, plain):
             each(ids()).logits.square().sum().backward()
