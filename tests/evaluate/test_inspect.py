@@ -56,6 +56,18 @@ def test_modules_of_a_selector_share_a_line(tiny_model: Path, tmp_path: Path) ->
     assert "model.layers.0.mlp.up_proj" not in shown
 
 
+@pytest.mark.parametrize("semantics", ["fused", "dequant"])
+def test_rotations_are_named(semantics: str, tiny_model: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "r.toml"
+    rotation = f'[rotation]\nr3 = true\nonline = ["kv_cache"]\nsemantics = "{semantics}"\n'
+    qk = "qk_matmul = { data_in_block_size = 16, data_in_width = 4 }\n"
+    recipe.write_text(rotation + LINEAR + ATTENTION.replace('"mxint"\n', f'"mxint"\n{qk}'))
+    shown, _ = _shown(tiny_model, recipe)
+    assert "qk_matmul rotated by " in shown
+    assert "kv_cache rotated by " in shown
+    assert ("rotated back once quantised" in shown) == (semantics == "dequant")
+
+
 def test_a_line_for_each_module(tiny_model: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "r.toml"
     recipe.write_text(LINEAR)

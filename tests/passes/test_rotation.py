@@ -10,7 +10,7 @@ from torch.nn import functional
 from plena_cosim import golden
 from plena_cosim.golden import FormatError
 from plena_cosim.passes import quantize_module_transform_pass
-from plena_cosim.passes.rotation import rotate, rotation_size
+from plena_cosim.passes.rotation import hadamard_matrix, rotate, rotation_size
 
 from .families import W8A8
 
@@ -63,6 +63,7 @@ def test_narrow_dtypes_are_rounded_once(dtype: torch.dtype) -> None:
 
 
 def test_the_gradient_is_rotated_as_well() -> None:
+    hadamard_matrix.cache_clear()
     with torch.inference_mode():
         rotate(torch.randn(3, 64), 64)  # the matrix that it leaves behind is fit for gradients
     x = torch.randn(3, 64, requires_grad=True)
