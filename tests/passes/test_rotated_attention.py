@@ -15,7 +15,8 @@ from plena_cosim import golden
 from plena_cosim.golden import FormatError, Mx
 from plena_cosim.passes import attention, quantize_module_transform_pass
 from plena_cosim.passes.attention import core_of
-from plena_cosim.passes.module_formats import AttentionFormats
+from plena_cosim.passes.attention_rotation import Rotator
+from plena_cosim.passes.module_formats import AttentionFormats, Semantics
 from plena_cosim.passes.phase import PhaseClock
 from plena_cosim.passes.quant_config import Phase
 
@@ -172,6 +173,20 @@ def test_formats_in_rotated_bases(sizes: dict[str, int], semantics: str) -> None
     difference = (found - logits(expected)).norm()
     assert difference < 0.1 * (found - logits(plain)).norm()
     assert difference < 1e-4 * found.norm()
+
+
+@pytest.mark.parametrize("axis", [-1, -2])
+@pytest.mark.parametrize("semantics", list(Semantics))
+def test_operands_along_the_keys(semantics: Semantics, axis: int) -> None:
+    """By themselves: H Q(Hp) times H Q(Hv) is nearly Q(Hp) times Q(Hv)."""
+    formats = AttentionFormats(av_matmul=INT8, av_rotate=8, semantics=semantics)
+    x = torch.randn(2, 3, 19, 19)
+    y = q(turned_along_keys(x, 8, axis), INT8, axis)
+    if semantics is Semantics.DEQUANT:
+        y = turned_along_keys(y, 8, axis).narrow(axis, 0, 19)
+    found = Rotator(formats, hw=None).narrow_av(x, axis=axis)
+    assert found.shape == y.shape
+    assert float(((found - y).abs() > 1e-5).float().mean()) < 2e-3  # a code that rounds otherwise
 
 
 def test_the_two_semantics_differ() -> None:
