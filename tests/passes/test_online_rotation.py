@@ -96,6 +96,19 @@ def test_a_full_name_is_one_place() -> None:
     assert rotations(selectors({"online": names, "size": 4})) == dict.fromkeys(names, 4)
 
 
+def test_only_linear_layers_bear_the_name_of_a_type() -> None:
+    model = nn.ModuleDict(
+        {
+            "up": nn.ModuleDict({"x": nn.Linear(16, 16)}),
+            "down": nn.ModuleDict({"x": nn.Embedding(4, 16)}),
+        }
+    )
+    recipe = {"by": "glob", "*": W8, "rotation": {"online": ["x"]}}
+    chosen = choose(model, read_quant_config(recipe))
+    assert rotations(chosen) == {"up.x": -1}
+    assert "down.x" in chosen
+
+
 def test_a_selectors_own_key_wins() -> None:
     own = {
         r".*layers\.0\..*_proj": W8A8 | {"online_rotate": 2},
