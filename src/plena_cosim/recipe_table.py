@@ -41,6 +41,8 @@ def remarks(recipe: PassArgs) -> list[str]:
         lines.append(f"gptq: {recipe.gptq.format}, {weights}")
     if recipe.rotation is not None:
         lines.append(f"rotation: {_rotation(recipe.rotation)}")
+    if recipe.scaling is not None:
+        lines.append(f"scaling: {recipe.scaling.method}")
     if recipe.rotation_search is not None:
         lines.append(f"rotation search: {recipe.rotation_search.calib_nsamples} samples")
     if recipe.strict:

@@ -20,6 +20,7 @@ from .read_table import read_table
 from .recipe import KvHandover, MatchBy, PassArgs, Phase
 from .role_format import Shared, role_format, shared_numerics
 from .rotation_table import RotationTable
+from .scaling_table import ScalingTable, complete_scaling
 from .selector import Selector
 from .selector_tables import DefaultsTable
 from .tables import HardwareTable, NumericsTable, PhaseTable, RecipeFile
@@ -92,6 +93,10 @@ def read_quant_config(
     if rotation is not None:
         rotation = read_table(RotationTable, rotation, f"{source} [rotation]")
     folds = rotation is not None and (rotation.r1 or rotation.r2)
+    scaling = rest.pop("scaling", None)
+    if scaling is not None:
+        where = f"{source} [scaling]"
+        scaling = complete_scaling(read_table(ScalingTable, scaling, where), gptq, where)
     phase = rest.pop("phase", {})
     context = _Context(
         by=by, defaults=defaults, shared=shared, calibrated=calibrated, source=source
@@ -116,6 +121,7 @@ def read_quant_config(
         gptq=gptq,
         rotation_search=search,
         rotation=rotation,
+        scaling=scaling,
         source=source,
         sha256=sha256,
         tables={**copy.deepcopy(dict(tables)), **machine_table},

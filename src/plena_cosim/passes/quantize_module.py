@@ -64,7 +64,8 @@ def quantize_module_transform_pass(
             a module, or the recipe asks for a calibration. Nothing has been replaced then.
     """
     recipe = pass_args if isinstance(pass_args, PassArgs) else read_quant_config(dict(pass_args))
-    for table, given in (("gptq", recipe.gptq), ("rotation_search", recipe.rotation_search)):
+    calibration = ("gptq", "scaling", "rotation_search")
+    for table, given in ((name, getattr(recipe, name)) for name in calibration):
         if given is not None:
             raise FormatError(
                 f"{recipe.source} [{table}]: this version reads the table and does not calibrate; "

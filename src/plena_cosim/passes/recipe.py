@@ -11,6 +11,7 @@ from plena_cosim.golden import HardwareConfig
 
 from .calibration_tables import GptqTable, RotationSearchTable
 from .rotation_table import RotationTable
+from .scaling_table import ScalingTable
 from .selector import Selector
 
 
@@ -57,7 +58,7 @@ class PassArgs:
         kv_handover: what decode makes of the cache of prefill.
         hardware: the machine named in [hardware], if any.
         strict: a NaN or Inf that a format cannot hold is an error.
-        gptq, rotation_search: what calibration is to do, if anything.
+        gptq, rotation_search, scaling: what calibration is to do, if anything.
         rotation: what is rotated by Hadamard matrices, if anything.
         source: where the recipe comes from, for messages.
         sha256: of the file's bytes; empty for a recipe that was not read from a file.
@@ -75,6 +76,7 @@ class PassArgs:
     gptq: GptqTable | None = None
     rotation_search: RotationSearchTable | None = None
     rotation: RotationTable | None = None
+    scaling: ScalingTable | None = None
     source: str = "quantisation recipe"
     sha256: str = ""
     tables: Mapping[str, Any] = field(default_factory=dict)

@@ -15,6 +15,7 @@ from plena_cosim.golden import Rounding, ScaleRule
 from .calibration_tables import GptqTable, RotationSearchTable
 from .read_table import Table
 from .rotation_table import RotationTable
+from .scaling_table import ScalingTable
 from .selector_tables import DefaultsTable, MinifloatTable, MxTable
 
 
@@ -163,6 +164,11 @@ class RecipeFile(SelectorsTable):
         None,
         description="Rotations by Hadamard matrices, see below.",
         examples=[{"r3": True, "r4": True}],
+    )
+    scaling: ScalingTable | None = Field(
+        None,
+        description="Scales folded into the weights before they are rounded, see below.",
+        examples=[{"method": "awq"}],
     )
     phase: PhaseTable | None = Field(
         None,

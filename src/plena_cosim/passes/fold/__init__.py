@@ -1,5 +1,6 @@
 """Changes of a float model that keep its function and disappear in its weights."""
 
 from .rotations import fold_rotations
+from .scaling import ScalingRecord, fold_scaling
 
-__all__ = ["fold_rotations"]
+__all__ = ["ScalingRecord", "fold_rotations", "fold_scaling"]

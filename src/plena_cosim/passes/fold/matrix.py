@@ -23,6 +23,11 @@ class Side:
     gain: Tensor | None = None
     rotation: Tensor | None = None
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing happens."""
+        return self.gain is None and self.rotation is None
+
     def apply(self, x: Tensor) -> Tensor:
         """Return x with its last axis changed: x diag(gain) R, block by block."""
         if self.gain is not None:
@@ -92,7 +97,7 @@ class Matrix:
         return list(rows) if rows.ndim == 3 else [rows]
 
     def _fold(self, rows: Tensor, inputs: Side, outputs: Side) -> None:
-        if outputs is _NOTHING:  # row by row, so a vocabulary of any size fits
+        if outputs.is_empty:  # row by row, so a vocabulary of any size fits
             step = max(1, _AT_ONCE // rows.shape[-1])
             for start in range(0, rows.shape[0], step):
                 part = rows[start : start + step]

@@ -1,0 +1,80 @@
+"""The table [scaling] of a recipe: which scales are folded into weights before they are rounded."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from plena_cosim.golden import FormatError
+
+from .calibration_tables import Dataset, GptqTable
+from .read_table import Table
+
+
+class ScalingTable(Table):
+    """[scaling]: channels are scaled so that they quantise better, and the function stays."""
+
+    method: Literal["smoothquant", "awq"] = Field(
+        description="How scales are found: from the largest activations and weights, or by the "
+        "least error of the outputs.",
+        examples=["awq"],
+    )
+    alpha: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="SmoothQuant: share of the difficulty that moves from activations to weights.",
+        examples=[0.7],
+    )
+    grid: int = Field(
+        20,
+        ge=1,
+        description="AWQ: steps between the exponents 0 and 1 that are tried.",
+        examples=[10],
+    )
+    dataset: Dataset | None = Field(
+        None,
+        description="Calibration text; without the key the `dataset` of `[gptq]`.",
+        examples=["c4"],
+    )
+    nsamples: int | None = Field(
+        None,
+        ge=1,
+        description="Calibration samples; without the key those of `[gptq]`.",
+        examples=[32],
+    )
+    seqlen: int | None = Field(
+        None,
+        ge=1,
+        description="Tokens of a sample; without the key those of `[gptq]`.",
+        examples=[512],
+    )
+    seed: int | None = Field(
+        None,
+        ge=0,
+        description="Which samples; without the key as `[gptq]`, or 0.",
+        examples=[1],
+    )
+
+
+def complete_scaling(scaling: ScalingTable, gptq: GptqTable | None, where: str) -> ScalingTable:
+    """Return the table with its data filled in, from [gptq] or as [gptq] would have it.
+
+    Raises:
+        FormatError: a key of the other method is given.
+    """
+    other = {"smoothquant": "grid", "awq": "alpha"}[scaling.method]
+    if other in scaling.model_fields_set:
+        owner = "awq" if other == "grid" else "smoothquant"
+        raise FormatError(
+            f'{where}: {other} belongs to method = "{owner}", got method = "{scaling.method}"; '
+            "remove one of the two"
+        )
+    defaults = {name: field.default for name, field in GptqTable.model_fields.items()}
+    found: dict[str, Any] = {}
+    for key, default in (("dataset", None), ("nsamples", None), ("seqlen", None), ("seed", 0)):
+        if getattr(scaling, key) is None:
+            found[key] = getattr(gptq, key, defaults.get(key, default))
+    return scaling.model_copy(update=found)
