@@ -55,6 +55,7 @@ RICH: dict[str, Any] = {
         "random": True,
         "seed": 1,
     },
+    "scaling": {"method": "smoothquant", "alpha": 0.7, "nsamples": 8},
     "phase": {"kv_handover": "keep", "decode": {"a": {"weight_width": 8}}},
     "a": {"gptq": True, "online_rotate": 32, "data_in_block_size": 32, "data_in_width": 8},
     "b": {"clip_search": [1.0, 0.5], "bias_block_size": 32, "bias_width": 8},
@@ -200,7 +201,7 @@ def test_a_changed_recipe_chooses_modules_or_says_why_not(
 def test_a_changed_recipe_quantises_a_model_or_says_why_not(
     recipe: dict[str, Any], numerics: Numerics
 ) -> None:
-    for calibration in ("gptq", "rotation_search"):
+    for calibration in ("gptq", "scaling", "rotation_search"):
         recipe.pop(calibration, None)
     model = LlamaForCausalLM(CONFIG).eval()
     text = complaint(lambda: quantize_module_transform_pass(model, recipe, numerics=numerics))

@@ -332,6 +332,7 @@ def test_experts_that_are_not_finite() -> None:
             },
         ),
         ("rotation_search", {"calib_nsamples": 32}),
+        ("scaling", {"method": "awq"}),
     ],
 )
 def test_calibration_is_not_here_yet(table: str, given: dict[str, Any]) -> None:

@@ -58,7 +58,11 @@ class Probe:
 
 
 def run_probe(model: nn.Module) -> Probe:
-    """Have the model read a few tokens and return what flowed."""
+    """Have the model read a few tokens and return what flowed.
+
+    Raises:
+        FormatError: a module gives NaN or infinity.
+    """
     probe = Probe()
 
     def note(name: str) -> Any:
@@ -79,6 +83,11 @@ def run_probe(model: nn.Module) -> Probe:
     finally:
         for handle in handles:
             handle.remove()
+    for name, flows in probe.calls.items():
+        if any(flow.given is not None and not flow.given.isfinite().all() for flow in flows):
+            raise FormatError(
+                f"{name}: gives NaN or infinity on a few tokens; check the model's weights and dtype"
+            )
     return probe
 
 
