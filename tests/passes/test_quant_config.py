@@ -455,6 +455,19 @@ def test_calibration_text_has_further_names(tmp_path: Path, name: str) -> None:
     assert recipe.rotation_search.calib_data == name
 
 
+def test_scaling_takes_its_data_from_gptq(tmp_path: Path) -> None:
+    data = ("dataset", "nsamples", "seqlen", "seed")
+    alone = read(tmp_path, MXINT + '[scaling]\nmethod = "smoothquant"\n').scaling
+    assert (alone.method, alone.alpha) == ("smoothquant", 0.5)
+    assert [getattr(alone, key) for key in data] == ["wikitext2", 128, 2048, 0]
+    text = GPTQ.replace("[gptq]\n", '[gptq]\ndataset = "c4"\nnsamples = 4\nseqlen = 64\n')
+    scaling = '[scaling]\nmethod = "awq"\nnsamples = 2\nseed = 3\n'
+    shared = read(tmp_path, MXINT + text + scaling).scaling
+    assert (shared.method, shared.grid) == ("awq", 20)
+    assert [getattr(shared, key) for key in data] == ["c4", 2, 64, 3]
+    assert read(tmp_path, MXINT).scaling is None
+
+
 def test_shared_numerics_reach_every_format(tmp_path: Path) -> None:
     text = MXINT + '[numerics]\nscale_rule = "even"\nrounding = "rna"\nscale_bits = 6\n'
     formats = read(tmp_path, text).selectors[0].formats

@@ -117,13 +117,18 @@ class _Finder:
         mlp = next(block for block in blocks if block not in attention)
         stream = self.probe.taken(name)
         first = self._sublayer(attention[0], norms, stream)
+        if self.probe.reads(mlp, self.probe.given(first.norm.name)):
+            raise FormatError(
+                f"{name}: attention and MLP read the same norm (parallel sublayers), which folding "
+                "does not know"
+            )
         middle = self.probe.taken(first.norm.name) + self.probe.given(attention[0])
         second = self._sublayer(mlp, norms, middle)
         end = self.probe.taken(second.norm.name) + self.probe.given(mlp)
-        if first.norm.name == second.norm.name or not near(self.probe.given(name), end):
+        if not near(self.probe.given(name), end):
             raise FormatError(
-                f"{name}: its output is not stream + attention, then + MLP (parallel sublayers, a "
-                "factor on the residual?), which folding does not know"
+                f"{name}: its output is not stream + attention + MLP (a factor on the residual?), "
+                "which folding does not know"
             )
         self._inner_norms(attention[0], first)
         values = self._values(attention[0], first)
@@ -150,7 +155,10 @@ class _Finder:
             raise FormatError(f"{block}: does not read the output of a norm of its layer")
         found = self._norm(norm)
         if not near(self.probe.taken(norm), stream):
-            raise FormatError(f"{norm}: does not read the residual stream")
+            raise FormatError(
+                f"{norm}: does not read the sum of the stream and what was added before (parallel "
+                "sublayers, or a factor on the residual?), which folding does not know"
+            )
         readers, writers = self._matrices(block, self.probe.given(norm))
         wrong = next((w for w in writers if w.outputs != taken.shape[-1]), None)
         if wrong is not None:

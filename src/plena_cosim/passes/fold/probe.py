@@ -86,7 +86,7 @@ def run_probe(model: nn.Module) -> Probe:
     for name, flows in probe.calls.items():
         if any(flow.given is not None and not flow.given.isfinite().all() for flow in flows):
             raise FormatError(
-                f"{name}: gives NaN or infinity on a few tokens; check the model's weights and dtype"
+                f"{name}: gives NaN or infinity on a few tokens; check weights and dtype"
             )
     return probe
 
