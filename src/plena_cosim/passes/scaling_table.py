@@ -54,7 +54,7 @@ class ScalingTable(Table):
     seed: int | None = Field(
         None,
         ge=0,
-        description="Which samples; without the key as `[gptq]`, or 0.",
+        description="Seed of the places in the text; without the key that of `[gptq]`.",
         examples=[1],
     )
 
@@ -72,9 +72,9 @@ def complete_scaling(scaling: ScalingTable, gptq: GptqTable | None, where: str) 
             f'{where}: {other} belongs to method = "{owner}", got method = "{scaling.method}"; '
             "remove one of the two"
         )
-    defaults = {name: field.default for name, field in GptqTable.model_fields.items()}
     found: dict[str, Any] = {}
-    for key, default in (("dataset", None), ("nsamples", None), ("seqlen", None), ("seed", 0)):
+    for key in ("dataset", "nsamples", "seqlen", "seed"):
         if getattr(scaling, key) is None:
-            found[key] = getattr(gptq, key, defaults.get(key, default))
+            default = GptqTable.model_fields[key].default
+            found[key] = default if gptq is None else getattr(gptq, key)
     return scaling.model_copy(update=found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -14,33 +15,58 @@ from .channels import Channels
 from .matrix import Matrix
 
 
-def output_error(channels: Channels, scales: Tensor, chosen: Mapping[str, Selector]) -> float:
-    """Return Σ ‖X Wᵀ − Q(X / s) Q(W diag(s))ᵀ‖² over the quantised targets and the kept tokens.
+class OutputError:
+    """Σ ‖X Wᵀ − Q(X / s) Q(W diag(s))ᵀ‖² over the quantised targets and the kept tokens.
 
     Q are the recipe's own formats, behind its own online rotation. Tokens reach only the experts
     that they are routed to.
-
-    Args:
-        channels: of the group, with rows.
-        scales: (channels,) of the source.
-        chosen: selector by the name of each quantised module.
     """
-    spread = channels.group.spread(scales)
-    x = torch.cat(channels.rows)
-    x = x.to(torch.promote_types(x.dtype, torch.float32))
-    error = 0.0
-    for target in channels.group.targets:
-        selector = chosen.get(target.module)
-        if selector is None:
-            continue
-        for rows, weight in _products(target, x, channels):
-            error += _product_error(rows, weight.detach().to(x), spread.to(x), selector)
-    return error
+
+    def __init__(self, channels: Channels, chosen: Mapping[str, Selector]) -> None:
+        """Compute the exact outputs.
+
+        Args:
+            channels: of the group, with rows.
+            chosen: selector by the name of each quantised module.
+        """
+        self.group = channels.group
+        x = torch.cat(channels.rows)
+        x = x.to(torch.promote_types(x.dtype, torch.float32))
+        self.products = [
+            _Product(x=rows, weight=weight.to(x), exact=rows @ weight.to(x).T, selector=selector)
+            for target in self.group.targets
+            if (selector := chosen.get(target.module)) is not None
+            for rows, weight in _operands(target, x, channels)
+        ]
+
+    def of(self, scales: Tensor) -> float:
+        """Return the error for scales of the source's channels, (channels,)."""
+        spread = self.group.spread(scales)
+        return sum(product.error(spread) for product in self.products)
 
 
-def _products(target: Matrix, x: Tensor, channels: Channels) -> list[tuple[Tensor, Tensor]]:
-    """Return inputs and weight of each product, (tokens, in) and (out, in)."""
-    weight = target.rows()
+@dataclass(frozen=True, kw_only=True)
+class _Product:
+    """One matrix and what it multiplies, (out, in) and (tokens, in)."""
+
+    x: Tensor
+    weight: Tensor
+    exact: Tensor
+    selector: Selector
+
+    def error(self, spread: Tensor) -> float:
+        small, large = self.x / spread.to(self.x), self.weight * spread.to(self.x)
+        wanted = self.selector.online_rotate
+        if wanted:
+            size = rotation_size(small.shape[-1], None if wanted < 0 else wanted, self.selector.key)
+            small, large = rotate(small, size), rotate(large, size)
+        formats = self.selector.formats
+        found = narrow(small, formats.data_in) @ narrow(large, formats.weight).T
+        return float((self.exact - found).square().sum(dtype=torch.float64))
+
+
+def _operands(target: Matrix, x: Tensor, channels: Channels) -> list[tuple[Tensor, Tensor]]:
+    weight = target.rows().detach()
     if weight.ndim == 2:
         return [(x, weight)]
     experts = torch.cat(channels.experts[target.name])
@@ -49,14 +75,3 @@ def _products(target: Matrix, x: Tensor, channels: Channels) -> list[tuple[Tenso
         for number, matrix in enumerate(weight)
         if bool((experts == number).any())
     ]
-
-
-def _product_error(x: Tensor, weight: Tensor, spread: Tensor, selector: Selector) -> float:
-    small, large = x / spread, weight * spread
-    wanted = selector.online_rotate
-    if wanted:
-        size = rotation_size(x.shape[-1], None if wanted < 0 else wanted, selector.key)
-        small, large = rotate(small, size), rotate(large, size)
-    formats = selector.formats
-    found = narrow(small, formats.data_in) @ narrow(large, formats.weight).T
-    return float((x @ weight.T - found).double().square().sum())

@@ -23,7 +23,7 @@ from .find_structure import find_structure
 from .groups import Group, groups_of
 from .layer_inputs import LayerRunner
 from .matrix import Matrix, Side
-from .output_error import output_error
+from .output_error import OutputError
 from .structure import Norm
 from .value_path import require_values_by_head
 
@@ -161,10 +161,10 @@ def _aware(
     """Return s = mean|X|^a with the exponent a of the grid that errs least."""
     group = channels.group
     x = group.gathered(channels.mean).mean(1)
-    errors, tried = [], []
+    error, errors, tried = OutputError(channels, chosen), [], []
     for step in range(table.grid + 1):
         tried.append(activation_scales(x, step / table.grid).flatten())
-        errors.append(output_error(channels, tried[-1], chosen))
+        errors.append(error.of(tried[-1]))
     best = errors.index(min(errors))
     record = _record(table, group, best / table.grid, tried[best], errors[0], errors[best])
     return tried[best], record
