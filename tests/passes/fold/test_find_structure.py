@@ -115,6 +115,26 @@ def multiplied(self: nn.Module, hidden_states: torch.Tensor, **kwargs: Any) -> t
     return middle + 0.5 * self.mlp(self.post_attention_layernorm(middle))
 
 
+def bounded_mlp(model: nn.Module) -> None:
+    model.model.layers[1].mlp.register_forward_hook(lambda module, args, output: output.tanh())
+
+
+def inner_projection(model: nn.Module) -> None:
+    mlp = model.model.layers[1].mlp
+    mlp.inner = nn.Linear(96, 96, bias=False)
+    mlp.down_proj.register_forward_pre_hook(lambda module, args: (mlp.inner(args[0]),))
+
+
+def norm_of_values(model: nn.Module) -> None:
+    attention = model.model.layers[1].self_attn
+    attention.v_norm = type(model.model.norm)(32)
+    attention.v_proj.register_forward_hook(lambda module, args, output: attention.v_norm(output))
+
+
+def projected_logits(model: nn.Module) -> None:
+    model.lm_head.register_forward_pre_hook(lambda module, args: (args[0].tanh(),))
+
+
 def with_forward(forward: Callable[..., Any]) -> Callable[[nn.Module], None]:
     def change(model: nn.Module) -> None:
         layer = model.model.layers[1]
@@ -170,6 +190,10 @@ def quantised(model: nn.Module) -> None:
         ),
         ("llama", with_forward(shared_norm), r"layers\.1: attention and MLP read the same norm"),
         ("llama", with_forward(multiplied), r"layers\.1: its output is not stream \+ attention \+"),
+        ("llama", bounded_mlp, r"layers\.1\.mlp: its output is not the sum of what .*down_proj "),
+        ("llama", inner_projection, r"mlp\.inner\.weight: neither reads the normed stream nor"),
+        ("llama", norm_of_values, r"self_attn\.v_norm: a norm in attention that reads no queries"),
+        ("llama", projected_logits, r"^lm_head: does not read the output of model\.norm$"),
         ("llama", extra_parameter, r"mlp\.scale: a parameter of \(64,\) whose part .* not know"),
         ("llama", shared_projection, r"layers\.1\.mlp\.up_proj\.weight: is used in two places"),
         ("llama", positions, r"layers\.0: takes more than the embedded tokens"),
@@ -208,3 +232,18 @@ def test_a_gate_behind_attention_is_refused_for_values_only() -> None:
     assert torch.equal(logits(model), before)
     fold_rotations(model, r1=True, r2=False)
     assert float((logits(model) - before).norm() / before.norm()) < 1e-10
+
+
+def test_an_mlp_without_a_gate_has_no_channels_to_scale() -> None:
+    """act(gate) + up instead of act(gate) * up."""
+    model = tiny("llama")
+
+    def added(self: nn.Module, x: torch.Tensor) -> torch.Tensor:
+        down: torch.Tensor = self.down_proj(self.act_fn(self.gate_proj(x)) + self.up_proj(x))
+        return down
+
+    mlp = model.model.layers[1].mlp
+    mlp.forward = types.MethodType(added, mlp)
+    first, second = find_structure(model).layers
+    assert first.gated is not None
+    assert second.gated is None

@@ -144,6 +144,18 @@ def test_weights_are_rounded_once(dtype: torch.dtype) -> None:
         assert torch.equal(weight, expected[name].to(dtype)), name
 
 
+def test_weights_in_portions_are_whole_weights(monkeypatch: pytest.MonkeyPatch) -> None:
+    from plena_cosim.passes.fold import matrix
+
+    whole, portions = tiny("llama"), tiny("llama")
+    fold_rotations(whole, r1=True, r2=True)
+    monkeypatch.setattr(matrix, "_AT_ONCE", 64 * 5)
+    fold_rotations(portions, r1=True, r2=True)
+    expected = state(whole)
+    for name, weight in state(portions).items():
+        torch.testing.assert_close(weight, expected[name], rtol=1e-12, atol=1e-14)
+
+
 def test_tied_embeddings_are_untied_and_survive_a_file(tmp_path: Path) -> None:
     model = tiny("llama", tie_word_embeddings=True)
     assert model.lm_head.weight is model.model.embed_tokens.weight
