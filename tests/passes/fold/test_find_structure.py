@@ -147,6 +147,11 @@ def extra_parameter(model: nn.Module) -> None:
     model.model.layers[1].mlp.register_parameter("scale", nn.Parameter(torch.ones(64)))
 
 
+def scale_in_attention(model: nn.Module) -> None:
+    attention = model.model.layers[1].self_attn
+    attention.register_parameter("scale", nn.Parameter(torch.ones(64)))
+
+
 def shared_projection(model: nn.Module) -> None:
     model.model.layers[1].mlp.up_proj.weight = model.model.layers[0].mlp.up_proj.weight
 
@@ -195,6 +200,7 @@ def quantised(model: nn.Module) -> None:
         ("llama", norm_of_values, r"self_attn\.v_norm: a norm in attention that reads no queries"),
         ("llama", projected_logits, r"^lm_head: does not read the output of model\.norm$"),
         ("llama", extra_parameter, r"mlp\.scale: a parameter of \(64,\) whose part .* not know"),
+        ("llama", scale_in_attention, r"self_attn\.scale: a parameter of \(64,\) whose part"),
         ("llama", shared_projection, r"layers\.1\.mlp\.up_proj\.weight: is used in two places"),
         ("llama", positions, r"layers\.0: takes more than the embedded tokens"),
         ("llama", not_finite, r"layers\.1\.mlp\.up_proj: gives NaN or infinity on a few tokens"),

@@ -87,6 +87,28 @@ def test_stream_and_values_are_turned(changes: dict[str, Any]) -> None:
             assert torch.equal(parameter, torch.ones_like(parameter))
 
 
+def test_values_alone_change_two_projections() -> None:
+    model = tiny("qwen2")
+    before = state(model)
+    fold_rotations(model, r1=False, r2=True)
+    changed = {name for name, now in state(model).items() if not torch.equal(before[name], now)}
+    assert changed == {
+        f"model.layers.{index}.self_attn.{name}"
+        for index in (0, 1)
+        for name in ("v_proj.weight", "v_proj.bias", "o_proj.weight")
+    }
+
+
+@pytest.mark.parametrize(("size", "by_head"), [(8, 8), (64, 16)])
+def test_blocks_of_values_are_no_larger_than_heads(size: int, by_head: int) -> None:
+    model = tiny("qwen2")
+    bias = model.model.layers[1].self_attn.v_proj.bias
+    before = bias.detach().reshape(2, 16).clone()
+    fold_rotations(model, r1=True, r2=True, size=size)
+    expected = before @ rotation_matrix(16, size=by_head)
+    torch.testing.assert_close(bias.detach().reshape(2, 16), expected)
+
+
 def test_gains_that_are_stored_less_one_become_zero() -> None:
     model = tiny("gemma")
     fold_rotations(model, r1=True, r2=False)
