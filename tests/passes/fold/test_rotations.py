@@ -181,11 +181,13 @@ def test_weights_in_portions_are_whole_weights(monkeypatch: pytest.MonkeyPatch) 
 def test_tied_embeddings_are_untied_and_survive_a_file(tmp_path: Path) -> None:
     model = tiny("llama", tie_word_embeddings=True)
     assert model.lm_head.weight is model.model.embed_tokens.weight
+    model.lm_head.weight.requires_grad_(False)
     before = logits(model)
     fold_rotations(model, r1=True, r2=True)
     assert error(logits(model), before) < EXACT
     assert model.config.tie_word_embeddings is False
     assert model.lm_head.weight is not model.model.embed_tokens.weight
+    assert not model.lm_head.weight.requires_grad
     model.save_pretrained(tmp_path)
     loaded = transformers.AutoModelForCausalLM.from_pretrained(tmp_path, dtype=torch.float64)
     assert error(logits(loaded), before) < EXACT
