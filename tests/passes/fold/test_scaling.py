@@ -155,8 +155,12 @@ def quantised(x: Tensor) -> Tensor:
     return torch.from_numpy(np.asarray(golden.quantize(x.numpy(), fmt, axis=-1).dequantize()))
 
 
-@pytest.mark.parametrize("rotation", [None, 16])
-def test_awq_takes_the_exponent_that_brute_force_finds(rotation: int | None) -> None:
+@pytest.mark.parametrize(
+    ("rotation", "semantics"), [(None, "fused"), (16, "fused"), (16, "dequant")]
+)
+def test_awq_takes_the_exponent_that_brute_force_finds(
+    rotation: int | None, semantics: str
+) -> None:
     model = tiny("qwen2")
     hadamard = torch.eye(64, dtype=torch.float64)
     if rotation:
@@ -168,13 +172,15 @@ def test_awq_takes_the_exponent_that_brute_force_finds(rotation: int | None) -> 
     x = taken(model, readers[0])
     weights = [model.get_submodule(name).weight.detach() for name in readers]
     mean, errors = x.abs().mean(0), []
+    back = hadamard.T if semantics == "dequant" else torch.eye(64, dtype=torch.float64)
+    of_weight = hadamard @ back
     for step in range(11):
         s = mean ** (step / 10)
         s = s / (s.max() * s.min()).sqrt()
         errors.append(
             sum(
                 float(
-                    (x @ w.T - quantised(x / s @ hadamard) @ quantised(w * s @ hadamard).T)
+                    (x @ w.T - quantised(x / s @ hadamard) @ back @ quantised(w * s @ of_weight).T)
                     .square()
                     .sum()
                 )
@@ -182,8 +188,12 @@ def test_awq_takes_the_exponent_that_brute_force_finds(rotation: int | None) -> 
             )
         )
     best = int(np.argmin(errors))
-    keys = {"online_rotate": rotation} if rotation else {}
-    record = fold(model, "awq", recipe(**keys), grid=10)[f"{LAYER}.post_attention_layernorm"]
+    keys: dict[str, Any] = {}
+    if rotation:
+        table = {"size": rotation, "online": ["gate_proj", "up_proj"], "semantics": semantics}
+        keys = {"rotation": table}
+    given = read_quant_config({r".*_proj": W4} | keys)
+    record = fold(model, "awq", given, grid=10)[f"{LAYER}.post_attention_layernorm"]
     assert best not in (0, 10)  # a search that stays at an end would pass by chance
     assert record.exponent == best / 10
     assert record.error_before == pytest.approx(errors[0])

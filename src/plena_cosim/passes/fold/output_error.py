@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..operand import narrow
+from ..module_formats import Semantics
+from ..operand import narrow, narrow_rotated
 from ..rotation import rotate, rotation_size
 from ..selector import Selector
 from .channels import Channels
@@ -56,13 +57,18 @@ class _Product:
 
     def error(self, spread: Tensor) -> float:
         small, large = self.x / spread.to(self.x), self.weight * spread.to(self.x)
-        wanted = self.selector.online_rotate
-        if wanted:
-            size = rotation_size(small.shape[-1], None if wanted < 0 else wanted, self.selector.key)
+        formats, size = self.selector.formats, self._rotation()
+        if size is not None and self.selector.semantics is Semantics.FUSED:
             small, large = rotate(small, size), rotate(large, size)
-        formats = self.selector.formats
-        found = narrow(small, formats.data_in) @ narrow(large, formats.weight).T
+            size = None
+        found = narrow_rotated(small, formats.data_in, size) @ narrow(large, formats.weight).T
         return float((self.exact - found).square().sum(dtype=torch.float64))
+
+    def _rotation(self) -> int | None:
+        wanted = self.selector.online_rotate
+        if not wanted:
+            return None
+        return rotation_size(self.x.shape[-1], None if wanted < 0 else wanted, self.selector.key)
 
 
 def _operands(target: Matrix, x: Tensor, channels: Channels) -> list[tuple[Tensor, Tensor]]:
