@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from plena_cosim.passes import quantize_module, quantize_module_transform_pass
+from plena_cosim.passes import install, quantize_module_transform_pass
 
 from .families import build, full_recipe
 
@@ -72,14 +72,14 @@ def test_a_copy_computes_the_same_on_its_own_weights(numerics: str) -> None:
 def test_modules_are_let_go_as_they_are_replaced(monkeypatch) -> None:
     seen: list[weakref.ref[nn.Module]] = []
     alive: list[int] = []
-    build_twin = quantize_module.build
+    build_twin = install.build
 
     def watched(plan, *args):
         alive.append(sum(module() is not None for module in seen))
         seen.append(weakref.ref(plan.module))
         return build_twin(plan, *args)
 
-    monkeypatch.setattr(quantize_module, "build", watched)
+    monkeypatch.setattr(install, "build", watched)
     quantize_module_transform_pass(build("llama"), full_recipe("llama"))
     assert len(seen) > 10
     assert max(alive) <= 1

@@ -95,7 +95,7 @@ def blocks_only(key: str, table: str) -> bool:
 RANGES = [
     (table, key, node)
     for table, key, node in FIELDS
-    if "maximum" in node and node.get("type") == "integer"
+    if "maximum" in node and node.get("type") == "integer" and table != "GptqTable"
 ]
 
 

@@ -320,25 +320,18 @@ def test_experts_that_are_not_finite() -> None:
     refused(model, {".*experts": W8A8}, WHERE.format(".*experts", EXPERTS) + message)
 
 
-@pytest.mark.parametrize(
-    ("table", "given"),
-    [
-        (
-            "gptq",
-            {
-                "model_name": "x",
-                "format": "mxint",
-                "weight_config": {"weight_block_size": 16, "weight_width": 4},
-            },
-        ),
-        ("rotation_search", {"calib_nsamples": 32}),
-        ("scaling", {"method": "awq"}),
-    ],
-)
-def test_calibration_is_not_here_yet(table: str, given: dict[str, Any]) -> None:
+def test_a_search_is_not_here_yet() -> None:
     refused(
         nn.Sequential(nn.Linear(16, 16)),
-        {"0": W8A8, table: given},
-        f"quantisation recipe [{table}]: this version reads the table and does not calibrate; "
-        "remove it, and gptq = true from the selectors, to round to nearest",
+        {"0": W8A8, "rotation_search": {"calib_nsamples": 32}},
+        "quantisation recipe [rotation_search]: this version reads the table and does not search",
+    )
+
+
+def test_scaling_needs_a_tokenizer_or_tokens() -> None:
+    refused(
+        nn.Sequential(nn.Linear(16, 16)),
+        {"0": W8A8, "scaling": {"method": "awq"}},
+        "quantisation recipe [scaling]: the model does not say where its tokenizer is; name the "
+        "model in [gptq] model_name, or give the pass tokens",
     )

@@ -16,7 +16,7 @@ from plena_cosim.sources.demo_model import CAVEAT
 
 from .load import load_model, require_original
 from .perplexity import evaluate_perplexity
-from .progress import bar, windows
+from .progress import bar, stages, windows
 from .record import describe_run, write_json
 
 
@@ -62,9 +62,10 @@ def run_eval_ppl(
     saved = getattr(network, "plena_config", None)
     if recipe is not None:
         require_original(network, model)
-        network, info = quantize_module_transform_pass(
-            network, recipe, numerics=numerics, hw=machine
-        )
+        with stages(console) as told:
+            network, info = quantize_module_transform_pass(
+                network, recipe, numerics=numerics, hw=machine, progress=told
+            )
     tokens = tokenize(tokenizer, words, limit=limit)
     with bar(console) as progress:
         result = evaluate_perplexity(

@@ -42,7 +42,14 @@ def run_inspect(
         FormatError, SourceError: with one clear message each. The recipe is checked first.
     """
     console = console or Console()
-    made = load_quantized(model, quant_config, numerics=numerics, hardware=hardware, cache=cache)
+    made = load_quantized(
+        model,
+        quant_config,
+        numerics=numerics,
+        hardware=hardware,
+        cache=cache,
+        console=console,
+    )
     recipe, info, record = made.recipe, made.info, made.record()
     if not info:
         raise FormatError(f"{recipe.source}: the recipe leaves every module as it is")

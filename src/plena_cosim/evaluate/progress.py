@@ -15,6 +15,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from plena_cosim import passes
+
 from . import perplexity
 
 
@@ -41,3 +43,19 @@ def windows(progress: Progress, label: str) -> perplexity.Progress:
             progress.remove_task(task)
 
     return show
+
+
+@contextmanager
+def stages(console: Console) -> Iterator[passes.Progress]:
+    """Show a bar for each stage of long work: scaling, rotation search, calibration."""
+    with bar(console) as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def show(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = progress.add_task(stage, total=total)
+            progress.update(tasks[stage], completed=done, total=total)
+            if done == total:
+                progress.remove_task(tasks.pop(stage))
+
+        yield show

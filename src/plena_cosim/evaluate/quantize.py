@@ -52,7 +52,14 @@ def run_quantize(
     """
     console = console or Console()
     _require_free(out, overwrite=overwrite)
-    made = load_quantized(model, quant_config, numerics=numerics, hardware=hardware, cache=cache)
+    made = load_quantized(
+        model,
+        quant_config,
+        numerics=numerics,
+        hardware=hardware,
+        cache=cache,
+        console=console,
+    )
     record = made.record() | {"dequantized": dequantized}
     with _replacing(out) as folder:
         if dequantized:

@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from plena_cosim.golden import HardwareConfig
 from plena_cosim.passes import (
     ModuleInfo,
@@ -15,6 +17,7 @@ from plena_cosim.passes import (
 )
 
 from .load import load_model, require_original
+from .progress import stages
 from .record import describe_run
 
 
@@ -55,6 +58,7 @@ def load_quantized(
     numerics: str,
     hardware: Path | None,
     cache: Path | None,
+    console: Console | None = None,
 ) -> Quantized:
     """Load a model and quantise it; the recipe and the machine are checked first.
 
@@ -64,6 +68,7 @@ def load_quantized(
         numerics: "fake" or "exact".
         hardware: a machine of configs/hw for exact numerics.
         cache: where demo downloads live; the user's cache directory when None.
+        console: where the progress of a calibration is shown.
 
     Raises:
         FormatError, SourceError: with one clear message each.
@@ -72,7 +77,10 @@ def load_quantized(
     machine = HardwareConfig.load(hardware) if hardware is not None else None
     network, tokenizer = load_model(model, cache=cache)
     require_original(network, model)
-    network, info = quantize_module_transform_pass(network, recipe, numerics=numerics, hw=machine)
+    with stages(console or Console()) as told:
+        network, info = quantize_module_transform_pass(
+            network, recipe, numerics=numerics, hw=machine, progress=told
+        )
     return Quantized(
         model=model,
         network=network,

@@ -20,31 +20,43 @@ def limits(exp: Tensor, mx: Mx, carrier: Carrier) -> tuple[Tensor, Tensor]:
     return -highest, highest
 
 
-def round_to_even(x: Tensor, exp: Tensor, mx: Mx, carrier: Carrier, out: Tensor) -> None:
-    """Round to nearest even: values of `x` to the elements of blocks with scale 2^exp.
+class ElementRounder:
+    """Rounds to nearest even the elements of blocks whose scales are known, many times if need be.
 
     Each value is rounded once, by the carrier's own adder; see `Carrier.rounding_constants`.
 
-    Args:
-        x: (..., elements, inner), finite, in the carrier's dtype.
-        exp: (..., 1, inner) int32.
-        mx: format.
-        carrier: of `x`. All units, limits and the added constant must be normal numbers in it.
-        out: as `x`; not `x` itself.
+    Attributes:
+        mx: the format.
+        carrier: of the values.
+        lowest, highest: what each block can hold, in the shape of its exponents.
     """
-    lowest, highest = limits(exp, mx, carrier)
-    torch.maximum(x, lowest, out=out)
-    torch.minimum(out, highest, out=out)
-    element = mx.element
-    if isinstance(element, FixedPoint):
-        shift = 1.5 * carrier.power_of_two(exp + (element.lsb_exp + carrier.man_bits))
-        out.add_(shift).sub_(shift)  # leaves no -0, which two's complement does not have
-        return
-    smallest = carrier.power_of_two(exp + element.emin).view(carrier.int_dtype)
-    binade = torch.maximum(carrier.binade_bits(out), smallest)
-    constants = carrier.rounding_constants(binade, element.man_bits, smallest)
-    out.add_(constants).sub_(constants)
-    torch.copysign(out, x, out=out)
+
+    def __init__(self, exp: Tensor, mx: Mx, carrier: Carrier) -> None:
+        """Take int32 exponents of scales, of a shape that broadcasts with the values.
+
+        All units, limits and added constants must be normal numbers in the carrier.
+        """
+        self.mx, self.carrier = mx, carrier
+        self.lowest, self.highest = limits(exp, mx, carrier)
+        element = mx.element
+        if isinstance(element, FixedPoint):
+            self._shift = 1.5 * carrier.power_of_two(exp + (element.lsb_exp + carrier.man_bits))
+        else:
+            self._smallest = carrier.power_of_two(exp + element.emin).view(carrier.int_dtype)
+
+    def round(self, x: Tensor, out: Tensor) -> None:
+        """Write the rounded values of `x`, finite, in the carrier's dtype, to `out`, not `x`."""
+        torch.maximum(x, self.lowest, out=out)
+        torch.minimum(out, self.highest, out=out)
+        element, carrier = self.mx.element, self.carrier
+        if isinstance(element, FixedPoint):
+            # Leaves no -0, which two's complement does not have.
+            out.add_(self._shift).sub_(self._shift)
+            return
+        binade = torch.maximum(carrier.binade_bits(out), self._smallest)
+        constants = carrier.rounding_constants(binade, element.man_bits, self._smallest)
+        out.add_(constants).sub_(constants)
+        torch.copysign(out, x, out=out)
 
 
 def round_by_mode(
@@ -57,7 +69,7 @@ def round_by_mode(
     index: Tensor | None,
     seed: int,
 ) -> None:
-    """As `round_to_even` for the other modes; `index` is each element's place (stochastic)."""
+    """As `ElementRounder` for the other modes; `index` is each element's place (stochastic)."""
     lowest, highest = limits(exp, mx, carrier)
     inside = torch.minimum(torch.maximum(x, lowest), highest)
     element = mx.element

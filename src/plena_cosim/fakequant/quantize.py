@@ -17,7 +17,7 @@ from plena_cosim.golden import FixedPoint, FormatError, Mx, Rounding
 
 from .blocks import Blocks, Index
 from .carrier import DOUBLE, SINGLE, Carrier, round_once
-from .element import limits, round_by_mode, round_to_even
+from .element import ElementRounder, limits, round_by_mode
 from .mx_tensor import MxTensor
 from .platform_check import require_subnormals
 from .scale import scale_exponent
@@ -161,7 +161,7 @@ class _Walk:
         # On bits: a thread that flushes subnormals must not take them for zero.
         amax = (piece.view(SINGLE.int_dtype) & SINGLE.magnitude_mask).amax(-2, keepdim=True)
         exp = scale_exponent(amax, self.mx, SINGLE)
-        low, high = _single_range(self.mx)
+        low, high = single_range(self.mx)
         usual = exp.clamp(low, high)
         zero = amax == 0
         normal = (amax >> SINGLE.man_bits > 0) | (exp == self.mx.min_scale_exp)
@@ -170,7 +170,7 @@ class _Walk:
             return False
         direct = target.dtype == SINGLE.dtype
         rounded = target if direct else torch.empty_like(piece)
-        round_to_even(piece, usual, self.mx, SINGLE, rounded)
+        ElementRounder(usual, self.mx, SINGLE).round(piece, rounded)
         self._zero_blocks(rounded, zero)
         if not direct:
             target.copy_(rounded)
@@ -190,7 +190,7 @@ class _Walk:
         exp = scale_exponent(amax.view(DOUBLE.int_dtype), mx, DOUBLE)
         rounded = torch.empty_like(finite)
         if mx.rounding is Rounding.RNE:
-            round_to_even(finite, exp, mx, DOUBLE, rounded)
+            ElementRounder(exp, mx, DOUBLE).round(finite, rounded)
         else:
             places = None if self.places is None else _at(self.places, index)
             round_by_mode(finite, exp, mx, DOUBLE, rounded, index=places, seed=self.seed)
@@ -241,8 +241,8 @@ def _at(views: list[Tensor], index: Index) -> Tensor:
     return views[part][rows, blocks]
 
 
-def _single_range(mx: Mx, carrier: Carrier = SINGLE) -> tuple[int, int]:
-    """Return the scale exponents for which float32 meets what `round_to_even` asks."""
+def single_range(mx: Mx, carrier: Carrier = SINGLE) -> tuple[int, int]:
+    """Return the scale exponents for which float32 meets what `ElementRounder` asks."""
     low = carrier.min_exp - min(mx.element.lsb_exp, 0)
     if isinstance(mx.element, FixedPoint):
         constant = mx.element.lsb_exp + carrier.man_bits

@@ -27,6 +27,12 @@ def _dataset(given: str) -> str:
 Dataset = Annotated[str, AfterValidator(_dataset)]
 
 
+_Quantile = Annotated[float, Field(gt=0, le=1, allow_inf_nan=False)]
+
+QUANTILES = (1.0, 0.995, 0.99, 0.97, 0.95, 0.93, 0.9, 0.8, 0.7, 0.6, 0.5)
+"""The default grid: the eleven points of PLENA's own calibration (Mase)."""
+
+
 class GptqWeightTable(Table):
     """[gptq.weight_config]: the format of calibrated weights."""
 
@@ -76,8 +82,48 @@ class GptqTable(Table):
     seqlen: int = Field(2048, ge=1, description="Tokens of a sample.", examples=[512])
     seed: int = Field(0, ge=0, description="Seed of the places in the text.", examples=[1])
     cali_batch_size: int = Field(32, ge=1, description="Samples that run together.", examples=[8])
+    algorithm: Literal["gptq", "gptaq"] = Field(
+        "gptq",
+        description="What weights are fitted to: `gptq` to the float weights, `gptaq` to the float "
+        "model's outputs, so that they make up for the error of the inputs too.",
+        examples=["gptaq"],
+    )
+    token_weights: Literal["unit", "uniform"] = Field(
+        "unit",
+        description="What a token counts in the Hessian: `unit` the same whatever the size of its "
+        "activations, `uniform` by the square of their size, as in the papers.",
+        examples=["uniform"],
+    )
+    damp_percent: float = Field(
+        0.01,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Share of the mean of the Hessian's diagonal that is added to the diagonal.",
+        examples=[0.1],
+    )
+    desc_act: bool = Field(
+        False,
+        description="Quantise blocks in descending order of their activations' energy.",
+        examples=[True],
+    )
     quantile_search: bool = Field(
-        True, description="Search a clipping for each block.", examples=[False]
+        True, description="Search a clipping for each block, by `quantiles`.", examples=[False]
+    )
+    quantiles: list[_Quantile] = Field(
+        list(QUANTILES),
+        min_length=1,
+        description="With `quantile_search`: quantiles of a block's magnitudes; each, in the "
+        "place of the largest, gives a scale to try.",
+        examples=[[1.0, 0.9]],
+    )
+    scale_neighbours: int = Field(
+        1,
+        ge=0,
+        le=4,
+        description="Besides, so many powers of two below and above the scale of the rule are "
+        "tried.",
+        examples=[0],
     )
     clip_search_y: bool = Field(
         False,

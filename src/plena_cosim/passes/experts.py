@@ -14,6 +14,7 @@ from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
 from .exact_linear import operand_formats
+from .fake_linear import Observer
 from .module_formats import Format, ModuleFormats
 from .operand import matrix_operand, narrow
 from .stored_weight import Store, StoredWeight
@@ -29,6 +30,7 @@ class ExpertWeight(nn.Module):
         stored: the quantised weights.
         transposed: whether `x @ w` is computed; else `x @ w.T`, as in nn.Linear.
         data_in: format of the other operand.
+        observer: if set, with fake numerics, told of each operand before an expert multiplies it.
     """
 
     def __init__(
@@ -45,6 +47,7 @@ class ExpertWeight(nn.Module):
         self.transposed, self.hw = transposed, hw
         fmt: Format | None = formats.weight
         self.data_in: Format | None = formats.data_in
+        self.observer: Observer | None = None
         if hw is not None:
             fmt, self.data_in = operand_formats(formats, where)
         dtype = weight.dtype if hw is None else None
@@ -100,6 +103,8 @@ class _ExpertMatrix:
         values = owner.stored.values[self.expert]
         if owner.hw is None:
             narrowed = narrow(x, owner.data_in) if x.numel() else x
+            if owner.observer is not None:
+                owner.observer(int(self.expert), narrowed)
             return narrowed @ values if transposed else functional.linear(narrowed, values)
         if not x.numel():
             return x.new_zeros(*x.shape[:-1], values.shape[1 if transposed else 0])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -11,6 +13,9 @@ from .module_formats import ModuleFormats
 from .operand import narrow, narrow_rotated
 from .rotation import rotate
 from .stored_weight import Store, StoredWeight
+
+Observer = Callable[[int, Tensor], None]
+"""Is told which matrix of a module (0, or the number of an expert) is to multiply which operand."""
 
 
 class FakeLinear(nn.Module):
@@ -26,6 +31,7 @@ class FakeLinear(nn.Module):
         rotation: size of the Hadamard blocks that each input is multiplied by first, as the weight
             was; None for none.
         dequant: the weight was not rotated, and each input is rotated back once it is quantised.
+        observer: if set, told of each operand before it is multiplied.
     """
 
     def __init__(
@@ -41,6 +47,7 @@ class FakeLinear(nn.Module):
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.formats, self.rotation, self.dequant = formats, rotation, dequant
         self.data_in = formats.data_in
+        self.observer: Observer | None = None
         dtype = linear.weight.dtype
         self.stored = store(linear.weight, formats.weight, dtype=dtype)
         self.stored_bias: StoredWeight | None = None
@@ -57,14 +64,19 @@ class FakeLinear(nn.Module):
         """Values of the quantised bias."""
         return None if self.stored_bias is None else self.stored_bias.values
 
+    def operand(self, x: Tensor) -> Tensor:
+        """Return what an input becomes before the weight multiplies it."""
+        if self.dequant:
+            return narrow_rotated(x, self.data_in, self.rotation)
+        if self.rotation is not None:
+            x = rotate(x, self.rotation)
+        return narrow(x, self.data_in)
+
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output in the dtype of `x`."""
-        if self.dequant:
-            operand = narrow_rotated(x, self.data_in, self.rotation)
-        elif self.rotation is not None:
-            operand = narrow(rotate(x, self.rotation), self.data_in)
-        else:
-            operand = narrow(x, self.data_in)
+        operand = self.operand(x)
+        if self.observer is not None:
+            self.observer(0, operand)
         return functional.linear(operand, self.weight, self.bias)
 
     def extra_repr(self) -> str:

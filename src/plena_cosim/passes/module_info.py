@@ -16,6 +16,7 @@ from .kinds import Kind
 from .module_formats import CastFormat, Format, ModuleFormats, Semantics
 from .selector_tables import ROTATIONS
 from .stored_weight import StoredWeight
+from .weight_record import WeightRecord
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,8 @@ class ModuleInfo:
         rotation: size of the Hadamard blocks of both operands, None without.
         rotated_inside: those of the operations inside an attention module.
         semantics: what the rotations mean, "fused" or "dequant"; None without.
+        calibration: what calibration found of its weight, one record a matrix; None
+            where it was rounded to nearest.
     """
 
     kind: str
@@ -55,6 +58,7 @@ class ModuleInfo:
     rotation: int | None = None
     rotated_inside: dict[str, int] | None = None
     semantics: str | None = None
+    calibration: list[WeightRecord] | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Return the fields for a JSON record."""

@@ -6,6 +6,7 @@ Its state dict holds packed codes instead: `codes` and, for blocks, `scales`, bo
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -94,6 +95,44 @@ class StoredWeight(nn.Module):
         for name, size in stored._packed_sizes().items():
             stored.register_buffer(name, weight.new_empty(size, dtype=torch.uint8))
         return stored
+
+    @classmethod
+    def of(cls, quantised: MxTensor) -> StoredWeight:
+        """Return one that holds a weight quantised elsewhere, with exact values."""
+        stored = cls.__new__(cls)
+        nn.Module.__init__(stored)
+        stored._describe(quantised.values, quantised.mx, quantised.axis, quantised.values.dtype)
+        stored._set_values(quantised.values, quantised.scales)
+        return stored
+
+    def with_values(self, quantised: MxTensor) -> StoredWeight:
+        """Return one like this that holds a weight quantised elsewhere, to the same blocks.
+
+        Raises:
+            FormatError: it has another shape or another format.
+        """
+        asked = self.fmt
+        if isinstance(asked, Mx):
+            asked = replace(
+                asked, scale_rule=quantised.mx.scale_rule, rounding=quantised.mx.rounding
+            )
+        given = (quantised.shape, quantised.mx, quantised.axis)
+        if given != (self.shape, asked, self.axis):
+            raise FormatError(
+                f"a calibrated weight of shape {tuple(quantised.shape)} in {quantised.mx.name}/"
+                f"{quantised.mx.block_size} cannot be stored as {self.extra_repr()}"
+            )
+        other = type(self).__new__(type(self))
+        nn.Module.__init__(other)
+        other.shape, other.fmt, other.axis, other.dtype = (
+            self.shape,
+            self.fmt,
+            self.axis,
+            self.dtype,
+        )
+        device = self.scales.device
+        other._set_values(quantised.values.to(device), quantised.scales.to(device))
+        return other
 
     @property
     def is_packed(self) -> bool:

@@ -43,7 +43,7 @@ class Takes:
 
 TAKES: dict[Kind, Takes] = {
     Kind.LINEAR: Takes(roles=dict.fromkeys(ROLES, _BLOCKS), options=OPTIONS),
-    Kind.EXPERTS: Takes(roles=dict.fromkeys(("weight", "data_in"), _BLOCKS)),
+    Kind.EXPERTS: Takes(roles=dict.fromkeys(("weight", "data_in"), _BLOCKS), options=("gptq",)),
     Kind.EMBEDDING: Takes(roles={"weight": _BLOCKS}),
     Kind.NORM: Takes(roles={"weight": _SCALAR, "data_in": _SCALAR}),
     Kind.MLP: Takes(roles={"data_in": _SCALAR}),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
+from plena_cosim.fakequant import MxTensor
 from plena_cosim.fakequant.cast import value_dtype
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
@@ -142,16 +143,26 @@ def input_formats(plan: Plan, hw: HardwareConfig | None) -> dict[Phase, Format |
 
 
 def build(
-    plan: Plan, selector: Selector, hw: HardwareConfig | None, store: Store
+    plan: Plan,
+    selector: Selector,
+    hw: HardwareConfig | None,
+    store: Store,
+    calibrated: MxTensor | None = None,
 ) -> tuple[nn.Module, list[tuple[Tensor, StoredWeight]], int | None]:
     """Return the twin of a linear layer, embedding or norm.
+
+    A linear layer takes the weight that was `calibrated` for it, in the basis of its rotation.
 
     Returns:
         The twin, pairs of its weight before and after, and the size of its rotation.
     """
     module, formats, where = plan.module, selector.formats, plan.where(selector)
     if isinstance(module, nn.Linear):
-        return _linear(module, selector, hw, store, where)
+        made, weights, rotation = _linear(module, selector, hw, store, where)
+        if calibrated is not None:
+            made.stored = weights[0][1].with_values(calibrated)
+            weights = [(weights[0][0], made.stored)]
+        return made, weights, rotation
     if isinstance(module, nn.Embedding):
         embedding = QuantEmbedding(module, formats, hw=hw, store=store)
         return embedding, [(module.weight.detach(), embedding.stored)], None
@@ -171,7 +182,7 @@ def activations(
 
 def _linear(
     linear: nn.Linear, selector: Selector, hw: HardwareConfig | None, store: Store, where: str
-) -> tuple[nn.Module, list[tuple[Tensor, StoredWeight]], int | None]:
+) -> tuple[FakeLinear | ExactLinear, list[tuple[Tensor, StoredWeight]], int | None]:
     formats, rotation = selector.formats, size_of_rotation(linear, selector, where)
     dequant = selector.semantics is Semantics.DEQUANT
     before = linear.weight.detach()

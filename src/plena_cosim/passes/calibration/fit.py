@@ -1,0 +1,154 @@
+"""Fit: the weights of modules that read the same input, fitted to what they have seen."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from plena_cosim.fakequant import MxTensor
+from plena_cosim.golden import FormatError
+
+from ..calibration_tables import GptqTable
+from ..weight_record import WeightRecord, histogram
+from .decoder import Stop, run, run_until
+from .gptq import block_columns, factorise, solve
+from .hessian import Hessian
+from .settings import scale_search
+from .site import Site
+
+
+@dataclass(kw_only=True)
+class Fit:
+    """The Hessians of one group of sites: one, or one an expert.
+
+    Attributes:
+        sites: they read the same input.
+        table: how they are fitted.
+        hessians: of the input, by expert.
+    """
+
+    sites: list[Site]
+    table: GptqTable
+    hessians: list[Hessian]
+    _first: list[Tensor] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, sites: list[Site], table: GptqTable, device: torch.device) -> Fit:
+        """Return one that has seen nothing."""
+        matrices = sites[0].matrices()
+        hessians = [
+            Hessian.zeros(
+                matrix.shape[1],
+                unit=table.token_weights == "unit",
+                cross=table.algorithm == "gptaq" and not sites[0].is_expert,
+                device=device,
+            )
+            for matrix in matrices
+        ]
+        return cls(sites=sites, table=table, hessians=hessians)
+
+    def observe(
+        self, layer: nn.Module, twin: nn.Module, hidden: Tensor, true: Tensor, arguments: Any
+    ) -> None:
+        """Take in one batch: `hidden` goes into the twin, `true` into the float layer."""
+        site = self.sites[0]
+        wanted: list[Tensor] = []
+        if self.hessians[0].cross is not None:
+            wanted = run_until(layer, [layer.get_submodule(site.name)], true, arguments)
+
+        def see(expert: int, operand: Tensor) -> None:
+            target = None
+            if wanted:
+                target = site.in_basis(wanted[0].to(operand.device))
+            self.hessians[expert].add(operand, target)
+            if not site.is_expert:
+                self._first.append(_first_token(operand))
+                raise Stop
+
+        site.twin.observer = see
+        try:
+            run(twin, hidden, arguments)
+        except Stop:
+            pass
+        finally:
+            site.twin.observer = None
+
+    def solved(self, where: str) -> list[tuple[MxTensor, list[WeightRecord]]]:
+        """Quantise the weights, give them to the twins and return them with their records.
+
+        Raises:
+            FormatError: an operand was not finite.
+        """
+        solutions: list[list[MxTensor]] = [[] for _ in self.sites]
+        records: list[list[WeightRecord]] = [[] for _ in self.sites]
+        matrices = [site.matrices() for site in self.sites]
+        for expert, hessian in enumerate(self.hessians):
+            if not bool(hessian.second.isfinite().all()):
+                raise FormatError(
+                    f"{where}.{self.sites[0].name}: activations hold a NaN or Inf, or their "
+                    "squares overflow; load the model in float32, or give other calibration text"
+                )
+            own = [found[expert] for found in matrices]
+            for number, (weight, record) in enumerate(self._matrices(own, hessian)):
+                solutions[number].append(weight)
+                records[number].append(record)
+        return [
+            (site.put(found), record)
+            for site, found, record in zip(self.sites, solutions, records, strict=True)
+        ]
+
+    def _matrices(
+        self, weights: list[Tensor], hessian: Hessian
+    ) -> list[tuple[MxTensor, WeightRecord]]:
+        """Fit matrices that share a Hessian, all rows in one go where their formats are one."""
+        table, n = self.table, weights[0].shape[1]
+        second = hessian.second
+        if not hessian.tokens:
+            second = torch.eye(n, device=second.device)
+        # Fewer operands than columns say little about most directions: trust them less.
+        damp = table.damp_percent * max(1.0, n / max(hessian.tokens, 1))
+        found = []
+        order = _descending(second, self.sites[0].mx.block_size) if table.desc_act else None
+        columns = block_columns(order, n, self.sites[0].mx.block_size) if order else None
+        factor = factorise(second if columns is None else second[columns][:, columns], damp)
+        for site, weight in zip(self.sites, weights, strict=True):
+            target = target_weight(weight.to(second.device).float(), hessian, damp)
+            solution = solve(target, factor, site.mx, scale_search(table), order)
+            record = WeightRecord(
+                tokens=hessian.tokens,
+                rounded=not hessian.tokens,
+                loss=solution.loss,
+                gain=solution.gain,
+                offsets=histogram(solution.offsets),
+                first_token=float(torch.stack(self._first).mean()) if self._first else 0.0,
+            )
+            found.append((solution.weight, record))
+        return found
+
+
+def target_weight(weight: Tensor, hessian: Hessian, damp: float) -> Tensor:
+    """Return the float weight W' that is best for operands x where the float model has t.
+
+    Least squares of ||W' x - W t||^2: W' = W + W C H^-1 with C = sum (t - x) x^T, the correction of
+    GPTAQ (Li et al. 2025). Without C it is W.
+    """
+    if hessian.cross is None:
+        return weight
+    factor = factorise(hessian.second, damp)
+    change: Tensor = weight.double() @ hessian.cross.double() @ (factor.T @ factor)
+    return weight + change.float()
+
+
+def _descending(second: Tensor, size: int) -> list[int]:
+    """Return the blocks in descending order of their share of the Hessian's diagonal."""
+    energy = [float(part.mean()) for part in torch.split(second.diagonal(), size)]
+    return sorted(range(len(energy)), key=lambda block: -energy[block])
+
+
+def _first_token(operand: Tensor) -> Tensor:
+    """Return how many times larger a sample's first token is than the median one."""
+    sizes = operand.float().square().mean(-1).sqrt()
+    return (sizes[..., 0] / sizes.median().clamp_min(1e-30)).mean().cpu()

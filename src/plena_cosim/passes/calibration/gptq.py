@@ -1,0 +1,172 @@
+"""GPTQ for MX blocks: quantise one column after the other, and let later columns make up for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from plena_cosim.fakequant import MxTensor
+from plena_cosim.fakequant.carrier import SINGLE
+from plena_cosim.fakequant.element import ElementRounder
+from plena_cosim.golden import Mx
+
+from .block_scale import ScaleSearch, Tried, scales_to_try
+
+
+@dataclass(frozen=True, kw_only=True)
+class Solution:
+    """A calibrated weight.
+
+    Attributes:
+        weight: (rows, n), blocks along the last axis.
+        offsets: (rows, blocks) int8: scale exponents less those of the format's scale rule.
+        loss: tr((Wq - W) H (Wq - W)^T) over the rows, by what each column adds to it.
+        gain: what the choice of scales took off it, block by block as they were quantised.
+    """
+
+    weight: MxTensor
+    offsets: Tensor
+    loss: float
+    gain: float
+
+
+def factorise(hessian: Tensor, damp: float) -> Tensor:
+    """Return the upper triangular U, float64, with U^T U the inverse of the damped Hessian.
+
+    Args:
+        hessian: (n, n), symmetric, positive semidefinite.
+        damp: this share of the mean of the diagonal is added to the diagonal; doubled as long as
+            the matrix is not positive definite in float64.
+    """
+    h = hessian.double()
+    mean = float(h.diagonal().mean()) or 1.0
+    eye = torch.eye(len(h), dtype=h.dtype, device=h.device)
+    while True:
+        # H = M M^T with M upper triangular, by Cholesky from the last column backwards; U = 1 / M.
+        lower, failed = torch.linalg.cholesky_ex((h + damp * mean * eye).flip(0, 1))
+        if not int(failed):
+            found: Tensor = torch.linalg.solve_triangular(lower.flip(0, 1), eye, upper=True)
+            return found
+        damp = max(2 * damp, 1e-6)
+
+
+def solve(
+    weight: Tensor, factor: Tensor, mx: Mx, search: ScaleSearch, order: list[int] | None = None
+) -> Solution:
+    """Return the weight quantised by GPTQ (Frantar et al. 2022) to MX blocks.
+
+    A block's scale is fixed when the block is entered, from its columns as they are by then; inside
+    the block and beyond it, the error of each column is fed forward to those that come later.
+
+    Args:
+        weight: (rows, n), finite.
+        factor: (n, n), of `factorise`, its columns in the order in which they are quantised.
+        mx: the format.
+        search: how scales are chosen.
+        order: which block comes when; None for 0, 1, 2 …
+    """
+    rows, n = weight.shape
+    # Rows and columns are swapped here: what a step touches lies side by side.
+    left = weight.detach().float().T.contiguous()
+    factor = factor.float()
+    count = -(-n // mx.block_size)
+    values = torch.empty_like(left)
+    scales = torch.zeros(count, rows, dtype=torch.uint8, device=weight.device)
+    offsets = torch.zeros(count, rows, dtype=torch.int8, device=weight.device)
+    loss = torch.zeros((), dtype=torch.float64, device=weight.device)
+    gain = torch.zeros_like(loss)
+    numbers = list(range(count)) if order is None else order
+    left = left[block_columns(numbers, n, mx.block_size)] if order is not None else left
+    start = 0
+    for number in numbers:
+        place = slice(number * mx.block_size, min((number + 1) * mx.block_size, n))
+        end = start + place.stop - place.start
+        block = _quantise(left[start:end], factor[start:end, start:end], mx, search)
+        values[place] = block.values
+        loss += block.errors.double().square().sum()
+        gain += block.gain
+        nothing = (block.values == 0).all(0)
+        scales[number] = (block.exponents + mx.scale_bias).masked_fill_(nothing, 0)
+        offsets[number] = block.offsets
+        left[end:].addmm_(factor[start:end, end:].T, block.errors, alpha=-1)
+        start = end
+    quantised = MxTensor(values=values.T.contiguous(), scales=scales.T.contiguous(), mx=mx, axis=1)
+    return Solution(
+        weight=quantised, offsets=offsets.T.contiguous(), loss=float(loss), gain=float(gain)
+    )
+
+
+def block_columns(order: list[int], n: int, size: int) -> list[int]:
+    """Return the columns of n in an order of blocks."""
+    return [column for b in order for column in range(b * size, min((b + 1) * size, n))]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Block:
+    """One block of every row: values and errors (elements, rows), exponents and offsets (rows,)."""
+
+    values: Tensor
+    errors: Tensor
+    exponents: Tensor
+    offsets: Tensor
+    gain: Tensor
+
+
+def _quantise(block: Tensor, factor: Tensor, mx: Mx, search: ScaleSearch) -> _Block:
+    tried = scales_to_try(block, mx, search)
+    ruled = tried.exponents[0]
+    if not search.by_output and len(tried.exponents) > 1:
+        chosen = tried.exponents.gather(0, _least_weight_error(block, tried, mx))
+        tried = Tried(  # the rule's scale is swept too, to tell what the choice has gained
+            rule=tried.rule,
+            exponents=torch.cat([ruled[None], chosen]),
+            allowed=torch.stack([torch.zeros_like(ruled, dtype=torch.bool), ruled == ruled]),
+        )
+    values, errors = _sweep(block, factor, tried.exponents, mx)
+    lost = errors.square().sum(0)
+    best = lost.masked_fill(~tried.allowed, torch.inf).argmin(0, keepdim=True)
+    take = best.expand(len(block), 1, -1)
+    exponents = tried.exponents.gather(0, best)[0]
+    return _Block(
+        values=values.gather(1, take)[:, 0],
+        errors=errors.gather(1, take)[:, 0],
+        exponents=exponents,
+        offsets=exponents - tried.rule,
+        gain=(lost[0] - lost.gather(0, best)[0]).double().sum(),
+    )
+
+
+def _least_weight_error(block: Tensor, tried: Tried, mx: Mx) -> Tensor:
+    """Return which of the scales to try has the least squared error of rounding, (1, rows)."""
+    x = block[:, None].expand(-1, len(tried.exponents), -1).contiguous()
+    rounded = torch.empty_like(x)
+    ElementRounder(tried.exponents, mx, SINGLE).round(x, rounded)
+    error = (rounded - x).square().sum(0).masked_fill_(~tried.allowed, torch.inf)
+    return error.argmin(0, keepdim=True)
+
+
+def _sweep(block: Tensor, factor: Tensor, exponents: Tensor, mx: Mx) -> tuple[Tensor, Tensor]:
+    """Quantise the columns of a block in turn, once for each of k scales.
+
+    Args:
+        block: (elements, rows).
+        factor: (elements, elements) of U.
+        exponents: (k, rows).
+        mx: the format.
+
+    Returns:
+        Values, and what each is off by, over U's diagonal; both (elements, k, rows).
+    """
+    shape = (len(block), *exponents.shape)
+    values, errors = block.new_empty(shape), block.new_empty(shape)
+    flat = errors.flatten(1)
+    rounder = ElementRounder(exponents, mx, SINGLE)
+    for i, column in enumerate(block):
+        left = column.expand(exponents.shape)
+        if i:
+            left = left - (factor[:i, i] @ flat[:i]).view(exponents.shape)
+        rounder.round(left.contiguous(), values[i])
+        torch.sub(left, values[i], out=errors[i]).div_(factor[i, i])
+    return values, errors

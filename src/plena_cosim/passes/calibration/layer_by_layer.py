@@ -1,0 +1,215 @@
+"""Layer by layer: fit the weights of a model to its data.
+
+Each layer is calibrated on what the quantised layers before it put out, with its own inputs
+quantised as they will be; inside a layer, projections that read the same input go together and the
+groups go in the order in which they run. The model itself is not changed: a quantised copy of one
+layer at a time is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from plena_cosim.fakequant import MxTensor
+from plena_cosim.golden import FormatError, Mx
+
+from ..calibration_tables import GptqTable
+from ..quant_config import PassArgs
+from ..twins import Plan
+from ..weight_record import WeightRecord
+from .checkpoint import Checkpoints, Layer
+from .decoder import Decoder, Stream, capture, run
+from .fit import Fit
+from .layer_twin import layer_twin
+from .settings import Fingerprint
+from .site import grouped, sites_of, weights_of
+
+Progress = Callable[[int, int], None]
+"""Called with layers done and layers in all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """Calibrated weights.
+
+    Attributes:
+        weights: by the names of the modules that take them.
+        records: what was found, by the same names; one an expert where there are several.
+        resumed: layers that were taken from checkpoints.
+        notes: what a user should be told.
+    """
+
+    weights: Mapping[str, MxTensor]
+    records: Mapping[str, list[WeightRecord]]
+    resumed: int = 0
+    notes: tuple[str, ...] = ()
+
+
+@torch.no_grad()
+def calibrate(
+    model: nn.Module,
+    plans: list[Plan],
+    recipe: PassArgs,
+    tokens: Tensor,
+    *,
+    progress: Progress | None = None,
+) -> Calibration:
+    """Return the calibrated weight of every module whose selector says gptq = true.
+
+    Args:
+        model: a transformers model in floating point; not changed.
+        plans: of the model, from `plans_of`.
+        recipe: with a [gptq] table.
+        tokens: (samples, seqlen) int64.
+        progress: called after each layer.
+
+    Raises:
+        FormatError: a module cannot be calibrated, activations are not finite, or checkpoints
+            cannot be written.
+    """
+    assert recipe.gptq is not None
+    run_through = _Run(model, plans, recipe, tokens, recipe.gptq)
+    return run_through.all(progress)
+
+
+class _Run:
+    """One way through the layers."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        plans: list[Plan],
+        recipe: PassArgs,
+        tokens: Tensor,
+        table: GptqTable,
+    ) -> None:
+        self.model, self.plans, self.recipe = model, plans, recipe
+        self.tokens, self.table = tokens, table
+        self.names = weights_of(plans, recipe.source)
+        self.decoder = Decoder.of(model, [*self.names], recipe.source)
+        self.device = device_of(table, model)
+        self.checkpoints: Checkpoints | None = None
+        if table.checkpoint_dir is not None:
+            fingerprint = Fingerprint.of(model, recipe, tokens)
+            self.checkpoints = Checkpoints(Path(table.checkpoint_dir), fingerprint)
+
+    def all(self, progress: Progress | None) -> Calibration:
+        count = min(len(self.decoder.layers), self.table.max_layers or len(self.decoder.layers))
+        found = {index: self._saved(index) for index in range(count)}
+        missing = [index for index, layer in found.items() if layer is None]
+        last = missing[-1] if missing else -1
+        if missing:
+            stream = capture(self.model, self.decoder, self.tokens, self.table.cali_batch_size)
+            state = _State(stream=stream, hidden=stream.hidden, true=stream.hidden)
+            for index in range(last + 1):
+                found[index] = self._layer(index, found[index], state, more=index < last)
+                if progress is not None:
+                    progress(index + 1, count)
+        weights: dict[str, MxTensor] = {}
+        records: dict[str, list[WeightRecord]] = {}
+        for layer in found.values():
+            assert layer is not None
+            weights |= layer[0]
+            records |= layer[1]
+        notes = self.checkpoints.notes if self.checkpoints else []
+        return Calibration(
+            weights=weights,
+            records=records,
+            resumed=count - len(missing),
+            notes=(*notes, *_starved(records, weights)),
+        )
+
+    def _saved(self, index: int) -> Layer | None:
+        if self.checkpoints is None:
+            return None
+        return self.checkpoints.load(index, self._inside(index))
+
+    def _inside(self, index: int) -> dict[str, tuple[torch.Size, Mx, int]]:
+        prefix = f"{self.decoder.layer_name(index)}."
+        return {name: about for name, about in self.names.items() if name.startswith(prefix)}
+
+    def _layer(self, index: int, saved: Layer | None, state: _State, *, more: bool) -> Layer:
+        """Calibrate one layer, or take what was saved, and move the state behind it."""
+        layer, name = self.decoder.layers[index], self.decoder.layer_name(index)
+        arguments = state.stream.arguments[index]
+        weights = saved[0] if saved else {}
+        twin = layer_twin(layer, name, self.plans, self.recipe, weights).to(self.device)
+        result = saved or self._calibrated(index, layer, twin, state)
+        if self.checkpoints is not None and saved is None:
+            self.checkpoints.save(index, result)
+        if more:
+            state.hidden = [run(twin, h, arguments).cpu() for h in state.hidden]
+            if self.table.algorithm == "gptaq":
+                state.true = [run(layer, h, arguments).cpu() for h in state.true]
+        return result
+
+    def _calibrated(self, index: int, layer: nn.Module, twin: nn.Module, state: _State) -> Layer:
+        name, arguments = self.decoder.layer_name(index), state.stream.arguments[index]
+        inside = [full.removeprefix(f"{name}.") for full in self._inside(index)]
+        weights: dict[str, MxTensor] = {}
+        records: dict[str, list[WeightRecord]] = {}
+        sample = state.hidden[0][:1]
+        for group in grouped(twin, sites_of(layer, twin, inside), sample, arguments):
+            fit = Fit.of(group, self.table, self.device)
+            for hidden, true in zip(state.hidden, state.true, strict=True):
+                fit.observe(layer, twin, hidden, true, arguments)
+            for site, (weight, found) in zip(
+                group, fit.solved(f"{self.recipe.source}: {name}"), strict=True
+            ):
+                weights[f"{name}.{site.name}"], records[f"{name}.{site.name}"] = weight, found
+        return weights, records
+
+
+def _starved(
+    records: Mapping[str, list[WeightRecord]], weights: Mapping[str, MxTensor]
+) -> list[str]:
+    """Return what to say of matrices that have seen few operands or none."""
+    notes = []
+    for name, found in records.items():
+        inputs = weights[name].shape[weights[name].axis]
+        none = sum(record.tokens == 0 for record in found)
+        few = sum(0 < record.tokens < inputs for record in found)
+        for count, what in (
+            (none, "saw no token and are rounded to nearest"),
+            (
+                few,
+                f"saw fewer tokens than their {inputs} inputs, and take more damping",
+            ),
+        ):
+            if count:
+                notes.append(f"{name}: {count} of {len(found)} matrices {what}; give more samples")
+    return notes
+
+
+@dataclass(kw_only=True)
+class _State:
+    """How far hidden states are: `hidden` through quantised layers, `true` through float ones."""
+
+    stream: Stream
+    hidden: list[Tensor]
+    true: list[Tensor]
+
+
+def device_of(table: GptqTable, model: nn.Module) -> torch.device:
+    """Return where layers are calibrated.
+
+    Raises:
+        FormatError: the recipe names a GPU that is not there.
+    """
+    if "device" not in table.model_fields_set and not torch.cuda.is_available():
+        return torch.device("cpu")
+    try:
+        device = torch.device(table.device)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise FormatError(
+            f"[gptq] device {table.device!r} cannot be used ({reason}); leave the key away for a "
+            'GPU where there is one, or give "cpu"'
+        ) from None
+    return device

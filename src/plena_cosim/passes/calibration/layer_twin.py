@@ -1,0 +1,48 @@
+"""A quantised copy of one layer, beside the layer itself."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+from torch import nn
+
+from plena_cosim.fakequant import MxTensor
+
+from ..install import install_twins
+from ..quant_config import PassArgs
+from ..twins import Plan
+
+
+def layer_twin(
+    layer: nn.Module,
+    name: str,
+    plans: Sequence[Plan],
+    recipe: PassArgs,
+    calibrated: Mapping[str, MxTensor] | None = None,
+) -> nn.Module:
+    """Return a copy of a layer with the twins of a recipe, in fake numerics; the layer stays.
+
+    Args:
+        layer: of a model.
+        name: its name in the model.
+        plans: of the whole model, from `plans_of`.
+        recipe: theirs.
+        calibrated: weights by the modules' names in the model.
+    """
+    twin, prefix = copy.deepcopy(layer), f"{name}."
+    mine = [plan for plan in plans if plan.name.startswith(prefix)]
+    inside = [plan.name.removeprefix(prefix) for plan in mine]
+    weights = {key.removeprefix(prefix): value for key, value in (calibrated or {}).items()}
+    install_twins(
+        twin,
+        [
+            replace(plan, name=relative, module=twin.get_submodule(relative))
+            for plan, relative in zip(mine, inside, strict=True)
+        ],
+        recipe,
+        None,
+        calibrated={key: weights[key] for key in inside if key in weights},
+    )
+    return twin

@@ -1,0 +1,26 @@
+"""Which modules of a model become what, by a recipe."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from .kinds import kind_of
+from .match import choose
+from .quant_config import PassArgs, Phase, Selector
+from .twins import Plan
+
+
+def plans_of(model: nn.Module, recipe: PassArgs) -> list[Plan]:
+    """Return what becomes of each module that is chosen in some phase, in the model's order."""
+    chosen: dict[Phase, dict[str, Selector]] = {
+        phase: choose(model, recipe, phase) for phase in Phase
+    }
+    plans = []
+    for name, module in model.named_modules():
+        selectors = {phase: chosen[phase].get(name) for phase in Phase}
+        kind = kind_of(module)
+        if kind is not None and any(selector is not None for selector in selectors.values()):
+            plans.append(
+                Plan(name=name, module=module, kind=kind, selectors=selectors, source=recipe.source)
+            )
+    return plans

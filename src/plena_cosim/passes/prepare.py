@@ -1,0 +1,133 @@
+"""Prepare: what a recipe asks for before modules are replaced, in its order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from plena_cosim.fakequant import MxTensor
+from plena_cosim.golden import FormatError
+from plena_cosim.sources import calibration_set, load_tokenizer
+
+from .calibration import calibrate
+from .calibration_tables import GptqTable
+from .fold import fold_rotations, fold_scaling
+from .plans import plans_of
+from .quant_config import PassArgs
+from .scaling_table import ScalingTable
+from .weight_record import WeightRecord
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is going on, steps done and steps in all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A model made ready for its twins.
+
+    Attributes:
+        recipe: with the rotations that a search has found.
+        weights: calibrated ones, by the names of the modules that take them.
+        records: what calibration found, by the same names.
+        notes: what a user should be told.
+    """
+
+    recipe: PassArgs
+    weights: Mapping[str, MxTensor] = field(default_factory=dict)
+    records: Mapping[str, list[WeightRecord]] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+
+def prepare(
+    model: nn.Module,
+    recipe: PassArgs,
+    *,
+    tokens: Tensor | None = None,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Do what comes before the twins, in this order: [scaling], R1 and R2 of [rotation], [gptq].
+
+    Folding changes the model's weights and keeps its function; nothing else changes the model.
+
+    Args:
+        model: in floating point, checked against the recipe.
+        recipe: checked.
+        tokens: (samples, seqlen) int64 to calibrate with; None for the texts that the recipe names.
+        progress: told of each stage.
+    """
+    rotation = recipe.rotation
+    r1 = rotation is not None and rotation.r1
+    if recipe.scaling is not None:
+        fold_scaling(
+            model,
+            recipe.scaling,
+            recipe,
+            tokens if tokens is not None else calibration_tokens(model, recipe, recipe.scaling),
+            norms=not r1,
+            progress=_stage(progress, "scaling"),
+        )
+    if rotation is not None and (rotation.r1 or rotation.r2):
+        fold_rotations(
+            model,
+            r1=rotation.r1,
+            r2=rotation.r2,
+            size=rotation.size,
+            random=rotation.random,
+            seed=rotation.seed,
+        )
+    if recipe.gptq is None:
+        return Prepared(recipe=recipe)
+    made = calibrate(
+        model,
+        plans_of(model, recipe),
+        recipe,
+        tokens if tokens is not None else calibration_tokens(model, recipe, recipe.gptq),
+        progress=_stage(progress, "calibration"),
+    )
+    return Prepared(recipe=recipe, weights=made.weights, records=made.records, notes=made.notes)
+
+
+def calibration_tokens(
+    model: nn.Module, recipe: PassArgs, table: GptqTable | ScalingTable
+) -> Tensor:
+    """Return the samples that a table names, (samples, seqlen) int64.
+
+    The tokenizer is that of [gptq]'s model_name, else that of the place the model was loaded from.
+
+    Raises:
+        SourceError: text or tokenizer cannot be had.
+        FormatError: the tokens are not those of the model.
+    """
+    name = getattr(model, "name_or_path", "") if recipe.gptq is None else recipe.gptq.model_name
+    if not name:
+        raise FormatError(
+            f"{recipe.source} [scaling]: the model does not say where its tokenizer is; name the "
+            "model in [gptq] model_name, or give the pass tokens"
+        )
+    assert table.dataset is not None
+    assert table.nsamples is not None
+    assert table.seqlen is not None
+    assert table.seed is not None
+    tokens = calibration_set(
+        table.dataset,
+        load_tokenizer(name),
+        nsamples=table.nsamples,
+        seqlen=table.seqlen,
+        seed=table.seed,
+    ).tokens
+    known = getattr(getattr(model, "config", None), "vocab_size", None)
+    if known is not None and int(tokens.max()) >= known:
+        raise FormatError(
+            f"{recipe.source}: the tokenizer of {name!r} gives token {int(tokens.max())}, and the "
+            f"model knows {known}; name the model's own in [gptq] model_name"
+        )
+    return tokens
+
+
+def _stage(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:
+    if progress is None:
+        return None
+    told = progress
+    return lambda done, total: told(name, done, total)
