@@ -73,6 +73,24 @@ def test_loss_is_the_error_of_the_outputs() -> None:
         assert found.loss == pytest.approx(true, rel=1e-4)
 
 
+@pytest.mark.parametrize("by_output", [False, True])
+def test_a_row_tries_its_own_quantiles_only(by_output: bool) -> None:
+    mx = golden.get_format("mxint4", block_size=8)
+    weight = torch.randn(400, 8, generator=torch.Generator().manual_seed(9)) ** 3
+    points = (1.0, 0.6)
+    search = ScaleSearch(quantiles=points, by_output=by_output)
+    found = solve(weight, factorise(torch.eye(8), 0.0), mx, search)
+    free = solve(weight, factorise(torch.eye(8), 0.0), mx, ScaleSearch(neighbours=4))
+    rule = np.floor(np.log2(weight.abs().amax(1).numpy()))
+    allowed = np.floor(np.log2(np.quantile(weight.abs().numpy(), points, axis=1))) - rule
+    taken = found.offsets[:, 0].numpy()
+    assert all(offset in column for offset, column in zip(taken, allowed.T, strict=True))
+    wanted = free.offsets[:, 0].numpy()
+    kept = [w in column for w, column in zip(wanted, allowed.T, strict=True)]
+    assert sum(kept) < 390  # the quantiles do keep rows from their best scale
+    assert (taken[kept] == wanted[kept]).all()
+
+
 def test_searches_help_and_say_by_how_much() -> None:
     weight, hessian = problem(64, 64, seed=2)
     mx = golden.get_format("mxint4", block_size=32)
@@ -81,7 +99,12 @@ def test_searches_help_and_say_by_how_much() -> None:
     searched = solve(weight, factor, mx, ScaleSearch(neighbours=1, by_output=True))
     nearest = (fakequant.quantize(weight, mx) - weight).double()
     assert plain.gain == 0
-    assert searched.gain > 0
+    one = [
+        solve(weight[:, :32], factorise(hessian[:32, :32], 0.01), mx, search)
+        for search in (ScaleSearch(), ScaleSearch(neighbours=1, by_output=True))
+    ]
+    assert one[1].gain == pytest.approx(one[0].loss - one[1].loss, rel=1e-5)
+    assert one[1].gain > 0
     assert searched.loss < plain.loss
     assert plain.loss < float(((nearest @ hessian.double()) * nearest).sum())
 
