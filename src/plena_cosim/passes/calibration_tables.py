@@ -155,7 +155,7 @@ class RotationSearchTable(Table):
         0.0,
         ge=0,
         allow_inf_nan=False,
-        description="Smallest drop of perplexity for which a rotation is kept.",
+        description="A rotation is kept if perplexity drops by more than this.",
         examples=[0.01],
     )
     matmul_types: list[MatmulType] | None = Field(
@@ -164,6 +164,13 @@ class RotationSearchTable(Table):
         description="The matmuls to try; without the key all of them.",
         examples=[["down_proj", "kv_cache"]],
     )
+    per_layer: bool = Field(
+        False,
+        description="Search layer by layer, from the first one: a round tries matmuls of one layer "
+        "only, and what earlier layers have kept stays.",
+        examples=[True],
+    )
+    seed: int = Field(0, ge=0, description="Seed of the places in the text.", examples=[1])
     cache_path: str | None = Field(
         None,
         description="File of the decisions; without the key `rotation_decisions.json` in the "
@@ -173,7 +180,11 @@ class RotationSearchTable(Table):
     cache_winners: bool = Field(
         True, description="`false` searches anew, whatever the file says.", examples=[False]
     )
-    device: str = Field("cuda:0", description="Where the search runs.", examples=["cpu"])
+    device: str = Field(
+        "cuda:0",
+        description="Where the search runs; without the key the CPU if there is no GPU.",
+        examples=["cpu"],
+    )
     model_name: str | None = Field(
         None,
         description="The model; without the key that of `[gptq]`.",

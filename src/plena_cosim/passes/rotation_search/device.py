@@ -1,0 +1,29 @@
+"""device_of: where a rotation search computes."""
+
+from __future__ import annotations
+
+import torch
+
+from plena_cosim.golden import FormatError
+
+from ..calibration_tables import RotationSearchTable
+
+
+def device_of(table: RotationSearchTable) -> torch.device:
+    """Return the device that a recipe names; without the key the GPU, or else the CPU.
+
+    Raises:
+        FormatError: the recipe names a device that is not there.
+    """
+    if "device" not in table.model_fields_set and not torch.cuda.is_available():
+        return torch.device("cpu")
+    try:
+        device = torch.device(table.device)
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise FormatError(
+            f"[rotation_search] device {table.device!r} cannot be used ({reason}); leave the key "
+            'away for a GPU where there is one, or give "cpu"'
+        ) from None
+    return device

@@ -1,0 +1,240 @@
+"""search_rotations: add online rotations one by one, each time the one that helps most."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import get_args
+
+from torch import Tensor, nn
+
+from plena_cosim.golden import FormatError
+
+from ..calibration_tables import MatmulType, RotationSearchTable
+from ..kinds import kind_of
+from ..online_rotation import OnlineRotations
+from ..plans import plans_of
+from ..quant_config import PassArgs
+from ..twins import Plan, check
+from .device import device_of
+from .engine import Engine
+from .extended import extended, finished
+from .found import EVERYWHERE, Found, Step
+from .identity import identity
+from .journal import Journal
+from .stack import stack_of
+from .trial import LeftOut, Trial, trial
+
+Progress = Callable[[Step], None]
+
+
+def search_rotations(
+    model: nn.Module,
+    recipe: PassArgs,
+    tokens: Tensor,
+    *,
+    progress: Progress | None = None,
+    say: Callable[[str], None] | None = None,
+) -> Found:
+    """Return a recipe with the online rotations that lower a model's perplexity, found greedily.
+
+    Each round measures every rotation that could be added, in fake numerics and with weights
+    rounded to nearest in its basis, and keeps the best one if perplexity falls by more than
+    `improvement_eps`. Each perplexity is noted in `cache_path` at once: another call goes on from
+    there, or has its answer without running the model.
+
+    Args:
+        model: as it was before quantising, with static rotations and scalings folded; it stays so.
+        recipe: with [rotation_search]; what its [rotation] names is kept.
+        tokens: (samples, seqlen) int64, what perplexity is measured on, one sample at a time.
+        progress: called after each layer of a candidate, and once a candidate is noted.
+        say: called once with how the search begins: anew, and why, or from what is noted.
+
+    Raises:
+        FormatError: the recipe has no [rotation_search], or there is nothing to rotate; or what
+            `build_twins` raises.
+    """
+    table = recipe.rotation_search
+    if table is None:
+        raise FormatError(f"{recipe.source}: has no [rotation_search] table; add one to search")
+    if not recipe.tables:
+        raise FormatError(
+            f"{recipe.source}: has no tables to add rotations to; make it with load_quant_config "
+            "or read_quant_config"
+        )
+    if tokens.dim() != 2 or tokens.shape[1] < 2 or not len(tokens):
+        raise FormatError(
+            f"tokens must be samples of 2 tokens or more, got a shape of {tuple(tokens.shape)}"
+        )
+    path = None if table.cache_path is None else Path(table.cache_path)
+    journal = Journal(path, identity(model, recipe, tokens), read=table.cache_winners)
+    if journal.complete:
+        winners = [each.winner for each in journal.rounds if each.winner is not None]
+        try:
+            plans_of(model, extended(recipe, winners))
+        except FormatError as error:
+            journal.restart(f"{path} holds what does not fit: {error}")
+    if say is not None:
+        say(journal.begun)
+    search = _Search(model, recipe, table, tokens, journal, progress)
+    if not journal.complete:
+        search.run()
+    return search.found()
+
+
+class _Search:
+    """One search, over the whole model or layer by layer."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        recipe: PassArgs,
+        table: RotationSearchTable,
+        tokens: Tensor,
+        journal: Journal,
+        progress: Progress | None,
+    ) -> None:
+        self.model, self.recipe, self.tokens = model, recipe, tokens
+        self.table, self.journal, self.progress = table, journal, progress
+        self.left_out: dict[str, str] = {}
+        self.engine: Engine | None = None
+
+    def run(self) -> None:
+        """Search, and note all that is found."""
+        self.names: list[str] = []
+        self.plans: Sequence[Plan] = plans_of(self.model, self.recipe)
+        for plan in self.plans:
+            check(plan, None, self.recipe.kv_handover)
+        self.decoder = stack_of(self.model, self.plans, self.recipe.source)
+        self.device = device_of(self.table)
+        self.now = self.journal.baseline
+        self.rounds = 0
+        for place, candidates in self._places():
+            while candidates:
+                trials = self._trials(candidates)
+                winner = self._round(place, trials) if trials else None
+                candidates = [each.name for each in trials if winner and each.name != winner.name]
+        if not self.rounds:
+            raise FormatError(self._nothing())
+        self.journal.finish(self.left_out)
+
+    def found(self) -> Found:
+        """Return what the journal says."""
+        rounds, baseline = self.journal.rounds, self.journal.baseline
+        assert baseline is not None
+        winners = tuple(each.winner for each in rounds if each.winner is not None)
+        return Found(
+            recipe=finished(self.recipe, winners),
+            winners=winners,
+            baseline=baseline,
+            perplexity=rounds[-1].after if rounds else baseline,
+            rounds=rounds,
+            left_out=self.journal.left_out,
+            seconds=self.journal.seconds,
+            begun=self.journal.begun,
+        )
+
+    def _places(self) -> Iterator[tuple[str, list[str]]]:
+        """Return where rounds look, with the names of all that could be rotated there."""
+        types = list(dict.fromkeys(self.table.matmul_types or get_args(MatmulType)))
+        if not self.table.per_layer:
+            yield EVERYWHERE, types
+            return
+        kinds = {n: kind for n, module in self.model.named_modules() if (kind := kind_of(module))}
+        matmuls = list(OnlineRotations(None, kinds, self.recipe.source).matmuls)
+        for index in range(len(self.decoder.layers)):
+            layer = self.decoder.layer_name(index)
+            inside = [name for name in matmuls if name.startswith(f"{layer}.")]
+            yield layer, [n for kind in types for n in inside if n.rpartition(".")[2] == kind]
+
+    def _trials(self, names: list[str]) -> list[Trial]:
+        recipe, found = extended(self.recipe, self.names), []
+        for name in names:
+            try:
+                found.append(trial(self.model, self.decoder, recipe, self.plans, name))
+            except LeftOut as reason:
+                self.left_out[name] = str(reason)
+        return found
+
+    def _round(self, place: str, trials: list[Trial]) -> Trial | None:
+        """Measure what a round tries, and return what it keeps."""
+        known = self.journal.measured(self.rounds, place)
+        open_ = [each for each in trials if each.name not in known]
+        if open_ or self.now is None:
+            known |= self._measured(place, open_)
+        assert self.now is not None
+        best = min(trials, key=lambda each: _rank(known[each.name]))
+        helps = _rank(self.now) - _rank(known[best.name]) > self.table.improvement_eps
+        self.journal.decide(self.rounds, best.name if helps else None)
+        self.rounds += 1
+        if not helps:
+            return None
+        self.now, self.plans = known[best.name], best.plans
+        self.names.append(best.name)
+        if self.engine is not None:
+            self.engine.commit(best.plans, best.first)
+        return best
+
+    def _measured(self, place: str, trials: list[Trial]) -> dict[str, float]:
+        if self.engine is None:
+            self.engine = Engine(
+                self.model, self.decoder, self.recipe, self.plans, self.tokens, self.device
+            )
+        engine, found = self.engine, {}
+        ticks = _Ticks(self.progress, self.rounds + 1, place)
+        places = [each.first for each in trials]
+        ticks.total = engine.cost(places, baseline=self.now is None)
+        started = time.perf_counter()
+        engine.prepare(places, ticks)
+        if self.now is None:
+            self.now = engine.perplexity(tick=ticks)
+            self.journal.note_baseline(self.now, time.perf_counter() - started)
+            started = time.perf_counter()
+            ticks.report(self.now)
+        for each in trials:
+            ticks.name = each.name
+            found[each.name] = engine.perplexity(each.plans, each.first, ticks)
+            spent = time.perf_counter() - started
+            self.journal.note(self.rounds, place, each.name, found[each.name], spent)
+            started = time.perf_counter()
+            ticks.report(found[each.name])
+        return found
+
+    def _nothing(self) -> str:
+        reasons: dict[str, list[str]] = {}
+        for name, reason in self.left_out.items():
+            reasons.setdefault(reason, []).append(name)
+        said = "; ".join(f"{', '.join(names)}: {reason}" for reason, names in reasons.items())
+        return f"{self.recipe.source} [rotation_search]: nothing to rotate; {said}"
+
+
+class _Ticks:
+    """Counts the layers of a round, and says so."""
+
+    def __init__(self, progress: Progress | None, number: int, place: str) -> None:
+        self.progress, self.number, self.place = progress, number, place
+        self.done = self.total = 0
+        self.name: str | None = None
+
+    def __call__(self) -> None:
+        self.done += 1
+        self.report(None)
+
+    def report(self, perplexity: float | None) -> None:
+        """Say how far it is."""
+        if self.progress is not None:
+            step = Step(
+                round=self.number,
+                place=self.place,
+                name=self.name,
+                done=self.done,
+                total=max(self.total, self.done),
+                perplexity=perplexity,
+            )
+            self.progress(step)
+
+
+def _rank(perplexity: float) -> float:
+    return math.inf if math.isnan(perplexity) else perplexity

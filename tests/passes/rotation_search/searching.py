@@ -1,0 +1,100 @@
+"""Tiny models, recipes and tokens for rotation searches, and a search without any shortcut."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from plena_cosim.evaluate import evaluate_perplexity
+from plena_cosim.passes.quant_config import PassArgs, read_quant_config
+from plena_cosim.passes.quantize_module import build_twins
+
+from ..families import build
+
+TYPES = (
+    "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
+    "qk_matmul", "av_matmul", "kv_cache",
+)  # fmt: skip
+IN4 = {"data_in_block_size": 16, "data_in_width": 4}
+W4A4 = {"name": "mxint", "weight_block_size": 16, "weight_width": 4, **IN4}
+EVERYTHING: dict[str, Any] = {
+    r".*_proj": W4A4,
+    r".*self_attn": {"name": "mxint", "qk_matmul": IN4, "av_matmul": IN4, "kv_cache": IN4},
+    "lm_head": W4A4,
+}
+FEW = {r".*\.(o|down)_proj": W4A4, r".*self_attn": {"name": "mxint", "kv_cache": IN4}}
+
+
+def model(family: str = "llama", **changes: Any) -> nn.Module:
+    """A model with outliers in some channels, which rotations spread."""
+    found = build(family, **changes)
+    with torch.no_grad():
+        for name, parameter in found.named_parameters():
+            if name.endswith(("up_proj.weight", "v_proj.weight", "k_proj.weight")):
+                parameter[::16] *= 12
+    return found
+
+
+def tokens(seed: int = 3) -> Tensor:
+    return torch.randint(3, 64, (2, 20), generator=torch.Generator().manual_seed(seed))
+
+
+def recipe(given: dict[str, Any], rotation: Any = None, **search: Any) -> PassArgs:
+    tables = {**given, "rotation_search": search}
+    return read_quant_config(tables if rotation is None else tables | {"rotation": rotation})
+
+
+def measured(given: dict[str, Any], rotation: dict[str, Any], **changes: Any) -> float:
+    """Perplexity of a whole quantised model, made from scratch."""
+    whole = model(**changes)
+    build_twins(whole, read_quant_config({**given, "rotation": rotation}))
+    return evaluate_perplexity(whole, tokens(), seqlen=20).token_perplexity
+
+
+def without_shortcuts(
+    given: dict[str, Any],
+    groups: list[list[str]],
+    rotation: dict[str, Any] | None = None,
+    *,
+    eps: float = 0.0,
+    **changes: Any,
+) -> tuple[float, list[tuple[dict[str, float], str | None]]]:
+    """What each round measures, and what it keeps: whole models, one for each candidate.
+
+    Args:
+        given: the selectors.
+        groups: names to try, one list after another.
+        rotation: the recipe's own.
+        eps: how much a rotation has to help.
+        changes: of the model.
+    """
+    rotation = {"online": [], **(rotation or {})}
+    now = baseline = measured(given, rotation, **changes)
+    rounds = []
+    for group in groups:
+        left, winner = list(group), "any"
+        while left and winner is not None:
+            tried = {
+                name: measured(
+                    given, {**rotation, "online": [*rotation["online"], name]}, **changes
+                )
+                for name in left
+            }
+            best = min(tried, key=lambda name: tried[name])
+            winner = best if now - tried[best] > eps else None
+            rounds.append((tried, winner))
+            if winner is None:
+                continue
+            now = tried[winner]
+            rotation["online"] = [*rotation["online"], winner]
+            left.remove(winner)
+            place, _, kind = winner.rpartition("kv_cache")
+            if not kind and place + "qk_matmul" in left and _fused(rotation):
+                left.remove(place + "qk_matmul")  # keys are rotated already
+    return baseline, rounds
+
+
+def _fused(rotation: dict[str, Any]) -> bool:
+    return rotation.get("semantics") != "dequant"
