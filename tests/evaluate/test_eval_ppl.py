@@ -118,6 +118,24 @@ def test_infinity_is_written_as_text(tmp_path: Path) -> None:
     assert json.loads(path.read_text()) == {"a": 2}
 
 
+def test_a_record_stays_until_the_next_one_is_whole(tmp_path: Path, monkeypatch) -> None:
+    path = tmp_path / "record.json"
+    write_json(path, {"a": 1})
+
+    def broken_off(self: Path, text: str, **_: str) -> None:
+        self.write_bytes(text[:3].encode())
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_text", broken_off)
+        with pytest.raises(KeyboardInterrupt):
+            write_json(path, {"a": 2})
+    assert json.loads(path.read_text()) == {"a": 1}
+    assert [file.name for file in tmp_path.iterdir()] == ["record.json"]
+    write_json(path, {"a": 2})
+    assert json.loads(path.read_text()) == {"a": 2}
+
+
 def test_the_run_is_described() -> None:
     run = describe_run(seed=3, config_sha256="abc")
     assert run["seed"] == 3

@@ -48,9 +48,11 @@ def commit() -> str | None:
 def write_json(path: Path, record: dict[str, Any]) -> None:
     """Write a record whole or not at all; an infinite number becomes the string "inf"."""
     text = json.dumps(_plain(record), indent=2, allow_nan=False) + "\n"
-    path.unlink(missing_ok=True)
-    with whole(path) as scratch:
+    fresh = path.with_name(f".{path.name}.new")  # beside it: an old record stays until then
+    fresh.unlink(missing_ok=True)
+    with whole(fresh) as scratch:
         scratch.write_text(text, encoding="utf-8")
+    fresh.replace(path)
 
 
 def _plain(value: Any) -> Any:
