@@ -22,6 +22,8 @@ recipe_app = typer.Typer(no_args_is_help=True, help="Check and explain quantisat
 app.add_typer(recipe_app, name="recipe")
 calib_app = typer.Typer(no_args_is_help=True, help="Collect and show calibration tokens.")
 app.add_typer(calib_app, name="calib")
+search_app = typer.Typer(no_args_is_help=True, help="Search what a recipe leaves open.")
+app.add_typer(search_app, name="search")
 
 _console = Console()
 
@@ -474,6 +476,46 @@ def show(
     run_show(source, model=model, nsamples=nsamples, seqlen=seqlen, seed=seed, console=_console)
 
 
+@search_app.command()
+def rotation(
+    quant_config: Annotated[Path, typer.Option(help="A TOML recipe with a table rotation_search.")],
+    model: Annotated[
+        str | None,
+        typer.Option(help="A folder, a hub id, or demo; else the recipe's model_name, or demo."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the recipe with the rotations here, as TOML.")
+    ] = None,
+    json_path: Annotated[
+        Path, typer.Option("--json", help="Write the record of the search here.")
+    ] = Path("results/search/rotation.json"),
+    picture: Annotated[Path, typer.Option(help="Draw the rounds here.")] = Path(
+        "results/search/rotation.png"
+    ),
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads of torch; its own choice by default.")
+    ] = None,
+) -> None:
+    """Search the online Hadamard rotations that lower a model's perplexity, one after another.
+
+    Each perplexity is noted as soon as it is measured: after Ctrl-C the same command goes on, and
+    once finished it answers in seconds. For example:
+
+    plena search rotation --quant-config configs/quant/X.toml --out X-rotated.toml
+    """
+    from .evaluate.search_rotation import run_search_rotation
+
+    _set_threads(threads)
+    run_search_rotation(
+        model=model,
+        quant_config=quant_config,
+        json_path=json_path,
+        picture=picture,
+        out=out,
+        console=_console,
+    )
+
+
 @app.command()
 def inspect(
     quant_config: Annotated[Path, typer.Option(help="A TOML recipe.")],
@@ -537,6 +579,66 @@ def quantize(
         overwrite=overwrite,
         console=_console,
     )
+
+
+@app.command()
+def ladder(
+    model: ModelName = "demo",
+    recipes: Annotated[
+        Path, typer.Option(help="A folder of recipes; its ladder.toml orders and names the steps.")
+    ] = Path("configs/quant/ladder"),
+    text: Annotated[str, typer.Option(help="A UTF-8 file, or demo (Wikipedia articles).")] = "demo",
+    limit: Annotated[int, typer.Option(min=2, help="Read only so many tokens.")] = 12288,
+    seqlen: Annotated[int, typer.Option(min=2, help="Tokens in a window.")] = 512,
+    out: Annotated[
+        Path, typer.Option(help="Folder of ladder.json, ladder.png, logs and what is kept.")
+    ] = Path("results/ladder"),
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this step (and fp32); may be given again.")
+    ] = None,
+    exact: Annotated[
+        list[str] | None,
+        typer.Option(help="This step with exact numerics, too; may be given again."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads of torch; its own choice by default.")
+    ] = None,
+    markdown: Annotated[
+        bool, typer.Option(help="Print the last run's table in Markdown; measure nothing.")
+    ] = False,
+) -> None:
+    """Measure a model under one recipe after another: what each step of a quantisation costs.
+
+    It begins with fp32 and takes the recipes of a folder in the order of ladder.toml, or of their
+    names: round to nearest, GPTQ, clipping, rotation. A row shows perplexity, its change to the
+    step before, times, and the peak memory of the step's own process; see docs/ladder.md.
+
+    Run again, it goes on: a row is measured anew if its recipe, the model, the text, --limit,
+    --seqlen, --threads or the code has changed. Exit code 1 if a row failed.
+
+    plena ladder
+
+    plena ladder --only 30_a --exact 30_a --limit 2048 --out results/try
+    """
+    from .evaluate.ladder import ladder_markdown, run_ladder
+
+    if markdown:
+        typer.echo(ladder_markdown(recipes=recipes, out=out))
+        return
+    complete = run_ladder(
+        model=model,
+        recipes=recipes,
+        text=text,
+        limit=limit,
+        seqlen=seqlen,
+        out=out,
+        only=only or [],
+        exact=exact or [],
+        threads=threads,
+        console=_console,
+    )
+    if not complete:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -408,6 +408,8 @@ def test_calibration_has_the_defaults_of_the_reference(tmp_path: Path) -> None:
         "calib_seqlen": 1024,
         "improvement_eps": 0.0,
         "matmul_types": None,
+        "per_layer": False,
+        "seed": 0,
         "cache_path": "runs/calibrated/rotation_decisions.json",
         "cache_winners": True,
         "device": "cuda:0",

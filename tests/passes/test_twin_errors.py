@@ -320,18 +320,10 @@ def test_experts_that_are_not_finite() -> None:
     refused(model, {".*experts": W8A8}, WHERE.format(".*experts", EXPERTS) + message)
 
 
-def test_a_search_is_not_here_yet() -> None:
-    refused(
-        nn.Sequential(nn.Linear(16, 16)),
-        {"0": W8A8, "rotation_search": {"calib_nsamples": 32}},
-        "quantisation recipe [rotation_search]: this version reads the table and does not search",
-    )
-
-
 def test_scaling_needs_a_tokenizer_or_tokens() -> None:
     refused(
         nn.Sequential(nn.Linear(16, 16)),
         {"0": W8A8, "scaling": {"method": "awq"}},
-        "quantisation recipe [scaling]: the model does not say where its tokenizer is; name the "
-        "model in [gptq] model_name, or give the pass tokens",
+        "quantisation recipe: calibration needs a tokenizer, and the model does not say where it "
+        "is from; name it in [gptq] model_name, or give the pass tokens",
     )

@@ -16,6 +16,7 @@ from .calibration_tables import GptqTable
 from .fold import fold_rotations, fold_scaling
 from .plans import plans_of
 from .quant_config import PassArgs
+from .rotation_search import Found, Step, search_rotations
 from .scaling_table import ScalingTable
 from .weight_record import WeightRecord
 
@@ -31,12 +32,14 @@ class Prepared:
         recipe: with the rotations that a search has found.
         weights: calibrated ones, by the names of the modules that take them.
         records: what calibration found, by the same names.
+        search: the rounds of the search.
         notes: what a user should be told.
     """
 
     recipe: PassArgs
     weights: Mapping[str, MxTensor] = field(default_factory=dict)
     records: Mapping[str, list[WeightRecord]] = field(default_factory=dict)
+    search: Found | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -47,7 +50,9 @@ def prepare(
     tokens: Tensor | None = None,
     progress: Progress | None = None,
 ) -> Prepared:
-    """Do what comes before the twins, in this order: [scaling], R1 and R2 of [rotation], [gptq].
+    """Do what comes before the twins.
+
+    In this order: [scaling], R1 and R2 of [rotation], [rotation_search], [gptq].
 
     Folding changes the model's weights and keeps its function; nothing else changes the model.
 
@@ -77,8 +82,17 @@ def prepare(
             random=rotation.random,
             seed=rotation.seed,
         )
+    found: Found | None = None
+    if recipe.rotation_search is not None:
+        found = search_rotations(
+            model,
+            recipe,
+            tokens if tokens is not None else _search_tokens(model, recipe),
+            progress=_steps(progress),
+        )
+        recipe = found.recipe
     if recipe.gptq is None:
-        return Prepared(recipe=recipe)
+        return Prepared(recipe=recipe, search=found, notes=found.notes if found else ())
     made = calibrate(
         model,
         plans_of(model, recipe),
@@ -86,7 +100,13 @@ def prepare(
         tokens if tokens is not None else calibration_tokens(model, recipe, recipe.gptq),
         progress=_stage(progress, "calibration"),
     )
-    return Prepared(recipe=recipe, weights=made.weights, records=made.records, notes=made.notes)
+    return Prepared(
+        recipe=recipe,
+        weights=made.weights,
+        records=made.records,
+        search=found,
+        notes=(*(found.notes if found else ()), *made.notes),
+    )
 
 
 def calibration_tokens(
@@ -94,29 +114,45 @@ def calibration_tokens(
 ) -> Tensor:
     """Return the samples that a table names, (samples, seqlen) int64.
 
-    The tokenizer is that of [gptq]'s model_name, else that of the place the model was loaded from.
-
     Raises:
         SourceError: text or tokenizer cannot be had.
         FormatError: the tokens are not those of the model.
     """
-    name = getattr(model, "name_or_path", "") if recipe.gptq is None else recipe.gptq.model_name
+    name = None if recipe.gptq is None else recipe.gptq.model_name
+    return _samples(model, recipe, name, table.dataset, table.nsamples, table.seqlen, table.seed)
+
+
+def _search_tokens(model: nn.Module, recipe: PassArgs) -> Tensor:
+    table = recipe.rotation_search
+    assert table is not None
+    data = table.calib_data or "wikitext2"
+    return _samples(
+        model, recipe, table.model_name, data, table.calib_nsamples, table.calib_seqlen, table.seed
+    )
+
+
+def _samples(
+    model: nn.Module,
+    recipe: PassArgs,
+    name: str | None,
+    dataset: str | None,
+    nsamples: int | None,
+    seqlen: int | None,
+    seed: int | None,
+) -> Tensor:
+    """Return samples, with the tokenizer of `name` or of where the model was loaded from."""
+    name = name or getattr(model, "name_or_path", "")
     if not name:
         raise FormatError(
-            f"{recipe.source} [scaling]: the model does not say where its tokenizer is; name the "
-            "model in [gptq] model_name, or give the pass tokens"
+            f"{recipe.source}: calibration needs a tokenizer, and the model does not say where it "
+            "is from; name it in [gptq] model_name, or give the pass tokens"
         )
-    assert table.dataset is not None
-    assert table.nsamples is not None
-    assert table.seqlen is not None
-    assert table.seed is not None
-    tokens = calibration_set(
-        table.dataset,
-        load_tokenizer(name),
-        nsamples=table.nsamples,
-        seqlen=table.seqlen,
-        seed=table.seed,
-    ).tokens
+    assert dataset is not None
+    assert nsamples is not None
+    assert seqlen is not None
+    assert seed is not None
+    tokenizer = load_tokenizer(name)
+    tokens = calibration_set(dataset, tokenizer, nsamples=nsamples, seqlen=seqlen, seed=seed).tokens
     known = getattr(getattr(model, "config", None), "vocab_size", None)
     if known is not None and int(tokens.max()) >= known:
         raise FormatError(
@@ -124,6 +160,14 @@ def calibration_tokens(
             f"model knows {known}; name the model's own in [gptq] model_name"
         )
     return tokens
+
+
+def _steps(progress: Progress | None) -> Callable[[Step], None] | None:
+    """Show a round of the search as one stage."""
+    if progress is None:
+        return None
+    told = progress
+    return lambda step: told(f"rotation search, round {step.round}", step.done, step.total)
 
 
 def _stage(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:

@@ -57,10 +57,6 @@ def quantize_module_transform_pass(
         SourceError: calibration text cannot be had.
     """
     recipe = pass_args if isinstance(pass_args, PassArgs) else read_quant_config(dict(pass_args))
-    if recipe.rotation_search is not None:
-        raise FormatError(
-            f"{recipe.source} [rotation_search]: this version reads the table and does not search"
-        )
     require_rememberable(model, recipe)
     dtype = getattr(model, "dtype", None)  # that of some weight, in a transformers model
     machine = machine_of(recipe, numerics, hw)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -236,3 +237,36 @@ def test_phases_with_other_weights() -> None:
     args = recipe(phase={"decode": {LINEAR: wide}})
     with pytest.raises(FormatError, match="different weights"):
         calibrated(build("llama"), args, tokens())
+
+
+def test_the_whole_chain_and_what_is_remembered(tmp_path: Path) -> None:
+    """Scaling, R1 and R2, search and GPTQ in one recipe; saved and loaded it has the same bits."""
+    import transformers
+
+    args = recipe(
+        {"checkpoint_dir": str(tmp_path / "checkpoints")},
+        scaling={"method": "smoothquant"},
+        rotation={"r1": True, "r2": True, "size": 8},
+        rotation_search={
+            "calib_nsamples": 2,
+            "calib_seqlen": 16,
+            "matmul_types": ["down_proj", "o_proj"],
+            "cache_path": str(tmp_path / "rotation.json"),
+        },
+    )
+    stages: list[str] = []
+    model, info = quantize_module_transform_pass(
+        build("llama"), args, tokens=tokens(), progress=lambda stage, *_: stages.append(stage)
+    )
+    assert list(dict.fromkeys(stage.split(",")[0] for stage in stages)) == [
+        "scaling",
+        "rotation search",
+        "calibration",
+    ]
+    calibrated_linear = info["model.layers.0.mlp.up_proj"]
+    assert calibrated_linear.calibration is not None
+    assert calibrated_linear.calibration[0].tokens == tokens().numel()
+    model.save_pretrained(tmp_path / "saved")
+    loaded = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "saved")
+    with torch.no_grad():
+        assert torch.equal(loaded(tokens()).logits, model(tokens()).logits)
