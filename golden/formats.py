@@ -73,6 +73,13 @@ class ScaleRule(Enum):
     """ceil(log2(amax / largest element)): the smallest scale that never clips (NVIDIA)."""
     MASE = "mase"
     """MXINT: the LSB is 2^(ceil(log2 amax) - (W-1)); MXFP: as `floor` (Mase, PLENA software)."""
+    CLIP = "clip"
+    """As `floor`, but one less where amax < (1 + CLIP_BELOW) * 2^floor(log2 amax): the largest are
+    clipped, and the steps of all others halved. For 4-bit integers; wide elements lose by it."""
+
+
+CLIP_BELOW = 3 / 16
+"""Fraction of amax from which `clip` keeps the scale of `floor`; measured, see docs/numerics.md."""
 
 
 _E = TypeVar("_E", bound=Enum)

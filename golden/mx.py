@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from .codec import Codes, Values, decode, encode
 from .formats import (
+    CLIP_BELOW,
     FixedPoint,
     FormatError,
     Mx,
@@ -110,6 +111,8 @@ def scale_exponent(amax: Values, mx: Mx) -> Int64:
     elif rule is ScaleRule.RCEIL:
         largest = np.ldexp(element.max_value, -element.emax)  # in [1, 2)
         exp = floor_log2 + (significand > largest) - element.emax
+    elif rule is ScaleRule.CLIP:
+        exp = floor_log2 - (significand < 1.0 + CLIP_BELOW) - element.emax
     else:  # MASE on MXINT: LSB = 2^(ceil(log2 amax) - (W - 1)) = 2^(exp - (W - 2))
         exp = floor_log2 + (significand > 1.0) - 1
     exp = np.where(amax > 0, exp, mx.min_scale_exp)

@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .codec import Codes, encode
-from .formats import FixedPoint, Minifloat, Mx, Rounding, ScaleRule
+from .formats import CLIP_BELOW, FixedPoint, Minifloat, Mx, Rounding, ScaleRule
 
 _BLOCK_OF_ONE_EXP = 127  # biased exponent of 1.0 in float32
 
@@ -84,6 +84,7 @@ def _scale_thresholds(mx: Mx) -> tuple[int, int]:
         ScaleRule.EVEN: (one - (1 << (22 - element.man_bits)), element.emax),
         ScaleRule.RCEIL: (largest + 1, element.emax),
         ScaleRule.MASE: (1, 1),
+        ScaleRule.CLIP: (int(CLIP_BELOW * one), element.emax + 1),
     }[ScaleRule(mx.scale_rule)]
 
 

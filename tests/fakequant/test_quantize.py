@@ -165,9 +165,9 @@ def test_usual_values_stay_in_float32_and_others_do_not() -> None:
 @pytest.mark.parametrize("rule", RULES)
 @pytest.mark.parametrize("name", ["mxint2", "mxint4", "mxfp4_e2m1", "mxfp2_e1m0", "mxfp8_e5m2"])
 def test_blocks_of_every_binade(name, rule, golden_quantize, assert_same) -> None:
-    # One block a binade, its largest magnitude at, just above and just below each eighth of it.
-    eighths = 1 + np.arange(8) / 8
-    largest = torch.from_numpy(np.ldexp(eighths, np.arange(-149, 128)[:, None])).float()
+    # One block a binade, its largest magnitude at, just above and just below each 16th of it.
+    sixteenths = 1 + np.arange(16) / 16
+    largest = torch.from_numpy(np.ldexp(sixteenths, np.arange(-149, 128)[:, None])).float()
     up, down = (largest.nextafter(torch.tensor(end)) for end in (torch.inf, 0.0))
     tops = torch.cat([largest, up, down]).flatten()
     tops = tops[tops.isfinite()]

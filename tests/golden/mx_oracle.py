@@ -46,6 +46,9 @@ def unclamped_scale_exp(amax: Fraction, mx: Any) -> int:
         return ceil_log2(amax) - (width - 1) + (width - 2)
     if rule in ("floor", "mase"):
         return floor_log2(amax) - e_max
+    if rule == "clip":
+        sixteenths = math.floor(16 * amax / pow2(floor_log2(amax)))  # 16 .. 31
+        return floor_log2(amax) - e_max - (1 if sixteenths < 19 else 0)
     if rule == "ceil":
         return ceil_log2(amax) - e_max
     if rule == "rceil":

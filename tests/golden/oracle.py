@@ -18,7 +18,7 @@ from typing import Any, overload
 Real = Fraction | float
 MODES = ("rne", "rna", "rtz", "rup", "rdown")
 OVERFLOWS = ("saturate", "ieee")
-RULES = ("floor", "ceil", "even", "rceil", "mase")
+RULES = ("floor", "ceil", "even", "rceil", "mase", "clip")
 MASK64 = (1 << 64) - 1
 
 

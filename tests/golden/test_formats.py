@@ -206,9 +206,9 @@ def test_sv_parameters() -> None:
         "ARounding": 0,
     }
     assert [sv_rounding(m) for m in ("rne", "rna", "rtz", "rup", "rdown")] == [0, 1, 2, 3, 4]
-    order = ("floor", "ceil", "even", "rceil", "mase")
+    order = ("floor", "ceil", "even", "rceil", "mase", "clip")
     rules = [get_format("mxint8", scale_rule=r).sv_parameters()["ScaleRule"] for r in order]
-    assert rules == [0, 1, 2, 3, 4]
+    assert rules == [0, 1, 2, 3, 4, 5]
 
 
 def test_enums_by_value() -> None:
@@ -285,7 +285,8 @@ BAD: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: get_format("mxint8", scale_rule="flor"),
-        "unknown scale rule 'flor'; known: floor, ceil, even, rceil, mase. Did you mean 'floor'?",
+        "unknown scale rule 'flor'; known: floor, ceil, even, rceil, mase, clip. "
+        "Did you mean 'floor'?",
     ),
     (
         lambda: get_format("mxint8", rounding="near"),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from plena_cosim.golden import FixedPoint, Mx, ScaleRule
+from plena_cosim.golden.formats import CLIP_BELOW
 
 from .carrier import Carrier
 
@@ -27,6 +28,8 @@ def _threshold(mx: Mx, man_bits: int) -> tuple[int, int]:
         return one - (one >> (element.man_bits + 1)), element.emax
     if rule is ScaleRule.RCEIL:
         return int(np.ldexp(element.max_value, man_bits - element.emax)) - one + 1, element.emax
+    if rule is ScaleRule.CLIP:
+        return int(CLIP_BELOW * one), element.emax + 1
     return one, element.emax
 
 

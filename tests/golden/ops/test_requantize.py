@@ -18,6 +18,8 @@ PAIRS = [
     ("mxfp8_e4m3", "mxint4", {"scale_rule": "rceil"}),
     ("mxfp8_e5m2", "mxfp6_e2m3", {"scale_rule": "even"}),
     ("mxfp4_e2m1", "mxint8", {"scale_rule": "ceil"}),
+    ("mxint8", "mxint4", {"scale_rule": "clip"}),
+    ("mxfp4_e2m1", "mxint4", {"scale_rule": "clip"}),
     ("mxint4", "mxint6", {"scale_bits": 5}),
 ]
 
