@@ -14,9 +14,11 @@ from plena_cosim.golden import (
     Mx,
     NanReplacedWarning,
     Scalar,
+    ScaleRule,
     decode,
     encode,
 )
+from plena_cosim.golden.formats import CLIP_BELOW
 from plena_cosim.golden.ops.registry import Op
 
 from .corners import corner_codes
@@ -226,7 +228,10 @@ def _near_powers(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> CodeA
     """The largest magnitude at, just below and just above what decides the scale."""
     ties = 2.0 - np.ldexp(1.0, -mx.element.man_bits - 1)  # where `even` carries
     largest = mx.element.max_value / 2.0**mx.element.emax  # where `rceil` steps
-    edge = rng.choice([1.0, ties, largest, 2.0 - np.ldexp(1.0, -mx.element.man_bits)], shape)
+    edges = [1.0, ties, largest, 2.0 - np.ldexp(1.0, -mx.element.man_bits)]
+    if mx.scale_rule is ScaleRule.CLIP:
+        edges += [1.0 + CLIP_BELOW] * len(edges)  # as often as all others: they matter less here
+    edge = rng.choice(edges, shape)
     below = rng.choice([0, 0, 1, 2, 5], shape)
     exponents = _block_exponents(rng, src, mx, shape[0]) - below
     codes = encoded(np.ldexp(rng.choice([-1.0, 1.0], shape) * edge, exponents), src)

@@ -208,6 +208,15 @@ def _to_mx_cases() -> list[Case]:
             _case("fp_to_mx", src, "mxfp8_e4m3,block_size=4,scale_rule=rceil")
             for src in ("e4m3", "e5m2")
         ),
+        *(
+            _case("fp_to_mx", *pair)
+            for pair in (
+                ("e5m2", "mxint4,block_size=4,scale_rule=clip,scale_bits=4"),  # below 4 bits
+                ("e4m3", "mxint4,block_size=4,scale_rule=clip,symmetric=false,scale_bits=3"),
+                ("e4m1", "mxint4,block_size=4,scale_rule=clip,scale_bits=3"),
+                ("fp16", "mxint4,block_size=7,scale_rule=clip,scale_bits=4"),
+            )
+        ),
     ]
 
 
@@ -235,6 +244,14 @@ def _requantize_cases() -> list[Case]:
         _case("mx_requantize", "mxint8,block_size=8", "mxint4,block_size=8", bench=True),
         _case("mx_requantize", "mxfp8_e4m3,block_size=4", "mxint4,block_size=4,scale_rule=rceil"),
         _case("mx_requantize", "mxint8,block_size=4", "mxint6,block_size=4,scale_bits=5"),
+        *(
+            _case("mx_requantize", f"{src},block_size=4", f"mxint4,block_size=4,{dst}")
+            for src, dst in (
+                ("mxint8", "scale_rule=clip"),
+                ("mxfp4_e2m1", "scale_rule=clip"),
+                ("mxint3", "scale_rule=clip,scale_bits=5"),
+            )
+        ),
         _case(
             "mx_requantize", "mxfp8_e5m2,block_size=3", "mxfp6_e2m3,block_size=3,scale_rule=even"
         ),

@@ -106,7 +106,8 @@ CHEAP_CASES: Mapping[str, tuple[str, ...]] = {
         "fp_to_mx-e4m3-mxfp8_e4m3.b4.rceil-blocks",
         *("fp_to_mx-bf16-mxfp4_e2m1.rceil-blocks", "fp_to_mx-bf16-mxfp4_e2m1.even-blocks"),
         *("fp_to_mx-bf16-mxint8.mase.full-blocks", "fp_to_mx-bf16-mxint4.ceil-blocks"),
-        "fp_to_mx-fp32-mxint16.b4-blocks",
+        *("fp_to_mx-bf16-mxint4.clip-blocks", "fp_to_mx-e5m2-mxint4.b4.s4.clip-blocks"),
+        *("fp_to_mx-e4m3-mxint4.b4.s3.clip.full-blocks", "fp_to_mx-fp32-mxint16.b4-blocks"),
     ),
     "mx_to_fp": (
         *("mx_to_fp-mxint8.b8-bf16-blocks", "mx_to_fp-mxfp4_e2m1.b16-fp16-ieee-blocks"),

@@ -26,7 +26,8 @@ package plena_pkg;
     RuleCeil  = 1,
     RuleEven  = 2,
     RuleRceil = 3,
-    RuleMase  = 4
+    RuleMase  = 4,
+    RuleClip  = 5
   } scale_rule_e;
 
   // A function of one code, as a unit of fp/.

@@ -45,8 +45,8 @@ module plena_fp_to_mx
     $fatal(1, "plena_fp_to_mx: no MX element has ElemExpW=%0d ElemManW=%0d ElemBias=%0d",
            ElemExpW, ElemManW, ElemBias, " ElemSpecials=%0d", ElemSpecials);
   end
-  if (!is_mx_block(BlockSize, ScaleW) || ScaleRule > RuleMase) begin : gen_illegal_block
-    $fatal(1, "plena_fp_to_mx: BlockSize=%0d (1..4096), ScaleW=%0d (2..8), ScaleRule=%0d (0..4)",
+  if (!is_mx_block(BlockSize, ScaleW) || ScaleRule > RuleClip) begin : gen_illegal_block
+    $fatal(1, "plena_fp_to_mx: BlockSize=%0d (1..4096), ScaleW=%0d (2..8), ScaleRule=%0d (0..5)",
            BlockSize, ScaleW, ScaleRule);
   end
 

@@ -42,26 +42,29 @@ module plena_fp_to_mx_core
                                              : max_code(ElemExpW, ElemManW, ElemSpecials);
   localparam int unsigned LargestFrac = LargestMag % (1 << ElemManW);
 
-  // Scale code - exponent field of amax, before the rule adds one. `mase` puts amax one lower.
-  localparam int          CodeOffset = ScaleBias - SrcBias - ElemEmax - (Rule == RuleMase ? 1 : 0);
+  // Scale code - exponent field of amax, before the rule adds one. `mase` and `clip` start from one
+  // scale lower, so that amax may lie one binade above the largest of the element.
+  localparam int          Lower      = Rule == RuleMase || Rule == RuleClip ? 1 : 0;
+  localparam int          CodeOffset = ScaleBias - SrcBias - ElemEmax - Lower;
   // Leading zeros of a subnormal amax that leave a scale code above 0.
   localparam int          SubnormalLz = CodeOffset + (Rule == RuleFloor ? 0 : 1);
   // Fraction bits of amax that the rule looks at: a leading one in the reach of the scale, the
-  // element's bits and one more to round half up, or all.
+  // element's bits and one more to round half up, four to compare with 3/16, or all.
   localparam int unsigned FracW = min(SrcManW,
       Rule == RuleFloor ? max(SubnormalLz, 0)
-    : Rule == RuleEven ? int'(ElemManW) + 1 + max(SubnormalLz, 0) : int'(SrcManW));
+    : Rule == RuleEven ? int'(ElemManW) + 1 + max(SubnormalLz, 0)
+    : Rule == RuleClip ? 4 + max(SubnormalLz, 0) : int'(SrcManW));
   localparam int unsigned AmaxW = SrcExpW + FracW;
 
   // What plena_fp_pack is told about the exponent of x / 2^scale_exp, as field - scale code:
-  // amax lands in the largest binade of the element (one above under `mase`), unless a subnormal
-  // amax meets its lowest scale code, or the scale meets its largest.
+  // amax lands in the largest binade of the element (or Lower above it), unless a subnormal amax
+  // meets its lowest scale code, or the scale meets its largest.
   localparam int          SrcFieldMax = int'(max_exp_field(SrcExpW, SrcSpecials));
   localparam int          ExpOffset   = ScaleBias - SrcBias;
   localparam int          CodeMin     = min(max(1 - int'(SrcManW) + CodeOffset, 0), CodeMax);
   localparam int          ExpMin      = 1 - CodeMax;
   localparam int          ExpMax      = max(max(SrcFieldMax - CodeMax, 1 - CodeMin),
-                                            ElemEmax - ExpOffset + (Rule == RuleMase ? 1 : 0));
+                                            ElemEmax - ExpOffset + Lower);
   localparam int unsigned ExpInW      = signed_width(ExpMin, ExpMax);
   localparam int unsigned MaxLz       = min(max(ExpOffset + ElemBias - CodeMin, 0), SrcManW);
 

@@ -4,7 +4,8 @@
 // Contract:   amax_i is exponent field and the top FracW fraction bits of the largest finite
 //             magnitude; FracW must be what plena_fp_to_mx_core derives for the rule.
 // Method:     floor(log2) is the exponent field, less the leading zeros of a subnormal; the rule
-//             adds one or not, looking at the fraction; the code is clamped to its range.
+//             adds one or not, looking at the fraction (`clip`: from 3/16 on, to a CodeOffset
+//             that is one less than that of `floor`); the code is clamped to its range.
 // Specials:   0 gives code 0. The NaN code of ScaleW = 8 is the caller's business.
 // Latency:    combinational.
 module plena_mx_scale
@@ -45,6 +46,9 @@ module plena_mx_scale
     // The largest element's fraction, in as many bits as that of amax.
     localparam int unsigned Limit  = FracW >= ElemFracW ? LargestFrac << (FracW - ElemFracW)
                                                         : LargestFrac >> (ElemFracW - FracW);
+    // 3/16 as a fraction of FracW bits; where they are fewer than 4, the first that is not below.
+    localparam int unsigned ClipFrom = FracW >= 4 ? 3 << (FracW - 4)
+                                                  : (3 + (1 << (4 - FracW)) - 1) >> (4 - FracW);
     logic [IndexW-1:0] index;
     logic [FracW:0]    raw;
 
@@ -65,6 +69,8 @@ module plena_mx_scale
     end else if (ScaleRule == RuleEven && ElemFracW < FracW) begin : gen_even
       // Half a unit of the element below the next power of two, or more.
       assign bump = &sig[FracW-1-:ElemFracW+1];
+    end else if (ScaleRule == RuleClip) begin : gen_clip
+      assign bump = sig[FracW-1:0] >= FracW'(ClipFrom);
     end else begin : gen_floor
       assign bump = 1'b0;
     end

@@ -105,8 +105,8 @@ module plena_attention_step
   end
   if (!is_mx_block(BlockSize, QScaleW) || !is_mx_block(BlockSize, KScaleW)
       || !is_mx_block(BlockSize, PScaleW) || !is_mx_block(BlockSize, VScaleW)
-      || PScaleRule > RuleMase) begin : gen_illegal_block
-    $fatal(1, "plena_attention_step: BlockSize=%0d (1..4096), PScaleRule=%0d (0..4), ", BlockSize,
+      || PScaleRule > RuleClip) begin : gen_illegal_block
+    $fatal(1, "plena_attention_step: BlockSize=%0d (1..4096), PScaleRule=%0d (0..5), ", BlockSize,
            PScaleRule, "scales of %0d, %0d, %0d, %0d bits (2..8)", QScaleW, KScaleW, PScaleW,
            VScaleW);
   end

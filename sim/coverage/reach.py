@@ -23,7 +23,7 @@ from plena_cosim.golden import (
     decode,
     encode,
 )
-from plena_cosim.golden.formats import as_enum
+from plena_cosim.golden.formats import CLIP_BELOW, as_enum
 from plena_cosim.golden.mx import scale_exponent
 from plena_cosim.golden.ops import exp
 from plena_cosim.golden.ops.registry import Op
@@ -140,6 +140,8 @@ def _largest_scaled(mx: Mx) -> float:
         return _below(top * (2 - float(np.ldexp(1.0, -mx.element.man_bits - 1))))
     if rule is ScaleRule.MASE and isinstance(mx.element, FixedPoint):
         return 2 * top
+    if rule is ScaleRule.CLIP:
+        return _below(2 * top * (1 + CLIP_BELOW))
     return _below(2 * top)
 
 
@@ -383,7 +385,7 @@ def ideal_exponents(floor_log2: Any, mx: Mx) -> tuple[Any, Any]:
     """Return the smallest and largest exponent that the rule wants for an amax of this binade."""
     exp = floor_log2 - mx.element.emax
     rule = ScaleRule(mx.scale_rule)
-    if rule is ScaleRule.MASE and isinstance(mx.element, FixedPoint):
+    if rule is ScaleRule.CLIP or (rule is ScaleRule.MASE and isinstance(mx.element, FixedPoint)):
         return exp - 1, exp
     return exp, exp + (rule in (ScaleRule.CEIL, ScaleRule.EVEN, ScaleRule.RCEIL))
 

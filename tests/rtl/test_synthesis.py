@@ -33,6 +33,14 @@ CONFIGURATIONS: list[tuple[str, dict[str, Any]]] = [
     ("fp_cast", {"src": BF16, "dst": get_format("q8.8")}),
     ("fp_to_mx", {"src": BF16, "mx": MXINT8}),
     ("fp_to_mx", {"src": FP32, "mx": get_format("mxfp8_e4m3", block_size=4, scale_rule="even")}),
+    ("fp_to_mx", {"src": BF16, "mx": get_format("mxint4", block_size=4, scale_rule="clip")}),
+    (
+        "fp_to_mx",
+        {
+            "src": get_format("e3m0"),
+            "mx": get_format("mxint4", block_size=4, scale_rule="clip", scale_bits=3),
+        },
+    ),
     ("mx_to_fp", {"mx": MXFP8, "dst": BF16}),
     ("mx_dot", {"a": MXINT8, "b": MXFP4, "acc": FP32}),
     ("mx_dot", {"a": MXFP8, "b": MXFP8, "acc": get_format("q16.16", wrap=True)}),

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from plena_cosim.golden import get_format
+from plena_cosim.golden.mx import scale_exponent
 from plena_cosim.golden.ops.registry import get_op
 from plena_cosim.sim.cases import Case
 from plena_cosim.sim.coverage.collect import Coverage
+from plena_cosim.sim.coverage.reach import ideal_exponents
 from plena_cosim.sim.coverage.report import judge
 from plena_cosim.sim.product_stimuli import accumulator_corners
 from plena_cosim.sim.stimuli import stimuli
@@ -49,7 +51,7 @@ def test_sums_and_products_never_contradict(block: str, name: str, modes: dict[s
     assert judge(seen(case)).contradicted == ()
 
 
-@pytest.mark.parametrize("rule", ["floor", "ceil", "even", "rceil", "mase"])
+@pytest.mark.parametrize("rule", ["floor", "ceil", "even", "rceil", "mase", "clip"])
 @pytest.mark.parametrize("element", ["mxint2", "mxint4", "mxint8", "mxfp4_e2m1", "mxfp8_e4m3"])
 @pytest.mark.parametrize("src", ["bf16", "e4m3", "q4.4"])
 def test_quantising_never_contradicts(src: str, element: str, rule: str) -> None:
@@ -57,6 +59,14 @@ def test_quantising_never_contradicts(src: str, element: str, rule: str) -> None
     mx = get_format(element, block_size=2, scale_rule=rule, scale_bits=5)
     case = Case(op=get_op("fp_to_mx"), formats={"src": get_format(src), "mx": mx})
     assert judge(seen(case, budget=20_000)).contradicted == ()
+
+
+@pytest.mark.parametrize("rule", ["floor", "ceil", "even", "rceil", "mase", "clip"])
+@pytest.mark.parametrize("element", ["mxint2", "mxint4", "mxfp4_e2m1", "mxfp8_e4m3"])
+def test_ideal_exponents_are_the_ends_of_what_a_binade_gets(element: str, rule: str) -> None:
+    mx = get_format(element, scale_rule=rule)
+    exponents = scale_exponent(8 + np.arange(512) / 64, mx)
+    assert (exponents.min(), exponents.max()) == ideal_exponents(3, mx)
 
 
 @pytest.mark.parametrize("modes", MODES, ids=str)

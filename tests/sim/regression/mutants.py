@@ -219,6 +219,13 @@ MUTANTS = (
         "sig[FracW-1:0] >= FracW'(Limit)",
     ),
     _fault(
+        "fp_to_mx-bf16-mxint4.clip-blocks",
+        SCALE,
+        "clip spares 3/16 too",
+        "sig[FracW-1:0] >= FracW'(ClipFrom)",
+        "sig[FracW-1:0] > FracW'(ClipFrom)",
+    ),
+    _fault(
         "fp_to_mx-fp32-mxint8.ceil-blocks",
         SCALE,
         "ceil ignores the last fraction bit",
