@@ -303,13 +303,23 @@ def test_attention_without_formats_is_mxint16_and_other_keys_pass_the_vector_uni
         check_attention(call, Machine(hw=hw), qk=wide, av=wide)
 
 
-@pytest.mark.parametrize("profile", ["mase", "ocp"])
-def test_keys_in_the_cache_are_not_rounded_again(profile: str) -> None:
-    narrow = {"data_in_block_size": 16, "data_in_width": 4}
+@pytest.mark.parametrize(
+    ("numerics", "rule", "width"),
+    [
+        ({"profile": "mase"}, {"scale_rule": "mase", "symmetric": False}, 4),
+        ({"profile": "ocp"}, {}, 4),
+        # In three bits an amax may become a power of two, which this rule would clip again.
+        ({"scale_rule": "clip"}, {"scale_rule": "clip"}, 3),
+    ],
+    ids=["mase", "ocp", "clip"],
+)
+def test_keys_in_the_cache_are_not_rounded_again(
+    numerics: dict[str, Any], rule: dict[str, Any], width: int
+) -> None:
+    narrow = {"data_in_block_size": 16, "data_in_width": width}
     table = {"name": "mxint", "qk_matmul": narrow, "kv_cache": narrow}
-    model = exact(build("llama"), {r".*self_attn": table, "numerics": {"profile": profile}})
-    rule = {"scale_rule": "mase", "symmetric": False} if profile == "mase" else {}
-    mx, machine = golden.mxint(4, block_size=16, **rule), Machine(hw=DEFAULT)
+    model = exact(build("llama"), {r".*self_attn": table, "numerics": numerics})
+    mx, machine = golden.mxint(width, block_size=16, **rule), Machine(hw=DEFAULT)
     with torch.no_grad(), attention_calls(model) as calls:
         model(ids())
     _, call = calls[0]

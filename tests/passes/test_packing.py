@@ -32,6 +32,7 @@ BLOCK_FORMATS = [fmt for fmt in FORMATS.values() if isinstance(fmt, Mx)] + [
     mxfp(5, 10, block_size=8),
     mxfp(1, 2, block_size=8),
     mxfp(3, 0, block_size=8, scale_rule="rceil"),
+    mxint(3, block_size=16, scale_rule="clip"),
     mxfp(4, 3, block_size=8, rounding="rtz"),
 ]
 SCALARS = [fmt for fmt in FORMATS.values() if isinstance(fmt, Minifloat)] + [

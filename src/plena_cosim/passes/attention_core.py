@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -276,8 +277,10 @@ def _as_it_is(x: Tensor, mx: Mx) -> MxTensor:
     """Return values of `mx` as an operand without rounding them again.
 
     Some formats change their own values when they quantise them; 16 bits hold those of narrower
-    elements.
+    elements, and `floor` keeps the largest element that `clip` would halve again.
     """
+    if mx.scale_rule is ScaleRule.CLIP:
+        mx = replace(mx, scale_rule=ScaleRule.FLOOR)
     moves = isinstance(mx.element, FixedPoint) and (
         mx.scale_rule is ScaleRule.MASE or not mx.symmetric
     )
