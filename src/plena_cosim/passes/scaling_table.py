@@ -15,9 +15,9 @@ from .read_table import Table
 class ScalingTable(Table):
     """[scaling]: channels are scaled so that they quantise better, and the function stays."""
 
-    method: Literal["smoothquant", "awq"] = Field(
-        description="How scales are found: from the largest activations and weights, or by the "
-        "least error of the outputs.",
+    method: Literal["balance", "smoothquant", "awq"] = Field(
+        description="How scales are found: from the energies of activations and weights, from "
+        "their largest magnitudes, or by the least error of the outputs.",
         examples=["awq"],
     )
     alpha: float = Field(
@@ -65,9 +65,10 @@ def complete_scaling(scaling: ScalingTable, gptq: GptqTable | None, where: str) 
     Raises:
         FormatError: a key of the other method is given.
     """
-    other = {"smoothquant": "grid", "awq": "alpha"}[scaling.method]
-    if other in scaling.model_fields_set:
-        owner = "awq" if other == "grid" else "smoothquant"
+    owners = {"grid": "awq", "alpha": "smoothquant"}
+    for other, owner in owners.items():
+        if owner == scaling.method or other not in scaling.model_fields_set:
+            continue
         raise FormatError(
             f'{where}: {other} belongs to method = "{owner}", got method = "{scaling.method}"; '
             "remove one of the two"

@@ -1,4 +1,4 @@
-"""Scales come from the formulas of SmoothQuant and AWQ, and the model computes what it did."""
+"""Scales come from their formulas, and the model computes what it did."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def taken(model: nn.Module, name: str) -> Tensor:
     return found[0].reshape(-1, found[0].shape[-1])
 
 
-@pytest.mark.parametrize("method", ["smoothquant", "awq"])
+@pytest.mark.parametrize("method", ["balance", "smoothquant", "awq"])
 @pytest.mark.parametrize("family", [*FOLDED, "mixtral", "phi3"])
 def test_a_model_of_float64_computes_what_it_did(family: str, method: str) -> None:
     model = tiny(family)
@@ -113,6 +113,47 @@ def test_smoothquant_behind_a_norm(alpha: float) -> None:
     record = records[f"{LAYER}.input_layernorm"]
     assert record.exponent == alpha
     assert record.largest == pytest.approx(float(scales.max()))
+
+
+def energies(model: nn.Module, readers: list[str]) -> tuple[Tensor, Tensor]:
+    """Mean squares of what readers take, each token at the same size, and of their columns."""
+    x = taken(model, readers[0]).double()
+    x = x / x.square().mean(1, keepdim=True).sqrt()
+    w = torch.cat([model.get_submodule(reader).weight.detach() for reader in readers]).double()
+    return x.square().mean(0), w.square().sum(0)
+
+
+def test_balance_is_the_least_product_of_energies() -> None:
+    model = tiny("qwen2")
+    readers = [f"{LAYER}.mlp.{name}_proj" for name in ("gate", "up")]
+    x, w = energies(model, readers)
+    scales = (x / w) ** 0.25
+    scales = scales / (scales.max() * scales.min()).sqrt()
+    before = state(model)
+    record = fold(model, "balance")[f"{LAYER}.post_attention_layernorm"]
+    gain = f"{LAYER}.post_attention_layernorm.weight"
+    torch.testing.assert_close(state(model)[gain].double(), before[gain].double() / scales)
+    assert record.largest == pytest.approx(float(scales.max()))
+
+    def product(s: Tensor) -> float:
+        return float((x / s**2).sum() * (w * s**2).sum())
+
+    generator = torch.Generator().manual_seed(2)
+    for _ in range(50):
+        other = torch.exp(0.2 * torch.randn(len(scales), generator=generator, dtype=torch.float64))
+        assert product(scales) < product(scales * other)
+
+
+def test_balance_counts_all_that_share_a_head_of_values() -> None:
+    model = tiny("qwen2")
+    x, w = energies(model, [f"{LAYER}.self_attn.o_proj"])
+    both = [of.reshape(2, 2, 16).sum(1).flatten() for of in (x, w)]
+    scales = (both[0] / 2 / both[1]) ** 0.25
+    scales = scales / (scales.max() * scales.min()).sqrt()
+    before = state(model)
+    fold(model, "balance")
+    bias = f"{LAYER}.self_attn.v_proj.bias"
+    torch.testing.assert_close(state(model)[bias].double(), before[bias].double() / scales)
 
 
 def test_smoothquant_shares_the_scales_of_a_head_of_values() -> None:
@@ -232,7 +273,7 @@ def test_groups_behind_norms_can_be_left_out() -> None:
     assert list(records) == [name for name in EVERY if "norm" not in name]
 
 
-@pytest.mark.parametrize("method", ["smoothquant", "awq"])
+@pytest.mark.parametrize("method", ["balance", "smoothquant", "awq"])
 def test_channels_that_are_always_zero_get_one(method: str) -> None:
     model = tiny("llama")
     gain = model.get_submodule(f"{LAYER}.input_layernorm").weight
@@ -267,7 +308,7 @@ def test_scales_of_activations() -> None:
     torch.testing.assert_close(activation_scales(wide, 1.0), wide.clamp(1e-4, 1e4))
 
 
-@pytest.mark.parametrize("method", ["smoothquant", "awq"])
+@pytest.mark.parametrize("method", ["balance", "smoothquant", "awq"])
 def test_an_activation_that_is_not_finite_is_one_error(method: str) -> None:
     model = tiny("llama")
     model.get_submodule("model.embed_tokens").weight.data[int(tokens()[2, 5])] = torch.inf

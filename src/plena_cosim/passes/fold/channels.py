@@ -12,6 +12,8 @@ from plena_cosim.golden import FormatError
 
 from .groups import Group
 
+_TINY = 1e-60
+
 
 class Channels:
     """Figures of the inputs that a group's targets take, gathered by hooks.
@@ -29,6 +31,12 @@ class Channels:
         self.experts: dict[str, list[Tensor]] = {}
         self.keep: Tensor | None = None
         self._total, self._count = torch.zeros(()), 0
+        self._energy = torch.zeros(())
+
+    @property
+    def energy(self) -> Tensor:
+        """Mean square by input channel, of tokens brought to one size, (in,) float64."""
+        return self._energy / self._count
 
     @property
     def mean(self) -> Tensor:
@@ -61,6 +69,9 @@ class Channels:
         sizes = rows.abs().double()
         self.largest = torch.maximum(self.largest.to(sizes), sizes.amax(0))
         self._total = self._total.to(sizes) + sizes.sum(0)
+        squares = sizes.square()
+        length = squares.mean(1, keepdim=True)
+        self._energy = self._energy.to(sizes) + (squares / length.clamp_min(_TINY)).sum(0)
         self._count += len(rows)
         if self.keep is not None:
             self.rows.append(rows[self.keep])

@@ -75,6 +75,11 @@ class Matrix:
         rows = self.rows().detach().abs()
         return rows.flatten(0, -2).amax(0).double()
 
+    def energy_by_input(self) -> Tensor:
+        """Return the sum of squares of each input channel, (in,) float64."""
+        rows = self.rows().detach().double().square()
+        return rows.flatten(0, -2).sum(0)
+
     def rows(self) -> Tensor:
         """Return the weight as (…, out, in)."""
         return self.weight.mT if self.transposed else self.weight

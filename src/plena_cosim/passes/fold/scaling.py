@@ -1,7 +1,7 @@
 """fold_scaling: scales of channels that make a model easier to quantise, folded into its weights.
 
-SmoothQuant (Xiao et al. 2022, arXiv:2211.10438, equation 4) and AWQ (Lin et al. 2023,
-arXiv:2306.00978, equations 4 and 5).
+Balanced energies (docs/folding.md), SmoothQuant (Xiao et al. 2022, arXiv:2211.10438, equation 4)
+and AWQ (Lin et al. 2023, arXiv:2306.00978, equations 4 and 5).
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ class ScalingRecord:
     """What was chosen for one group of channels.
 
     Attributes:
-        method: "smoothquant" or "awq".
+        method: "balance", "smoothquant" or "awq".
         targets: names of the weights that take the scales in.
         exponent: alpha, or the one that AWQ has chosen.
         largest: the largest scale.
@@ -170,6 +170,23 @@ def _aware(
     return tried[best], record
 
 
+def _balance(
+    channels: Channels, table: ScalingTable, chosen: Mapping[str, Selector]
+) -> tuple[Tensor, ScalingRecord]:
+    """Return s = √(rms X / rms W), divided by √(largest · smallest).
+
+    Blocks whose elements are alike, as those that a rotation has mixed, err in proportion to their
+    energy, and so do outputs to (Σ x² / s²)(Σ w² s²), which this makes as small as it can be.
+    """
+    group = channels.group
+    x = group.gathered(channels.energy).mean(1).sqrt()
+    energies = [t.energy_by_input() for t in group.targets if t.module in chosen]
+    w = group.gathered(torch.stack(energies).sum(0)).sum(1).sqrt()
+    ratio = torch.where((x > 0) & (w > 0), x / w, 0.0)
+    scales = activation_scales(ratio, 0.5).flatten()
+    return scales, _record(table, group, 0.5, scales)
+
+
 def activation_scales(mean: Tensor, exponent: float) -> Tensor:
     """Return mean|X|^exponent, divided by √(largest · smallest) so that weights keep their size.
 
@@ -182,7 +199,7 @@ def activation_scales(mean: Tensor, exponent: float) -> Tensor:
     return _bounded(torch.where(alive, scales / middle, 1.0))
 
 
-_CHOICES = {"smoothquant": _smooth, "awq": _aware}
+_CHOICES = {"smoothquant": _smooth, "awq": _aware, "balance": _balance}
 
 
 def _bounded(scales: Tensor) -> Tensor:
