@@ -16,9 +16,10 @@ import torch
 from torch import Tensor, nn
 
 from plena_cosim.fakequant import MxTensor
-from plena_cosim.golden import FormatError, Mx
+from plena_cosim.golden import Mx
 
 from ..calibration_tables import GptqTable
+from ..device import device_of
 from ..quant_config import PassArgs
 from ..twins import Plan
 from ..weight_record import WeightRecord
@@ -92,7 +93,7 @@ class _Run:
         self.tokens, self.table = tokens, table
         self.names = weights_of(plans, recipe.source)
         self.decoder = Decoder.of(model, [*self.names], recipe.source)
-        self.device = device_of(table, model)
+        self.device = device_of(table, "gptq")
         self.checkpoints: Checkpoints | None = None
         if table.checkpoint_dir is not None:
             fingerprint = Fingerprint.of(model, recipe, tokens)
@@ -193,23 +194,3 @@ class _State:
     stream: Stream
     hidden: list[Tensor]
     true: list[Tensor]
-
-
-def device_of(table: GptqTable, model: nn.Module) -> torch.device:
-    """Return where layers are calibrated.
-
-    Raises:
-        FormatError: the recipe names a GPU that is not there.
-    """
-    if "device" not in table.model_fields_set and not torch.cuda.is_available():
-        return torch.device("cpu")
-    try:
-        device = torch.device(table.device)
-        torch.empty(0, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise FormatError(
-            f"[gptq] device {table.device!r} cannot be used ({reason}); leave the key away for a "
-            'GPU where there is one, or give "cpu"'
-        ) from None
-    return device

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from plena_cosim.golden import FormatError
 
 from ..calibration_tables import MatmulType, RotationSearchTable
+from ..device import device_of
 from ..kinds import kind_of
 from ..online_rotation import OnlineRotations
 from ..plans import plans_of
 from ..quant_config import PassArgs
 from ..twins import Plan, check
-from .device import device_of
 from .engine import Engine
 from .extended import extended, finished
 from .found import EVERYWHERE, Found, Step
@@ -108,7 +108,7 @@ class _Search:
         for plan in self.plans:
             check(plan, None, self.recipe.kv_handover)
         self.decoder = stack_of(self.model, self.plans, self.recipe.source)
-        self.device = device_of(self.table)
+        self.device = device_of(self.table, "rotation_search")
         self.now = self.journal.baseline
         self.rounds = 0
         for place, candidates in self._places():

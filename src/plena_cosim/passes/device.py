@@ -1,4 +1,4 @@
-"""device_of: where a rotation search computes."""
+"""device_of: where a calibration or a search computes."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import torch
 
 from plena_cosim.golden import FormatError
 
-from ..calibration_tables import RotationSearchTable
+from .calibration_tables import GptqTable, RotationSearchTable
 
 
-def device_of(table: RotationSearchTable) -> torch.device:
-    """Return the device that a recipe names; without the key the GPU, or else the CPU.
+def device_of(table: GptqTable | RotationSearchTable, name: str) -> torch.device:
+    """Return the device that a table names; without the key the GPU, or else the CPU.
+
+    Args:
+        table: of a recipe.
+        name: the table's, for the message.
 
     Raises:
         FormatError: the recipe names a device that is not there.
@@ -23,7 +27,7 @@ def device_of(table: RotationSearchTable) -> torch.device:
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
         raise FormatError(
-            f"[rotation_search] device {table.device!r} cannot be used ({reason}); leave the key "
-            'away for a GPU where there is one, or give "cpu"'
+            f"[{name}] device {table.device!r} cannot be used ({reason}); leave the key away for a "
+            'GPU where there is one, or give "cpu"'
         ) from None
     return device
