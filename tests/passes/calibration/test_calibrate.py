@@ -270,3 +270,12 @@ def test_the_whole_chain_and_what_is_remembered(tmp_path: Path) -> None:
     loaded = transformers.AutoModelForCausalLM.from_pretrained(tmp_path / "saved")
     with torch.no_grad():
         assert torch.equal(loaded(tokens()).logits, model(tokens()).logits)
+
+
+def test_experts_take_their_calibrated_weights() -> None:
+    key = r"model\.layers\.\d+\.mlp\.experts"
+    args = read_quant_config({"gptq": GPTQ, key: {"name": "mxint", "gptq": True, **MX4}})
+    found = calibrated(build("qwen3_moe"), args, tokens())
+    twin, _ = quantize_module_transform_pass(build("qwen3_moe"), args, tokens=tokens())
+    for name, weight in found.weights.items():
+        assert torch.equal(twin.get_submodule(name).stored.values, weight.values), name

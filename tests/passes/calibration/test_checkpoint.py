@@ -256,3 +256,14 @@ def test_a_folder_that_cannot_be_made(model: nn.Module, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(FormatError, match=r"checkpoint_dir .* cannot be written"):
         run(model, recipe(tmp_path / "file"))
+
+
+def test_a_file_of_another_calibration(
+    model: nn.Module, whole: Calibration, tmp_path: Path
+) -> None:
+    run(model, recipe(tmp_path / "mine"))
+    run(model, recipe(tmp_path / "other", damp_percent=0.5))
+    files(tmp_path / "mine")[1].write_bytes(files(tmp_path / "other")[1].read_bytes())
+    again = run(model, recipe(tmp_path / "mine"))
+    assert any("belongs to another calibration" in note for note in again.notes)
+    require_same(again, whole)
