@@ -58,13 +58,35 @@ def solved_by_hand(
             twin(sample[None], use_cache=False)
     hook.remove()
     x = torch.cat(seen).double()
+    sizes = torch.ones(len(x), 1)
     if table.token_weights == "unit":
-        x = x / x.square().mean(1, keepdim=True).sqrt()
+        sizes = x.square().mean(1, keepdim=True).sqrt()
     weight = model.get_submodule(name).weight.detach()
-    if module.rotation is not None and not module.dequant:
+    rotated = module.rotation is not None and not module.dequant
+    if rotated:
         weight = rotate(weight, module.rotation)
-    factor = factorise(x.T @ x, table.damp_percent)
+    damp = table.damp_percent * max(1.0, x.shape[1] / len(x))
+    second = (x / sizes).T @ (x / sizes)
+    if table.algorithm == "gptaq":
+        true = inputs_of(model, name, given)
+        t = (rotate(true, module.rotation) if rotated else true).double() / sizes
+        ridge = damp * second.diagonal().mean() * torch.eye(len(second), dtype=second.dtype)
+        # W' x is to be W t, and the nearer to W the less the operands say.
+        cross = weight.double() @ t.T @ (x / sizes) + weight.double() @ ridge
+        weight = torch.linalg.solve(second + ridge, cross, left=False).float()
+    factor = factorise(second, damp)
     return solve(weight, factor, module.formats.weight, scale_search(table)).weight.values
+
+
+def inputs_of(model: nn.Module, name: str, given: torch.Tensor) -> torch.Tensor:
+    """Return what a module of a whole model is given for all tokens, (tokens, n)."""
+    seen: list[torch.Tensor] = []
+    hook = model.get_submodule(name).register_forward_pre_hook(lambda m, args: seen.append(args[0]))
+    with torch.no_grad():
+        for sample in given:
+            model(sample[None], use_cache=False)
+    hook.remove()
+    return torch.cat(seen).flatten(0, 1)
 
 
 def by_hand(model: nn.Module, args: PassArgs, given: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -106,13 +128,24 @@ def by_hand(model: nn.Module, args: PassArgs, given: torch.Tensor) -> dict[str, 
         ),
         ({}, {"rotation": {"online": ["down_proj"], "semantics": "dequant"}}),
         ({}, {r"model\.layers\.\d+\.self_attn": {"name": "mxint", "kv_cache": IN4}}),
+        ({}, {r"model\.layers\.\d+\.self_attn": {"name": "mxint", "qk_matmul": IN4}}),
+        ({"algorithm": "gptaq"}, {}),
+        ({"algorithm": "gptaq"}, {"rotation": {"online": ["o_proj", "down_proj"]}}),
     ],
 )
 def test_groups_see_what_comes_before_them(gptq: dict[str, Any], tables: dict[str, Any]) -> None:
-    model, args = build("llama"), recipe(gptq, **tables)
+    expect_what_a_hand_finds(recipe(gptq, **tables), tokens())
+
+
+def test_few_tokens_take_more_damping() -> None:
+    expect_what_a_hand_finds(recipe(), tokens(1, 24))
+
+
+def expect_what_a_hand_finds(args: PassArgs, given: torch.Tensor) -> None:
+    model = build("llama")
     before = copy.deepcopy(model.state_dict())
-    found = calibrated(model, args, tokens())
-    for name, weight in by_hand(model, args, tokens()).items():
+    found = calibrated(model, args, given)
+    for name, weight in by_hand(model, args, given).items():
         mine = found.weights[name].values
         # Sums in another order may tip a value that lies between two codes.
         assert float((mine == weight).float().mean()) > 0.995, name
