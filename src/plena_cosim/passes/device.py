@@ -7,9 +7,10 @@ import torch
 from plena_cosim.golden import FormatError
 
 from .calibration_tables import GptqTable, RotationSearchTable
+from .distill_table import DistillTable
 
 
-def device_of(table: GptqTable | RotationSearchTable, name: str) -> torch.device:
+def device_of(table: GptqTable | RotationSearchTable | DistillTable, name: str) -> torch.device:
     """Return the device that a table names; without the key the GPU, or else the CPU.
 
     Args:

@@ -13,11 +13,12 @@ from plena_cosim.sources import calibration_set, load_tokenizer
 
 from .calibration import calibrate
 from .calibration_tables import GptqTable
+from .data_table import DataTable
+from .distillation import Distilled, distill
 from .fold import fold_rotations, fold_scaling
 from .plans import plans_of
 from .quant_config import PassArgs
 from .rotation_search import Found, Step, search_rotations
-from .scaling_table import ScalingTable
 from .weight_record import WeightRecord
 
 Progress = Callable[[str, int, int], None]
@@ -33,6 +34,7 @@ class Prepared:
         weights: calibrated ones, by the names of the modules that take them.
         records: what calibration found, by the same names.
         search: the rounds of the search.
+        distilled: the losses of the training.
         notes: what a user should be told.
     """
 
@@ -40,6 +42,7 @@ class Prepared:
     weights: Mapping[str, MxTensor] = field(default_factory=dict)
     records: Mapping[str, list[WeightRecord]] = field(default_factory=dict)
     search: Found | None = None
+    distilled: Distilled | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -52,9 +55,10 @@ def prepare(
 ) -> Prepared:
     """Do what comes before the twins.
 
-    In this order: [scaling], R1 and R2 of [rotation], [rotation_search], [gptq].
+    In this order: [scaling], R1 and R2 of [rotation], [rotation_search], [distill], [gptq].
 
-    Folding changes the model's weights and keeps its function; nothing else changes the model.
+    Folding changes the model's weights and keeps its function, training changes both; nothing else
+    changes the model.
 
     Args:
         model: in floating point, checked against the recipe.
@@ -91,8 +95,18 @@ def prepare(
             progress=_steps(progress),
         )
         recipe = found.recipe
+    notes = found.notes if found else ()
+    trained: Distilled | None = None
+    if recipe.distill is not None:
+        trained = distill(
+            model,
+            recipe,
+            tokens if tokens is not None else calibration_tokens(model, recipe, recipe.distill),
+            progress=_stage(progress, "distillation"),
+        )
+        notes = (*notes, *trained.notes)
     if recipe.gptq is None:
-        return Prepared(recipe=recipe, search=found, notes=found.notes if found else ())
+        return Prepared(recipe=recipe, search=found, distilled=trained, notes=notes)
     made = calibrate(
         model,
         plans_of(model, recipe),
@@ -105,13 +119,12 @@ def prepare(
         weights=made.weights,
         records=made.records,
         search=found,
-        notes=(*(found.notes if found else ()), *made.notes),
+        distilled=trained,
+        notes=(*notes, *made.notes),
     )
 
 
-def calibration_tokens(
-    model: nn.Module, recipe: PassArgs, table: GptqTable | ScalingTable
-) -> Tensor:
+def calibration_tokens(model: nn.Module, recipe: PassArgs, table: GptqTable | DataTable) -> Tensor:
     """Return the samples that a table names, (samples, seqlen) int64.
 
     Raises:

@@ -14,6 +14,7 @@ from typing import Any
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
 from .calibration_tables import GptqTable, RotationSearchTable, inherit_from_gptq
+from .distill_table import DistillTable
 from .nearest import did_you_mean
 from .read_selector import read_selector
 from .read_table import read_table
@@ -97,6 +98,9 @@ def read_quant_config(
     if scaling is not None:
         where = f"{source} [scaling]"
         scaling = complete_scaling(read_table(ScalingTable, scaling, where), gptq, where)
+    distill = rest.pop("distill", None)
+    if distill is not None:
+        distill = read_table(DistillTable, distill, f"{source} [distill]").with_data_of(gptq)
     phase = rest.pop("phase", {})
     context = _Context(
         by=by, defaults=defaults, shared=shared, calibrated=calibrated, source=source
@@ -122,6 +126,7 @@ def read_quant_config(
         rotation_search=search,
         rotation=rotation,
         scaling=scaling,
+        distill=distill,
         source=source,
         sha256=sha256,
         tables={**copy.deepcopy(dict(tables)), **machine_table},

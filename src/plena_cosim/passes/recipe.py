@@ -10,6 +10,7 @@ from typing import Any
 from plena_cosim.golden import HardwareConfig
 
 from .calibration_tables import GptqTable, RotationSearchTable
+from .distill_table import DistillTable
 from .rotation_table import RotationTable
 from .scaling_table import ScalingTable
 from .selector import Selector
@@ -58,7 +59,7 @@ class PassArgs:
         kv_handover: what decode makes of the cache of prefill.
         hardware: the machine named in [hardware], if any.
         strict: a NaN or Inf that a format cannot hold is an error.
-        gptq, rotation_search, scaling: what calibration is to do, if anything.
+        gptq, rotation_search, scaling, distill: what calibration is to do, if anything.
         rotation: what is rotated by Hadamard matrices, if anything.
         source: where the recipe comes from, for messages.
         sha256: of the file's bytes; empty for a recipe that was not read from a file.
@@ -77,6 +78,7 @@ class PassArgs:
     rotation_search: RotationSearchTable | None = None
     rotation: RotationTable | None = None
     scaling: ScalingTable | None = None
+    distill: DistillTable | None = None
     source: str = "quantisation recipe"
     sha256: str = ""
     tables: Mapping[str, Any] = field(default_factory=dict)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
 from plena_cosim.golden import FormatError
 
-from .calibration_tables import Dataset, GptqTable
-from .read_table import Table
+from .calibration_tables import GptqTable
+from .data_table import DataTable
 
 
-class ScalingTable(Table):
+class ScalingTable(DataTable):
     """[scaling]: channels are scaled so that they quantise better, and the function stays."""
 
     method: Literal["balance", "smoothquant", "awq"] = Field(
@@ -34,29 +34,6 @@ class ScalingTable(Table):
         description="AWQ: steps between the exponents 0 and 1 that are tried.",
         examples=[10],
     )
-    dataset: Dataset | None = Field(
-        None,
-        description="Calibration text; without the key the `dataset` of `[gptq]`.",
-        examples=["c4"],
-    )
-    nsamples: int | None = Field(
-        None,
-        ge=1,
-        description="Calibration samples; without the key those of `[gptq]`.",
-        examples=[32],
-    )
-    seqlen: int | None = Field(
-        None,
-        ge=1,
-        description="Tokens of a sample; without the key those of `[gptq]`.",
-        examples=[512],
-    )
-    seed: int | None = Field(
-        None,
-        ge=0,
-        description="Seed of the places in the text; without the key that of `[gptq]`.",
-        examples=[1],
-    )
 
 
 def complete_scaling(scaling: ScalingTable, gptq: GptqTable | None, where: str) -> ScalingTable:
@@ -73,9 +50,4 @@ def complete_scaling(scaling: ScalingTable, gptq: GptqTable | None, where: str) 
             f'{where}: {other} belongs to method = "{owner}", got method = "{scaling.method}"; '
             "remove one of the two"
         )
-    found: dict[str, Any] = {}
-    for key in ("dataset", "nsamples", "seqlen", "seed"):
-        if getattr(scaling, key) is None:
-            default = GptqTable.model_fields[key].default
-            found[key] = default if gptq is None else getattr(gptq, key)
-    return scaling.model_copy(update=found)
+    return scaling.with_data_of(gptq)

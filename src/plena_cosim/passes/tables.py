@@ -13,6 +13,7 @@ from pydantic import ConfigDict, Field
 from plena_cosim.golden import Rounding, ScaleRule
 
 from .calibration_tables import GptqTable, RotationSearchTable
+from .distill_table import DistillTable
 from .read_table import Table
 from .rotation_table import RotationTable
 from .scaling_table import ScalingTable
@@ -169,6 +170,11 @@ class RecipeFile(SelectorsTable):
         None,
         description="Scales folded into the weights before they are rounded, see below.",
         examples=[{"method": "awq"}],
+    )
+    distill: DistillTable | None = Field(
+        None,
+        description="Training of the weights against the float model, see below.",
+        examples=[{"steps": 48}],
     )
     phase: PhaseTable | None = Field(
         None,

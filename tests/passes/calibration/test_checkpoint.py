@@ -265,5 +265,5 @@ def test_a_file_of_another_calibration(
     run(model, recipe(tmp_path / "other", damp_percent=0.5))
     files(tmp_path / "mine")[1].write_bytes(files(tmp_path / "other")[1].read_bytes())
     again = run(model, recipe(tmp_path / "mine"))
-    assert any("belongs to another calibration" in note for note in again.notes)
+    assert any("belongs to another run" in note for note in again.notes)
     require_same(again, whole)

@@ -27,7 +27,7 @@ from .checkpoint import Checkpoints, Layer
 from .decoder import Decoder, Stream, capture, run
 from .fit import Fit
 from .layer_twin import layer_twin
-from .settings import Fingerprint
+from .settings import fingerprint_of
 from .site import grouped, sites_of, weights_of
 
 Progress = Callable[[int, int], None]
@@ -96,7 +96,7 @@ class _Run:
         self.device = device_of(table, "gptq")
         self.checkpoints: Checkpoints | None = None
         if table.checkpoint_dir is not None:
-            fingerprint = Fingerprint.of(model, recipe, tokens)
+            fingerprint = fingerprint_of(model, recipe, tokens)
             self.checkpoints = Checkpoints(Path(table.checkpoint_dir), fingerprint)
 
     def all(self, progress: Progress | None) -> Calibration:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from plena_cosim import fakequant, golden
 from plena_cosim.sources.token_file import token_digest
 
-from ..calibration.settings import weights_digest
+from ..fingerprint import weights_digest
 from ..quant_config import PassArgs
 
 _DECIDES = ("improvement_eps", "matmul_types", "per_layer")
@@ -33,6 +33,7 @@ def identity(model: nn.Module, recipe: PassArgs, tokens: Tensor) -> dict[str, st
 
 def _recipe(recipe: PassArgs) -> str:
     search, tables = recipe.rotation_search, dict(recipe.tables)
+    tables.pop("distill", None)  # comes after the search
     tables["rotation_search"] = [getattr(search, key) for key in _DECIDES]
     if "gptq" in tables:  # comes after the search; here weights are rounded to nearest
         tables["gptq"] = tables["gptq"]["weight_config"]
