@@ -43,6 +43,12 @@ def remarks(recipe: PassArgs) -> list[str]:
         lines.append(f"rotation: {_rotation(recipe.rotation)}")
     if recipe.scaling is not None:
         lines.append(f"scaling: {recipe.scaling.method}")
+    if recipe.distill is not None:
+        table = recipe.distill
+        samples = table.steps * table.batch_size
+        lines.append(
+            f"distillation: {table.steps} steps, {samples} samples, {table.weights} weights"
+        )
     if recipe.rotation_search is not None:
         lines.append(f"rotation search: {recipe.rotation_search.calib_nsamples} samples")
     if recipe.strict:

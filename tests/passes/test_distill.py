@@ -211,7 +211,14 @@ def test_what_cannot_be_used_starts_anew(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("key", "value"),
-    [("steps", 5), ("batch_size", 3), ("learning_rate", 2e-3), ("weights", "rounded"), ("seed", 9)],
+    [
+        ("steps", 5),
+        ("batch_size", 3),
+        ("learning_rate", 2e-3),
+        ("weights", "rounded"),
+        ("seed", 9),
+        ("precision", "bfloat16"),
+    ],
 )
 def test_a_changed_setting_starts_anew(key: str, value: Any, tmp_path: Path) -> None:
     kept = {"checkpoint_dir": str(tmp_path)}
@@ -273,6 +280,15 @@ def test_errors_leave_the_model_alone() -> None:
         distill(model, phases, tokens())
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]), name
+
+
+def test_products_in_bfloat16_give_nearly_the_same_losses() -> None:
+    losses = {
+        precision: distill(decided("llama"), recipe({"precision": precision}), tokens()).losses
+        for precision in ("float32", "bfloat16")
+    }
+    assert losses["bfloat16"] != losses["float32"]
+    assert losses["bfloat16"] == pytest.approx(losses["float32"], rel=0.05)
 
 
 def test_a_recipe_that_cannot_be_read() -> None:

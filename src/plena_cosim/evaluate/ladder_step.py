@@ -92,7 +92,7 @@ def kept_calibration(recipe: PassArgs | None) -> list[str]:
     """Return which checkpoints and caches that a recipe names are there already."""
     if recipe is None:
         return []
-    named = [recipe.gptq.checkpoint_dir] if recipe.gptq is not None else []
+    named = [t.checkpoint_dir for t in (recipe.distill, recipe.gptq) if t is not None]
     named += [recipe.rotation_search.cache_path] if recipe.rotation_search is not None else []
     paths = [Path(name) for name in named if name]
     return [

@@ -28,6 +28,12 @@ class DistillTable(DataTable):
         "afterwards, or weights that are `rounded` to nearest in each step.",
         examples=["rounded"],
     )
+    precision: Literal["float32", "bfloat16"] = Field(
+        "float32",
+        description="Of products while it trains, in student and teacher; the trained weights "
+        "themselves are always float32.",
+        examples=["bfloat16"],
+    )
     device: str = Field(
         "cuda:0",
         description="Where it trains; without the key the CPU if there is no GPU.",

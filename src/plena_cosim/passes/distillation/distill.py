@@ -87,13 +87,14 @@ def distill(
     resumed = len(losses)
     order = _order(len(tokens), table.batch_size, table.steps, table.seed or 0)
     own_device = next(model.parameters()).device
+    precision: torch.dtype = getattr(torch, table.precision)
     every = max(1, table.steps // SAVES)
     for step in range(resumed, table.steps):
         batch = tokens[order[step]]
         with torch.no_grad():
-            wanted = _log_probabilities(model, batch.to(own_device)).to(device)
+            wanted = _log_probabilities(model, batch.to(own_device), precision).to(device)
         loss = functional.kl_div(
-            _log_probabilities(student, batch.to(device)),
+            _log_probabilities(student, batch.to(device), precision),
             wanted,
             log_target=True,
             reduction="batchmean",
@@ -124,9 +125,11 @@ SAVES = 8
 """So often a run saves its state."""
 
 
-def _log_probabilities(model: nn.Module, tokens: Tensor) -> Tensor:
+def _log_probabilities(model: nn.Module, tokens: Tensor, precision: torch.dtype) -> Tensor:
     """Return the model's log-probabilities of next tokens, (samples * seqlen, vocabulary)."""
-    logits = model(tokens, use_cache=False).logits
+    narrower = precision != torch.float32
+    with torch.autocast(tokens.device.type, dtype=torch.bfloat16, enabled=narrower):
+        logits = model(tokens, use_cache=False).logits
     return functional.log_softmax(logits.flatten(0, 1).float(), dim=-1)
 
 
