@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from dataclasses import replace
+
 from torch import nn
 
 from .kinds import kind_of
@@ -24,3 +27,13 @@ def plans_of(model: nn.Module, recipe: PassArgs) -> list[Plan]:
                 Plan(name=name, module=module, kind=kind, selectors=selectors, source=recipe.source)
             )
     return plans
+
+
+def plans_inside(plans: Iterable[Plan], name: str) -> list[Plan]:
+    """Return the plans of what is inside of a module, with the names that it has there."""
+    prefix = f"{name}."
+    return [
+        replace(plan, name=plan.name.removeprefix(prefix))
+        for plan in plans
+        if plan.name.startswith(prefix)
+    ]

@@ -11,6 +11,7 @@ from torch import nn
 from plena_cosim.fakequant import MxTensor
 
 from ..install import install_twins
+from ..plans import plans_inside
 from ..quant_config import PassArgs
 from ..twins import Plan
 
@@ -32,17 +33,9 @@ def layer_twin(
         calibrated: weights by the modules' names in the model.
     """
     twin, prefix = copy.deepcopy(layer), f"{name}."
-    mine = [plan for plan in plans if plan.name.startswith(prefix)]
-    inside = [plan.name.removeprefix(prefix) for plan in mine]
+    mine = [
+        replace(plan, module=twin.get_submodule(plan.name)) for plan in plans_inside(plans, name)
+    ]
     weights = {key.removeprefix(prefix): value for key, value in (calibrated or {}).items()}
-    install_twins(
-        twin,
-        [
-            replace(plan, name=relative, module=twin.get_submodule(relative))
-            for plan, relative in zip(mine, inside, strict=True)
-        ],
-        recipe,
-        None,
-        calibrated={key: weights[key] for key in inside if key in weights},
-    )
+    install_twins(twin, mine, recipe, None, calibrated=weights)
     return twin
