@@ -11,14 +11,15 @@ from torch import Tensor, nn
 
 from plena_cosim import golden
 from plena_cosim.golden import FormatError
-from plena_cosim.passes.fold import ScalingRecord, fold_scaling
-from plena_cosim.passes.fold.layer_inputs import LayerRunner
+from plena_cosim.passes.fold import ScalingRecord, fold_scaling, scaling
+from plena_cosim.passes.fold.channels import Channels
+from plena_cosim.passes.fold.output_error import OutputError
 from plena_cosim.passes.fold.scaling import activation_scales
 from plena_cosim.passes.quant_config import read_quant_config
 from plena_cosim.passes.recipe import PassArgs
 from plena_cosim.passes.scaling_table import ScalingTable
 
-from .tiny import FOLDED, Wide, error, logits, precisely, state, tiny
+from .tiny import FOLDED, error, logits, precisely, state, tiny
 
 W4 = {
     "name": "mxint",
@@ -96,21 +97,22 @@ def smooth(model: nn.Module, name: str, targets: list[str], alpha: float) -> Ten
     return x**alpha / w ** (1 - alpha)
 
 
+@pytest.mark.parametrize("layer", [LAYER, "model.layers.1"])
 @pytest.mark.parametrize("alpha", [0.0, 0.3, 0.5, 1.0])
-def test_smoothquant_behind_a_norm(alpha: float) -> None:
+def test_smoothquant_behind_a_norm(layer: str, alpha: float) -> None:
     model = tiny("qwen2")
-    readers = [f"{LAYER}.self_attn.{name}_proj" for name in "qkv"]
+    readers = [f"{layer}.self_attn.{name}_proj" for name in "qkv"]
     scales = smooth(model, readers[0], readers, alpha)
     before = state(model)
     records = fold(model, "smoothquant", alpha=alpha)
     after = state(model)
-    gain = f"{LAYER}.input_layernorm.weight"
+    gain = f"{layer}.input_layernorm.weight"
     torch.testing.assert_close(after[gain], before[gain] / scales)
     for reader in readers[:2]:
         weight = f"{reader}.weight"
         torch.testing.assert_close(after[weight], before[weight] * scales)
     assert torch.equal(after[f"{readers[0]}.bias"], before[f"{readers[0]}.bias"])
-    record = records[f"{LAYER}.input_layernorm"]
+    record = records[f"{layer}.input_layernorm"]
     assert record.exponent == alpha
     assert record.largest == pytest.approx(float(scales.max()))
 
@@ -241,6 +243,25 @@ def test_awq_takes_the_exponent_that_brute_force_finds(
     assert record.error_after == pytest.approx(errors[best])
 
 
+def test_awq_judges_by_some_tokens_of_all_samples(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows: list[Tensor] = []
+    init = OutputError.__init__
+
+    def noting(self: OutputError, channels: Channels, chosen: Any) -> None:
+        rows.append(torch.cat(channels.rows))
+        init(self, channels, chosen)
+
+    monkeypatch.setattr(OutputError, "__init__", noting)
+    monkeypatch.setattr(scaling, "ERROR_TOKENS", 7)
+    model = tiny("llama")
+    x = taken(model, f"{LAYER}.self_attn.o_proj")
+    fold(model, "awq")
+    places = [int((x - row).norm(dim=1).argmin()) for row in rows[1]]
+    assert len(places) == 7
+    assert places == sorted(set(places))
+    assert places[0] < 17 <= places[-1]
+
+
 def test_awq_counts_only_what_is_quantised_and_tokens_of_each_expert() -> None:
     model = tiny("mixtral")
     experts = model.get_submodule(f"{LAYER}.mlp.experts")
@@ -342,21 +363,9 @@ def test_tokens_of_another_shape(given: Tensor) -> None:
         fold_scaling(tiny("llama"), ScalingTable(method="awq"), recipe(), given)
 
 
-@pytest.mark.parametrize("family", ["mistral", "qwen3_moe", "smollm3", "gpt_oss"])
-def test_layer_by_layer_is_the_whole_model(family: str) -> None:
-    """Windows and masks that differ between layers, too."""
-    model = tiny(family)
-    expected = taken(model, "model.norm")
-    with Wide():
-        runner = LayerRunner(model, ["model.layers.0", "model.layers.1"], tokens())
-        for index in (0, 1):
-            for sample in range(3):
-                runner.run(index, sample)
-    torch.testing.assert_close(torch.cat(runner.states).flatten(0, 1), expected)
-
-
-def test_progress_and_hooks() -> None:
-    model, seen = tiny("llama").train(), []
+def test_progress_hooks_and_dropout() -> None:
+    model, seen = tiny("llama", attention_dropout=0.5).train(), []
+    same = tiny("llama")
     table = ScalingTable(method="smoothquant")
     fold_scaling(
         model, table, recipe(), tokens(), progress=lambda done, total: seen.append((done, total))
@@ -364,3 +373,5 @@ def test_progress_and_hooks() -> None:
     assert seen == [(1, 2), (2, 2)]
     assert all(module.training for module in model.modules())
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    fold_scaling(same, table, recipe(), tokens())
+    assert all(torch.equal(value, state(same)[name]) for name, value in state(model).items())

@@ -14,11 +14,9 @@ from plena_cosim.evaluate import evaluate_perplexity
 from plena_cosim.golden import FormatError
 from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.passes.fake_linear import FakeLinear
-from plena_cosim.passes.plans import plans_of
 from plena_cosim.passes.quant_config import read_quant_config
 from plena_cosim.passes.quantize_module import build_twins
 from plena_cosim.passes.rotation_search import Found, Step, engine, search_rotations
-from plena_cosim.passes.rotation_search.stack import stack_of
 
 from ..families import FAMILIES, build, full_recipe
 from .searching import EVERYTHING, FEW, IN4, TYPES, W4A4, model, recipe, tokens, without_shortcuts
@@ -186,16 +184,6 @@ def test_what_is_not_in_the_layers_is_left_out() -> None:
     assert found.left_out["q_proj"] == "adapter.q_proj is not in the layers (model.layers)"
 
 
-def test_the_layers_are_the_stack_that_a_recipe_names_most() -> None:
-    whole = nn.Module()
-    whole.tower = nn.ModuleList([nn.ModuleDict({"o_proj": nn.Linear(64, 64)})])
-    whole.language = model()
-    whole.other = nn.ModuleList([nn.ModuleDict({"o_proj": nn.Linear(64, 64)})])
-    plans = plans_of(whole, read_quant_config({r".*\.o_proj": W4A4}))
-    assert len(plans) == 4
-    assert stack_of(whole, plans, "r.toml").name == "language.model.layers"
-
-
 @pytest.mark.parametrize("per_layer", [False, True])
 def test_nothing_to_rotate_is_one_error(per_layer: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine.Engine, "__init__", lambda *_: pytest.fail("the model ran"))
@@ -234,13 +222,13 @@ def test_a_device_that_is_not_there_is_refused() -> None:
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How often a layer ran on a sample."""
     count = [0]
-    run = engine.run
+    run_all = engine.run_all
 
-    def counting(*args: Any) -> Any:
-        count[0] += 1
-        return run(*args)
+    def counting(layer: nn.Module, hidden: list[torch.Tensor], arguments: Any) -> Any:
+        count[0] += len(hidden)
+        return run_all(layer, hidden, arguments)
 
-    monkeypatch.setattr(engine, "run", counting)
+    monkeypatch.setattr(engine, "run_all", counting)
     return count
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,8 +13,8 @@ from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError
 
 from ..calibration_tables import GptqTable
+from ..layers.run import Stop, input_of, run
 from ..weight_record import WeightRecord, histogram
-from .decoder import Stop, run, run_until
 from .gptq import block_columns, factorise, solve
 from .hessian import Hessian
 from .settings import scale_search
@@ -55,14 +56,14 @@ class Fit:
     ) -> None:
         """Take in one batch: `hidden` goes into the twin, `true` into the float layer."""
         site = self.sites[0]
-        wanted: list[Tensor] = []
+        wanted: Tensor | None = None
         if self.hessians[0].cross is not None:
-            wanted = run_until(layer, [layer.get_submodule(site.name)], true, arguments)
+            wanted = input_of(layer.get_submodule(site.name), layer, true, arguments)
 
         def see(expert: int, operand: Tensor) -> None:
             target = None
-            if wanted:
-                target = site.in_basis(wanted[0].to(operand.device))
+            if wanted is not None:
+                target = site.in_basis(wanted.to(operand.device))
             self.hessians[expert].add(operand, target)
             if not site.is_expert:
                 self._first.append(_first_token(operand))
@@ -70,9 +71,8 @@ class Fit:
 
         site.twin.observer = see
         try:
-            run(twin, hidden, arguments)
-        except Stop:
-            pass
+            with suppress(Stop):
+                run(twin, hidden, arguments)
         finally:
             site.twin.observer = None
 

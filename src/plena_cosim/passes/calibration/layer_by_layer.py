@@ -11,20 +11,24 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from plena_cosim.fakequant import MxTensor
-from plena_cosim.golden import Mx
+from plena_cosim.golden import FormatError, Mx
 
 from ..calibration_tables import GptqTable
 from ..device import device_of
+from ..layers.run import run_all
+from ..layers.stack import stack_of
+from ..layers.stream import capture
 from ..quant_config import PassArgs
 from ..twins import Plan
 from ..weight_record import WeightRecord
 from .checkpoint import Checkpoints, Layer
-from .decoder import Decoder, Stream, capture, run
+from .eager_masks import eager_masks
 from .fit import Fit
 from .layer_twin import layer_twin
 from .settings import fingerprint_of
@@ -92,7 +96,13 @@ class _Run:
         self.model, self.plans, self.recipe = model, plans, recipe
         self.tokens, self.table = tokens, table
         self.names = weights_of(plans, recipe.source)
-        self.decoder = Decoder.of(model, [*self.names], recipe.source)
+        self.stack = stack_of(model, self.names, recipe.source)
+        outside = [name for name in self.names if self.stack.index_of(name) is None]
+        if outside:
+            raise FormatError(
+                f"{recipe.source}: {outside[0]!r} is outside of the model's layers "
+                f"({self.stack.name}), and only modules of layers can be calibrated"
+            )
         self.device = device_of(table, "gptq")
         self.checkpoints: Checkpoints | None = None
         if table.checkpoint_dir is not None:
@@ -100,13 +110,16 @@ class _Run:
             self.checkpoints = Checkpoints(Path(table.checkpoint_dir), fingerprint)
 
     def all(self, progress: Progress | None) -> Calibration:
-        count = min(len(self.decoder.layers), self.table.max_layers or len(self.decoder.layers))
+        count = min(len(self.stack.layers), self.table.max_layers or len(self.stack.layers))
         found = {index: self._saved(index) for index in range(count)}
         missing = [index for index, layer in found.items() if layer is None]
         last = missing[-1] if missing else -1
         if missing:
-            stream = capture(self.model, self.decoder, self.tokens, self.table.cali_batch_size)
-            state = _State(stream=stream, hidden=stream.hidden, true=stream.hidden)
+            with eager_masks(self.model):
+                stream = capture(
+                    self.model, self.stack.layers, self.tokens, self.table.cali_batch_size
+                )
+            state = _State(arguments=stream.arguments, hidden=stream.hidden, true=stream.hidden)
             for index in range(last + 1):
                 found[index] = self._layer(index, found[index], state, more=index < last)
                 if progress is not None:
@@ -131,26 +144,26 @@ class _Run:
         return self.checkpoints.load(index, self._inside(index))
 
     def _inside(self, index: int) -> dict[str, tuple[torch.Size, Mx, int]]:
-        prefix = f"{self.decoder.layer_name(index)}."
+        prefix = f"{self.stack.layer_name(index)}."
         return {name: about for name, about in self.names.items() if name.startswith(prefix)}
 
     def _layer(self, index: int, saved: Layer | None, state: _State, *, more: bool) -> Layer:
         """Calibrate one layer, or take what was saved, and move the state behind it."""
-        layer, name = self.decoder.layers[index], self.decoder.layer_name(index)
-        arguments = state.stream.arguments[index]
+        layer, name = self.stack.layers[index], self.stack.layer_name(index)
+        arguments = state.arguments[index]
         weights = saved[0] if saved else {}
         twin = layer_twin(layer, name, self.plans, self.recipe, weights).to(self.device)
         result = saved or self._calibrated(index, layer, twin, state)
         if self.checkpoints is not None and saved is None:
             self.checkpoints.save(index, result)
         if more:
-            state.hidden = [run(twin, h, arguments).cpu() for h in state.hidden]
+            state.hidden = run_all(twin, state.hidden, arguments)
             if self.table.algorithm == "gptaq":
-                state.true = [run(layer, h, arguments).cpu() for h in state.true]
+                state.true = run_all(layer, state.true, arguments)
         return result
 
     def _calibrated(self, index: int, layer: nn.Module, twin: nn.Module, state: _State) -> Layer:
-        name, arguments = self.decoder.layer_name(index), state.stream.arguments[index]
+        name, arguments = self.stack.layer_name(index), state.arguments[index]
         inside = [full.removeprefix(f"{name}.") for full in self._inside(index)]
         weights: dict[str, MxTensor] = {}
         records: dict[str, list[WeightRecord]] = {}
@@ -191,6 +204,6 @@ def _starved(
 class _State:
     """How far hidden states are: `hidden` through quantised layers, `true` through float ones."""
 
-    stream: Stream
+    arguments: list[dict[str, Any]]
     hidden: list[Tensor]
     true: list[Tensor]

@@ -30,4 +30,5 @@ def fingerprint_of(model: nn.Module, recipe: PassArgs, tokens: Tensor) -> Finger
     assert recipe.gptq is not None
     tables = {key: value for key, value in recipe.tables.items() if key not in _DONE}
     tables["gptq"] = recipe.gptq.model_dump(mode="json", exclude=set(_NO_MATTER))
-    return Fingerprint.of(model, tables, tokens, code=[Path(__file__).parent])
+    here = Path(__file__).parent
+    return Fingerprint.of(model, tables, tokens, code=[here, here.parent / "layers"])

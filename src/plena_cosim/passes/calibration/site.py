@@ -15,9 +15,9 @@ from plena_cosim.golden import FormatError, Mx
 from ..experts import ExpertWeight, is_transposed, weight_names
 from ..fake_linear import FakeLinear
 from ..kinds import Kind
+from ..layers.run import run
 from ..rotation import rotate
 from ..twins import Plan, input_formats
-from .decoder import run
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,8 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
+from ..layers.run import run
+from ..layers.stream import Stream, capture
 from ..match import choose
 from ..recipe import PassArgs, Phase
 from ..scaling_table import ScalingTable
@@ -21,9 +23,9 @@ from ..selector import Selector
 from .channels import Channels
 from .find_structure import find_structure
 from .groups import Group, groups_of
-from .layer_inputs import LayerRunner
 from .matrix import Matrix, Side
 from .output_error import OutputError
+from .probe import evaluating
 from .structure import Norm
 from .value_path import require_values_by_head
 
@@ -99,32 +101,35 @@ def fold_scaling(
         raise FormatError(
             f"{recipe.source} [scaling]: the recipe quantises no layer whose inputs can be scaled"
         )
-    runner = LayerRunner(model, [layer.name for layer in structure.layers], tokens)
+    layers = [model.get_submodule(layer.name) for layer in structure.layers]
     found: list[tuple[Group, Tensor]] = []
     records: dict[str, ScalingRecord] = {}
-    for index, of_layer in enumerate(groups):
-        for channels in _observe(model, runner, index, of_layer, table):
-            scales, record = _CHOICES[table.method](channels, table, chosen)
-            found.append((channels.group, scales))
-            records[channels.group.name] = record
-        if progress is not None:
-            progress(index + 1, len(groups))
+    with evaluating(model):
+        stream = capture(model, layers, tokens)
+        keep = _kept(tokens) if table.method == "awq" else None
+        for index, of_layer in enumerate(groups):
+            for channels in _observe(model, stream, index, of_layer, keep):
+                scales, record = _CHOICES[table.method](channels, table, chosen)
+                found.append((channels.group, scales))
+                records[channels.group.name] = record
+            if progress is not None:
+                progress(index + 1, len(groups))
     _fold(found)
     return records
 
 
 def _observe(
-    model: nn.Module, runner: LayerRunner, index: int, groups: list[Group], table: ScalingTable
+    model: nn.Module, stream: Stream, index: int, groups: list[Group], keep: Tensor | None
 ) -> list[Channels]:
-    """Run one layer on all samples and return what its groups have seen."""
+    """Take all samples through one layer and return what its groups have seen."""
     watched = [Channels(group) for group in groups]
     handles = [handle for channels in watched for handle in channels.watch(model)]
-    keep = _kept(runner) if table.method == "awq" else None
     try:
-        for sample in range(len(runner.states)):
+        for sample, hidden in enumerate(stream.hidden):
             for channels in watched:
                 channels.keep = None if keep is None else keep[sample]
-            runner.run(index, sample)
+            output = run(stream.layers[index], hidden, stream.arguments[index])
+            stream.hidden[sample] = output.cpu()
     finally:
         for handle in handles:
             handle.remove()
@@ -133,13 +138,12 @@ def _observe(
     return watched
 
 
-def _kept(runner: LayerRunner) -> Tensor:
+def _kept(tokens: Tensor) -> Tensor:
     """Return which tokens judge AWQ's exponents, (samples, seqlen); the same for every layer."""
-    samples, length = len(runner.states), runner.states[0].shape[1]
-    order = torch.randperm(samples * length, generator=torch.Generator().manual_seed(0))
-    keep = torch.zeros(samples * length, dtype=torch.bool)
+    order = torch.randperm(tokens.numel(), generator=torch.Generator().manual_seed(0))
+    keep = torch.zeros(tokens.numel(), dtype=torch.bool)
     keep[order[:ERROR_TOKENS]] = True
-    return keep.reshape(samples, length).to(runner.states[0].device)
+    return keep.reshape(tokens.shape)
 
 
 def _smooth(

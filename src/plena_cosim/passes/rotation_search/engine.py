@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterable, Sequence
 import torch
 from torch import Tensor, nn
 
-from ..calibration.decoder import Decoder, run
+from ..layers.run import run_all
+from ..layers.stack import Stack
 from ..quant_config import PassArgs
 from ..twins import Plan
 from .layer_twins import LayerTwins
@@ -23,7 +24,7 @@ class Engine:
 
     Args:
         model: as it was; it stays so.
-        decoder: of the model.
+        stack: of the model.
         recipe: what quantises it.
         plans: the recipe's; what they say outside of the layers holds for all later plans.
         tokens: (samples, seqlen) int64.
@@ -33,15 +34,15 @@ class Engine:
     def __init__(
         self,
         model: nn.Module,
-        decoder: Decoder,
+        stack: Stack,
         recipe: PassArgs,
         plans: Sequence[Plan],
         tokens: Tensor,
         device: torch.device,
     ) -> None:
-        self.shell = Shell(model, decoder, plans, recipe, sample=tokens[0], device=device)
-        self.twins, self.device = LayerTwins(decoder, recipe, device), device
-        self.count, self.tokens, self.plans = len(decoder.layers), tokens, plans
+        self.shell = Shell(model, stack, plans, recipe, sample=tokens[0], device=device)
+        self.twins = LayerTwins(stack, recipe, device)
+        self.count, self.tokens, self.plans = len(stack.layers), tokens, plans
         self.kept: dict[int, list[Tensor]] = {}
 
     def prepare(self, places: Iterable[int], tick: Tick | None = None) -> None:
@@ -103,8 +104,7 @@ class Engine:
         hidden = self.kept[start] if start in self.kept else self.shell.begin(self.tokens)
         for index in range(start, end):
             self.twins.keep(index, self.plans)  # what is tried shares its modules
-            twin, arguments = self.twins.twin(index, plans), self.shell.arguments[index]
-            hidden = [run(twin, each.to(self.device), arguments).cpu() for each in hidden]
+            hidden = run_all(self.twins.twin(index, plans), hidden, self.shell.arguments[index])
             if tick is not None:
                 tick()
         return hidden

@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..calibration.decoder import Decoder
 from ..install import install_twins
 from ..kinds import Kind
+from ..layers.stack import Stack
+from ..plans import plans_inside
 from ..quant_config import PassArgs
 from ..twins import Plan
 
@@ -29,8 +30,8 @@ class _Made:
 class LayerTwins:
     """The twins of a model's layers under one recipe, and under what is tried on top of it."""
 
-    def __init__(self, decoder: Decoder, recipe: PassArgs, device: torch.device) -> None:
-        self.decoder, self.recipe, self.device = decoder, recipe, device
+    def __init__(self, stack: Stack, recipe: PassArgs, device: torch.device) -> None:
+        self.stack, self.recipe, self.device = stack, recipe, device
         self.kept: dict[int, _Made] = {}
 
     def twin(self, index: int, plans: Sequence[Plan]) -> nn.Module:
@@ -46,16 +47,11 @@ class LayerTwins:
         self.kept.pop(index, None)
 
     def _made(self, index: int, plans: Sequence[Plan]) -> _Made:
-        prefix = f"{self.decoder.layer_name(index)}."
-        mine = [
-            replace(plan, name=plan.name.removeprefix(prefix))
-            for plan in plans
-            if plan.name.startswith(prefix)
-        ]
+        mine = plans_inside(plans, self.stack.layer_name(index))
         kept = self.kept.get(index)
         if kept is not None and _selectors(kept.plans) == _selectors(mine):
             return kept
-        layer = self.decoder.layers[index]
+        layer = self.stack.layers[index]
         shared: dict[int, Any] = {id(each): each for each in layer.parameters()}
         same = _unchanged(mine, kept)
         for plan in mine:

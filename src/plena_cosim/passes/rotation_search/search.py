@@ -15,6 +15,7 @@ from plena_cosim.golden import FormatError
 from ..calibration_tables import MatmulType, RotationSearchTable
 from ..device import device_of
 from ..kinds import kind_of
+from ..layers.stack import stack_of
 from ..online_rotation import OnlineRotations
 from ..plans import plans_of
 from ..quant_config import PassArgs
@@ -24,7 +25,6 @@ from .extended import extended, finished
 from .found import EVERYWHERE, Found, Step
 from .identity import identity
 from .journal import Journal
-from .stack import stack_of
 from .trial import LeftOut, Trial, trial
 
 Progress = Callable[[Step], None]
@@ -107,7 +107,11 @@ class _Search:
         self.plans: Sequence[Plan] = plans_of(self.model, self.recipe)
         for plan in self.plans:
             check(plan, None, self.recipe.kv_handover)
-        self.decoder = stack_of(self.model, self.plans, self.recipe.source)
+        self.stack = stack_of(
+            self.model,
+            [plan.name for plan in self.plans],
+            f"{self.recipe.source} [rotation_search]",
+        )
         self.device = device_of(self.table, "rotation_search")
         self.now = self.journal.baseline
         self.rounds = 0
@@ -144,8 +148,8 @@ class _Search:
             return
         kinds = {n: kind for n, module in self.model.named_modules() if (kind := kind_of(module))}
         matmuls = list(OnlineRotations(None, kinds, self.recipe.source).matmuls)
-        for index in range(len(self.decoder.layers)):
-            layer = self.decoder.layer_name(index)
+        for index in range(len(self.stack.layers)):
+            layer = self.stack.layer_name(index)
             inside = [name for name in matmuls if name.startswith(f"{layer}.")]
             yield layer, [n for kind in types for n in inside if n.rpartition(".")[2] == kind]
 
@@ -153,7 +157,7 @@ class _Search:
         recipe, found = extended(self.recipe, self.names), []
         for name in names:
             try:
-                found.append(trial(self.model, self.decoder, recipe, self.plans, name))
+                found.append(trial(self.model, self.stack, recipe, self.plans, name))
             except LeftOut as reason:
                 self.left_out[name] = str(reason)
         return found
@@ -180,7 +184,7 @@ class _Search:
     def _measured(self, place: str, trials: list[Trial]) -> dict[str, float]:
         if self.engine is None:
             self.engine = Engine(
-                self.model, self.decoder, self.recipe, self.plans, self.tokens, self.device
+                self.model, self.stack, self.recipe, self.plans, self.tokens, self.device
             )
         engine, found = self.engine, {}
         ticks = _Ticks(self.progress, self.rounds + 1, place)

@@ -11,7 +11,7 @@ from torch import nn
 from plena_cosim.golden import FormatError
 
 from ..attention_rotation import resolved
-from ..calibration.decoder import Decoder
+from ..layers.stack import Stack
 from ..module_formats import AttentionFormats, Semantics
 from ..plans import plans_of
 from ..quant_config import PassArgs, Phase
@@ -40,7 +40,7 @@ class LeftOut(Exception):  # noqa: N818  (it is no error)
 
 def trial(
     model: nn.Module,
-    decoder: Decoder,
+    stack: Stack,
     recipe: PassArgs,
     committed: Sequence[Plan],
     name: str,
@@ -49,7 +49,7 @@ def trial(
 
     Args:
         model: as it was.
-        decoder: of the model.
+        stack: of the model.
         recipe: with the rotations that are kept.
         committed: its plans.
         name: of the rotation.
@@ -77,18 +77,11 @@ def trial(
             "it changes nothing that perplexity sees: kv_cache rotates queries and keys already, "
             "or only decode has a format for it"
         )
-    layers = [decoder_index(decoder, plan.name) for plan in changed]
+    layers = [stack.index_of(plan.name) for plan in changed]
     inside = [layer for layer in layers if layer is not None]
     if len(inside) < len(layers):
-        raise LeftOut(f"{changed[layers.index(None)].name} is not in the layers ({decoder.name})")
+        raise LeftOut(f"{changed[layers.index(None)].name} is not in the layers ({stack.name})")
     return Trial(name=name, plans=plans, first=min(inside))
-
-
-def decoder_index(decoder: Decoder, module: str) -> int | None:
-    """Return the index of the layer that a module is in, None outside of all layers."""
-    head, _, rest = module.partition(f"{decoder.name}.")
-    index = rest.partition(".")[0]
-    return int(index) if not head and index.isdecimal() else None
 
 
 def _prefill(plan: Plan) -> Any:

@@ -1,0 +1,50 @@
+"""Stack: the layers of a model, and how to find them."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from torch import nn
+
+from plena_cosim.golden import FormatError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stack:
+    """A model's stack of layers.
+
+    Attributes:
+        name: of the stack in the model, such as `model.layers`.
+        layers: in the order in which they run.
+    """
+
+    name: str
+    layers: list[nn.Module]
+
+    def layer_name(self, index: int) -> str:
+        """Return the name of a layer in the model."""
+        return f"{self.name}.{index}"
+
+    def index_of(self, module: str) -> int | None:
+        """Return the index of the layer that a module of the model is in, None outside of all."""
+        head, _, rest = module.partition(f"{self.name}.")
+        index = rest.partition(".")[0]
+        return int(index) if not head and index.isdecimal() else None
+
+
+def stack_of(model: nn.Module, names: Collection[str], where: str) -> Stack:
+    """Return the outermost stack that holds most of the modules that are called so.
+
+    Raises:
+        FormatError: no stack holds any of them.
+    """
+    stacks = {n: module for n, module in model.named_modules() if isinstance(module, nn.ModuleList)}
+    held = {stack: sum(name.startswith(f"{stack}.") for name in names) for stack in stacks}
+    if not any(held.values()):
+        raise FormatError(
+            f"{where}: the recipe names no module in a stack of layers (nn.ModuleList), and layers "
+            "are run one by one; give selectors for the modules of the layers"
+        )
+    name = max(held, key=held.__getitem__)  # an outer stack comes before those in it
+    return Stack(name=name, layers=list(stacks[name]))
