@@ -425,9 +425,9 @@ def test_queries_in_portions_change_no_bit(family: str, monkeypatch) -> None:
         monkeypatch.setattr(attention_core, "QUERIES", portion)
         model = exact(build(family), full_recipe(family), HardwareConfig(vlen=4))
         core = next(found for module in model.modules() if (found := core_of(module)))
-        inner = core._exact
-        core._exact = lambda q, k, *rest, inner=inner: (
-            shapes.append((q.shape[2], k.shape[2])) or inner(q, k, *rest)
+        inner = core._portion
+        core._portion = lambda given, inner=inner: (
+            shapes.append((given.query.shape[2], given.key.shape[2])) or inner(given)
         )
         with torch.no_grad():
             logits.append(model(tokens, attention_mask=mask).logits)

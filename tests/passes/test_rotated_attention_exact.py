@@ -187,9 +187,9 @@ def test_portions_of_queries_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(attention_core, "QUERIES", portion)
         model = exact(build("llama"), given, HardwareConfig(vlen=4))
         core = next(found for module in model.modules() if (found := core_of(module)))
-        inner = core._exact
-        core._exact = lambda q, k, *rest, inner=inner: (
-            shapes.append((q.shape[2], k.shape[2])) or inner(q, k, *rest)
+        inner = core._portion
+        core._portion = lambda given, inner=inner: (
+            shapes.append((given.query.shape[2], given.key.shape[2])) or inner(given)
         )
         with torch.no_grad():
             logits.append(model(tokens).logits)

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError, HardwareConfig
 
-from .attention_core import AttentionCore, check_machine
+from .attention_arithmetic import check_machine
+from .attention_core import AttentionCore
 from .attention_rotation import check_handover, resolved
 from .kv_writer import KvWriter
 from .module_formats import AttentionFormats, KvPosition

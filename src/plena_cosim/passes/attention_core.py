@@ -4,30 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from plena_cosim import fakequant
-from plena_cosim.fakequant import MxTensor
-from plena_cosim.golden import (
-    FixedPoint,
-    FormatError,
-    HardwareConfig,
-    Minifloat,
-    Mx,
-    ScaleRule,
-    mxint,
-)
+from plena_cosim.golden import FormatError, HardwareConfig, Minifloat, Mx
 
 from .align_keys import align
+from .attention_arithmetic import Portion, attend_exact, attend_fake
 from .attention_rotation import Rotator
 from .kv_writer import KvWriter
-from .module_formats import AttentionFormats, Format, KvPosition
-from .operand import DEFAULT_BLOCK, WIDEST_BITS, matrix_format, matrix_operand, narrow
+from .module_formats import AttentionFormats, KvPosition
+from .operand import DEFAULT_BLOCK, narrow
 from .phase import PhaseClock
 from .quant_config import Phase
 from .vector_unit import VectorUnit
@@ -154,24 +144,31 @@ class AttentionCore:
         query = self.rotator.to_keys(query)
         allowed = None if mask is None else _allowed(mask, key.shape[-2], self.where)
         key, value, allowed = align(key, value, allowed)
-        groups = query.shape[1] // key.shape[1]
-        sinks = getattr(module, "sinks", None)
-        attend = self._fake if self.hw is None else self._exact
-        outputs, weights = [], query.new_zeros(*query.shape[:3], key.shape[-2])
+        weights = query.new_zeros(*query.shape[:3], key.shape[-2])
+        outputs = []
         for start in range(0, query.shape[2], QUERIES):
             rows = slice(start, start + QUERIES)
             shown = None if allowed is None else allowed[:, :, rows]
             keys = self._keys_for(shown, key.shape[-2])
-            if shown is not None:
-                shown = shown[..., :keys]
-            output, part = attend(
-                query[:, :, rows], key[:, :, :keys], value[:, :, :keys],
-                shown, groups, scale, softcap, sinks,
-            )  # fmt: skip
+            portion = Portion(
+                query=query[:, :, rows],
+                key=key[:, :, :keys],
+                value=value[:, :, :keys],
+                allowed=None if shown is None else shown[..., :keys],
+                scale=scale,
+                softcap=softcap,
+                sinks=getattr(module, "sinks", None),
+                reads_cache=self.reads_cache,
+            )
+            output, weights[:, :, rows, :keys] = self._portion(portion)
             outputs.append(output)
-            weights[:, :, rows, :keys] = part
         output = self.rotator.from_values(torch.cat(outputs, dim=2))
         return output.to(query.dtype), weights
+
+    def _portion(self, portion: Portion) -> tuple[Tensor, Tensor]:
+        if self.hw is None:
+            return attend_fake(portion, self.rotator)
+        return attend_exact(portion, self.rotator, self.hw, self.where)
 
     def _keys_for(self, allowed: Tensor | None, keys: int) -> int:
         """Return how many of the first keys some query attends, in whole blocks and vectors.
@@ -188,104 +185,6 @@ class AttentionCore:
         step = math.lcm(step, self.now.av_rotate or 1)
         return min(keys, -(-last // step) * step)
 
-    def _fake(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        allowed: Tensor | None,
-        groups: int,
-        scale: float,
-        softcap: float | None,
-        sinks: Tensor | None,
-    ) -> tuple[Tensor, Tensor]:
-        formats = self.now
-        q = self.rotator.narrow_qk(query)
-        k = key if self.reads_cache else self.rotator.narrow_qk(key)
-        scores = (_grouped(q, groups) @ k.mT).view(*query.shape[:3], -1) * scale
-        if softcap is not None:
-            scores = torch.tanh(scores / softcap) * softcap
-        scores = narrow(_with_sinks(scores, sinks), formats.softmax)
-        more = scores.shape[-1] - key.shape[-2]
-        if allowed is not None:
-            shut = functional.pad(~allowed, (more, 0), value=False)
-            scores = scores.masked_fill(shut, torch.finfo(scores.dtype).min)
-        weights = functional.softmax(scores, dim=-1, dtype=torch.float32).to(query.dtype)
-        weights = weights[..., more:]
-        p = self.rotator.narrow_av(weights, axis=-1)
-        v = self.rotator.narrow_av(value, axis=-2)
-        return (_grouped(p, groups) @ v).view(query.shape[:3] + v.shape[-1:]), weights
-
-    @torch.no_grad()
-    def _exact(
-        self,
-        query: Tensor,
-        key: Tensor,
-        value: Tensor,
-        allowed: Tensor | None,
-        groups: int,
-        scale: float,
-        softcap: float | None,
-        sinks: Tensor | None,
-    ) -> tuple[Tensor, Tensor]:
-        assert self.hw is not None
-        hw, vector, formats = self.hw, self.hw.vector_format, self.now
-        qk = _matrix(formats.qk_matmul, self.where)
-        q = matrix_operand(_grouped(query, groups), qk, vector)
-        k = _as_it_is(key, qk) if self.reads_cache else matrix_operand(key, qk, vector)
-        scores = fakequant.matmul(q, k.mT, hw).view(*query.shape[:3], -1)
-        factor = fakequant.cast(torch.tensor(scale, dtype=torch.float64), vector)
-        scores = fakequant.mul(scores, factor.to(scores), vector)
-        scores = fakequant.cast(_with_sinks(scores, sinks), vector)
-        scores = fakequant.cast(narrow(scores, formats.softmax), vector)
-        taking_part = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=scores.device)
-        more = scores.shape[-1] - key.shape[-2]
-        if allowed is not None:
-            taking_part = functional.pad(allowed, (more, 0), value=True)
-        weights = fakequant.softmax(scores, taking_part, vector, hw.reduction_format, lanes=hw.vlen)
-        weights = weights[..., more:]
-        weights = weights.masked_fill(~taking_part.any(dim=-1, keepdim=True), 0.0)
-        av = _matrix(formats.av_matmul, self.where)
-        mixed = self.rotator.along_keys(weights, axis=-1)
-        p = matrix_operand(_grouped(mixed, groups), av, vector)
-        v = matrix_operand(self.rotator.along_keys(value, axis=-2), av, vector, axis=-2)
-        output = fakequant.matmul(p, v, hw).view(query.shape[:3] + value.shape[-1:])
-        return output, weights.to(query.dtype)
-
-
-def check_machine(
-    module: nn.Module, formats: AttentionFormats, *, hw: HardwareConfig | None, where: str
-) -> None:
-    """Raise FormatError for what the machine cannot do."""
-    if hw is None:
-        return
-    if getattr(module, "attn_logit_softcapping", None):
-        raise FormatError(
-            f"{where}: soft-capped scores need a tanh, which the machine does not have; "
-            "use fake numerics"
-        )
-    for name in ("qk_matmul", "av_matmul"):
-        _matrix(getattr(formats, name), f"{where}: {name}")
-
-
-def _matrix(fmt: Format | None, where: str) -> Mx:
-    size = fmt.block_size if isinstance(fmt, Mx) else DEFAULT_BLOCK
-    return matrix_format(fmt, block_size=size, where=where)
-
-
-def _as_it_is(x: Tensor, mx: Mx) -> MxTensor:
-    """Return values of `mx` as an operand without rounding them again.
-
-    Some formats change their own values when they quantise them; 16 bits hold those of narrower
-    elements, and `floor` keeps the largest element that `clip` would halve again.
-    """
-    if mx.scale_rule is ScaleRule.CLIP:
-        mx = replace(mx, scale_rule=ScaleRule.FLOOR)
-    moves = isinstance(mx.element, FixedPoint) and (
-        mx.scale_rule is ScaleRule.MASE or not mx.symmetric
-    )
-    return fakequant.quantize_mx(x, mxint(WIDEST_BITS, block_size=mx.block_size) if moves else mx)
-
 
 def _require_rounded(x: Tensor, vector: Minifloat, where: str) -> None:
     """Raise FormatError where the rotary embedding took a step that was not rounded."""
@@ -294,20 +193,6 @@ def _require_rounded(x: Tensor, vector: Minifloat, where: str) -> None:
             f"{where}: its rotary embedding is not made of sums, differences and products of "
             "tensors, and exact numerics cannot follow it; use fake numerics"
         )
-
-
-def _grouped(x: Tensor, groups: int) -> Tensor:
-    """Lay the heads that share keys and values beneath each other: one product serves them all."""
-    batch, heads, rows, width = x.shape
-    return x.reshape(batch, heads // groups, groups * rows, width)
-
-
-def _with_sinks(scores: Tensor, sinks: Tensor | None) -> Tensor:
-    """Put sinks before the keys, where their place in a sum does not depend on padding."""
-    if sinks is None:
-        return scores
-    column = sinks.detach().to(scores).view(1, -1, 1, 1).expand(*scores.shape[:3], 1)
-    return torch.cat([column, scores], dim=-1)
 
 
 def _allowed(mask: Tensor, keys: int, where: str) -> Tensor:
