@@ -16,7 +16,7 @@ class DistillTable(DataTable):
     batch_size: int = Field(4, ge=1, description="Samples of a step.", examples=[8])
     learning_rate: float = Field(
         1e-4,
-        gt=0,
+        ge=0,
         le=1,
         allow_inf_nan=False,
         description="Of AdamW: rises over the first steps, falls with a cosine to a twentieth.",
