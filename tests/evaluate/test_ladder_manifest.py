@@ -122,6 +122,9 @@ def test_our_own_ladder_can_be_read() -> None:
             assert table.checkpoint_dir == f"results/ladder/checkpoints/{step.name}"
             assert (table.quantile_search, table.clip_search_y) == (True, True)
             assert (table.nsamples, table.seqlen, table.dataset) == (32, 512, "demo")
+        if recipe.distill is not None:
+            folder = f"results/ladder/checkpoints/{step.name}"
+            assert recipe.distill.checkpoint_dir == folder
         search = recipe.rotation_search
         if search is not None:
             assert search.cache_path == f"results/ladder/rotation/{step.name}.json"
