@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import copy
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from safetensors import safe_open
 from safetensors.torch import load_file
 from tests.passes.families import build
 from torch import nn
@@ -21,11 +23,13 @@ from plena_cosim.passes.distillation.distill import WARM_UP
 from plena_cosim.passes.distillation.student import student_of
 from plena_cosim.passes.quant_config import PassArgs, read_quant_config
 from plena_cosim.passes.quantize_module import build_twins
+from plena_cosim.passes.run_folder import read_tensors, write_tensors
 
 W4 = {"weight_block_size": 16, "weight_width": 4}
 IN4 = {"data_in_block_size": 16, "data_in_width": 4}
 LINEAR = r"model\.layers\.\d+\..*_proj"
 ATTENTION = r"model\.layers\.\d+\.self_attn"
+ONLY_WEIGHTS = {LINEAR: {"name": "mxint", **W4}}
 CPU = torch.device("cpu")
 
 
@@ -134,6 +138,91 @@ def test_the_quantised_model_comes_nearer_to_the_float_one(
     with torch.no_grad():
         before, after = (float(divergence(m, teacher, given)) for m in (untrained, model))
     assert after < share * before
+
+
+def test_without_steps_weights_stay_as_they_are() -> None:
+    """Clipping searches, rotations and offsets of norms leave no trace."""
+    norms = {"name": "minifloat", "weight_exponent_width": 4, "weight_frac_width": 3}
+    clipping = {"name": "mxint", "clip_search": [1.0, 0.5], **W4, **IN4}
+    model, before = build("gemma"), build("gemma")
+    rotated = {"rotation": {"online": ["up_proj"]}, r"model\..*norm": norms}
+    found = distill(
+        model, recipe({"learning_rate": 0.0}, **rotated, **{LINEAR: clipping}), tokens()
+    )
+    assert found.losses[0] > 0
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(value, before.state_dict()[name], atol=1e-6, rtol=0)
+
+
+def test_teacher_and_student_drop_nothing_out() -> None:
+    model, other = build("phi", attention_dropout=0.3, resid_pdrop=0.3), build("phi")
+    model.train()
+    key = r"model\.layers\.\d+\..*(_proj|fc\d|dense)"
+    table = {"steps": 4, "batch_size": 2, "learning_rate": 1e-3}
+    args = read_quant_config({"distill": table, key: {"name": "mxint", **W4, **IN4}})
+    assert distill(model, args, tokens()).losses == distill(other, args, tokens()).losses
+    assert model.training
+
+
+def test_every_trained_parameter_has_a_gradient() -> None:
+    model = build("gpt_oss")
+    attention = {"name": "mxint", "qk_matmul": IN4, "av_matmul": IN4}
+    experts = {r"model\.layers\.\d+\.mlp\.experts": {"name": "mxint", **W4, **IN4}}
+    args = recipe(**{ATTENTION: attention}, **experts)
+    student, trained = student_of(model, args, rounded=True, device=CPU)
+    student(tokens()).logits.square().mean().backward()
+    names = {each.name for each in trained}
+    assert {"model.layers.0.self_attn.sinks", "model.layers.1.mlp.experts.down_proj_bias"} <= names
+    for each in trained:
+        assert each.latent.grad is not None, each.name
+        assert each.latent.grad.any(), each.name
+
+
+def test_a_norm_without_gain_is_no_obstacle() -> None:
+    model = build("llama")
+    model.model.norm = nn.LayerNorm(64, elementwise_affine=False)
+    norms = {"name": "minifloat", "data_in_exponent_width": 5, "data_in_frac_width": 6}
+    distill(model, recipe(**{r"model\.norm": norms}), tokens())
+
+
+def test_gradients_that_overflow_leave_the_model_alone() -> None:
+    model = build("llama")
+    before = copy.deepcopy(model.state_dict())
+    args = recipe({"steps": 1})
+    with pytest.MonkeyPatch.context() as patch:
+        clip = torch.nn.utils.clip_grad_norm_
+        patch.setattr(torch.nn.utils, "clip_grad_norm_", lambda *given: clip(*given) * float("nan"))
+        with pytest.raises(FormatError, match=r"in step 1 the loss is .* its gradient nan long"):
+            distill(model, args, tokens())
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+
+
+def test_it_runs_where_gradients_are_off() -> None:
+    with torch.no_grad():
+        assert len(distill(build("llama"), recipe(), tokens()).losses) == 4
+
+
+def test_a_state_without_a_weight_starts_anew(tmp_path: Path) -> None:
+    args = recipe({"checkpoint_dir": str(tmp_path)})
+    distill(build("llama"), args, tokens())
+    (file,) = tmp_path.glob("*/state.safetensors")
+    kept: list[str] = []
+    tensors, about = read_tensors(file, _key(file), kept, "") or ({}, {})
+    tensors.pop("model.norm.weight")
+    about = {name: about[name] for name in ("losses", "steps")}
+    write_tensors(file, _key(file), tensors, about)
+    (file.parent / f"state.{2**22 + 1}.tmp").write_bytes(b"left by a killed run")
+    found = distill(build("llama"), args, tokens())
+    assert found.resumed == 0
+    assert any("holds other weights" in note for note in found.notes)
+    assert not list(file.parent.glob("*.tmp"))
+
+
+def _key(file: Path) -> str:
+    with safe_open(file, framework="pt") as opened:
+        key: str = json.loads(opened.metadata()["plena"])["key"]
+    return key
 
 
 def test_weights_of_two_modules_stay() -> None:
@@ -267,16 +356,23 @@ def test_errors_leave_the_model_alone() -> None:
         distill(model, recipe({"batch_size": 9}), tokens())
     broken = build("llama")
     broken.model.embed_tokens.weight.data[5] = torch.inf
-    with pytest.raises(FormatError, match=r"loss of step 1 is nan; give a smaller learning_rate"):
+    with pytest.raises(FormatError, match=r"in step 1 the loss is nan .* smaller learning_rate"):
         distill(broken, recipe(), tokens())
     assert torch.equal(broken.model.norm.weight, before["model.norm.weight"])
     phases = read_quant_config(
         {"distill": {"batch_size": 2}, "phase": {
-            "prefill": {LINEAR: {"name": "mxint", **W4}},
+            "prefill": {LINEAR: {"name": "mxint", **W4, **IN4}},
             "decode": {LINEAR: {"name": "mxint", "weight_block_size": 16, "weight_width": 8}},
         }}
     )  # fmt: skip
-    with pytest.raises(FormatError, match=r"\[distill\]: model.layers.0.* one weight in prefill"):
+    with pytest.raises(FormatError, match=r"quantises nothing but weights: there is nothing to le"):
+        distill(model, read_quant_config({"distill": {"batch_size": 2}, **ONLY_WEIGHTS}), tokens())
+    clipping = {LINEAR: {"name": "mxint", "clip_search": [1.0, 0.9], **W4, **IN4}}
+    with pytest.raises(FormatError, match=r"has clip_search; remove one of the two"):
+        distill(model, recipe({"weights": "rounded"}, **clipping), tokens())
+    with pytest.raises(FormatError, match=r"calibration tokens must be whole numbers"):
+        distill(model, recipe(), torch.zeros(4))
+    with pytest.raises(FormatError, match=r"\[distill\]: model.layers.0.* not the same in prefill"):
         distill(model, phases, tokens())
     for name, value in model.state_dict().items():
         assert torch.equal(value, before[name]), name

@@ -325,5 +325,5 @@ def test_scaling_needs_a_tokenizer_or_tokens() -> None:
         nn.Sequential(nn.Linear(16, 16)),
         {"0": W8A8, "scaling": {"method": "awq"}},
         "quantisation recipe: calibration needs a tokenizer, and the model does not say where it "
-        "is from; name it in [gptq] model_name, or give the pass tokens",
+        "is from; give model_name in the table that calibrates, or give the pass tokens",
     )

@@ -53,7 +53,7 @@ class Portion:
         """Put sinks before the keys, where their place in a sum does not depend on padding."""
         if self.sinks is None:
             return scores
-        column = self.sinks.detach().to(scores).view(1, -1, 1, 1).expand(*scores.shape[:3], 1)
+        column = self.sinks.to(scores).view(1, -1, 1, 1).expand(*scores.shape[:3], 1)
         return torch.cat([column, scores], dim=-1)
 
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
+from plena_cosim.golden import FormatError
+
+from .calibration_tables import GptqTable
 from .data_table import DataTable
+from .read_table import read_table
 
 
 class DistillTable(DataTable):
@@ -44,3 +48,19 @@ class DistillTable(DataTable):
         description="Folder of its state; a later run goes on from there.",
         examples=["checkpoints/distill"],
     )
+
+
+def read_distill(given: Any, gptq: GptqTable | None, where: str) -> DistillTable:
+    """Return the table with its text filled in.
+
+    Raises:
+        FormatError: it is wrong in itself, or a step needs more samples than there are.
+    """
+    table = read_table(DistillTable, given, where).with_data_of(gptq)
+    assert table.nsamples is not None
+    if table.batch_size > table.nsamples:
+        raise FormatError(
+            f"{where}: batch_size {table.batch_size} is more than nsamples {table.nsamples}; a "
+            "step reads each sample once"
+        )
+    return table

@@ -100,7 +100,7 @@ class _ExpertMatrix:
         owner = self.owner
         if transposed is not owner.transposed:
             raise FormatError("experts are multiplied along another axis than they were quantised")
-        values = owner.stored.values[self.expert]
+        values = owner.stored.matrix(self.expert)
         if owner.hw is None:
             narrowed = narrow(x, owner.data_in) if x.numel() else x
             if owner.observer is not None:

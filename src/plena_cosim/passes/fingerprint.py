@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 import plena_cosim
+from plena_cosim import fakequant, golden
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,23 +28,21 @@ class Fingerprint:
     parts: Mapping[str, Any]
 
     @classmethod
-    def of(
-        cls, model: nn.Module, tables: Mapping[str, Any], tokens: Tensor, *, code: Sequence[Path]
-    ) -> Fingerprint:
+    def of(cls, model: nn.Module, tables: Mapping[str, Any], tokens: Tensor) -> Fingerprint:
         """Return that of a run.
 
         Args:
             model: as the run finds it.
             tables: of the recipe, as far as they matter.
             tokens: the run's data.
-            code: folders of the sources that decide the bits; those of fakequant always do.
         """
         return cls(
             parts={
                 "recipe": dict(tables),
+                "model": model_digest(model),
                 "weights": weights_digest(model),
                 "tokens": digest(tokens),
-                "code": f"{plena_cosim.__version__} {_code_digest(tuple(code))}",
+                "code": f"{plena_cosim.__version__} {code_digest()}",
                 "torch": torch.__version__,
             }
         )
@@ -87,11 +86,22 @@ def digest(tensor: Tensor) -> str:
     return found.hexdigest()
 
 
-@lru_cache(maxsize=4)
-def _code_digest(folders: tuple[Path, ...]) -> str:
-    """Return a hash of the sources that decide the bits."""
+def model_digest(model: nn.Module) -> str:
+    """Return a hash of a model's class and configuration."""
+    config: Any = getattr(model, "config", None)
+    about = config.to_dict() if hasattr(config, "to_dict") else {}
+    about = {key: value for key, value in about.items() if not key.startswith("_")}
+    text = json.dumps([type(model).__qualname__, about], sort_keys=True, default=str)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@lru_cache(maxsize=1)
+def code_digest() -> str:
+    """Return a hash of the sources that decide bits: golden, fakequant and the passes."""
     found = hashlib.sha256()
-    for folder in (*folders, Path(__file__).parents[1] / "fakequant"):
-        for path in sorted(folder.glob("*.py")):
+    packages = [Path(str(package.__file__)).parent for package in (fakequant, golden)]
+    for place in (Path(__file__).parent, *packages):
+        for path in sorted(place.rglob("*.py")):
+            found.update(str(path.relative_to(place)).encode())
             found.update(path.read_bytes())
-    return found.hexdigest()[:12]
+    return found.hexdigest()

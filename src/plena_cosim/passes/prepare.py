@@ -14,7 +14,8 @@ from plena_cosim.sources import calibration_set, load_tokenizer
 from .calibration import calibrate
 from .calibration_tables import GptqTable
 from .data_table import DataTable
-from .distillation import Distilled, distill
+from .distillation import Distilled, distill, require_distillable
+from .evaluating import evaluating
 from .fold import fold_rotations, fold_scaling
 from .plans import plans_of
 from .quant_config import PassArgs
@@ -66,8 +67,21 @@ def prepare(
         tokens: (samples, seqlen) int64 to calibrate with; None for the texts that the recipe names.
         progress: told of each stage.
     """
+    with evaluating(model):
+        return _prepare(model, recipe, tokens, progress)
+
+
+def _prepare(
+    model: nn.Module, recipe: PassArgs, tokens: Tensor | None, progress: Progress | None
+) -> Prepared:
     rotation = recipe.rotation
     r1 = rotation is not None and rotation.r1
+    lessons: Tensor | None = None
+    if recipe.distill is not None:
+        lessons = (
+            tokens if tokens is not None else calibration_tokens(model, recipe, recipe.distill)
+        )
+        require_distillable(model, recipe, lessons)
     if recipe.scaling is not None:
         fold_scaling(
             model,
@@ -97,13 +111,8 @@ def prepare(
         recipe = found.recipe
     notes = found.notes if found else ()
     trained: Distilled | None = None
-    if recipe.distill is not None:
-        trained = distill(
-            model,
-            recipe,
-            tokens if tokens is not None else calibration_tokens(model, recipe, recipe.distill),
-            progress=_stage(progress, "distillation"),
-        )
+    if lessons is not None:
+        trained = distill(model, recipe, lessons, progress=_stage(progress, "distillation"))
         notes = (*notes, *trained.notes)
     if recipe.gptq is None:
         return Prepared(recipe=recipe, search=found, distilled=trained, notes=notes)
@@ -131,8 +140,9 @@ def calibration_tokens(model: nn.Module, recipe: PassArgs, table: GptqTable | Da
         SourceError: text or tokenizer cannot be had.
         FormatError: the tokens are not those of the model.
     """
-    name = None if recipe.gptq is None else recipe.gptq.model_name
-    return _samples(model, recipe, name, table.dataset, table.nsamples, table.seqlen, table.seed)
+    return _samples(
+        model, recipe, table.model_name, table.dataset, table.nsamples, table.seqlen, table.seed
+    )
 
 
 def _search_tokens(model: nn.Module, recipe: PassArgs) -> Tensor:
@@ -158,7 +168,7 @@ def _samples(
     if not name:
         raise FormatError(
             f"{recipe.source}: calibration needs a tokenizer, and the model does not say where it "
-            "is from; name it in [gptq] model_name, or give the pass tokens"
+            "is from; give model_name in the table that calibrates, or give the pass tokens"
         )
     assert dataset is not None
     assert nsamples is not None
@@ -170,7 +180,7 @@ def _samples(
     if known is not None and int(tokens.max()) >= known:
         raise FormatError(
             f"{recipe.source}: the tokenizer of {name!r} gives token {int(tokens.max())}, and the "
-            f"model knows {known}; name the model's own in [gptq] model_name"
+            f"model knows {known}; name the model's own in model_name"
         )
     return tokens
 

@@ -14,7 +14,7 @@ from typing import Any
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
 from .calibration_tables import GptqTable, RotationSearchTable, inherit_from_gptq
-from .distill_table import DistillTable
+from .distill_table import read_distill
 from .nearest import did_you_mean
 from .read_selector import read_selector
 from .read_table import read_table
@@ -100,7 +100,7 @@ def read_quant_config(
         scaling = complete_scaling(read_table(ScalingTable, scaling, where), gptq, where)
     distill = rest.pop("distill", None)
     if distill is not None:
-        distill = read_table(DistillTable, distill, f"{source} [distill]").with_data_of(gptq)
+        distill = read_distill(distill, gptq, f"{source} [distill]")
     phase = rest.pop("phase", {})
     context = _Context(
         by=by, defaults=defaults, shared=shared, calibrated=calibrated, source=source

@@ -68,6 +68,9 @@ def quantize_module_transform_pass(
     for name, found in made.records.items():
         owner = name if name in info else name.rpartition(".")[0]
         info[owner] = replace(info[owner], calibration=[*(info[owner].calibration or []), *found])
+    if made.distilled is not None:
+        losses = made.distilled.losses
+        _LOG.info("distillation: from %.4f to %.4f nats a token", losses[0], losses[-1])
     for note in made.notes:
         _LOG.warning("%s", note)
     remember_recipe(

@@ -54,7 +54,8 @@ def rotate(x: Tensor, size: int) -> Tensor:
     if x.shape[-1] % size:
         raise FormatError(f"cannot rotate rows of {x.shape[-1]} elements in blocks of {size}")
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
-    return _blocks(wide, size).reshape(x.shape).to(x.dtype)
+    with torch.autocast(x.device.type, enabled=False):
+        return _blocks(wide, size).reshape(x.shape).to(x.dtype)
 
 
 def _blocks(x: Tensor, size: int) -> Tensor:

@@ -5,13 +5,13 @@ A run's folder is called after its fingerprint, so that no run spoils what anoth
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
@@ -37,6 +37,7 @@ def begin_folder(root: Path, fingerprint: Fingerprint, *, table: str) -> tuple[P
         others = sorted(root.glob("*/manifest.json"), key=lambda path: path.stat().st_mtime)
         fresh = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
+        _remove_scratch(folder)
         if fresh and others:
             notes.append(_changed(others[-1], fingerprint))
         text = json.dumps(dict(fingerprint.parts), indent=2, ensure_ascii=False)
@@ -106,9 +107,28 @@ def write_tensors(
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
-    return digest(
-        torch.cat([tensors[name].flatten().view(torch.uint8) for name in sorted(tensors)])
-    )
+    found = hashlib.sha256()
+    for name in sorted(tensors):
+        found.update(f"{name} {digest(tensors[name])}\n".encode())
+    return found.hexdigest()
+
+
+def _remove_scratch(folder: Path) -> None:
+    """Remove what processes that are no more were writing when they were killed."""
+    for path in folder.glob("*.tmp"):
+        owner = path.name.split(".")[-2]
+        if not (owner.isdigit() and _runs(int(owner))):
+            path.unlink(missing_ok=True)
+
+
+def _runs(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _changed(manifest: Path, fingerprint: Fingerprint) -> str:

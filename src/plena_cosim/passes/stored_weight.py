@@ -134,6 +134,10 @@ class StoredWeight(nn.Module):
         other._set_values(quantised.values.to(device), quantised.scales.to(device))
         return other
 
+    def matrix(self, expert: Any) -> Tensor:
+        """Return the values of one expert's matrix, of a weight (experts, rows, columns)."""
+        return self.values[expert]
+
     @property
     def is_packed(self) -> bool:
         """Whether codes wait to be unpacked."""

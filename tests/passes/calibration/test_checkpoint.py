@@ -248,7 +248,7 @@ def test_the_manifest_says_what_decided(model: nn.Module, tmp_path: Path) -> Non
     run(model, recipe(tmp_path))
     (path,) = tmp_path.glob("*/manifest.json")
     manifest = json.loads(path.read_text())
-    assert set(manifest) == {"recipe", "weights", "tokens", "code", "torch"}
+    assert set(manifest) == {"recipe", "model", "weights", "tokens", "code", "torch"}
     assert manifest["recipe"]["gptq"]["damp_percent"] == 0.01
 
 

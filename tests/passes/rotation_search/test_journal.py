@@ -157,7 +157,7 @@ def test_other_circumstances_start_anew(
     if "theta" in change:
         of_model.config.rope_parameters["rope_theta"] = change["theta"]
     if "code" in change:
-        monkeypatch.setattr(identity, "_code", lambda: change["code"])
+        monkeypatch.setattr(identity, "code_digest", lambda: change["code"])
     keys = ("improvement_eps", "per_layer", "matmul_types")
     other = SEARCH | {key: change[key] for key in keys if key in change}
     given = recipe(FEW, change.get("rotation"), cache_path=str(path), **other)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 from torch import Tensor, nn
 
 from ..calibration_tables import GptqTable
@@ -30,5 +28,4 @@ def fingerprint_of(model: nn.Module, recipe: PassArgs, tokens: Tensor) -> Finger
     assert recipe.gptq is not None
     tables = {key: value for key, value in recipe.tables.items() if key not in _DONE}
     tables["gptq"] = recipe.gptq.model_dump(mode="json", exclude=set(_NO_MATTER))
-    here = Path(__file__).parent
-    return Fingerprint.of(model, tables, tokens, code=[here, here.parent / "layers"])
+    return Fingerprint.of(model, tables, tokens)

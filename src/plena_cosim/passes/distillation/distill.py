@@ -7,6 +7,7 @@ student's next-token probabilities from the teacher's. Rounding passes gradients
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,9 +20,12 @@ from torch.nn import functional
 from plena_cosim.golden import FormatError
 
 from ..device import device_of
+from ..evaluating import evaluating
+from ..layers.stream import require_tokens
+from ..plans import plans_of
 from ..quant_config import PassArgs
 from .state import Checkpoint, fingerprint_of
-from .student import Trained, student_of
+from .student import Trained, require_trainable, student_of
 
 Progress = Callable[[int, int], None]
 """Called with steps done and steps in all."""
@@ -33,6 +37,8 @@ LAST_RATE = 0.05
 BETAS = (0.9, 0.99)
 LARGEST_NORM = 1.0
 """Gradients longer than this, over all parameters, are shortened to it."""
+SAVES = 8
+"""At most so often a run saves its state."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +57,7 @@ class Distilled:
     notes: tuple[str, ...]
 
 
+@torch.enable_grad()
 def distill(
     model: nn.Module, recipe: PassArgs, tokens: Tensor, *, progress: Progress | None = None
 ) -> Distilled:
@@ -64,16 +71,12 @@ def distill(
         progress: called after each step.
 
     Raises:
-        FormatError: a step has more samples than there are, the loss is not finite, or the state
-            cannot be written. The model has not been changed then.
+        FormatError: it cannot be trained for the recipe, a loss or gradient is not finite, or the
+            state cannot be written. The model has not been changed then.
     """
     table = recipe.distill
     assert table is not None
-    if table.batch_size > len(tokens):
-        raise FormatError(
-            f"{recipe.source} [distill]: batch_size {table.batch_size} is more than the "
-            f"{len(tokens)} samples; give nsamples = {table.batch_size} or more"
-        )
+    require_distillable(model, recipe, tokens)
     device = device_of(table, "distill")
     student, trained = student_of(model, recipe, rounded=table.weights == "rounded", device=device)
     checkpoint: Checkpoint | None = None
@@ -84,53 +87,89 @@ def distill(
         [each.latent for each in trained], lr=0.0, betas=BETAS, weight_decay=0.0
     )
     losses = checkpoint.load(optimizer) if checkpoint else []
-    resumed = len(losses)
+    resumed, every = len(losses), -(-table.steps // SAVES)
     order = _order(len(tokens), table.batch_size, table.steps, table.seed or 0)
-    own_device = next(model.parameters()).device
-    precision: torch.dtype = getattr(torch, table.precision)
-    every = max(1, table.steps // SAVES)
-    for step in range(resumed, table.steps):
-        batch = tokens[order[step]]
-        with torch.no_grad():
-            wanted = _log_probabilities(model, batch.to(own_device), precision).to(device)
-        loss = functional.kl_div(
-            _log_probabilities(student, batch.to(device), precision),
-            wanted,
-            log_target=True,
-            reduction="batchmean",
+    lesson = _Lesson(_teacher(model), student, getattr(torch, table.precision), recipe.source)
+    with evaluating(model):
+        for step in range(resumed, table.steps):
+            done, rate = step + 1, table.learning_rate * _rate(step, table.steps)
+            losses.append(lesson.step(tokens[order[step]], optimizer, rate, done))
+            if checkpoint and (done % every == 0 or done == table.steps):
+                checkpoint.save(losses, optimizer, last=done == table.steps)
+            if progress is not None:
+                progress(done, table.steps)
+    notes = list(checkpoint.notes) if checkpoint else []
+    if _write_back(model, trained):
+        notes.append(
+            "trained weights were rounded to the model's own dtype, which loses small changes; "
+            "load the model in float32"
         )
-        losses.append(float(loss.detach()))
-        if not math.isfinite(losses[-1]):
-            raise FormatError(
-                f"{recipe.source} [distill]: the loss of step {step + 1} is {losses[-1]}; give a "
-                f"smaller learning_rate than {table.learning_rate}"
-            )
-        optimizer.zero_grad(set_to_none=True)
+    return Distilled(losses=tuple(losses), resumed=resumed, notes=tuple(notes))
+
+
+def require_distillable(model: nn.Module, recipe: PassArgs, tokens: Tensor) -> None:
+    """Raise FormatError where `distill` cannot begin; nothing is changed."""
+    table = recipe.distill
+    assert table is not None
+    require_tokens(tokens)
+    if table.batch_size > len(tokens):
+        raise FormatError(
+            f"{recipe.source} [distill]: batch_size {table.batch_size} is more than the "
+            f"{len(tokens)} samples; give nsamples = {table.batch_size} or more"
+        )
+    require_trainable(plans_of(model, recipe), recipe)
+    device_of(table, "distill")
+
+
+@dataclass(frozen=True)
+class _Lesson:
+    """Teacher and student, and how they multiply."""
+
+    teacher: nn.Module
+    student: nn.Module
+    precision: torch.dtype
+    source: str
+
+    def step(
+        self, batch: Tensor, optimizer: torch.optim.Optimizer, rate: float, number: int
+    ) -> float:
+        """Train the student on one batch, and return the loss before."""
+        with torch.no_grad():
+            wanted = self._log_probabilities(self.teacher, batch)
+        said = self._log_probabilities(self.student, batch)
+        loss = functional.kl_div(
+            said, wanted.to(said.device), log_target=True, reduction="batchmean"
+        )
         loss.backward()  # type: ignore[no-untyped-call]
-        torch.nn.utils.clip_grad_norm_([each.latent for each in trained], LARGEST_NORM)
+        latents = [each for group in optimizer.param_groups for each in group["params"]]
+        length = torch.nn.utils.clip_grad_norm_(latents, LARGEST_NORM)
+        found = float(loss.detach())
+        if not (math.isfinite(found) and bool(length.isfinite())):
+            raise FormatError(
+                f"{self.source} [distill]: in step {number} the loss is {found} and its gradient "
+                f"{float(length)} long; give a smaller learning_rate, or another model or text "
+                "where it is the first step"
+            )
         for group in optimizer.param_groups:
-            group["lr"] = table.learning_rate * _rate(step, table.steps)
+            group["lr"] = rate
         optimizer.step()
-        done = step + 1
-        if checkpoint and (done % every == 0 or done == table.steps):
-            checkpoint.save(losses, optimizer, last=done == table.steps)
-        if progress is not None:
-            progress(done, table.steps)
-    _write_back(model, trained)
-    notes = tuple(checkpoint.notes) if checkpoint else ()
-    return Distilled(losses=tuple(losses), resumed=resumed, notes=notes)
+        optimizer.zero_grad(set_to_none=True)
+        return found
+
+    def _log_probabilities(self, model: nn.Module, batch: Tensor) -> Tensor:
+        """Return log-probabilities of next tokens, (samples * seqlen, vocabulary)."""
+        device = next(model.parameters()).device
+        narrower = self.precision != torch.float32
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=narrower):
+            logits = model(batch.to(device), use_cache=False).logits
+        return functional.log_softmax(logits.flatten(0, 1).float(), dim=-1)
 
 
-SAVES = 8
-"""So often a run saves its state."""
-
-
-def _log_probabilities(model: nn.Module, tokens: Tensor, precision: torch.dtype) -> Tensor:
-    """Return the model's log-probabilities of next tokens, (samples * seqlen, vocabulary)."""
-    narrower = precision != torch.float32
-    with torch.autocast(tokens.device.type, dtype=torch.bfloat16, enabled=narrower):
-        logits = model(tokens, use_cache=False).logits
-    return functional.log_softmax(logits.flatten(0, 1).float(), dim=-1)
+def _teacher(model: nn.Module) -> nn.Module:
+    """Return the model, or a copy in float32 of one that is narrower."""
+    if all(each.dtype == torch.float32 for each in model.parameters() if each.is_floating_point()):
+        return model
+    return copy.deepcopy(model).float().eval()
 
 
 def _order(samples: int, batch: int, steps: int, seed: int) -> Tensor:
@@ -148,7 +187,11 @@ def _rate(step: int, steps: int) -> float:
 
 
 @torch.no_grad()
-def _write_back(model: nn.Module, trained: list[Trained]) -> None:
+def _write_back(model: nn.Module, trained: list[Trained]) -> bool:
+    """Give a model what was trained; return whether a dtype rounded it."""
+    rounded = False
     for each in trained:
-        parameter = model.get_parameter(each.name)
-        parameter.copy_(each.plain().to(parameter))
+        parameter, plain = model.get_parameter(each.name), each.plain()
+        parameter.copy_(plain)
+        rounded |= parameter.dtype != plain.dtype
+    return rounded

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -41,6 +42,11 @@ class LatentWeight(StoredWeight):
     def values(self) -> Tensor:  # type: ignore[override]
         """What products take."""
         return narrow(self.latent, self.fmt, self.axis) if self.rounded else self.latent
+
+    def matrix(self, expert: Any) -> Tensor:
+        """Return the values of one expert, of which alone anything is rounded."""
+        latent = self.latent[expert]
+        return narrow(latent, self.fmt, self.axis - 1) if self.rounded else latent
 
     @property
     def scales(self) -> Tensor:  # type: ignore[override]

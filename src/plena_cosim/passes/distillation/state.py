@@ -29,7 +29,7 @@ def fingerprint_of(model: nn.Module, recipe: PassArgs, tokens: Tensor) -> Finger
     assert recipe.distill is not None
     tables = {key: value for key, value in recipe.tables.items() if key not in _LATER}
     tables["distill"] = recipe.distill.model_dump(mode="json", exclude=set(_NO_MATTER))
-    return Fingerprint.of(model, tables, tokens, code=[Path(__file__).parent])
+    return Fingerprint.of(model, tables, tokens)
 
 
 class Checkpoint:
@@ -61,6 +61,10 @@ class Checkpoint:
         if found is None:
             return []
         tensors, about = found
+        shapes = {name: tensor.shape for name, tensor in tensors.items() if ":" not in name}
+        if shapes != {each.name: each.latent.shape for each in self.trained}:
+            self.notes.append(f"training starts anew: {self.path.name} holds other weights")
+            return []
         for each in self.trained:
             each.latent.data.copy_(tensors[each.name])
             if each.name in about["steps"]:

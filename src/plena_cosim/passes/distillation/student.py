@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -15,11 +15,12 @@ from plena_cosim.golden import FormatError
 from ..experts import ExpertWeight
 from ..fake_linear import FakeLinear
 from ..install import install_twins
+from ..kinds import Kind
 from ..norm import QuantNorm
-from ..phase import PhaseSwitch
 from ..plans import plans_of
-from ..quant_config import PassArgs
+from ..quant_config import PassArgs, Phase, Selector
 from ..rotation import rotate
+from ..twins import Plan, input_formats
 from .latent_weight import LatentWeight
 
 
@@ -45,46 +46,84 @@ class Trained:
         return (latent if self.rotation is None else rotate(latent, self.rotation)) - self.offset
 
 
+def require_trainable(plans: Sequence[Plan], recipe: PassArgs) -> None:
+    """Raise FormatError where a recipe quantises what [distill] cannot train, or nothing to learn.
+
+    Args:
+        plans: of the model.
+        recipe: with a [distill] table.
+    """
+    table, where = recipe.distill, f"{recipe.source} [distill]"
+    assert table is not None
+    rounded = table.weights == "rounded"
+    selectors = [selector for plan in plans for selector in plan.different()]
+    if not rounded and not any(map(_narrows, selectors)):
+        raise FormatError(
+            f'{where}: weights = "float", and the recipe quantises nothing but weights: there is '
+            'nothing to learn; give weights = "rounded", or formats of inputs'
+        )
+    for plan in plans:
+        if plan.kind in (Kind.ATTENTION, Kind.MLP):
+            continue
+        if len(set(plan.selectors.values())) > 1 and input_formats(plan, None) is None:
+            raise FormatError(
+                f"{where}: {plan.name} is not the same in prefill and decode, and training knows "
+                "one weight for both; give both phases one table (of a linear layer data_in may "
+                "differ), or remove [distill]"
+            )
+        for selector in plan.different():
+            if rounded and selector.clip_search:
+                raise FormatError(
+                    f'{where}: weights = "rounded" trains weights that round without being '
+                    f"clipped, and {plan.where(selector)} has clip_search; remove one of the two"
+                )
+
+
 def student_of(
     model: nn.Module, recipe: PassArgs, *, rounded: bool, device: torch.device
 ) -> tuple[nn.Module, list[Trained]]:
     """Return a quantised copy of a model in float32, and what of it is trained.
 
-    That is every weight that the recipe quantises, but one that two modules share, and every vector
-    of the model: gains of norms, biases.
+    That is every weight that the recipe quantises, but one that two modules share, and besides all
+    gains of norms and biases.
 
     Args:
         model: in floating point; it stays as it is.
-        recipe: for fake numerics.
+        recipe: for fake numerics; `require_trainable` has said that it can be trained for.
         rounded: products take rounded weights.
         device: where the student lives.
-
-    Raises:
-        FormatError: prefill and decode would have different weights.
     """
     student = copy.deepcopy(model).float().to(device)
-    shared = _shared(student)
-    store = LatentWeight.store(rounded=rounded)
-    install_twins(student, plans_of(student, recipe), recipe, None, store=store)
+    own, shared = dict(student.named_parameters()), _shared(student)
+    plans = [replace(p, selectors=_without_clipping(p)) for p in plans_of(student, recipe)]
+    install_twins(student, plans, recipe, None, store=LatentWeight.store(rounded=rounded))
     student.requires_grad_(False).eval()
-    trained = [each for each in _trained(student, recipe) if each.name not in shared]
+    trained = [each for each in _trained(student) if each.name in own and each.name not in shared]
     for each in trained:
         each.latent.requires_grad_(True)
     return student, trained
 
 
-def _trained(student: nn.Module, recipe: PassArgs) -> Iterator[Trained]:
+def _narrows(selector: Selector) -> bool:
+    """Return whether anything but a weight is quantised."""
+    inside = selector.formats.attention
+    formats = (inside.qk_matmul, inside.av_matmul, inside.rope, inside.softmax, inside.kv_cache)
+    return any(fmt is not None for fmt in (selector.formats.data_in, *formats))
+
+
+def _without_clipping(plan: Plan) -> dict[Phase, Selector | None]:
+    # A search for clippings would change the weights that training starts from.
+    return {
+        phase: None if selector is None else replace(selector, clip_search=())
+        for phase, selector in plan.selectors.items()
+    }
+
+
+def _trained(student: nn.Module) -> Iterator[Trained]:
     latents = set[int]()
     for name, module in student.named_modules():
         if isinstance(module, LatentWeight):
             latents.add(id(module.latent))
-        if isinstance(module, PhaseSwitch) and any(
-            isinstance(part, LatentWeight) for part in module.modules()
-        ):
-            raise FormatError(
-                f"{recipe.source} [distill]: {name} would have one weight in prefill and another "
-                "in decode; let them differ in data_in only, or remove [distill]"
-            )
         if isinstance(module, ExpertWeight):
             yield from _of(module.stored, name)
             continue
@@ -94,7 +133,8 @@ def _trained(student: nn.Module, recipe: PassArgs) -> Iterator[Trained]:
         yield from _of(getattr(module, "stored", None), f"{name}.weight", rotation, offset)
         yield from _of(getattr(module, "stored_bias", None), f"{name}.bias")
     for name, parameter in student.named_parameters():
-        if parameter.ndim == 1 and parameter.is_floating_point() and id(parameter) not in latents:
+        vector = parameter.ndim == 1 or name.endswith("bias")
+        if vector and parameter.is_floating_point() and id(parameter) not in latents:
             yield Trained(name=name, latent=parameter)
 
 

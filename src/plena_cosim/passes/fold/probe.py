@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
+
+from ..evaluating import evaluating
 
 _TOKENS = 7
 
@@ -99,18 +99,6 @@ def read(model: nn.Module) -> Any:
     ids = torch.arange(1, _TOKENS + 1, device=device)[None] * max(1, count // 16) % count
     with evaluating(model):
         return model(input_ids=ids, use_cache=False)
-
-
-@contextmanager
-def evaluating(model: nn.Module) -> Iterator[None]:
-    """Have every module evaluate, and train again afterwards where it did."""
-    training = [module for module in model.modules() if module.training]
-    model.eval()
-    try:
-        yield
-    finally:
-        for module in training:
-            module.training = True
 
 
 def same(first: Tensor, second: Tensor) -> bool:

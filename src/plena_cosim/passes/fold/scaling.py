@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
+from ..evaluating import evaluating
 from ..layers.run import run
 from ..layers.stream import Stream, capture
 from ..match import choose
@@ -25,7 +26,6 @@ from .find_structure import find_structure
 from .groups import Group, groups_of
 from .matrix import Matrix, Side
 from .output_error import OutputError
-from .probe import evaluating
 from .structure import Norm
 from .value_path import require_values_by_head
 

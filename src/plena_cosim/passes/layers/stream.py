@@ -46,14 +46,19 @@ def capture(model: nn.Module, layers: list[nn.Module], tokens: Tensor, batch: in
     Raises:
         FormatError: tokens are something else.
     """
+    require_tokens(tokens)
+    arguments, _ = calls(model, layers, tokens[:1])
+    hidden = entering(model, layers, tokens, batch)
+    return Stream(layers=layers, hidden=hidden, arguments=arguments)
+
+
+def require_tokens(tokens: Tensor) -> None:
+    """Raise FormatError for anything but whole numbers of shape (samples, seqlen)."""
     if tokens.ndim != 2 or not tokens.numel() or tokens.is_floating_point():
         raise FormatError(
             f"calibration tokens must be whole numbers of shape (samples, seqlen), got "
             f"{tokens.dtype} {tuple(tokens.shape)}"
         )
-    arguments, _ = calls(model, layers, tokens[:1])
-    hidden = entering(model, layers, tokens, batch)
-    return Stream(layers=layers, hidden=hidden, arguments=arguments)
 
 
 def calls(
