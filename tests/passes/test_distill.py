@@ -23,6 +23,7 @@ from plena_cosim.passes.distillation.distill import WARM_UP
 from plena_cosim.passes.distillation.student import student_of
 from plena_cosim.passes.quant_config import PassArgs, read_quant_config
 from plena_cosim.passes.quantize_module import build_twins
+from plena_cosim.passes.rotation import rotate
 from plena_cosim.passes.run_folder import read_tensors, write_tensors
 
 W4 = {"weight_block_size": 16, "weight_width": 4}
@@ -143,7 +144,7 @@ def test_the_quantised_model_comes_nearer_to_the_float_one(
 def test_without_steps_weights_stay_as_they_are() -> None:
     """Clipping searches, rotations and offsets of norms leave no trace."""
     norms = {"name": "minifloat", "weight_exponent_width": 4, "weight_frac_width": 3}
-    clipping = {"name": "mxint", "clip_search": [1.0, 0.5], **W4, **IN4}
+    clipping = {"name": "mxint", "clip_search": [0.5], **W4, **IN4}
     model, before = build("gemma"), build("gemma")
     rotated = {"rotation": {"online": ["up_proj"]}, r"model\..*norm": norms}
     found = distill(
@@ -228,7 +229,8 @@ def _key(file: Path) -> str:
 def test_weights_of_two_modules_stay() -> None:
     model = build("llama", tie_word_embeddings=True)
     before = model.lm_head.weight.detach().clone()
-    distill(model, recipe(lm_head={"name": "mxint", **W4, **IN4}), tokens())
+    both = {"lm_head|model.embed_tokens": {"name": "mxint", **W4}}
+    distill(model, recipe(**both), tokens())
     assert model.lm_head.weight is model.model.embed_tokens.weight
     assert torch.equal(model.lm_head.weight, before)
 
@@ -378,6 +380,13 @@ def test_errors_leave_the_model_alone() -> None:
         assert torch.equal(value, before[name]), name
 
 
+def test_autocast_leaves_rotations_alone() -> None:
+    x = torch.randn(8, 64, generator=torch.Generator().manual_seed(3))
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        inside = rotate(x, 32)
+    assert torch.equal(inside, rotate(x, 32))
+
+
 def test_products_in_bfloat16_give_nearly_the_same_losses() -> None:
     losses = {
         precision: distill(
@@ -401,8 +410,11 @@ def test_a_recipe_that_cannot_be_read() -> None:
 
 
 def test_a_model_in_bfloat16_is_trained_in_float32() -> None:
-    model = build("llama").to(torch.bfloat16)
-    distill(model, recipe({"learning_rate": 1e-2}), tokens())
+    model, args = build("llama").to(torch.bfloat16), recipe({"learning_rate": 1e-2})
+    wide = copy.deepcopy(model).float()
+    found = distill(model, args, tokens())
+    assert found.losses == distill(wide, args, tokens()).losses  # a teacher in float32, too
+    assert any("load the model in float32" in note for note in found.notes)
     assert all(parameter.dtype == torch.bfloat16 for parameter in model.parameters())
     loss = functional.mse_loss(
         model.model.layers[0].mlp.up_proj.weight.float(),
