@@ -421,3 +421,27 @@ def test_a_model_in_bfloat16_is_trained_in_float32() -> None:
         build("llama").model.layers[0].mlp.up_proj.weight,
     )
     assert loss > 1e-6
+
+
+def test_the_pass_refuses_before_it_changes_anything() -> None:
+    model = build("llama")
+    before = copy.deepcopy(model.state_dict())
+    args = recipe({"batch_size": 9}, scaling={"method": "balance"})
+    with pytest.raises(FormatError, match=r"batch_size 9 is more than the 6 samples"):
+        quantize_module_transform_pass(model, args, tokens=tokens())
+    for name, value in model.state_dict().items():
+        assert torch.equal(value, before[name]), name
+    with pytest.raises(FormatError, match=r"batch_size 9 is more than nsamples 8"):
+        recipe({"batch_size": 9, "nsamples": 8})
+
+
+def test_calibration_drops_nothing_out() -> None:
+    key = r"model\.layers\.\d+\..*(_proj|fc\d|dense)"
+    gptq = {"model_name": "tiny", "format": "mxint", "weight_config": W4, "cali_batch_size": 2}
+    args = read_quant_config({"gptq": gptq, key: {"name": "mxint", "gptq": True, **W4}})
+    dropping = build("phi", attention_dropout=0.3, resid_pdrop=0.3)
+    states = []
+    for model in (build("phi"), dropping.train()):
+        made, _ = quantize_module_transform_pass(model, args, tokens=tokens())
+        states.append(made.state_dict())
+    assert all(torch.equal(value, states[1][name]) for name, value in states[0].items())
