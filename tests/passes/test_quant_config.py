@@ -400,6 +400,7 @@ def test_calibration_has_the_defaults_of_the_reference(tmp_path: Path) -> None:
         "quantiles": [1.0, 0.995, 0.99, 0.97, 0.95, 0.93, 0.9, 0.8, 0.7, 0.6, 0.5],
         "scale_neighbours": 1,
         "clip_search_y": False,
+        "descent_sweeps": 0,
         "checkpoint_dir": "runs/calibrated",
         "max_layers": None,
     }

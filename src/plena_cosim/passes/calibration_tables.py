@@ -82,10 +82,12 @@ class GptqTable(Table):
     seqlen: int = Field(2048, ge=1, description="Tokens of a sample.", examples=[512])
     seed: int = Field(0, ge=0, description="Seed of the places in the text.", examples=[1])
     cali_batch_size: int = Field(32, ge=1, description="Samples that run together.", examples=[8])
-    algorithm: Literal["gptq", "gptaq"] = Field(
+    algorithm: Literal["gptq", "local", "gptaq"] = Field(
         "gptq",
-        description="What weights are fitted to: `gptq` to the float weights, `gptaq` to the float "
-        "model's outputs, so that they make up for the error of the inputs too.",
+        description="What weights are fitted to: `gptq` to the float weights; `local` to the "
+        "layer's outputs for inputs that are not rounded, so that weights make up for the rounding "
+        "of their own input; `gptaq` to the float model's outputs, for that of all inputs before "
+        "too.",
         examples=["gptaq"],
     )
     token_weights: Literal["unit", "uniform"] = Field(
@@ -129,6 +131,14 @@ class GptqTable(Table):
         False,
         description="Judge a clipping by the error of the layer's output, not of the weight.",
         examples=[True],
+    )
+    descent_sweeps: int = Field(
+        0,
+        ge=0,
+        le=16,
+        description="How often each block is quantised again, while all others stay, once GPTQ is "
+        "through: block coordinate descent on the same loss.",
+        examples=[2],
     )
     checkpoint_dir: str | None = Field(
         None,

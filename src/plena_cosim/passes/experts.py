@@ -104,7 +104,7 @@ class _ExpertMatrix:
         if owner.hw is None:
             narrowed = narrow(x, owner.data_in) if x.numel() else x
             if owner.observer is not None:
-                owner.observer(int(self.expert), narrowed)
+                owner.observer(int(self.expert), narrowed, x)
             return narrowed @ values if transposed else functional.linear(narrowed, values)
         if not x.numel():
             return x.new_zeros(*x.shape[:-1], values.shape[1 if transposed else 0])

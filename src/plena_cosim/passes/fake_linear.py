@@ -14,8 +14,9 @@ from .operand import narrow, narrow_rotated
 from .rotation import rotate
 from .stored_weight import Store, StoredWeight
 
-Observer = Callable[[int, Tensor], None]
-"""Is told which matrix of a module (0, or the number of an expert) is to multiply which operand."""
+Observer = Callable[[int, Tensor, Tensor], None]
+"""Is told which matrix of a module (0, or the number of an expert) is to multiply which operand, and
+what that was made from."""
 
 
 class FakeLinear(nn.Module):
@@ -76,7 +77,7 @@ class FakeLinear(nn.Module):
         """Return the layer's output in the dtype of `x`."""
         operand = self.operand(x)
         if self.observer is not None:
-            self.observer(0, operand)
+            self.observer(0, operand, x)
         return functional.linear(operand, self.weight, self.bias)
 
     def extra_repr(self) -> str:

@@ -201,6 +201,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "gptq.clip_search_y": {"clip_search_y": True},
     "gptq.token_weights": {"token_weights": "uniform"},
     "gptq.algorithm": {"algorithm": "gptaq"},
+    "gptq.descent_sweeps": {"descent_sweeps": 1},
     "gptq.seed": {"seed": 1},
     "gptq.cali_batch_size": {"cali_batch_size": 4},
 }

@@ -15,7 +15,8 @@ from plena_cosim.golden import FormatError
 from ..calibration_tables import GptqTable
 from ..layers.run import Stop, input_of, run
 from ..weight_record import WeightRecord, histogram
-from .gptq import block_columns, factorise, solve
+from .descent import descend
+from .gptq import block_columns, damped, factorise, solve
 from .hessian import Hessian
 from .settings import scale_search
 from .site import Site
@@ -44,7 +45,8 @@ class Fit:
             Hessian.zeros(
                 matrix.shape[1],
                 unit=table.token_weights == "unit",
-                cross=table.algorithm == "gptaq" and not sites[0].is_expert,
+                cross=table.algorithm == "local"
+                or (table.algorithm == "gptaq" and not sites[0].is_expert),
                 device=device,
             )
             for matrix in matrices
@@ -57,13 +59,13 @@ class Fit:
         """Take in one batch: `hidden` goes into the twin, `true` into the float layer."""
         site = self.sites[0]
         wanted: Tensor | None = None
-        if self.hessians[0].cross is not None:
+        if self.table.algorithm == "gptaq" and not site.is_expert:
             wanted = input_of(layer.get_submodule(site.name), layer, true, arguments)
 
-        def see(expert: int, operand: Tensor) -> None:
+        def see(expert: int, operand: Tensor, given: Tensor) -> None:
             target = None
-            if wanted is not None:
-                target = site.in_basis(wanted.to(operand.device))
+            if self.hessians[expert].cross is not None:
+                target = site.in_basis((given if wanted is None else wanted).to(operand.device))
             self.hessians[expert].add(operand, target)
             if not site.is_expert:
                 self._first.append(_first_token(operand))
@@ -116,7 +118,17 @@ class Fit:
         factor = factorise(second if columns is None else second[columns][:, columns], damp)
         for site, weight in zip(self.sites, weights, strict=True):
             target = target_weight(weight.to(second.device).float(), hessian, damp)
-            solution = solve(target, factor, site.mx, scale_search(table), order)
+            search = scale_search(table)
+            solution = solve(target, factor, site.mx, search, order)
+            if table.descent_sweeps:
+                solution = descend(
+                    solution,
+                    target,
+                    damped(second, damp),
+                    site.mx,
+                    search,
+                    sweeps=table.descent_sweeps,
+                )
             record = WeightRecord(
                 tokens=hessian.tokens,
                 rounded=not hessian.tokens,
@@ -130,10 +142,10 @@ class Fit:
 
 
 def target_weight(weight: Tensor, hessian: Hessian, damp: float) -> Tensor:
-    """Return the float weight W' that is best for operands x where the float model has t.
+    """Return the float weight W' that is best for operands x where t is wanted.
 
     Least squares of ||W' x - W t||^2: W' = W + W C H^-1 with C = sum (t - x) x^T, the correction of
-    GPTAQ (Li et al. 2025). Without C it is W.
+    GPTAQ (Li et al. 2025), for whom t is the float model's. Without C it is W.
     """
     if hessian.cross is None:
         return weight

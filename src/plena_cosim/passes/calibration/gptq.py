@@ -40,15 +40,28 @@ def factorise(hessian: Tensor, damp: float) -> Tensor:
         damp: this share of the mean of the diagonal is added to the diagonal; doubled as long as
             the matrix is not positive definite in float64.
     """
+    _, root = _damp(hessian, damp)
+    eye = torch.eye(len(root), dtype=root.dtype, device=root.device)
+    found: Tensor = torch.linalg.solve_triangular(root, eye, upper=True)
+    return found
+
+
+def damped(hessian: Tensor, damp: float) -> Tensor:
+    """Return the Hessian that `factorise` has factorised, float64."""
+    return _damp(hessian, damp)[0]
+
+
+def _damp(hessian: Tensor, damp: float) -> tuple[Tensor, Tensor]:
+    """Return the damped Hessian H and its root M: H = M M^T, upper triangular; U is 1 / M."""
     h = hessian.double()
     mean = float(h.diagonal().mean()) or 1.0
     eye = torch.eye(len(h), dtype=h.dtype, device=h.device)
     while True:
-        # H = M M^T with M upper triangular, by Cholesky from the last column backwards; U = 1 / M.
-        lower, failed = torch.linalg.cholesky_ex((h + damp * mean * eye).flip(0, 1))
+        made = h + damp * mean * eye
+        # By Cholesky from the last column backwards.
+        lower, failed = torch.linalg.cholesky_ex(made.flip(0, 1))
         if not int(failed):
-            found: Tensor = torch.linalg.solve_triangular(lower.flip(0, 1), eye, upper=True)
-            return found
+            return made, lower.flip(0, 1)
         damp = max(2 * damp, 1e-6)
 
 
@@ -83,12 +96,11 @@ def solve(
     for number in numbers:
         place = slice(number * mx.block_size, min((number + 1) * mx.block_size, n))
         end = start + place.stop - place.start
-        block = _quantise(left[start:end], factor[start:end, start:end], mx, search)
+        block = quantise_block(left[start:end], factor[start:end, start:end], mx, search)
         values[place] = block.values
         loss += block.errors.double().square().sum()
         gain += block.gain
-        nothing = (block.values == 0).all(0)
-        scales[number] = (block.exponents + mx.scale_bias).masked_fill_(nothing, 0)
+        scales[number] = block.scales
         offsets[number] = block.offsets
         left[end:].addmm_(factor[start:end, end:].T, block.errors, alpha=-1)
         start = end
@@ -104,17 +116,32 @@ def block_columns(order: list[int], n: int, size: int) -> list[int]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Block:
-    """One block of every row: values and errors (elements, rows), exponents and offsets (rows,)."""
+class Block:
+    """One block of every row, as it was quantised.
+
+    Attributes:
+        values, errors: (elements, rows); an error is what a column is off by, over U's diagonal.
+        scales: (rows,) uint8 codes.
+        offsets: (rows,) exponents of the scales less those of the format's scale rule.
+        gain: what the choice of scales took off the loss.
+    """
 
     values: Tensor
     errors: Tensor
-    exponents: Tensor
+    scales: Tensor
     offsets: Tensor
     gain: Tensor
 
 
-def _quantise(block: Tensor, factor: Tensor, mx: Mx, search: ScaleSearch) -> _Block:
+def quantise_block(block: Tensor, factor: Tensor, mx: Mx, search: ScaleSearch) -> Block:
+    """Quantise one block of every row, column after column, by the best of the scales to try.
+
+    Args:
+        block: (elements, rows), finite.
+        factor: (elements, elements) of U.
+        mx: the format.
+        search: how scales are chosen.
+    """
     tried = scales_to_try(block, mx, search)
     ruled = tried.exponents[0]
     if not search.by_output and len(tried.exponents) > 1:
@@ -128,11 +155,13 @@ def _quantise(block: Tensor, factor: Tensor, mx: Mx, search: ScaleSearch) -> _Bl
     lost = errors.square().sum(0)
     best = lost.masked_fill(~tried.allowed, torch.inf).argmin(0, keepdim=True)
     take = best.expand(len(block), 1, -1)
+    values = values.gather(1, take)[:, 0]
     exponents = tried.exponents.gather(0, best)[0]
-    return _Block(
-        values=values.gather(1, take)[:, 0],
+    nothing = (values == 0).all(0)
+    return Block(
+        values=values,
         errors=errors.gather(1, take)[:, 0],
-        exponents=exponents,
+        scales=(exponents + mx.scale_bias).masked_fill(nothing, 0).to(torch.uint8),
         offsets=exponents - tried.rule,
         gain=(lost[0] - lost.gather(0, best)[0]).double().sum(),
     )

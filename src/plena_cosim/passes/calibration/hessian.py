@@ -16,7 +16,7 @@ class Hessian:
 
     Attributes:
         second: (n, n), the sum of w x x^T.
-        cross: (n, n), the sum of w (t - x) x^T with t the operand that the float model has; None
+        cross: (n, n), the sum of w (t - x) x^T with t the operand that is wanted in its place; None
             where it is not asked for.
         tokens: how many operands.
         unit: each token's weight w is one over its mean square; else 1.
@@ -34,7 +34,7 @@ class Hessian:
         return cls(second=empty, cross=empty.clone() if cross else None, unit=unit)
 
     def add(self, operands: Tensor, true: Tensor | None = None) -> None:
-        """Add operands (…, n), and with `cross` what the float model has in their place."""
+        """Add operands (…, n), and with `cross` what is wanted in their place."""
         x = operands.flatten(0, -2).float()
         weight = torch.ones(len(x), 1, device=x.device)
         if self.unit:

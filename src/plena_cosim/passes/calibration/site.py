@@ -155,7 +155,7 @@ def grouped(
         return hook
 
     def see(site: Site) -> Any:
-        def observer(expert: int, operand: Tensor) -> None:
+        def observer(expert: int, operand: Tensor, given: Tensor) -> None:
             reached.setdefault(site.name, [site])
 
         return observer
