@@ -4,11 +4,11 @@
 
 PLENA's software is Mase (github.com/DeepWok/mase, commit 253cc55), which is not on PyPI. What it
 computes is stated here once more, in the plainest form, so that both sides of docs/ladder.md have
-the same model, text and bits. Its quantiser is the recipe profile "mase". Its GPTQ takes inputs that
-are not quantised, rounds a block of columns at a time, feeds errors forward to later blocks only,
-and picks each block's clipping out of eleven quantiles by the error of that block alone. Errors of
-outputs are taken from the Hessian here, which gives the same choice as its products with all
-activations in a fraction of the time. Its rotations have `dequant` semantics; they are taken in
+the same model, text and bits. Its quantiser is the recipe profile "mase". Its GPTQ takes inputs
+that are not quantised, rounds a block of columns at a time, feeds errors forward to later blocks
+only, and picks each block's clipping out of eleven quantiles by the error of that block alone.
+Errors of outputs are taken from the Hessian here, which gives the same choice as its products with
+all activations in a fraction of the time. Its rotations have `dequant` semantics; they are taken in
 powers of two here and for all matmuls, where Mase searches.
 """
 
@@ -34,7 +34,6 @@ from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.passes.calibration_tables import QUANTILES
 from plena_cosim.passes.evaluating import evaluating
 from plena_cosim.passes.layers.run import run_all
-from plena_cosim.passes.layers.stack import Stack
 from plena_cosim.passes.layers.stream import capture
 from plena_cosim.sources import calibration_set, load_text, tokenize
 
@@ -104,11 +103,9 @@ def second_moment(module: nn.Module, n: int) -> Iterator[Tensor]:
 @torch.no_grad()
 def calibrate(model: Any, tokens: Tensor) -> None:
     """Replace the weights of all linear layers of a Llama by Mase's, in place."""
-    stack = Stack(name="model.layers", layers=list(model.model.layers))
-    stream = capture(model, stack.layers, tokens, 8)
+    stream = capture(model, list(model.model.layers), tokens, 8)
     hidden = stream.hidden
-    for index, layer in enumerate(stack.layers):
-        arguments = stream.arguments[index]
+    for layer, arguments in zip(stream.layers, stream.arguments, strict=True):
         for group in GROUPS:
             modules = [layer.get_submodule(name) for name in group]
             with second_moment(modules[-1], modules[-1].weight.shape[1]) as hessian:

@@ -15,8 +15,8 @@ from .rotation import rotate
 from .stored_weight import Store, StoredWeight
 
 Observer = Callable[[int, Tensor, Tensor], None]
-"""Is told which matrix of a module (0, or the number of an expert) is to multiply which operand, and
-what that was made from."""
+"""Is told which matrix of a module (0, or the number of an expert) is to multiply which operand,
+and the input that this was made from."""
 
 
 class FakeLinear(nn.Module):

@@ -214,16 +214,14 @@ def test_experts_make_up_for_the_rounding_of_their_own_tokens() -> None:
         table = GPTQ | {"weight_config": wide, "algorithm": algorithm}
         args = read_quant_config({"gptq": table, key: selector})
         twin, _ = quantize_module_transform_pass(copy.deepcopy(model), args, tokens=given)
-        seen: dict[str, torch.Tensor] = {}
-        for name, layers in (("float", model), ("quantised", twin)):
+        outputs = []
+        for layers in (model, twin):
             experts = layers.model.layers[0].mlp
-            hook = experts.register_forward_hook(
-                lambda _, args, out, name=name: seen.update({name: out})
-            )
+            hook = experts.register_forward_hook(lambda m, given, out, to=outputs: to.append(out))
             with torch.no_grad():
                 layers(given, use_cache=False)
             hook.remove()
-        errors[algorithm] = float((seen["quantised"] - seen["float"]).square().mean())
+        errors[algorithm] = float((outputs[1] - outputs[0]).square().mean())
     assert errors["local"] < 0.9 * errors["gptq"]
 
 

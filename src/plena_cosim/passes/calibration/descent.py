@@ -63,9 +63,7 @@ def descend(
             scales[number] = torch.where(better, block.scales, scales[number])
             offsets[number] = torch.where(better, block.offsets.to(offsets.dtype), offsets[number])
             won += less.clamp_min(0).double().sum()
-    made = replace(
-        solution.weight, values=values.T.contiguous(), scales=scales.T.contiguous()
-    )
+    made = replace(solution.weight, values=values.T.contiguous(), scales=scales.T.contiguous())
     return replace(
         solution,
         weight=made,
