@@ -115,19 +115,18 @@ class Fit:
         found = []
         order = _descending(second, self.sites[0].mx.block_size) if table.desc_act else None
         columns = block_columns(order, n, self.sites[0].mx.block_size) if order else None
-        factor = factorise(second if columns is None else second[columns][:, columns], damp)
+        natural = factor = factorise(second, damp)
+        if columns is not None:
+            factor = factorise(second[columns][:, columns], damp)
+        whole, search = damped(second, damp), scale_search(table)
         for site, weight in zip(self.sites, weights, strict=True):
-            target = target_weight(weight.to(second.device).float(), hessian, damp)
-            search = scale_search(table)
+            target = weight.to(second.device).float()
+            if hessian.cross is not None:
+                target = target_weight(target, hessian.cross, natural)
             solution = solve(target, factor, site.mx, search, order)
             if table.descent_sweeps:
                 solution = descend(
-                    solution,
-                    target,
-                    damped(second, damp),
-                    site.mx,
-                    search,
-                    sweeps=table.descent_sweeps,
+                    solution, target, whole, site.mx, search, sweeps=table.descent_sweeps
                 )
             record = WeightRecord(
                 tokens=hessian.tokens,
@@ -141,16 +140,18 @@ class Fit:
         return found
 
 
-def target_weight(weight: Tensor, hessian: Hessian, damp: float) -> Tensor:
+def target_weight(weight: Tensor, cross: Tensor, factor: Tensor) -> Tensor:
     """Return the float weight W' that is best for operands x where t is wanted.
 
     Least squares of ||W' x - W t||^2: W' = W + W C H^-1 with C = sum (t - x) x^T, the correction of
-    GPTAQ (Li et al. 2025), for whom t is the float model's. Without C it is W.
+    GPTAQ (Li et al. 2025), for whom t is the float model's.
+
+    Args:
+        weight: (rows, n).
+        cross: (n, n), C.
+        factor: (n, n) float64, U of `factorise`.
     """
-    if hessian.cross is None:
-        return weight
-    factor = factorise(hessian.second, damp)
-    change: Tensor = weight.double() @ hessian.cross.double() @ (factor.T @ factor)
+    change: Tensor = weight.double() @ cross.double() @ factor.T @ factor
     return weight + change.float()
 
 
