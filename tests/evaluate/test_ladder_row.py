@@ -140,7 +140,7 @@ def test_the_picture_says_what_the_rows_say(tmp_path: Path, monkeypatch) -> None
     assert [label.get_text() for label in axes.get_xticklabels()] == ["A", "B", "B", "C"]
     legend = [text.get_text() for text in axes.get_legend().get_texts()]
     assert set(legend) == {
-        "mxint4", "mxfp4_e2m1", "exact numerics", "PLENA's own code (its fp32: 20.00)",
+        "mxint4", "mxfp4_e2m1", "exact numerics", "PLENA's own definitions (its fp32: 20.00)",
         "fp32 25.00",
     }  # fmt: skip
     assert figure.get_supxlabel() == "small print"

@@ -47,7 +47,7 @@ class Step:
         title: what the step is, for readers.
         numerics: "fake", "exact" or both, in this order.
         after: the step whose perplexity this one is compared with.
-        reference: the token perplexity that PLENA's own code reached in this step.
+        reference: the token perplexity of PLENA's own definitions in this step.
     """
 
     name: str

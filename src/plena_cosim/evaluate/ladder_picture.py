@@ -89,7 +89,7 @@ def _draw_bars(axes: Any, bars: Sequence[Row], steps: Sequence[Step]) -> None:
         axes.fill_between([], [], hatch=_EXACT, label="exact numerics", **look)
     marks = [(x, named[row.step].reference) for row, x in zip(bars, places, strict=True)]
     if found := [(x, value) for x, value in marks if value is not None]:
-        label = f"PLENA's own code{_its_fp32(steps)}"
+        label = f"PLENA's own definitions{_its_fp32(steps)}"
         axes.plot(*zip(*found, strict=True), "D", mec="black", mfc="white", ms=5, label=label)
 
 
