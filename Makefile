@@ -81,7 +81,7 @@ lint: $(VENV)/.with-dev ## ruff, mypy, import layers
 	@mypy
 	@lint-imports --no-cache
 
-bench: $(VENV)/.with-dev ## speed against peers, as ratios
+bench: $(VENV)/.with-dev ## speed and accuracy against peers
 	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
 
 clean: ## remove what the targets made here (the user cache stays)
