@@ -54,6 +54,10 @@ def test_a_block_does_not_depend_on_those_beside_it(size: int) -> None:
     assert torch.equal(rotate(x[5, :size], size), together[5, :size])
     torch.set_num_threads(2)
     assert torch.equal(rotate(x, size), together)
+    blocks = x[:, :size]
+    alone = rotate(blocks.contiguous(), size)
+    for rows in range(1, 16):
+        assert torch.equal(rotate(blocks[:rows], size), alone[:rows])
 
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])

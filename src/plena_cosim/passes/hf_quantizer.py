@@ -26,6 +26,7 @@ from .stored_weight import StoredWeight
 _METHOD = "plena"
 _VERSION = 1
 _SOURCE = "recipe in config.json"
+_ALIGNMENT = 64  # bytes, of all that torch allocates
 
 
 @register_quantization_config(_METHOD)
@@ -184,6 +185,7 @@ class PlenaQuantizer(HfQuantizer):
 
     def _process_model_after_weight_loading(self, model: nn.Module, **kwargs: Any) -> None:
         _require_loaded(model)
+        _align(model)
         for name, module in model.named_modules():
             if isinstance(module, StoredWeight):
                 try:
@@ -191,6 +193,17 @@ class PlenaQuantizer(HfQuantizer):
                 except FormatError as error:
                     raise FormatError(f"{name}: {error}; the file does not fit") from None
         attach(model, self.quantization_config)
+
+
+def _align(model: nn.Module) -> None:
+    """Move tensors to where torch would have put them.
+
+    In a file they lie at any multiple of their size, and MKL may sum products of unaligned operands
+    in another order (seen with AVX2), so that a model would not compute what it did when saved.
+    """
+    for tensor in (*model.parameters(), *model.buffers()):
+        if tensor.device.type == "cpu" and tensor.data_ptr() % _ALIGNMENT:
+            tensor.data = tensor.data.clone()
 
 
 def _require_loaded(model: nn.Module) -> None:

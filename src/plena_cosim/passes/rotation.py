@@ -6,11 +6,15 @@ from functools import lru_cache
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from plena_cosim.golden import FormatError
 
 DENSE = 128
 """Largest block that is one matrix product; larger ones are products of two."""
+_MANY = 64
+"""Products of fewer rows may sum in another order: MKL has kernels of their own for 1 to 3 rows a
+thread (seen with AVX2), so that rows of zeros fill them up."""
 
 
 def rotation_size(length: int, wanted: int | None, where: str) -> int:
@@ -65,8 +69,8 @@ def _blocks(x: Tensor, size: int) -> Tensor:
         within = _blocks(x, DENSE).reshape(-1, size // DENSE, DENSE).mT
         return _blocks(within, size // DENSE).reshape(-1, DENSE, size // DENSE).mT
     rows = x.reshape(-1, size)
-    if rows.shape[0] == 1:  # a product with a vector may sum in another order
-        rows = rows.expand(2, -1)
+    if len(rows) < _MANY:
+        rows = functional.pad(rows, (0, 0, 0, _MANY - len(rows)))
     turned: Tensor = rows @ hadamard_matrix(size, x.dtype, x.device)
     return turned[: x.numel() // size]
 
