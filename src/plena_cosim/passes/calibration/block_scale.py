@@ -61,8 +61,7 @@ def scales_to_try(block: Tensor, mx: Mx, search: ScaleSearch) -> Tried:
     for step in range(-search.neighbours, search.neighbours + 1):
         wanted[step] = torch.ones_like(rule, dtype=torch.bool)
     if search.quantiles:
-        points = torch.tensor(search.quantiles, dtype=block.dtype, device=block.device)
-        largest = torch.quantile(magnitudes, points, dim=0).contiguous()
+        largest = _quantiles(magnitudes, search.quantiles)
         below = scale_exponent(largest.view(SINGLE.int_dtype), mx, SINGLE) - rule
         for step in range(-_FARTHEST, 0):
             found = (below == step).any(0)
@@ -76,3 +75,12 @@ def scales_to_try(block: Tensor, mx: Mx, search: ScaleSearch) -> Tried:
         exponents=torch.stack([(rule + step).clamp(low, high) for step in steps]),
         allowed=torch.stack([wanted[step] for step in steps]),
     )
+
+
+def _quantiles(magnitudes: Tensor, points: tuple[float, ...]) -> Tensor:
+    """Return quantiles of each column, (points, rows), as torch.quantile has them, but faster."""
+    ordered = magnitudes.sort(0).values
+    rank = torch.tensor(points, dtype=ordered.dtype, device=ordered.device) * (len(ordered) - 1)
+    below = rank.long()
+    part = (rank - below)[:, None].expand(-1, ordered.shape[1])
+    return torch.lerp(ordered[below], ordered[rank.ceil().long()], part)

@@ -47,7 +47,7 @@ def descend(
     offsets = solution.offsets.T.contiguous()
     h = hessian.float()
     pull = h @ (values - weight.float().T)
-    won = torch.zeros((), dtype=torch.float64, device=h.device)
+    won = torch.zeros_like(solution.loss)
     places = [slice(at, min(at + mx.block_size, len(h))) for at in range(0, len(h), mx.block_size)]
     factors = [factorise(hessian[place, place], 0.0).float() for place in places]
     for _ in range(sweeps):
@@ -62,11 +62,11 @@ def descend(
             values[place] = new
             scales[number] = torch.where(better, block.scales, scales[number])
             offsets[number] = torch.where(better, block.offsets.to(offsets.dtype), offsets[number])
-            won += less.clamp_min(0).double().sum()
+            won += less.clamp_min(0).double()
     made = replace(solution.weight, values=values.T.contiguous(), scales=scales.T.contiguous())
     return replace(
         solution,
         weight=made,
         offsets=offsets.T.contiguous(),
-        loss=solution.loss - float(won),
+        loss=solution.loss - won,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 import torch
@@ -13,7 +14,8 @@ from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError
 
 from ..calibration_tables import GptqTable
-from ..layers.run import Stop, input_of, run
+from ..layers.recall import Recall
+from ..layers.run import Stop
 from ..weight_record import WeightRecord, histogram
 from .descent import descend
 from .gptq import block_columns, damped, factorise, solve
@@ -54,13 +56,19 @@ class Fit:
         return cls(sites=sites, table=table, hessians=hessians)
 
     def observe(
-        self, layer: nn.Module, twin: nn.Module, hidden: Tensor, true: Tensor, arguments: Any
+        self,
+        batch: int,
+        twin: Recall,
+        layer: Recall,
+        hidden: Tensor,
+        true: Tensor,
+        arguments: Any,
     ) -> None:
         """Take in one batch: `hidden` goes into the twin, `true` into the float layer."""
         site = self.sites[0]
         wanted: Tensor | None = None
         if self.table.algorithm == "gptaq" and not site.is_expert:
-            wanted = input_of(layer.get_submodule(site.name), layer, true, arguments)
+            wanted = layer.input_of(site.name, batch, true, arguments)
 
         def see(expert: int, operand: Tensor, given: Tensor) -> None:
             target = None
@@ -74,7 +82,7 @@ class Fit:
         site.twin.observer = see
         try:
             with suppress(Stop):
-                run(twin, hidden, arguments)
+                twin.run(batch, hidden, arguments)
         finally:
             site.twin.observer = None
 
@@ -112,31 +120,33 @@ class Fit:
             second = torch.eye(n, device=second.device)
         # Fewer operands than columns say little about most directions: trust them less.
         damp = table.damp_percent * max(1.0, n / max(hessian.tokens, 1))
-        found = []
-        order = _descending(second, self.sites[0].mx.block_size) if table.desc_act else None
-        columns = block_columns(order, n, self.sites[0].mx.block_size) if order else None
+        size = self.sites[0].mx.block_size
+        order = _descending(second, size) if table.desc_act else None
+        columns = block_columns(order, n, size) if order else None
         natural = factor = factorise(second, damp)
         if columns is not None:
             factor = factorise(second[columns][:, columns], damp)
-        whole, search = damped(second, damp), scale_search(table)
-        for site, weight in zip(self.sites, weights, strict=True):
-            target = weight.to(second.device).float()
+        search = scale_search(table)
+        found = []
+        for mx, same in groupby(zip(self.sites, weights, strict=True), lambda pair: pair[0].mx):
+            rows = [weight.to(second.device).float() for _, weight in same]
+            target = torch.cat(rows)
             if hessian.cross is not None:
                 target = target_weight(target, hessian.cross, natural)
-            solution = solve(target, factor, site.mx, search, order)
+            solution = solve(target, factor, mx, search, order)
             if table.descent_sweeps:
-                solution = descend(
-                    solution, target, whole, site.mx, search, sweeps=table.descent_sweeps
+                whole = damped(second, damp)
+                solution = descend(solution, target, whole, mx, search, sweeps=table.descent_sweeps)
+            for part in solution.split([len(weight) for weight in rows]):
+                record = WeightRecord(
+                    tokens=hessian.tokens,
+                    rounded=not hessian.tokens,
+                    loss=float(part.loss.sum()),
+                    gain=float(part.gain.sum()),
+                    offsets=histogram(part.offsets),
+                    first_token=float(torch.stack(self._first).mean()) if self._first else 0.0,
                 )
-            record = WeightRecord(
-                tokens=hessian.tokens,
-                rounded=not hessian.tokens,
-                loss=solution.loss,
-                gain=solution.gain,
-                offsets=histogram(solution.offsets),
-                first_token=float(torch.stack(self._first).mean()) if self._first else 0.0,
-            )
-            found.append((solution.weight, record))
+                found.append((part.weight, record))
         return found
 
 
@@ -151,7 +161,7 @@ def target_weight(weight: Tensor, cross: Tensor, factor: Tensor) -> Tensor:
         cross: (n, n), C.
         factor: (n, n) float64, U of `factorise`.
     """
-    change: Tensor = weight.double() @ cross.double() @ factor.T @ factor
+    change = torch.linalg.multi_dot([weight.double(), cross.double(), factor.T, factor])
     return weight + change.float()
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -22,14 +23,30 @@ class Solution:
     Attributes:
         weight: (rows, n), blocks along the last axis.
         offsets: (rows, blocks) int8: scale exponents less those of the format's scale rule.
-        loss: tr((Wq - W) H (Wq - W)^T) over the rows, by what each column adds to it.
-        gain: what the choice of scales took off it, block by block as they were quantised.
+        loss: (rows,) float64: (Wq - W) H (Wq - W)^T of each row, by what each column adds to it.
+        gain: (rows,) float64: what the choice of scales took off it, block by block as they were
+            quantised.
     """
 
     weight: MxTensor
     offsets: Tensor
-    loss: float
-    gain: float
+    loss: Tensor
+    gain: Tensor
+
+    def split(self, sizes: Sequence[int]) -> list[Solution]:
+        """Return so many rows after one another, as solutions of their own."""
+        parts = (self.weight.values, self.weight.scales, self.offsets, self.loss, self.gain)
+        return [
+            Solution(
+                weight=replace(self.weight, values=values, scales=scales),
+                offsets=offsets,
+                loss=loss,
+                gain=gain,
+            )
+            for values, scales, offsets, loss, gain in zip(
+                *(part.split(list(sizes)) for part in parts), strict=True
+            )
+        ]
 
 
 def factorise(hessian: Tensor, damp: float) -> Tensor:
@@ -88,7 +105,7 @@ def solve(
     values = torch.empty_like(left)
     scales = torch.zeros(count, rows, dtype=torch.uint8, device=weight.device)
     offsets = torch.zeros(count, rows, dtype=torch.int8, device=weight.device)
-    loss = torch.zeros((), dtype=torch.float64, device=weight.device)
+    loss = torch.zeros(rows, dtype=torch.float64, device=weight.device)
     gain = torch.zeros_like(loss)
     numbers = list(range(count)) if order is None else order
     left = left[block_columns(numbers, n, mx.block_size)] if order is not None else left
@@ -98,16 +115,14 @@ def solve(
         end = start + place.stop - place.start
         block = quantise_block(left[start:end], factor[start:end, start:end], mx, search)
         values[place] = block.values
-        loss += block.errors.double().square().sum()
+        loss += block.errors.double().square().sum(0)
         gain += block.gain
         scales[number] = block.scales
         offsets[number] = block.offsets
         left[end:].addmm_(factor[start:end, end:].T, block.errors, alpha=-1)
         start = end
     quantised = MxTensor(values=values.T.contiguous(), scales=scales.T.contiguous(), mx=mx, axis=1)
-    return Solution(
-        weight=quantised, offsets=offsets.T.contiguous(), loss=float(loss), gain=float(gain)
-    )
+    return Solution(weight=quantised, offsets=offsets.T.contiguous(), loss=loss, gain=gain)
 
 
 def block_columns(order: list[int], n: int, size: int) -> list[int]:
@@ -123,7 +138,7 @@ class Block:
         values, errors: (elements, rows); an error is what a column is off by, over U's diagonal.
         scales: (rows,) uint8 codes.
         offsets: (rows,) exponents of the scales less those of the format's scale rule.
-        gain: what the choice of scales took off the loss.
+        gain: (rows,) float64: what the choice of scales took off the loss.
     """
 
     values: Tensor
@@ -163,7 +178,7 @@ def quantise_block(block: Tensor, factor: Tensor, mx: Mx, search: ScaleSearch) -
         errors=errors.gather(1, take)[:, 0],
         scales=(exponents + mx.scale_bias).masked_fill(nothing, 0).to(torch.uint8),
         offsets=exponents - tried.rule,
-        gain=(lost[0] - lost.gather(0, best)[0]).double().sum(),
+        gain=(lost[0] - lost.gather(0, best)[0]).double(),
     )
 
 

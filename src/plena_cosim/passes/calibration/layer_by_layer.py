@@ -21,7 +21,7 @@ from plena_cosim.golden import FormatError, Mx
 
 from ..calibration_tables import GptqTable
 from ..device import device_of
-from ..layers.run import run_all
+from ..layers.recall import Recall
 from ..layers.stack import stack_of
 from ..layers.stream import capture
 from ..quant_config import PassArgs
@@ -153,29 +153,34 @@ class _Run:
         arguments = state.arguments[index]
         weights = saved[0] if saved else {}
         twin = layer_twin(layer, name, self.plans, self.recipe, weights).to(self.device)
-        result = saved or self._calibrated(index, layer, twin, state)
+        true, hidden = Recall(layer), Recall(twin)
+        result = saved or self._calibrated(index, true, hidden, state)
         if self.checkpoints is not None and saved is None:
             self.checkpoints.save(index, result)
         if more:
-            state.hidden = run_all(twin, state.hidden, arguments)
+            state.hidden = hidden.run_all(state.hidden, arguments)
             if self.table.algorithm == "gptaq":
-                state.true = run_all(layer, state.true, arguments)
+                state.true = true.run_all(state.true, arguments)
         return result
 
-    def _calibrated(self, index: int, layer: nn.Module, twin: nn.Module, state: _State) -> Layer:
+    def _calibrated(self, index: int, true: Recall, hidden: Recall, state: _State) -> Layer:
         name, arguments = self.stack.layer_name(index), state.arguments[index]
+        layer, twin = true.layer, hidden.layer
         inside = [full.removeprefix(f"{name}.") for full in self._inside(index)]
         weights: dict[str, MxTensor] = {}
         records: dict[str, list[WeightRecord]] = {}
         sample = state.hidden[0][:1]
-        for group in grouped(twin, sites_of(layer, twin, inside), sample, arguments):
+        groups = grouped(twin, sites_of(layer, twin, inside), sample, arguments)
+        for number, group in enumerate(groups):
+            hidden.waiting = {site.place for later in groups[number:] for site in later}
             fit = Fit.of(group, self.table, self.device)
-            for hidden, true in zip(state.hidden, state.true, strict=True):
-                fit.observe(layer, twin, hidden, true, arguments)
+            for batch, inputs in enumerate(zip(state.hidden, state.true, strict=True)):
+                fit.observe(batch, hidden, true, *inputs, arguments)
             for site, (weight, found) in zip(
                 group, fit.solved(f"{self.recipe.source}: {name}"), strict=True
             ):
                 weights[f"{name}.{site.name}"], records[f"{name}.{site.name}"] = weight, found
+        hidden.waiting = ()
         return weights, records
 
 

@@ -42,6 +42,11 @@ class Site:
         return fmt
 
     @property
+    def place(self) -> str:
+        """The module of the layer that is called: the site's own, or that of all its experts."""
+        return self.name.rpartition(".")[0] if self.is_expert else self.name
+
+    @property
     def operand(self) -> tuple[Any, ...]:
         """What makes two sites with the same input have the same operand."""
         if isinstance(self.twin, ExpertWeight):

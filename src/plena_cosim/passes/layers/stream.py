@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import AbstractContextManager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
-from .run import Stop
+from .run import Stop, replaced
 
 Answer = Callable[[Tensor, dict[str, Any]], Any]
 """Called with hidden states and, by name, all else that a layer is called with."""
@@ -113,19 +113,9 @@ def read(model: nn.Module, tokens: Tensor) -> Any:
     return model(tokens.to(next(model.parameters()).device), use_cache=False)
 
 
-@contextmanager
-def answering(layers: list[nn.Module], answer: Answer) -> Iterator[None]:
+def answering(layers: list[nn.Module], answer: Answer) -> AbstractContextManager[None]:
     """Have layers return what `answer` does, and compute nothing."""
-    own = [vars(layer).get("forward") for layer in layers]
-    try:
-        for layer in layers:
-            layer.forward = _by_name(layer.forward, answer)
-        yield
-    finally:
-        for layer, forward in zip(layers, own, strict=True):
-            vars(layer).pop("forward", None)
-            if forward is not None:
-                layer.forward = forward
+    return replaced([(layer, _by_name(layer.forward, answer)) for layer in layers])
 
 
 def _by_name(forward: Callable[..., Any], answer: Answer) -> Callable[..., Any]:
