@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,12 @@ from torch import nn
 from plena_cosim import fakequant
 from plena_cosim.golden import FormatError, Mx
 from plena_cosim.passes import quantize_module_transform_pass
-from plena_cosim.passes.calibration import calibrate
+from plena_cosim.passes.calibration import calibrate, layer_by_layer
 from plena_cosim.passes.calibration.descent import descend
 from plena_cosim.passes.calibration.gptq import damped, factorise, solve
 from plena_cosim.passes.calibration.settings import scale_search
 from plena_cosim.passes.calibration_tables import GptqTable
+from plena_cosim.passes.layers.recall import Recall
 from plena_cosim.passes.plans import plans_of
 from plena_cosim.passes.quant_config import PassArgs, read_quant_config
 from plena_cosim.passes.rotation import rotate
@@ -351,3 +353,20 @@ def test_experts_take_their_calibrated_weights() -> None:
     twin, _ = quantize_module_transform_pass(build("qwen3_moe"), args, tokens=tokens())
     for name, weight in found.weights.items():
         assert torch.equal(twin.get_submodule(name).stored.values, weight.values), name
+
+
+@pytest.mark.parametrize("algorithm", ["gptq", "gptaq"])
+@pytest.mark.parametrize("family", ["llama", "phi", "gemma3", "gpt_oss", "glm4_moe"])
+def test_what_is_recalled_changes_no_bit(
+    family: str, algorithm: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    key = r"model\.layers\.\d+\..*(_proj|fc\d|dense|\.experts)"
+    selector = {"name": "mxint", "gptq": True, **MX4, **IN4}
+    args = read_quant_config({"gptq": GPTQ | {"algorithm": algorithm}, key: selector})
+    found = calibrated(build(family), args, tokens())
+    monkeypatch.setattr(layer_by_layer, "Recall", partial(Recall, budget=0))
+    again = calibrated(build(family), args, tokens())
+    assert found.weights.keys() == again.weights.keys()
+    for name, weight in found.weights.items():
+        assert torch.equal(weight.values, again.weights[name].values), name
+        assert torch.equal(weight.scales, again.weights[name].scales), name
