@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-_PIECE_VALUES = {"cpu": 1 << 16}
+from .pieces import piece_values
+
 _WHOLE = 1 << 28  # elsewhere a kernel launch costs more than memory traffic
 
 Index = tuple[int, slice, slice]
@@ -73,7 +74,7 @@ class Blocks:
 
     def pieces(self, device: torch.device) -> Iterator[Index]:
         """Yield (part, rows, blocks) indices, each of about a cache's worth of values."""
-        limit = _PIECE_VALUES.get(device.type, _WHOLE)
+        limit = piece_values() if device.type == "cpu" else _WHOLE
         sizes = [(self._whole, self.block)] if self._whole else []
         if self.length > self._whole * self.block:
             sizes.append((1, self.length - self._whole * self.block))

@@ -18,6 +18,11 @@ _PIECE_VALUES = 1 << 18  # a thread: 1 MiB; elsewhere a kernel launch costs more
 Index = tuple[Any, ...]
 
 
+def piece_values() -> int:
+    """Return how many values of a tensor a CPU walks at a time."""
+    return _PIECE_VALUES * torch.get_num_threads()
+
+
 def pieces(shape: torch.Size, *, keep: int, limit: int) -> Iterator[Index]:
     """Yield indices that together cover `shape` once; the last `keep` axes are never cut."""
     cut = len(shape) - keep
@@ -59,7 +64,7 @@ def rows_in_pieces(function: Callable[..., Tensor], x: Tensor, *operands: Tensor
 def _walk(
     function: Callable[..., Tensor], shape: torch.Size, views: list[Tensor], *, keep: int
 ) -> Tensor:
-    limit = _PIECE_VALUES * torch.get_num_threads()
+    limit = piece_values()
     if views[0].device.type != "cpu" or shape.numel() <= limit:
         return function(*views)
     out: Tensor | None = None
