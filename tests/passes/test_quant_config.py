@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -192,6 +193,44 @@ def test_round_modes_and_specials_of_scalar_formats(mode: str, rounding: Roundin
 def test_a_round_mode_of_blocks_wins_over_numerics() -> None:
     recipe = {"numerics": {"rounding": "rna"}, "a": {**W4, "weight_round_mode": "rd"}}
     assert read_quant_config(recipe).selectors[0].formats.weight.rounding is Rounding.RDOWN
+
+
+def test_a_role_has_scales_and_codes_of_its_own() -> None:
+    cache = {"data_in_block_size": 32, "data_in_width": 4, "data_in_scale_rule": "ceil"}
+    table = {**W4, "data_in_block_size": 32, "data_in_width": 8, "weight_scale_rule": "clip"}
+    recipe = {
+        "numerics": {"profile": "mase"},
+        "gptq": {
+            "model_name": "tiny",
+            "format": "mxint",
+            "weight_config": {
+                "weight_block_size": 32,
+                "weight_width": 4,
+                "weight_scale_rule": "clip",
+            },
+        },
+        "a": {**table, "gptq": True},
+        "b": {**table, "weight_symmetric": True, "data_in_scale_rule": "floor"},
+        "c": {"name": "mxint", "kv_cache": cache},
+    }
+    a, b, c = (selector.formats for selector in read_quant_config(recipe).selectors)
+    full = golden.get_format("mxint4", scale_rule="clip", symmetric=False)
+    assert a.weight == full
+    assert a.data_in == golden.get_format("mxint8", scale_rule="mase", symmetric=False)
+    assert b.weight == dataclasses.replace(full, symmetric=True)
+    assert b.data_in == golden.get_format("mxint8", scale_rule="floor", symmetric=False)
+    assert c.attention.kv_cache == golden.get_format("mxint4", scale_rule="ceil", symmetric=False)
+
+
+def test_roles_inherit_scales_and_codes_where_they_fit() -> None:
+    defaults = {**W4, "weight_scale_rule": "clip", "weight_symmetric": False}
+    e2m1 = {"name": "mxfp", "weight_block_size": 32}
+    e2m1 |= {"weight_exponent_width": 2, "weight_frac_width": 1}
+    recipe = {"defaults": defaults, "a": {}, "b": e2m1, "c": {"weight_scale_rule": "floor"}}
+    a, b, c = (selector.formats.weight for selector in read_quant_config(recipe).selectors)
+    assert a == golden.get_format("mxint4", scale_rule="clip", symmetric=False)
+    assert b == golden.get_format("mxfp4_e2m1", scale_rule="clip")
+    assert c == golden.get_format("mxint4", scale_rule="floor", symmetric=False)
 
 
 def test_an_activation_needs_no_block_size_whatever_the_name() -> None:

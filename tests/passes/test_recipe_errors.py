@@ -102,6 +102,25 @@ W4 = "weight_block_size = 32\nweight_width = 4\n"
             'name = "mxint"\ndata_in_block_size = 32\ndata_in_width = 4\ndata_in_is_finite = false',
             "data_in: is_finite = false is for scalar formats only",
         ),
+        (
+            'name = "mxint"\n' + W4 + 'weight_scale_rule = "flor"',
+            "weight: unknown scale rule 'flor'; known: floor, .* Did you mean 'floor'",
+        ),
+        (
+            'name = "mxint"\n' + W4 + "data_in_symmetric = false",
+            "data_in: data_in_symmetric given without data_in_block_size, data_in_width",
+        ),
+        (
+            'name = "mxfp"\nweight_block_size = 32\nweight_exponent_width = 2\n'
+            "weight_frac_width = 1\nweight_symmetric = false",
+            "weight: weight_symmetric is for MXINT only",
+        ),
+        (
+            'name = "mxint"\ndata_in_exponent_width = 4\ndata_in_frac_width = 3\n'
+            'data_in_scale_rule = "floor"',
+            "data_in: data_in_scale_rule is for block formats only",
+        ),
+        ('name = "minifloat"\nweight_scale_rule = "floor"', "unknown key 'weight_scale_rule'"),
         ('name = "mxint"', "quantises nothing; give weight_, data_in_ or bias_ keys, a sub-table"),
         ('name = "mxint"\nbypass = 1', "bypass must be a valid boolean, got 1"),
         (
@@ -237,8 +256,11 @@ WEIGHTS = "[gptq.weight_config]\nweight_block_size = 32\nweight_width = 4\n"
          r"\[gptq.weight_config\]: weight_block_size given without weight_width"),
         (GPTQ.replace("mxint", "mxfp") + WEIGHTS, "weight_width does not belong to mxfp"),
         (GPTQ + WEIGHTS + GOOD.replace("4", "3") + "gptq = true\n",
-         r"\[linear\]: gptq = true, but the weight is mxint3/32 and \[gptq.weight_config\] "
-         "calibrates mxint4/32"),
+         r"\[linear\]: gptq = true, but the weight is mxint3/32 \(scale rule floor\) and "
+         r"\[gptq.weight_config\] calibrates mxint4/32 \(scale rule floor\); give both the same"),
+        (GPTQ + WEIGHTS + "weight_symmetric = false\n" + GOOD + "gptq = true\n",
+         r"the weight is mxint4/32 \(scale rule floor\) and \[gptq.weight_config\] calibrates "
+         r"mxint4/32 \(scale rule floor, full range\)"),
         ('[rotation_search]\nmatmul_types = ["q_porj"]\n' + GOOD,
          "matmul_types must be 'q_proj', .* got 'q_porj'. Did you mean 'q_proj'"),
         ("[rotation_search]\nimprovement_eps = -1\n" + GOOD, "improvement_eps must be greater"),

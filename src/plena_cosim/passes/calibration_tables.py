@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field
 
+from plena_cosim.golden import ScaleRule
 from plena_cosim.sources.dataset_name import ALLOWED, is_dataset_name
 
 from .read_table import Table
@@ -34,7 +35,7 @@ QUANTILES = (1.0, 0.995, 0.99, 0.97, 0.95, 0.93, 0.9, 0.8, 0.7, 0.6, 0.5)
 
 
 class GptqWeightTable(Table):
-    """[gptq.weight_config]: the format of calibrated weights."""
+    """[gptq.weight_config]: the format of calibrated weights, as selectors say it."""
 
     weight_block_size: int = Field(
         description="Elements that share a scale.",
@@ -58,6 +59,17 @@ class GptqWeightTable(Table):
         description='With `format = "mxfp"`: fraction bits of an element.',
         examples=[1],
         json_schema_extra={"minimum": 0, "maximum": 10},
+    )
+    weight_scale_rule: str | None = Field(
+        None,
+        description="How the scale follows from the largest magnitude; else as `[numerics]` says.",
+        examples=["clip"],
+        json_schema_extra={"enum": [rule.value for rule in ScaleRule]},
+    )
+    weight_symmetric: bool | None = Field(
+        None,
+        description="MXINT: never the code -2^(W-1); else as `[numerics]` says.",
+        examples=[False],
     )
 
 

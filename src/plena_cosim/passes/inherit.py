@@ -39,11 +39,12 @@ def inherited(
 
 def _fits(key: str, own: Mapping[str, Any], name: str) -> bool:
     role = role_of(key)
-    if role is None or not shape_keys(role, [key]):
+    about_mxint = key == f"{role}_symmetric"
+    if role is None or not (about_mxint or shape_keys(role, [key])):
         return True
     family = name
     if name != "minifloat" and f"{role}_width" in own:
         family = "mxint"
     elif name != "minifloat" and shape_keys(role, own, "minifloat"):
         family = "mxfp"
-    return bool(shape_keys(role, [key], family))
+    return family == "mxint" if about_mxint else bool(shape_keys(role, [key], family))

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from plena_cosim.golden import FormatError, HardwareConfig, Mx
+from plena_cosim.golden import FormatError, HardwareConfig, Mx, ScaleRule
 
 from .calibration_tables import GptqTable, RotationSearchTable, inherit_from_gptq
 from .distill_table import read_distill
@@ -254,7 +254,11 @@ def _check_calibrated(selector: Selector, calibrated: Mx | None, where: str) -> 
     weight = selector.formats.weight
     if isinstance(weight, Mx) and replace(weight, rounding=calibrated.rounding) != calibrated:
         raise FormatError(
-            f"{where}: gptq = true, but the weight is {weight.name}/{weight.block_size} and "
-            f"[gptq.weight_config] calibrates {calibrated.name}/{calibrated.block_size}; "
-            "give both the same format"
+            f"{where}: gptq = true, but the weight is {_words(weight)} and "
+            f"[gptq.weight_config] calibrates {_words(calibrated)}; give both the same format"
         )
+
+
+def _words(mx: Mx) -> str:
+    codes = "" if mx.symmetric else ", full range"
+    return f"{mx.name}/{mx.block_size} (scale rule {ScaleRule(mx.scale_rule).value}{codes})"

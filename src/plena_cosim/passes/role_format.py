@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from plena_cosim.golden import FormatError, Minifloat, Mx, Rounding, Specials, mxfp, mxint
@@ -20,6 +20,9 @@ SHAPE_KEYS = {
     "minifloat": ("exponent_width", "frac_width"),
 }
 """The keys that make a format, by family; in a table each has its role before it."""
+
+BLOCK_KEYS = ("scale_rule", "symmetric")
+"""The keys, each with its role before it, that only block formats have."""
 
 ROUND_MODES = {
     "rn": Rounding.RNE,
@@ -90,6 +93,12 @@ def role_format(role: str, values: Mapping[str, Any], family: str, shared: Share
     make = _scalar if family == "minifloat" else _blocks
     numbers = {key: values[f"{role}_{key}"] for key in SHAPE_KEYS[family]}
     mode = values.get(f"{role}_round_mode")
+    blocks = {key: values[name] for key in BLOCK_KEYS if (name := f"{role}_{key}") in values}
+    if blocks and family == "minifloat":
+        raise FormatError(f"{role}_{next(iter(blocks))} is for block formats only")
+    if "symmetric" in blocks and family == "mxfp":
+        raise FormatError(f"{role}_symmetric is for MXINT only; the codes of MXFP are symmetric")
+    shared = replace(shared, fields={**shared.fields, **blocks})
     fmt = make(
         numbers,
         finite=values.get(f"{role}_is_finite", True),

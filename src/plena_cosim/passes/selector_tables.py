@@ -9,6 +9,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, create_model
 
+from plena_cosim.golden import ScaleRule
+
 from .read_table import Table
 from .role_format import ROUND_MODES
 
@@ -53,6 +55,18 @@ def _rounding(role: str) -> dict[str, Any]:
     return {f"{role}_round_mode": _key(str | None, None, what, "rz", enum=list(ROUND_MODES))}
 
 
+def _block_keys(role: str) -> dict[str, Any]:
+    """Return the keys that say more of a block format than its shape."""
+    rule = "Blocks: how the scale follows from the largest magnitude; else as `[numerics]` says."
+    symmetric = "MXINT: never the code -2^(W-1); else as `[numerics]` says."
+    return {
+        f"{role}_scale_rule": _key(
+            str | None, None, rule, "clip", enum=[rule.value for rule in ScaleRule]
+        ),
+        f"{role}_symmetric": _key(bool | None, None, symmetric, False),
+    }
+
+
 def _finite(role: str) -> dict[str, Any]:
     what = "Scalar formats: every code is a number; `false`: Inf and NaN as in IEEE 754."
     return {f"{role}_is_finite": _key(bool, True, what, False)}
@@ -88,7 +102,7 @@ MatmulTable = _table(
     "MatmulTable",
     "qk_matmul or av_matmul: MXINT with block_size and width, MXFP with block_size, exponent_width "
     "and frac_width, or a scalar format with exponent_width and frac_width alone.",
-    _OFF | _blocks("data_in") | _SCALAR | _ROTATE,
+    _OFF | _blocks("data_in") | _SCALAR | _block_keys("data_in") | _ROTATE,
 )
 
 KvCacheTable = _table(
@@ -97,6 +111,7 @@ KvCacheTable = _table(
     _OFF
     | _blocks("data_in")
     | _SCALAR
+    | _block_keys("data_in")
     | _ROTATE
     | {
         "position": _key(
@@ -167,7 +182,8 @@ def _mx_roles() -> dict[str, Any]:
     fields: dict[str, Any] = {}
     for role in ("weight", "data_in", "bias"):
         limits = _SCALAR_LIMITS if role == "data_in" else _BLOCK_LIMITS
-        fields |= _blocks(role) | _floats(role, **limits) | _rounding(role) | _bypass(role)
+        fields |= _blocks(role) | _floats(role, **limits) | _block_keys(role)
+        fields |= _rounding(role) | _bypass(role)
     return fields | _finite("data_in")
 
 

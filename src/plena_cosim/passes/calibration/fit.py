@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError
@@ -161,7 +161,7 @@ def target_weight(weight: Tensor, cross: Tensor, factor: Tensor) -> Tensor:
         cross: (n, n), C.
         factor: (n, n) float64, U of `factorise`.
     """
-    change = torch.linalg.multi_dot([weight.double(), cross.double(), factor.T, factor])
+    change: Tensor = torch.linalg.multi_dot([weight.double(), cross.double(), factor.T, factor])
     return weight + change.float()
 
 

@@ -44,7 +44,7 @@ class Solution:
                 gain=gain,
             )
             for values, scales, offsets, loss, gain in zip(
-                *(part.split(list(sizes)) for part in parts), strict=True
+                *(torch.split(part, list(sizes)) for part in parts), strict=True
             )
         ]
 
