@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from rich.console import Console
 
@@ -27,7 +29,7 @@ def row(step: str, ppl: float | None, numerics: str = "fake", **fields: object) 
     given = {
         "weights": "mxint4", "activations": None, "kv_cache": None, "modules": 1, "rotations": {},
         "bits_per_weight": 4.25, "token_perplexity": ppl, "word_perplexity": 3 * ppl, "tokens": 64,
-        "windows": 2, "calibration_seconds": 7.0, "went_on_from": [], "evaluation_seconds": 2.0,
+        "windows": 2, "window_losses": [30.0, 40.0], "calibration_seconds": 7.0, "went_on_from": [], "evaluation_seconds": 2.0,
         "peak_memory_bytes": 1_234_000_000, "run": {}, **fields,
     }  # fmt: skip
     return Row(step=step, numerics=numerics, key={}, measured=Measurement(**given))
@@ -60,6 +62,35 @@ def test_rows_are_compared_with_the_step_before(index, change, times, reference)
     assert found.reference_times_fp32 == reference
 
 
+def test_changes_have_the_error_of_their_windows() -> None:
+    """A jackknife over windows agrees with what is said."""
+    generator = np.random.default_rng(1)
+    count, scored = 40, 511
+    before = generator.normal(3.5, 0.3, count) * scored
+    after = before + generator.normal(0.01, 0.02, count) * scored
+
+    def measured(step: str, losses: np.ndarray, numerics: str = "fake") -> Row:
+        ppl = math.exp(losses.sum() / (count * scored))
+        given = {"tokens": count * (scored + 1), "windows": count, "window_losses": list(losses)}
+        return row(step, ppl, numerics, **given)
+
+    rows = [measured("b", before), measured("b", after, "exact")]
+    found = place(rows[1], STEPS[2], rows, STEPS)
+    left_out = [
+        math.exp((after - before)[np.arange(count) != each].sum() / ((count - 1) * scored))
+        for each in range(count)
+    ]
+    expected = math.sqrt((count - 1) * np.var(left_out))
+    assert found.change_error == pytest.approx(expected, rel=1e-3)
+    shown = f"{100 * found.change:+.1f} ± {100 * expected:.1f}%"
+    assert ladder_table.cells(rows[1], STEPS[2], found, kept=False)[5] == shown
+    shorter = row("b", 40.0, tokens=64, windows=1, window_losses=[70.0])
+    assert place(rows[1], STEPS[2], [shorter, rows[1]], STEPS).change_error is None
+    endless = row("b", 40.0, tokens=64, windows=2, window_losses=[math.inf, 70.0])
+    assert place(endless, STEPS[2], [endless, endless], STEPS).change_error is None
+    assert place(shorter, STEPS[2], [shorter, shorter], STEPS).change_error is None
+
+
 def test_what_is_missing_is_not_compared() -> None:
     failed = row("a", None)
     found = place(failed, STEPS[1], [failed], STEPS)
@@ -79,7 +110,7 @@ def test_rows_stand_under_each_other_on_any_terminal() -> None:
     lines = text.splitlines()
     at = next(line for line in lines if line.startswith("A "))
     assert at.split() == [
-        "A", "mxint4", "/", "–", "/", "–", "fake", "50.00", "150.0", "+100.0%", "2.000", "50.00",
+        "A", "mxint4", "/", "–", "/", "–", "fake", "50.00", "150.0", "+100.0", "±", "0.0%", "2.000", "50.00",
         "2.500", "7.0", "2.0", "1234",
     ]  # fmt: skip
     assert "a.toml  (kept)" in text

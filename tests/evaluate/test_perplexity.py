@@ -47,6 +47,11 @@ def test_windows_are_scored_one_by_one(count: int, seqlen: int) -> None:
     total, scored = by_hand(model.table, tokens.tolist(), seqlen)
     assert result.scored_tokens == scored
     assert result.negative_log_likelihood == pytest.approx(total, rel=1e-5)
+    losses = [
+        by_hand(model.table, tokens[at : at + seqlen].tolist(), seqlen)[0]
+        for at in range(0, count - 1, seqlen)
+    ]
+    assert result.window_losses == pytest.approx(losses, rel=1e-5)
     assert result.token_perplexity == pytest.approx(math.exp(total / scored), rel=1e-5)
     assert result.word_perplexity is None
     assert max(model.lengths) <= seqlen

@@ -80,6 +80,7 @@ def measure(request: Mapping[str, Any], send: Send) -> dict[str, Any]:
         "word_perplexity": result.word_perplexity,
         "tokens": result.tokens,
         "windows": result.windows,
+        "window_losses": result.window_losses,
         "calibration_seconds": seconds,
         "went_on_from": found,
         "evaluation_seconds": result.seconds,

@@ -18,7 +18,7 @@ _COLUMNS = (
     ("numerics", 8),
     ("token ppl", 7),
     ("word ppl", 7),
-    ("to step before", 7),
+    ("to step before", 13),
     ("× fp32", 6),
     ("PLENA's ppl", 7),
     ("× its fp32", 6),
@@ -73,7 +73,7 @@ def cells(row: Row, step: Step, place: Place, *, kept: bool) -> tuple[str, ...]:
         numerics,
         number(found.token_perplexity),
         number(found.word_perplexity),
-        "" if place.change is None else f"{place.change:+.1%}",
+        change(place),
         ratio(place.times_fp32),
         *reference,
         "" if step.recipe is None else f"{found.calibration_seconds:.1f}{mark(row)}",
@@ -87,6 +87,14 @@ def formats(row: Row) -> str:
     assert row.measured is not None
     found = (row.measured.weights, row.measured.activations, row.measured.kv_cache)
     return " / ".join(name or "–" for name in found) if any(found) else "–"
+
+
+def change(place: Place) -> str:
+    """Return the change to the step before, with its standard error where that is known."""
+    if place.change is None:
+        return ""
+    error = "" if place.change_error is None else f" ± {100 * place.change_error:.1f}"
+    return f"{100 * place.change:+.1f}{error}%"
 
 
 def mark(row: Row) -> str:

@@ -26,6 +26,7 @@ class Perplexity:
         token_perplexity: exp of the mean negative log likelihood (nats) of a scored token.
         word_perplexity: the same sum over the number of words; None when words were not counted.
         negative_log_likelihood: the sum, in nats.
+        window_losses: the same of each window.
         tokens: tokens read.
         scored_tokens: tokens predicted: all but the first of each window.
         words: whitespace-separated words in the scored tokens, or None.
@@ -37,6 +38,7 @@ class Perplexity:
     token_perplexity: float
     word_perplexity: float | None
     negative_log_likelihood: float
+    window_losses: list[float]
     tokens: int
     scored_tokens: int
     words: int | None
@@ -83,20 +85,22 @@ def evaluate_perplexity(
     if not windows:
         raise FormatError(f"perplexity needs at least 2 tokens, got {tokens.numel()}")
     started = time.perf_counter()
-    total, words = 0.0, 0
+    sums: list[float] = []
+    words = 0
     for done, window in enumerate(windows, start=1):
         logits = model(window[None]).logits[0, :-1].float()
         losses = functional.cross_entropy(logits, window[1:], reduction="none")
-        total += float(losses.double().sum())
+        sums.append(float(losses.double().sum()))
         if decode is not None:
             words += len(decode(window[1:].tolist()).split())
         if progress is not None:
             progress(done, len(windows))
-    scored = sum(window.numel() - 1 for window in windows)
+    total, scored = sum(sums), sum(window.numel() - 1 for window in windows)
     return Perplexity(
         token_perplexity=_exp(total / scored),
         word_perplexity=_exp(total / words) if words else None,
         negative_log_likelihood=total,
+        window_losses=sums,
         tokens=sum(window.numel() for window in windows),
         scored_tokens=scored,
         words=words if decode is not None else None,
