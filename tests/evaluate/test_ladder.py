@@ -54,8 +54,8 @@ def measurement(**changed) -> Measurement:
     fields = {
         "weights": "mxint4", "activations": None, "kv_cache": None, "modules": 1, "rotations": {},
         "bits_per_weight": 4.25, "token_perplexity": 20.0, "word_perplexity": None, "tokens": 64,
-        "windows": 2, "window_losses": [90.0, 92.0], "calibration_seconds": 1.0, "went_on_from": [], "evaluation_seconds": 1.0,
-        "peak_memory_bytes": 1000, "run": {},
+        "windows": 2, "window_losses": [90.0, 92.0], "calibration_seconds": 1.0, "went_on_from": [],
+        "evaluation_seconds": 1.0, "peak_memory_bytes": 1000, "run": {},
     }  # fmt: skip
     return Measurement(**{**fields, **changed})
 

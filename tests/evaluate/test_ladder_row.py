@@ -29,8 +29,8 @@ def row(step: str, ppl: float | None, numerics: str = "fake", **fields: object) 
     given = {
         "weights": "mxint4", "activations": None, "kv_cache": None, "modules": 1, "rotations": {},
         "bits_per_weight": 4.25, "token_perplexity": ppl, "word_perplexity": 3 * ppl, "tokens": 64,
-        "windows": 2, "window_losses": [30.0, 40.0], "calibration_seconds": 7.0, "went_on_from": [], "evaluation_seconds": 2.0,
-        "peak_memory_bytes": 1_234_000_000, "run": {}, **fields,
+        "windows": 2, "window_losses": [30.0, 40.0], "calibration_seconds": 7.0, "went_on_from": [],
+        "evaluation_seconds": 2.0, "peak_memory_bytes": 1_234_000_000, "run": {}, **fields,
     }  # fmt: skip
     return Row(step=step, numerics=numerics, key={}, measured=Measurement(**given))
 
@@ -110,8 +110,8 @@ def test_rows_stand_under_each_other_on_any_terminal() -> None:
     lines = text.splitlines()
     at = next(line for line in lines if line.startswith("A "))
     assert at.split() == [
-        "A", "mxint4", "/", "–", "/", "–", "fake", "50.00", "150.0", "+100.0", "±", "0.0%", "2.000", "50.00",
-        "2.500", "7.0", "2.0", "1234",
+        "A", "mxint4", "/", "–", "/", "–", "fake", "50.00", "150.0", "+100.0", "±", "0.0%",
+        "2.000", "50.00", "2.500", "7.0", "2.0", "1234",
     ]  # fmt: skip
     assert "a.toml  (kept)" in text
     exact = next(line for line in lines if line.startswith("B "))
