@@ -21,7 +21,7 @@ from .replay import replay as replay_vector
 from .toolchain import ToolchainError, find_toolchain
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-TESTS = CHECKOUT / "tests" / "sim" / "regression"
+TESTS = CHECKOUT / "tests" / "regression"
 RESULTS = CHECKOUT / "results" / "sim"
 SIMULATIONS = ("test_vectors.py", "test_bench.py")
 INTERRUPTED = 130

@@ -14,7 +14,7 @@ from plena_cosim.sim import long
 from plena_cosim.sim.sources import RTL_DIR
 from plena_cosim.sim.stimuli import every_input
 
-from .regression.mutants import MUL, ROUND_UP, WRONG_TIE, Mutant
+from ..regression.mutants import MUL, ROUND_UP, WRONG_TIE, Mutant
 
 
 def run(tmp_path: Path, **options: Any) -> tuple[int, str]:

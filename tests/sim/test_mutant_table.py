@@ -11,7 +11,7 @@ from plena_cosim.sim.bench.runner import BenchError, run_bench
 from plena_cosim.sim.cases import find_case
 from plena_cosim.sim.sources import RTL_DIR
 
-from .regression.mutants import MUTANTS, STREAM, Mutant
+from ..regression.mutants import MUTANTS, STREAM, Mutant
 
 
 def test_every_block_has_a_mutant() -> None:

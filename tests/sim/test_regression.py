@@ -16,7 +16,7 @@ from plena_cosim.sim import regression
 from plena_cosim.sim.process import heed_interrupts
 from plena_cosim.sim.report import Figures, Pace, summary_table, time_text
 
-from .regression.mutants import MUL, ROUND_UP, WRONG_TIE, Mutant
+from ..regression.mutants import MUL, ROUND_UP, WRONG_TIE, Mutant
 
 
 def run_cli(

@@ -14,7 +14,7 @@ from plena_cosim.sim import waves
 from plena_cosim.sim.cases import find_case
 from plena_cosim.sim.player import ProtocolError
 
-from .regression.mutants import STREAM, Mutant
+from ..regression.mutants import STREAM, Mutant
 
 CASE = "fp_mul-e2m1-all"
 

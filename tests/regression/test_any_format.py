@@ -25,7 +25,7 @@ from plena_cosim.sim.product_stimuli import is_product
 from plena_cosim.sim.report import Figures, record_figures
 from plena_cosim.sim.stimuli import stimuli
 
-from ...op_arguments import block_arguments
+from ..op_arguments import block_arguments
 
 DRAWS = 6
 """Random format sets for each block of one or a few lanes."""
