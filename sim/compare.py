@@ -13,11 +13,11 @@ import numpy as np
 from plena_cosim.golden import Mx, decode
 from plena_cosim.golden.ops.registry import Port
 
-from .build import PLAYER, SHORT, Flavour
 from .cases import Case, argument_label
 from .player import UNSTALLED, Block, CodeArray, Stalls, load_block
-from .sources import RTL_DIR
 from .stimuli import Beats, sample, stimuli
+from .verilate.model import PLAYER, SHORT, Flavour
+from .verilate.rtl_files import RTL_DIR
 
 Seen = Callable[[Beats, Beats], None]
 """Takes every chunk of inputs and golden's outputs."""

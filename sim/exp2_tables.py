@@ -9,7 +9,7 @@ from pathlib import Path
 
 from plena_cosim.golden.transcendental import floor_exp2, floor_ln2, floor_log2_e
 
-from .sources import RTL_DIR
+from .verilate.rtl_files import RTL_DIR
 
 PATH = RTL_DIR / "gen" / "plena_exp2_pkg.sv"
 

@@ -22,8 +22,8 @@ from .compare import compare, load_case
 from .harness import input_lanes
 from .provenance import commit, write_record
 from .report import time_text
-from .sources import RTL_DIR, needed_sources
 from .stimuli import every_input, is_scalar
+from .verilate.rtl_files import RTL_DIR, needed_sources
 
 BLOCKS = ("fp_add", "fp_mul")
 CHUNK_BITS = 24

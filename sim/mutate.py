@@ -34,7 +34,6 @@ from rich.table import Table
 from plena_cosim.golden import FormatError
 from plena_cosim.golden.ops.registry import OPS
 
-from .cache import BuildError, cache_root
 from .cases import Case, find_case, select_cases
 from .compare import compare
 from .formal import ElaborationError, tools_missing
@@ -45,8 +44,9 @@ from .prove import find_bug, select_proofs
 from .provenance import commit, write_record
 from .regression import CHECKOUT
 from .report import PLAIN_WIDTH, time_text
-from .sources import RTL_DIR, needed_sources
 from .stimuli import sample, stimuli
+from .verilate.cache import BuildError, cache_root
+from .verilate.rtl_files import RTL_DIR, needed_sources
 
 RESULTS = CHECKOUT / "results" / "mutate"
 EQUIVALENTS = RTL_DIR / "equivalent_mutants.toml"

@@ -16,10 +16,10 @@ import numpy.typing as npt
 from plena_cosim.golden.formats import FormatError
 from plena_cosim.golden.ops.registry import Op, get_op
 
-from .build import PLAYER, Flavour, Model, build
 from .harness import Lanes, input_lanes, output_lanes, player_files
-from .sources import RTL_DIR
-from .toolchain import Toolchain
+from .verilate.model import PLAYER, Flavour, Model, build
+from .verilate.rtl_files import RTL_DIR
+from .verilate.toolchain import Toolchain
 
 CodeArray = npt.NDArray[Any]
 MODES = ("rounding", "overflow")

@@ -12,7 +12,7 @@ from plena_cosim.golden.formats import Minifloat, Mx, sv_rounding
 from plena_cosim.golden.ops.registry import OPS, Op
 
 from .cases import select_cases
-from .sources import RTL_DIR, SourceError, needed_sources
+from .verilate.rtl_files import RTL_DIR, SourceError, needed_sources
 
 Parameters = Mapping[str, int | str]
 

@@ -41,7 +41,7 @@ from .proofs import (
 )
 from .provenance import commit, write_record
 from .regression import CHECKOUT
-from .sources import RTL_DIR, changed_copy
+from .verilate.rtl_files import RTL_DIR, changed_copy
 
 RESULTS = CHECKOUT / "results" / "prove"
 PLAIN_WIDTH = 110

@@ -12,13 +12,13 @@ from pathlib import Path
 
 from plena_cosim.golden import FormatError
 
-from .cache import BuildError
 from .cases import select_cases
 from .player import ProtocolError
-from .process import heed_interrupts
 from .replay import Replay
 from .replay import replay as replay_vector
-from .toolchain import ToolchainError, find_toolchain
+from .verilate.cache import BuildError
+from .verilate.process import heed_interrupts
+from .verilate.toolchain import ToolchainError, find_toolchain
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 TESTS = CHECKOUT / "tests" / "regression"

@@ -21,11 +21,11 @@ from rich.console import Console
 
 from plena_cosim.golden import FormatError
 
-from .cache import BuildError
 from .provenance import commit
-from .sources import RTL_DIR
 from .synth_cases import Configuration, all_configurations, select_configurations
 from .synth_report import Outcome, Pace, markdown, table
+from .verilate.cache import BuildError
+from .verilate.rtl_files import RTL_DIR
 from .yosys import FLOW, Cost, SynthError, cost_of, pyosys_version
 
 CHECKOUT = Path(__file__).resolve().parent.parent

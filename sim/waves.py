@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .build import TRACE
 from .cases import Case, select_cases
 from .compare import load_case
 from .player import UNSTALLED, Playback, Stalls
-from .sources import RTL_DIR
 from .stimuli import Beats, sample
+from .verilate.model import TRACE
+from .verilate.rtl_files import RTL_DIR
 
 VIEWERS = ("surfer", "gtkwave")
 """Programs that show a VCD file, the preferred one first."""

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plena_cosim.sim.regression import RESULTS
-from plena_cosim.sim.sources import RTL_DIR
+from plena_cosim.sim.verilate.rtl_files import RTL_DIR
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from plena_cosim.sim.sources import RTL_DIR
+from plena_cosim.sim.verilate.rtl_files import RTL_DIR
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from plena_cosim import cli
 from plena_cosim.sim.cores import core_texts, stale_cores, write_cores
-from plena_cosim.sim.sources import RTL_DIR, SourceError, needed_sources
+from plena_cosim.sim.verilate.rtl_files import RTL_DIR, SourceError, needed_sources
 
 FOLDERS = sorted({path.parent.name for path in RTL_DIR.glob("*/plena*")})
 VERSION = "0.1.0"

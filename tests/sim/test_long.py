@@ -11,8 +11,8 @@ from rich.console import Console
 
 from plena_cosim.golden import FormatError
 from plena_cosim.sim import long
-from plena_cosim.sim.sources import RTL_DIR
 from plena_cosim.sim.stimuli import every_input
+from plena_cosim.sim.verilate.rtl_files import RTL_DIR
 
 from ..regression.mutants import MUL, ROUND_UP, WRONG_TIE, Mutant
 

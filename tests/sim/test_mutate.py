@@ -15,7 +15,7 @@ from plena_cosim.sim import mutate
 from plena_cosim.sim.cases import Case, find_case
 from plena_cosim.sim.mutants import mutants_of
 from plena_cosim.sim.mutate import CHEAP_CASES, FIRST_CASES, Verdict, choose, read_equivalents
-from plena_cosim.sim.sources import RTL_DIR
+from plena_cosim.sim.verilate.rtl_files import RTL_DIR
 
 from .toy import FORMATS, SOURCE, TOY, write_source
 

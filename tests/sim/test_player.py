@@ -10,8 +10,8 @@ import pytest
 
 from plena_cosim.golden import FormatError, get_format
 from plena_cosim.sim import load_block
-from plena_cosim.sim.build import TRACE
 from plena_cosim.sim.player import Block, ProtocolError, Stalls, load_op
+from plena_cosim.sim.verilate.model import TRACE
 
 from .toy import TOY, parameters, write_toy
 

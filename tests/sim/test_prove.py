@@ -24,7 +24,7 @@ from plena_cosim.sim.proofs import (
     keeps_contract,
     proofs_of,
 )
-from plena_cosim.sim.sources import RTL_DIR, SourceError
+from plena_cosim.sim.verilate.rtl_files import RTL_DIR, SourceError
 
 BY_NAME = {proof.name: proof for proof in PROOFS}
 TOGGLE = """\

@@ -16,9 +16,9 @@ from rich.console import Console
 from plena_cosim.golden import FormatError, get_format
 from plena_cosim.golden.ops.registry import OPS, get_op
 from plena_cosim.sim import synth, synth_cases
-from plena_cosim.sim.sources import RTL_DIR
 from plena_cosim.sim.synth_cases import Configuration, all_configurations, select_configurations
 from plena_cosim.sim.synth_report import Outcome, Pace, grown, markdown, table
+from plena_cosim.sim.verilate.rtl_files import RTL_DIR
 from plena_cosim.sim.yosys import (
     Cost,
     SynthError,

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from plena_cosim.sim.build import PLAYER, Model, build
-from plena_cosim.sim.cache import BuildError, build_once
 from plena_cosim.sim.harness import input_lanes, output_lanes, player_files
-from plena_cosim.sim.process import heed_interrupts
-from plena_cosim.sim.sources import SourceError, needed_sources
-from plena_cosim.sim.toolchain import find_toolchain
+from plena_cosim.sim.verilate.cache import BuildError, build_once
+from plena_cosim.sim.verilate.model import PLAYER, Model, build
+from plena_cosim.sim.verilate.process import heed_interrupts
+from plena_cosim.sim.verilate.rtl_files import SourceError, needed_sources
+from plena_cosim.sim.verilate.toolchain import find_toolchain
 
-from .toy import FORMATS, SOURCE, TOY, parameters, write_source, write_toy
+from ..toy import FORMATS, SOURCE, TOY, parameters, write_source, write_toy
 
 
 def model(rtl_dir: Path, *, width_bits: int = 8) -> Model:

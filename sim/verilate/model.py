@@ -12,7 +12,7 @@ from pathlib import Path
 
 from .cache import BuildError, build_once, cache_root, disk_error, explain_disk
 from .process import run_tool
-from .sources import RTL_DIR, needed_sources, waivers
+from .rtl_files import RTL_DIR, needed_sources, waivers
 from .toolchain import Toolchain, find_toolchain
 
 VERILATOR_FLAGS = ("--cc", "-Wall", "-O3", "--no-timing", "--prefix", "Vtop", "--output-split", "0")
