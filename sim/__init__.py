@@ -6,7 +6,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .player import Block, ProtocolError, Stalls, load_block
+    from .player.player import Block, ProtocolError, Stalls, load_block
     from .verilate.cache import BuildError
     from .verilate.toolchain import Toolchain, ToolchainError, find_toolchain
 
@@ -23,7 +23,7 @@ __all__ = [
 
 _HOMES = {
     "verilate.cache": ("BuildError",),
-    "player": ("Block", "ProtocolError", "Stalls", "load_block"),
+    "player.player": ("Block", "ProtocolError", "Stalls", "load_block"),
     "verilate.toolchain": ("Toolchain", "ToolchainError", "find_toolchain"),
 }
 

@@ -22,7 +22,7 @@ from plena_cosim.golden.formats import CLIP_BELOW
 from plena_cosim.golden.ops.registry import Op
 
 from .corners import corner_codes
-from .harness import CodeArray, input_lanes
+from .player.harness import CodeArray, input_lanes
 
 Values = npt.NDArray[np.float64]
 Rng = np.random.Generator

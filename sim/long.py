@@ -19,7 +19,7 @@ from plena_cosim.golden import FormatError
 
 from .cases import Case, find_case, select_cases
 from .compare import compare, load_case
-from .harness import input_lanes
+from .player.harness import input_lanes
 from .provenance import commit, write_record
 from .report import time_text
 from .stimuli import every_input, is_scalar

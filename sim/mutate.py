@@ -38,7 +38,7 @@ from .cases import Case, find_case, select_cases
 from .compare import compare
 from .formal import ElaborationError, tools_missing
 from .mutants import Mutant, mutants_of
-from .player import UNSTALLED, ProtocolError, Stalls, load_op
+from .player.player import UNSTALLED, ProtocolError, Stalls, load_op
 from .proofs import proofs_of
 from .prove import find_bug, select_proofs
 from .provenance import commit, write_record

@@ -16,7 +16,7 @@ from plena_cosim.golden import FixedPoint, Minifloat, Mx, Scalar
 from plena_cosim.golden.ops.registry import Op
 
 from .block_stimuli import Rng, element_blocks
-from .harness import CodeArray, input_lanes
+from .player.harness import CodeArray, input_lanes
 
 CHUNK_BEATS = 1 << 13
 

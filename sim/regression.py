@@ -13,7 +13,7 @@ from pathlib import Path
 from plena_cosim.golden import FormatError
 
 from .cases import select_cases
-from .player import ProtocolError
+from .player.player import ProtocolError
 from .replay import Replay
 from .replay import replay as replay_vector
 from .verilate.cache import BuildError

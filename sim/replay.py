@@ -13,7 +13,7 @@ from plena_cosim.golden import FormatError
 
 from .cases import find_case
 from .compare import Mismatch, load_case
-from .player import Stalls
+from .player.player import Stalls
 from .verilate.rtl_files import RTL_DIR
 from .waves import write_vcd
 

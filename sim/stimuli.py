@@ -16,7 +16,7 @@ from plena_cosim.golden.ops.registry import Op
 
 from .block_stimuli import block_beats, random_beats
 from .corners import corner_codes, near_ties
-from .harness import CodeArray, input_lanes
+from .player.harness import CodeArray, input_lanes
 from .product_stimuli import is_product, product_beats, random_products
 from .vector_stimuli import random_vectors, vector_beats
 

@@ -13,7 +13,7 @@ from plena_cosim.golden.ops.registry import Op
 
 from .block_stimuli import Rng, encoded, random_flags
 from .corners import corner_codes
-from .harness import CodeArray, input_lanes
+from .player.harness import CodeArray, input_lanes
 
 CHUNK_BEATS = 1 << 12
 EVERY_CODE_BITS = 16

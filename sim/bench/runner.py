@@ -18,7 +18,7 @@ from cocotb_test.simulator import Verilator
 from plena_cosim.golden.ops.registry import Op
 
 from ..cases import Case
-from ..harness import Lanes, input_lanes, output_lanes
+from ..player.harness import Lanes, input_lanes, output_lanes
 from ..stimuli import Beats, sample
 from ..verilate.model import Flavour, Model, build
 from ..verilate.rtl_files import RTL_DIR

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from ..cases import Case, find_case
 from ..compare import load_case
-from ..player import UNSTALLED, Block, Stalls
+from ..player.player import UNSTALLED, Block, Stalls
 from ..provenance import commit, write_record
 from ..stimuli import Beats, is_exhaustive, sample, stimuli
 from ..verilate.model import COVERAGE

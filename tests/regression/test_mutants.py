@@ -9,7 +9,7 @@ import pytest
 
 from plena_cosim.sim.cases import find_case, select_cases
 from plena_cosim.sim.compare import compare_case
-from plena_cosim.sim.player import UNSTALLED, ProtocolError, Stalls
+from plena_cosim.sim.player.player import UNSTALLED, ProtocolError, Stalls
 from plena_cosim.sim.report import MUTANT, Figures, record_figures
 
 from .mutants import MUTANTS, Mutant

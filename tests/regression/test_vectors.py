@@ -11,7 +11,7 @@ from plena_cosim.sim.cases import Case, select_cases
 from plena_cosim.sim.compare import MismatchError, Outcome, compare_case
 from plena_cosim.sim.coverage.collect import Coverage
 from plena_cosim.sim.coverage.report import FOLDER
-from plena_cosim.sim.player import Stalls
+from plena_cosim.sim.player.player import Stalls
 from plena_cosim.sim.replay import write_waveform
 from plena_cosim.sim.report import Figures, record_figures
 

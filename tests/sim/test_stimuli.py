@@ -10,7 +10,7 @@ from plena_cosim.golden.ops.mx_pe import block_places
 from plena_cosim.golden.ops.registry import OPS, get_op
 from plena_cosim.sim.cases import Case, all_cases, find_case, select_cases
 from plena_cosim.sim.corners import corner_codes, near_ties
-from plena_cosim.sim.harness import input_lanes
+from plena_cosim.sim.player.harness import input_lanes
 from plena_cosim.sim.stimuli import CHUNK_LANES, is_exhaustive, sample, stimuli
 
 

@@ -12,7 +12,7 @@ from plena_cosim import cli
 from plena_cosim.golden import FormatError
 from plena_cosim.sim import waves
 from plena_cosim.sim.cases import find_case
-from plena_cosim.sim.player import ProtocolError
+from plena_cosim.sim.player.player import ProtocolError
 
 from ..regression.mutants import STREAM, Mutant
 

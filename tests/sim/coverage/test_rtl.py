@@ -11,7 +11,7 @@ import pytest
 
 from plena_cosim.sim.coverage import rtl
 from plena_cosim.sim.coverage.rtl import Point
-from plena_cosim.sim.player import load_op
+from plena_cosim.sim.player.player import load_op
 from plena_cosim.sim.verilate.model import COVERAGE
 
 from ..toy import FORMATS, SOURCE, TOY, parameters, write_source

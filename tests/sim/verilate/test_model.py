@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from plena_cosim.sim.harness import input_lanes, output_lanes, player_files
+from plena_cosim.sim.player.harness import input_lanes, output_lanes, player_files
 from plena_cosim.sim.verilate.cache import BuildError, build_once
 from plena_cosim.sim.verilate.model import PLAYER, Model, build
 from plena_cosim.sim.verilate.process import heed_interrupts

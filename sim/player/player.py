@@ -16,10 +16,10 @@ import numpy.typing as npt
 from plena_cosim.golden.formats import FormatError
 from plena_cosim.golden.ops.registry import Op, get_op
 
+from ..verilate.model import PLAYER, Flavour, Model, build
+from ..verilate.rtl_files import RTL_DIR
+from ..verilate.toolchain import Toolchain
 from .harness import Lanes, input_lanes, output_lanes, player_files
-from .verilate.model import PLAYER, Flavour, Model, build
-from .verilate.rtl_files import RTL_DIR
-from .verilate.toolchain import Toolchain
 
 CodeArray = npt.NDArray[Any]
 MODES = ("rounding", "overflow")
@@ -30,7 +30,7 @@ class ProtocolError(RuntimeError):
 
 
 class Fault(Enum):
-    """What a block can do wrong; the numbers are those of native/player.cpp."""
+    """What a block can do wrong; the numbers are those of player.cpp."""
 
     HANG = 1, "makes no progress although inputs are offered and outputs taken"
     EXTRA = 2, "gives a result too many or before its input"

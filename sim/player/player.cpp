@@ -25,7 +25,7 @@
 
 namespace {
 
-// What the block did wrong first; the numbers are known to sim/player.py.
+// What the block did wrong first; the numbers are known to sim/player/player.py.
 enum Fault : uint64_t {
     kNone = 0,
     kHang = 1,            // no progress for too long

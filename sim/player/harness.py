@@ -14,7 +14,7 @@ from plena_cosim.golden.ops.registry import Op, Port
 
 CodeArray = npt.NDArray[Any]
 
-NATIVE_DIR = Path(__file__).resolve().parent / "native"
+PLAYER_CPP = Path(__file__).resolve().parent / "player.cpp"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +77,7 @@ def player_files(
             "",
         ]
     )
-    player = (NATIVE_DIR / "player.cpp").read_text(encoding="utf-8")
+    player = PLAYER_CPP.read_text(encoding="utf-8")
     exports = "{ global: plena_*; local: *; };\n"
     return {"ports.h": header, "player.cpp": player, "exports.map": exports}
 

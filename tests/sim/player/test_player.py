@@ -10,10 +10,10 @@ import pytest
 
 from plena_cosim.golden import FormatError, get_format
 from plena_cosim.sim import load_block
-from plena_cosim.sim.player import Block, ProtocolError, Stalls, load_op
+from plena_cosim.sim.player.player import Block, ProtocolError, Stalls, load_op
 from plena_cosim.sim.verilate.model import TRACE
 
-from .toy import TOY, parameters, write_toy
+from ..toy import TOY, parameters, write_toy
 
 PATTERNS = [
     Stalls(),
