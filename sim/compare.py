@@ -15,7 +15,7 @@ from plena_cosim.golden.ops.registry import Port
 
 from .cases import Case, argument_label
 from .player.player import UNSTALLED, Block, CodeArray, Stalls, load_block
-from .stimuli import Beats, sample, stimuli
+from .stimuli.stimuli import Beats, sample, stimuli
 from .verilate.model import PLAYER, SHORT, Flavour
 from .verilate.rtl_files import RTL_DIR
 

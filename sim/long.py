@@ -22,7 +22,7 @@ from .compare import compare, load_case
 from .player.harness import input_lanes
 from .provenance import commit, write_record
 from .report import time_text
-from .stimuli import every_input, is_scalar
+from .stimuli.stimuli import every_input, is_scalar
 from .verilate.rtl_files import RTL_DIR, needed_sources
 
 BLOCKS = ("fp_add", "fp_mul")

@@ -44,7 +44,7 @@ from .prove import find_bug, select_proofs
 from .provenance import commit, write_record
 from .regression import CHECKOUT
 from .report import PLAIN_WIDTH, time_text
-from .stimuli import sample, stimuli
+from .stimuli.stimuli import sample, stimuli
 from .verilate.cache import BuildError, cache_root
 from .verilate.rtl_files import RTL_DIR, needed_sources
 

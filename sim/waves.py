@@ -15,7 +15,7 @@ import numpy as np
 from .cases import Case, select_cases
 from .compare import load_case
 from .player.player import UNSTALLED, Playback, Stalls
-from .stimuli import Beats, sample
+from .stimuli.stimuli import Beats, sample
 from .verilate.model import TRACE
 from .verilate.rtl_files import RTL_DIR
 

@@ -19,7 +19,7 @@ from plena_cosim.golden.ops.registry import Op
 
 from ..cases import Case
 from ..player.harness import Lanes, input_lanes, output_lanes
-from ..stimuli import Beats, sample
+from ..stimuli.stimuli import Beats, sample
 from ..verilate.model import Flavour, Model, build
 from ..verilate.rtl_files import RTL_DIR
 from .plan import PLAN_VARIABLE, Plan, pack_beats

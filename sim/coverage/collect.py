@@ -15,8 +15,8 @@ from plena_cosim.golden.ops.registry import Op, Port
 
 from ..cases import Case
 from ..provenance import commit, write_record
-from ..stimuli import is_exhaustive, is_scalar
-from ..vector_stimuli import drives_every_code
+from ..stimuli.stimuli import is_exhaustive, is_scalar
+from ..stimuli.vectors import drives_every_code
 from .bins import (
     BLOCK_KINDS,
     Partition,

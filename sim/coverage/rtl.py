@@ -23,7 +23,7 @@ from ..cases import Case, find_case
 from ..compare import load_case
 from ..player.player import UNSTALLED, Block, Stalls
 from ..provenance import commit, write_record
-from ..stimuli import Beats, is_exhaustive, sample, stimuli
+from ..stimuli.stimuli import Beats, is_exhaustive, sample, stimuli
 from ..verilate.model import COVERAGE
 from ..verilate.rtl_files import RTL_DIR
 

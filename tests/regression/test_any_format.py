@@ -21,9 +21,9 @@ from plena_cosim.golden import (
 from plena_cosim.golden.ops.registry import OPS, get_op
 from plena_cosim.sim.cases import Case, select_cases
 from plena_cosim.sim.compare import MismatchError, compare, load_case
-from plena_cosim.sim.product_stimuli import is_product
 from plena_cosim.sim.report import Figures, record_figures
-from plena_cosim.sim.stimuli import stimuli
+from plena_cosim.sim.stimuli.products import is_product
+from plena_cosim.sim.stimuli.stimuli import stimuli
 
 from ..op_arguments import block_arguments
 

@@ -11,7 +11,7 @@ from rich.console import Console
 
 from plena_cosim.golden import FormatError
 from plena_cosim.sim import long
-from plena_cosim.sim.stimuli import every_input
+from plena_cosim.sim.stimuli.stimuli import every_input
 from plena_cosim.sim.verilate.rtl_files import RTL_DIR
 
 from ..regression.mutants import MUL, ROUND_UP, WRONG_TIE, Mutant

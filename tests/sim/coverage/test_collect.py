@@ -17,7 +17,7 @@ from plena_cosim.sim.cases import Case, find_case, select_cases
 from plena_cosim.sim.coverage import report
 from plena_cosim.sim.coverage.collect import THINNED_CODES, Coverage
 from plena_cosim.sim.coverage.report import FOLDER, judge, missed_lines, total_line
-from plena_cosim.sim.stimuli import sample
+from plena_cosim.sim.stimuli.stimuli import sample
 
 from ..toy import FORMATS, TOY
 

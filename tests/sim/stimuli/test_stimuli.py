@@ -9,9 +9,9 @@ from plena_cosim.golden import decode, get_format
 from plena_cosim.golden.ops.mx_pe import block_places
 from plena_cosim.golden.ops.registry import OPS, get_op
 from plena_cosim.sim.cases import Case, all_cases, find_case, select_cases
-from plena_cosim.sim.corners import corner_codes, near_ties
 from plena_cosim.sim.player.harness import input_lanes
-from plena_cosim.sim.stimuli import CHUNK_LANES, is_exhaustive, sample, stimuli
+from plena_cosim.sim.stimuli.corners import corner_codes, near_ties
+from plena_cosim.sim.stimuli.stimuli import CHUNK_LANES, is_exhaustive, sample, stimuli
 
 
 @pytest.mark.parametrize("name", ["e2m1", "e3m2", "e4m3", "e5m2"])

@@ -14,11 +14,11 @@ import numpy as np
 from plena_cosim.golden import FixedPoint, Minifloat, Mx, Scalar
 from plena_cosim.golden.ops.registry import Op
 
-from .block_stimuli import block_beats, random_beats
+from ..player.harness import CodeArray, input_lanes
+from .blocks import block_beats, random_beats
 from .corners import corner_codes, near_ties
-from .player.harness import CodeArray, input_lanes
-from .product_stimuli import is_product, product_beats, random_products
-from .vector_stimuli import random_vectors, vector_beats
+from .products import is_product, product_beats, random_products
+from .vectors import random_vectors, vector_beats
 
 Beats = dict[str, CodeArray]
 

@@ -21,8 +21,8 @@ from plena_cosim.golden import (
 from plena_cosim.golden.formats import CLIP_BELOW
 from plena_cosim.golden.ops.registry import Op
 
+from ..player.harness import CodeArray, input_lanes
 from .corners import corner_codes
-from .player.harness import CodeArray, input_lanes
 
 Values = npt.NDArray[np.float64]
 Rng = np.random.Generator

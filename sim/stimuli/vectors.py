@@ -11,9 +11,9 @@ import numpy as np
 from plena_cosim.golden import Scalar, decode
 from plena_cosim.golden.ops.registry import Op
 
-from .block_stimuli import Rng, encoded, random_flags
+from ..player.harness import CodeArray, input_lanes
+from .blocks import Rng, encoded, random_flags
 from .corners import corner_codes
-from .player.harness import CodeArray, input_lanes
 
 CHUNK_BEATS = 1 << 12
 EVERY_CODE_BITS = 16

@@ -9,8 +9,8 @@ import pytest
 
 from plena_cosim.golden import get_format
 from plena_cosim.golden.ops.registry import get_op
-from plena_cosim.sim.corners import corner_codes
-from plena_cosim.sim.vector_stimuli import corner_rows, vector_beats
+from plena_cosim.sim.stimuli.corners import corner_codes
+from plena_cosim.sim.stimuli.vectors import corner_rows, vector_beats
 
 
 def outputs(name: str, formats: dict[str, Any]) -> set[int]:

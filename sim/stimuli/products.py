@@ -15,8 +15,8 @@ import numpy as np
 from plena_cosim.golden import FixedPoint, Minifloat, Mx, Scalar
 from plena_cosim.golden.ops.registry import Op
 
-from .block_stimuli import Rng, element_blocks
-from .player.harness import CodeArray, input_lanes
+from ..player.harness import CodeArray, input_lanes
+from .blocks import Rng, element_blocks
 
 CHUNK_BEATS = 1 << 13
 
