@@ -17,8 +17,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from plena_cosim.golden import FormatError
 
-from .cases import Case, find_case, select_cases
-from .compare import compare, load_case
+from .cases.compare import compare, load_case
+from .cases.table import Case, find_case, select_cases
 from .player.harness import input_lanes
 from .provenance import commit, write_record
 from .report import time_text

@@ -34,8 +34,8 @@ from rich.table import Table
 from plena_cosim.golden import FormatError
 from plena_cosim.golden.ops.registry import OPS
 
-from .cases import Case, find_case, select_cases
-from .compare import compare
+from .cases.compare import compare
+from .cases.table import Case, find_case, select_cases
 from .formal import ElaborationError, tools_missing
 from .mutants import Mutant, mutants_of
 from .player.player import UNSTALLED, ProtocolError, Stalls, load_op

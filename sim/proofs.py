@@ -11,7 +11,7 @@ from plena_cosim.golden import Rounding, get_format
 from plena_cosim.golden.formats import Minifloat, Mx, sv_rounding
 from plena_cosim.golden.ops.registry import OPS, Op
 
-from .cases import select_cases
+from .cases.table import select_cases
 from .verilate.rtl_files import RTL_DIR, SourceError, needed_sources
 
 Parameters = Mapping[str, int | str]

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from plena_cosim.golden import FormatError
 
-from .cases import select_cases
+from .cases.table import select_cases
 from .player.player import ProtocolError
 from .replay import Replay
 from .replay import replay as replay_vector

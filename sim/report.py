@@ -24,7 +24,7 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from .cases import select_cases
+from .cases.table import select_cases
 from .coverage.report import FOLDER, judge, load, total_line, write_merged
 from .provenance import commit
 

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from .cases import Case, select_cases
-from .compare import load_case
+from .cases.compare import load_case
+from .cases.table import Case, select_cases
 from .player.player import UNSTALLED, Playback, Stalls
 from .stimuli.stimuli import Beats, sample
 from .verilate.model import TRACE

@@ -17,7 +17,7 @@ from cocotb_test.simulator import Verilator
 
 from plena_cosim.golden.ops.registry import Op
 
-from ..cases import Case
+from ..cases.table import Case
 from ..player.harness import Lanes, input_lanes, output_lanes
 from ..stimuli.stimuli import Beats, sample
 from ..verilate.model import Flavour, Model, build

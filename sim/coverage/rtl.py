@@ -19,8 +19,8 @@ from pathlib import Path
 
 from rich.table import Table
 
-from ..cases import Case, find_case
-from ..compare import load_case
+from ..cases.compare import load_case
+from ..cases.table import Case, find_case
 from ..player.player import UNSTALLED, Block, Stalls
 from ..provenance import commit, write_record
 from ..stimuli.stimuli import Beats, is_exhaustive, sample, stimuli

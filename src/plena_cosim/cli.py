@@ -308,7 +308,7 @@ def _rtl_coverage(
 
     from rich.progress import track
 
-    from .sim.cases import select_cases
+    from .sim.cases.table import select_cases
     from .sim.coverage import rtl
 
     cases = select_cases(block, fmt)

@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from .golden.ops import OPS
-from .sim.cases import all_cases
+from .sim.cases.table import all_cases
 from .sim.proofs import PROOFS
 from .sim.regression import CHECKOUT
 from .sim.verilate.rtl_files import needed_sources

@@ -19,8 +19,8 @@ from plena_cosim.golden import (
     Specials,
 )
 from plena_cosim.golden.ops.registry import OPS, get_op
-from plena_cosim.sim.cases import Case, select_cases
-from plena_cosim.sim.compare import MismatchError, compare, load_case
+from plena_cosim.sim.cases.compare import MismatchError, compare, load_case
+from plena_cosim.sim.cases.table import Case, select_cases
 from plena_cosim.sim.report import Figures, record_figures
 from plena_cosim.sim.stimuli.products import is_product
 from plena_cosim.sim.stimuli.stimuli import stimuli

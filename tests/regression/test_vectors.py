@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from plena_cosim.sim.cases import Case, select_cases
-from plena_cosim.sim.compare import MismatchError, Outcome, compare_case
+from plena_cosim.sim.cases.compare import MismatchError, Outcome, compare_case
+from plena_cosim.sim.cases.table import Case, select_cases
 from plena_cosim.sim.coverage.collect import Coverage
 from plena_cosim.sim.coverage.report import FOLDER
 from plena_cosim.sim.player.player import Stalls

@@ -8,7 +8,7 @@ import pytest
 
 from plena_cosim.golden.ops.registry import OPS
 from plena_cosim.sim.bench.runner import BenchError, run_bench
-from plena_cosim.sim.cases import find_case
+from plena_cosim.sim.cases.table import find_case
 from plena_cosim.sim.verilate.rtl_files import RTL_DIR
 
 from ..regression.mutants import MUTANTS, STREAM, Mutant

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from plena_cosim.golden import FormatError
 from plena_cosim.sim import mutate
-from plena_cosim.sim.cases import Case, find_case
+from plena_cosim.sim.cases.table import Case, find_case
 from plena_cosim.sim.mutants import mutants_of
 from plena_cosim.sim.mutate import CHEAP_CASES, FIRST_CASES, Verdict, choose, read_equivalents
 from plena_cosim.sim.verilate.rtl_files import RTL_DIR

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from plena_cosim import cli
 from plena_cosim.golden import FormatError
 from plena_cosim.sim import waves
-from plena_cosim.sim.cases import find_case
+from plena_cosim.sim.cases.table import find_case
 from plena_cosim.sim.player.player import ProtocolError
 
 from ..regression.mutants import STREAM, Mutant

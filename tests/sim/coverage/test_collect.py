@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from plena_cosim import cli
 from plena_cosim.golden import get_format
 from plena_cosim.golden.ops.registry import OPS, get_op
-from plena_cosim.sim.cases import Case, find_case, select_cases
+from plena_cosim.sim.cases.table import Case, find_case, select_cases
 from plena_cosim.sim.coverage import report
 from plena_cosim.sim.coverage.collect import THINNED_CODES, Coverage
 from plena_cosim.sim.coverage.report import FOLDER, judge, missed_lines, total_line

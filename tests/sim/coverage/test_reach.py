@@ -10,7 +10,7 @@ import pytest
 from plena_cosim.golden import get_format
 from plena_cosim.golden.mx import scale_exponent
 from plena_cosim.golden.ops.registry import get_op
-from plena_cosim.sim.cases import Case
+from plena_cosim.sim.cases.table import Case
 from plena_cosim.sim.coverage.collect import Coverage
 from plena_cosim.sim.coverage.reach import ideal_exponents
 from plena_cosim.sim.coverage.report import judge

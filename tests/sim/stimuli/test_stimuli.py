@@ -8,7 +8,7 @@ import pytest
 from plena_cosim.golden import decode, get_format
 from plena_cosim.golden.ops.mx_pe import block_places
 from plena_cosim.golden.ops.registry import OPS, get_op
-from plena_cosim.sim.cases import Case, all_cases, find_case, select_cases
+from plena_cosim.sim.cases.table import Case, all_cases, find_case, select_cases
 from plena_cosim.sim.player.harness import input_lanes
 from plena_cosim.sim.stimuli.corners import corner_codes, near_ties
 from plena_cosim.sim.stimuli.stimuli import CHUNK_LANES, is_exhaustive, sample, stimuli

@@ -19,7 +19,7 @@ from plena_cosim.golden import (
 )
 from plena_cosim.golden.ops.registry import OPS, Op, get_op
 
-from .stimuli.stimuli import input_count, inputs_word
+from ..stimuli.stimuli import input_count, inputs_word
 
 BUDGETS = {
     "all": 0,

@@ -13,11 +13,11 @@ import numpy as np
 from plena_cosim.golden import Mx, decode
 from plena_cosim.golden.ops.registry import Port
 
-from .cases import Case, argument_label
-from .player.player import UNSTALLED, Block, CodeArray, Stalls, load_block
-from .stimuli.stimuli import Beats, sample, stimuli
-from .verilate.model import PLAYER, SHORT, Flavour
-from .verilate.rtl_files import RTL_DIR
+from ..player.player import UNSTALLED, Block, CodeArray, Stalls, load_block
+from ..stimuli.stimuli import Beats, sample, stimuli
+from ..verilate.model import PLAYER, SHORT, Flavour
+from ..verilate.rtl_files import RTL_DIR
+from .table import Case, argument_label
 
 Seen = Callable[[Beats, Beats], None]
 """Takes every chunk of inputs and golden's outputs."""

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from plena_cosim.golden import FormatError
-from plena_cosim.sim.cases import Case, find_case, select_cases
-from plena_cosim.sim.compare import Mismatch, compare_case
+from plena_cosim.sim.cases.compare import Mismatch, compare_case
+from plena_cosim.sim.cases.table import Case, find_case, select_cases
 from plena_cosim.sim.replay import load_mismatch, replay, write_waveform
 
-from ..regression.mutants import ADD, ROUND_UP, WRONG_TIE, Mutant
+from ...regression.mutants import ADD, ROUND_UP, WRONG_TIE, Mutant
 
 
 def wrong_tie(folder: Path) -> Path:
