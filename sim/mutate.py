@@ -42,8 +42,8 @@ from .player.player import UNSTALLED, ProtocolError, Stalls, load_op
 from .proofs import proofs_of
 from .prove import find_bug, select_proofs
 from .provenance import commit, write_record
-from .regression import CHECKOUT
-from .report import PLAIN_WIDTH, time_text
+from .regression.report import PLAIN_WIDTH, time_text
+from .regression.run import CHECKOUT
 from .stimuli.stimuli import sample, stimuli
 from .verilate.cache import BuildError, cache_root
 from .verilate.rtl_files import RTL_DIR, needed_sources

@@ -40,7 +40,7 @@ from .proofs import (
     latency_source,
 )
 from .provenance import commit, write_record
-from .regression import CHECKOUT
+from .regression.run import CHECKOUT
 from .verilate.rtl_files import RTL_DIR, changed_copy
 
 RESULTS = CHECKOUT / "results" / "prove"

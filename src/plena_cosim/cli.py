@@ -132,7 +132,7 @@ def sim(
     Vectors go through Verilated blocks, protocol through cocotb benches, and mutants of the RTL
     have to be found. Results land in results/sim/, with a waveform for every mismatch.
     """
-    from .sim import regression
+    from .sim.regression import run as regression
 
     raise typer.Exit(regression.run(block, fmt, seed, jobs=jobs))
 
@@ -155,7 +155,8 @@ def sim_long(
 
     A run that was broken off goes on where it was; other RTL or golden code starts anew.
     """
-    from .sim import long, regression
+    from .sim.regression import exhaustive as long
+    from .sim.regression import run as regression
 
     blocks = [block] if block else long.BLOCKS
     status = long.run(
@@ -175,7 +176,7 @@ def replay(
     vector: Annotated[str, typer.Argument(help="The ID that a mismatch line printed.")],
 ) -> None:
     """Run one vector of the regression again and write its waveform."""
-    from .sim import regression
+    from .sim.regression import run as regression
 
     raise typer.Exit(regression.replay(vector))
 
@@ -254,7 +255,7 @@ def waves(
     out: Annotated[Path, typer.Option(help="Folder of the VCD file.")] = Path("results/waves"),
 ) -> None:
     """Record a block at work, with gaps and stalls, and say how to look at it."""
-    from .sim import waves as recorder
+    from .sim.regression import waves as recorder
 
     recorded = recorder.record(block, fmt, count=count, seed=seed, folder=out)
     typer.echo(recorded.line())

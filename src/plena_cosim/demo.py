@@ -18,7 +18,7 @@ def run(*, tokens: int, out: Path, console: Console) -> int:
     that lacks something.
     """
     from .evaluate import run_demo
-    from .sim import regression
+    from .sim.regression import run as regression
 
     console.rule("1. what this machine has")
     findings = examine()

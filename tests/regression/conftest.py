@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plena_cosim.sim.regression import RESULTS
+from plena_cosim.sim.regression.run import RESULTS
 from plena_cosim.sim.verilate.rtl_files import RTL_DIR
 
 

@@ -21,7 +21,7 @@ from plena_cosim.golden import (
 from plena_cosim.golden.ops.registry import OPS, get_op
 from plena_cosim.sim.cases.compare import MismatchError, compare, load_case
 from plena_cosim.sim.cases.table import Case, select_cases
-from plena_cosim.sim.report import Figures, record_figures
+from plena_cosim.sim.regression.report import Figures, record_figures
 from plena_cosim.sim.stimuli.products import is_product
 from plena_cosim.sim.stimuli.stimuli import stimuli
 

@@ -9,7 +9,7 @@ import pytest
 
 from plena_cosim.sim.bench.runner import run_bench
 from plena_cosim.sim.cases.table import Case, select_cases
-from plena_cosim.sim.report import Figures, record_figures
+from plena_cosim.sim.regression.report import Figures, record_figures
 
 SCENARIOS = ("unstalled", "input_gaps", "output_stalls", "gaps_and_stalls", "reset_in_midstream")
 

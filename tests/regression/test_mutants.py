@@ -10,7 +10,7 @@ import pytest
 from plena_cosim.sim.cases.compare import compare_case
 from plena_cosim.sim.cases.table import find_case, select_cases
 from plena_cosim.sim.player.player import UNSTALLED, ProtocolError, Stalls
-from plena_cosim.sim.report import MUTANT, Figures, record_figures
+from plena_cosim.sim.regression.report import MUTANT, Figures, record_figures
 
 from .mutants import MUTANTS, Mutant
 

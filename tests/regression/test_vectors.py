@@ -12,8 +12,8 @@ from plena_cosim.sim.cases.table import Case, select_cases
 from plena_cosim.sim.coverage.collect import Coverage
 from plena_cosim.sim.coverage.report import FOLDER
 from plena_cosim.sim.player.player import Stalls
-from plena_cosim.sim.replay import write_waveform
-from plena_cosim.sim.report import Figures, record_figures
+from plena_cosim.sim.regression.replay import write_waveform
+from plena_cosim.sim.regression.report import Figures, record_figures
 
 STALLED_BUDGET = 2048
 STALL_PATTERNS = {

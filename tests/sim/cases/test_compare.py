@@ -11,7 +11,7 @@ import pytest
 from plena_cosim.golden import FormatError
 from plena_cosim.sim.cases.compare import Mismatch, compare_case
 from plena_cosim.sim.cases.table import Case, find_case, select_cases
-from plena_cosim.sim.replay import load_mismatch, replay, write_waveform
+from plena_cosim.sim.regression.replay import load_mismatch, replay, write_waveform
 
 from ...regression.mutants import ADD, ROUND_UP, WRONG_TIE, Mutant
 

@@ -12,15 +12,15 @@ from pathlib import Path
 
 from plena_cosim.golden import FormatError
 
-from .cases.table import select_cases
-from .player.player import ProtocolError
+from ..cases.table import select_cases
+from ..player.player import ProtocolError
+from ..verilate.cache import BuildError
+from ..verilate.process import heed_interrupts
+from ..verilate.toolchain import ToolchainError, find_toolchain
 from .replay import Replay
 from .replay import replay as replay_vector
-from .verilate.cache import BuildError
-from .verilate.process import heed_interrupts
-from .verilate.toolchain import ToolchainError, find_toolchain
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parents[2]
 TESTS = CHECKOUT / "tests" / "regression"
 RESULTS = CHECKOUT / "results" / "sim"
 SIMULATIONS = ("test_vectors.py", "test_bench.py")
@@ -62,7 +62,7 @@ def run(
     tests = [TESTS / name for name in SIMULATIONS] if rtl_dir else [TESTS]
     command = [
         *(sys.executable, "-m", "pytest", *map(str, tests)),
-        *("-p", "plena_cosim.sim.report", "-p", "no:terminal", "-p", "no:cacheprovider"),
+        *("-p", "plena_cosim.sim.regression.report", "-p", "no:terminal", "-p", "no:cacheprovider"),
         *("-o", "addopts=--strict-markers"),  # the project's own options need the terminal plugin
         *("-n", str(jobs or _processors()), "--dist", "worksteal", "--import-mode=importlib"),
         *(f"--sim-seed={seed}", f"--sim-results={results}", f"--rootdir={CHECKOUT}"),

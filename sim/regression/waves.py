@@ -12,12 +12,12 @@ from pathlib import Path
 
 import numpy as np
 
-from .cases.compare import load_case
-from .cases.table import Case, select_cases
-from .player.player import UNSTALLED, Playback, Stalls
-from .stimuli.stimuli import Beats, sample
-from .verilate.model import TRACE
-from .verilate.rtl_files import RTL_DIR
+from ..cases.compare import load_case
+from ..cases.table import Case, select_cases
+from ..player.player import UNSTALLED, Playback, Stalls
+from ..stimuli.stimuli import Beats, sample
+from ..verilate.model import TRACE
+from ..verilate.rtl_files import RTL_DIR
 
 VIEWERS = ("surfer", "gtkwave")
 """Programs that show a VCD file, the preferred one first."""

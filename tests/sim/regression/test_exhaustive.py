@@ -10,11 +10,11 @@ import pytest
 from rich.console import Console
 
 from plena_cosim.golden import FormatError
-from plena_cosim.sim import long
+from plena_cosim.sim.regression import exhaustive as long
 from plena_cosim.sim.stimuli.stimuli import every_input
 from plena_cosim.sim.verilate.rtl_files import RTL_DIR
 
-from ..regression.mutants import MUL, ROUND_UP, WRONG_TIE, Mutant
+from ...regression.mutants import MUL, ROUND_UP, WRONG_TIE, Mutant
 
 
 def run(tmp_path: Path, **options: Any) -> tuple[int, str]:

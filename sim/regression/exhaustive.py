@@ -17,18 +17,18 @@ from rich.progress import BarColumn, Progress, TextColumn
 
 from plena_cosim.golden import FormatError
 
-from .cases.compare import compare, load_case
-from .cases.table import Case, find_case, select_cases
-from .player.harness import input_lanes
-from .provenance import commit, write_record
+from ..cases.compare import compare, load_case
+from ..cases.table import Case, find_case, select_cases
+from ..player.harness import input_lanes
+from ..provenance import commit, write_record
+from ..stimuli.stimuli import every_input, is_scalar
+from ..verilate.rtl_files import RTL_DIR, needed_sources
 from .report import time_text
-from .stimuli.stimuli import every_input, is_scalar
-from .verilate.rtl_files import RTL_DIR, needed_sources
 
 BLOCKS = ("fp_add", "fp_mul")
 CHUNK_BITS = 24
 MAXIMUM_BITS = 32
-GOLDEN_DIR = Path(__file__).resolve().parent.parent / "golden"
+GOLDEN_DIR = Path(__file__).resolve().parents[2] / "golden"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,11 +12,11 @@ from xml.etree import ElementTree
 
 import pytest
 
-from plena_cosim.sim import regression
-from plena_cosim.sim.report import Figures, Pace, summary_table, time_text
+from plena_cosim.sim.regression import run as regression
+from plena_cosim.sim.regression.report import Figures, Pace, summary_table, time_text
 from plena_cosim.sim.verilate.process import heed_interrupts
 
-from ..regression.mutants import MUL, ROUND_UP, WRONG_TIE, Mutant
+from ...regression.mutants import MUL, ROUND_UP, WRONG_TIE, Mutant
 
 
 def run_cli(

@@ -11,10 +11,10 @@ import numpy as np
 
 from plena_cosim.golden import FormatError
 
-from .cases.compare import Mismatch, load_case
-from .cases.table import find_case
-from .player.player import Stalls
-from .verilate.rtl_files import RTL_DIR
+from ..cases.compare import Mismatch, load_case
+from ..cases.table import find_case
+from ..player.player import Stalls
+from ..verilate.rtl_files import RTL_DIR
 from .waves import write_vcd
 
 

@@ -24,9 +24,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from .cases.table import select_cases
-from .coverage.report import FOLDER, judge, load, total_line, write_merged
-from .provenance import commit
+from ..cases.table import select_cases
+from ..coverage.report import FOLDER, judge, load, total_line, write_merged
+from ..provenance import commit
 
 PROPERTY = "plena_figures"
 UNSTALLED_RUNS = ("all", "corners+random", "blocks", "vectors")

@@ -10,11 +10,11 @@ from typer.testing import CliRunner
 
 from plena_cosim import cli
 from plena_cosim.golden import FormatError
-from plena_cosim.sim import waves
 from plena_cosim.sim.cases.table import find_case
 from plena_cosim.sim.player.player import ProtocolError
+from plena_cosim.sim.regression import waves
 
-from ..regression.mutants import STREAM, Mutant
+from ...regression.mutants import STREAM, Mutant
 
 CASE = "fp_mul-e2m1-all"
 
