@@ -36,11 +36,11 @@ from plena_cosim.golden.ops.registry import OPS
 
 from .cases.compare import compare
 from .cases.table import Case, find_case, select_cases
-from .formal import ElaborationError, tools_missing
+from .formal.proofs import proofs_of
+from .formal.prove import find_bug, select_proofs
+from .formal.smt import ElaborationError, tools_missing
 from .mutants import Mutant, mutants_of
 from .player.player import UNSTALLED, ProtocolError, Stalls, load_op
-from .proofs import proofs_of
-from .prove import find_bug, select_proofs
 from .provenance import commit, write_record
 from .regression.report import PLAIN_WIDTH, time_text
 from .regression.run import CHECKOUT

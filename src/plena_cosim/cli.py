@@ -189,7 +189,7 @@ def prove(
 
     Each proof also has to find faults that are put into the RTL. Results land in results/prove/.
     """
-    from .sim import prove as proving
+    from .sim.formal import prove as proving
 
     raise typer.Exit(proving.run(proof, console=_console))
 

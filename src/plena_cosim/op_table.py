@@ -11,7 +11,7 @@ from typing import Any
 
 from .golden.ops import OPS
 from .sim.cases.table import all_cases
-from .sim.proofs import PROOFS
+from .sim.formal.proofs import PROOFS
 from .sim.regression.run import CHECKOUT
 from .sim.verilate.rtl_files import needed_sources
 

@@ -11,8 +11,8 @@ from plena_cosim.golden import Rounding, get_format
 from plena_cosim.golden.formats import Minifloat, Mx, sv_rounding
 from plena_cosim.golden.ops.registry import OPS, Op
 
-from .cases.table import select_cases
-from .verilate.rtl_files import RTL_DIR, SourceError, needed_sources
+from ..cases.table import select_cases
+from ..verilate.rtl_files import RTL_DIR, SourceError, needed_sources
 
 Parameters = Mapping[str, int | str]
 

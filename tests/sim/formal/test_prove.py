@@ -13,9 +13,9 @@ from rich.console import Console
 from plena_cosim.golden import FormatError, decode, get_format
 from plena_cosim.golden.ops import mul
 from plena_cosim.golden.ops.registry import OPS
-from plena_cosim.sim import formal, prove
-from plena_cosim.sim.formal import ElaborationError, ProofToolsError
-from plena_cosim.sim.proofs import (
+from plena_cosim.sim.formal import prove
+from plena_cosim.sim.formal import smt as formal
+from plena_cosim.sim.formal.proofs import (
     E2M1_MAGNITUDES,
     PROOFS,
     Bug,
@@ -24,6 +24,7 @@ from plena_cosim.sim.proofs import (
     keeps_contract,
     proofs_of,
 )
+from plena_cosim.sim.formal.smt import ElaborationError, ProofToolsError
 from plena_cosim.sim.verilate.rtl_files import RTL_DIR, SourceError
 
 BY_NAME = {proof.name: proof for proof in PROOFS}

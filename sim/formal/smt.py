@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .verilate.process import run_tool
-from .verilate.rtl_files import RTL_DIR, needed_sources
+from ..verilate.process import run_tool
+from ..verilate.rtl_files import RTL_DIR, needed_sources
 
 INSTALL = "install the wheels, no root needed: pip install 'plena-cosim[synth]'"
 HOLDS, ASSUMED, RESET = "holds_o", "assumed_o", "rst_ni"

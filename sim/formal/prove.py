@@ -18,7 +18,11 @@ from rich.table import Table
 from plena_cosim.golden import FormatError
 from plena_cosim.golden.ops.registry import get_op
 
-from .formal import (
+from ..provenance import commit, write_record
+from ..regression.run import CHECKOUT
+from ..verilate.rtl_files import RTL_DIR, changed_copy
+from .proofs import CONTROL, LATENCY_TOP, PROOFS, Bug, Proof, contract_source, latency_source
+from .smt import (
     Design,
     ElaborationError,
     as_line,
@@ -30,18 +34,6 @@ from .formal import (
     induct,
     reachable,
 )
-from .proofs import (
-    CONTROL,
-    LATENCY_TOP,
-    PROOFS,
-    Bug,
-    Proof,
-    contract_source,
-    latency_source,
-)
-from .provenance import commit, write_record
-from .regression.run import CHECKOUT
-from .verilate.rtl_files import RTL_DIR, changed_copy
 
 RESULTS = CHECKOUT / "results" / "prove"
 PLAIN_WIDTH = 110
