@@ -206,7 +206,7 @@ def mutate(
     A run goes on where the last one stopped. Results land in results/mutate/; survivors that make
     no difference are listed with the reason in rtl/equivalent_mutants.toml.
     """
-    from .sim import mutate as mutating
+    from .sim.mutation import run as mutating
 
     chosen = None if every else count
     raise typer.Exit(mutating.run(count=chosen, seed=seed, file=file, console=_console))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from plena_cosim.sim.mutants import mutants_of
+from plena_cosim.sim.mutation.operators import mutants_of
 from plena_cosim.sim.verilate.rtl_files import RTL_DIR
 
 FILES = sorted(path for path in RTL_DIR.glob("*/*.sv") if path.parent.name != "formal")

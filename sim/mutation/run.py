@@ -34,19 +34,19 @@ from rich.table import Table
 from plena_cosim.golden import FormatError
 from plena_cosim.golden.ops.registry import OPS
 
-from .cases.compare import compare
-from .cases.table import Case, find_case, select_cases
-from .formal.proofs import proofs_of
-from .formal.prove import find_bug, select_proofs
-from .formal.smt import ElaborationError, tools_missing
-from .mutants import Mutant, mutants_of
-from .player.player import UNSTALLED, ProtocolError, Stalls, load_op
-from .provenance import commit, write_record
-from .regression.report import PLAIN_WIDTH, time_text
-from .regression.run import CHECKOUT
-from .stimuli.stimuli import sample, stimuli
-from .verilate.cache import BuildError, cache_root
-from .verilate.rtl_files import RTL_DIR, needed_sources
+from ..cases.compare import compare
+from ..cases.table import Case, find_case, select_cases
+from ..formal.proofs import proofs_of
+from ..formal.prove import find_bug, select_proofs
+from ..formal.smt import ElaborationError, tools_missing
+from ..player.player import UNSTALLED, ProtocolError, Stalls, load_op
+from ..provenance import commit, write_record
+from ..regression.report import PLAIN_WIDTH, time_text
+from ..regression.run import CHECKOUT
+from ..stimuli.stimuli import sample, stimuli
+from ..verilate.cache import BuildError, cache_root
+from ..verilate.rtl_files import RTL_DIR, needed_sources
+from .operators import Mutant, mutants_of
 
 RESULTS = CHECKOUT / "results" / "mutate"
 EQUIVALENTS = RTL_DIR / "equivalent_mutants.toml"

@@ -11,13 +11,13 @@ import pytest
 from rich.console import Console
 
 from plena_cosim.golden import FormatError
-from plena_cosim.sim import mutate
 from plena_cosim.sim.cases.table import Case, find_case
-from plena_cosim.sim.mutants import mutants_of
-from plena_cosim.sim.mutate import CHEAP_CASES, FIRST_CASES, Verdict, choose, read_equivalents
+from plena_cosim.sim.mutation import run as mutate
+from plena_cosim.sim.mutation.operators import mutants_of
+from plena_cosim.sim.mutation.run import CHEAP_CASES, FIRST_CASES, Verdict, choose, read_equivalents
 from plena_cosim.sim.verilate.rtl_files import RTL_DIR
 
-from .toy import FORMATS, SOURCE, TOY, write_source
+from ..toy import FORMATS, SOURCE, TOY, write_source
 
 TOY_CASE = Case(op=TOY, formats=FORMATS)
 FILE = "plena_toy.sv"
