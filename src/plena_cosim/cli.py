@@ -233,7 +233,7 @@ def synth(
     Fails when a block has grown by more than 2 % or got deeper by more than one gate. Results land
     in results/synth/synth.json.
     """
-    from .sim import synth as synthesis
+    from .sim.synthesis import run as synthesis
 
     if markdown:
         typer.echo(synthesis.recorded_markdown())

@@ -9,7 +9,7 @@ from typing import Any
 from plena_cosim.golden import FormatError, get_format
 from plena_cosim.golden.ops.registry import OPS, Op, get_op
 
-from .cases.table import argument_label, select_cases
+from ..cases.table import argument_label, select_cases
 
 
 @dataclass(frozen=True, kw_only=True)

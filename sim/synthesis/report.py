@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from .synth_cases import Configuration
+from .cases import Configuration
 from .yosys import Cost, has_core
 
 TOLERANCE_PERCENT = 2

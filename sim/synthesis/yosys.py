@@ -16,9 +16,9 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from .synth_cases import Configuration
-from .verilate.cache import build_once, cache_root
-from .verilate.rtl_files import RTL_DIR, needed_sources
+from ..verilate.cache import build_once, cache_root
+from ..verilate.rtl_files import RTL_DIR, needed_sources
+from .cases import Configuration
 
 FLOW = ("synth -flatten", "abc -g cmos2", "opt_clean", "stat -tech cmos", "ltp -noff")
 """After read_slang: gates and depth. The flow that the anchors were measured with."""

@@ -15,11 +15,11 @@ from rich.console import Console
 
 from plena_cosim.golden import FormatError, get_format
 from plena_cosim.golden.ops.registry import OPS, get_op
-from plena_cosim.sim import synth, synth_cases
-from plena_cosim.sim.synth_cases import Configuration, all_configurations, select_configurations
-from plena_cosim.sim.synth_report import Outcome, Pace, grown, markdown, table
-from plena_cosim.sim.verilate.rtl_files import RTL_DIR
-from plena_cosim.sim.yosys import (
+from plena_cosim.sim.synthesis import cases as synth_cases
+from plena_cosim.sim.synthesis import run as synth
+from plena_cosim.sim.synthesis.cases import Configuration, all_configurations, select_configurations
+from plena_cosim.sim.synthesis.report import Outcome, Pace, grown, markdown, table
+from plena_cosim.sim.synthesis.yosys import (
     Cost,
     SynthError,
     cost_of,
@@ -28,6 +28,7 @@ from plena_cosim.sim.yosys import (
     parse_gates,
     pyosys_version,
 )
+from plena_cosim.sim.verilate.rtl_files import RTL_DIR
 
 BEFORE = Cost(ge=1000, depth=50, ff=100)
 TINY = Configuration(op=get_op("fp_mul"), formats={"fmt": get_format("e2m1")})
@@ -174,7 +175,7 @@ def test_a_small_block_is_synthesised_once_and_compared(
     async def refuse(*_: object) -> str:
         raise AssertionError
 
-    monkeypatch.setattr("plena_cosim.sim.yosys._yosys", refuse)
+    monkeypatch.setattr("plena_cosim.sim.synthesis.yosys._yosys", refuse)
     assert call(as_json=True) == 0
     report = json.loads(capsys.readouterr().out)
     assert report["figures"][0]["ge"] == cost.ge
@@ -198,7 +199,7 @@ def test_unknown_block_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture
 
 
 def test_the_table_of_the_docs_is_what_is_recorded() -> None:
-    text = (Path(__file__).parents[2] / "docs" / "rtl-cost.md").read_text(encoding="utf-8")
+    text = (Path(__file__).parents[3] / "docs" / "rtl-cost.md").read_text(encoding="utf-8")
     shown = text.split("<!-- cost -->")[1].split("<!-- /cost -->")[0]
     assert shown.strip() == synth.recorded_markdown(), (
         "run `plena synth --markdown` and paste it into docs/rtl-cost.md"

@@ -21,14 +21,14 @@ from rich.console import Console
 
 from plena_cosim.golden import FormatError
 
-from .provenance import commit
-from .synth_cases import Configuration, all_configurations, select_configurations
-from .synth_report import Outcome, Pace, markdown, table
-from .verilate.cache import BuildError
-from .verilate.rtl_files import RTL_DIR
+from ..provenance import commit
+from ..verilate.cache import BuildError
+from ..verilate.rtl_files import RTL_DIR
+from .cases import Configuration, all_configurations, select_configurations
+from .report import Outcome, Pace, markdown, table
 from .yosys import FLOW, Cost, SynthError, cost_of, pyosys_version
 
-CHECKOUT = Path(__file__).resolve().parent.parent
+CHECKOUT = Path(__file__).resolve().parents[2]
 RESULTS = CHECKOUT / "results" / "synth"
 RECORD = RTL_DIR / "synth.json"
 INTERRUPTED = 130
