@@ -1,6 +1,7 @@
 """A pytest plugin that shows a regression: progress with time left, one-line failures, a table.
 
-Load it with `-p plena_cosim.sim.report`; under pytest-xdist it works in the controlling process.
+Load it with `-p plena_cosim.sim.regression.report`; under pytest-xdist it works in the
+controlling process.
 Tests hand their figures over with `record_figures`, which also puts them into the JUnit XML.
 """
 

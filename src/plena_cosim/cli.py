@@ -101,7 +101,7 @@ def ops(
     from . import op_table
 
     if write:
-        from .sim import rtl_docs
+        from .sim.generate import rtl_docs
 
         for document, changed in (
             (op_table.DOCUMENT, op_table.write()),
@@ -331,7 +331,7 @@ def cores(
     ] = False,
 ) -> None:
     """Write the FuseSoC core files of the RTL folders (rtl/*/plena_*.core)."""
-    from .sim import cores as generator
+    from .sim.generate import cores as generator
 
     stale = generator.stale_cores() if check else generator.write_cores()
     for path in stale:

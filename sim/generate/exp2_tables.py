@@ -9,7 +9,7 @@ from pathlib import Path
 
 from plena_cosim.golden.transcendental import floor_exp2, floor_ln2, floor_log2_e
 
-from .verilate.rtl_files import RTL_DIR
+from ..verilate.rtl_files import RTL_DIR
 
 PATH = RTL_DIR / "gen" / "plena_exp2_pkg.sv"
 
@@ -21,7 +21,8 @@ FRAC_BITS = 60
 LN2_BITS, LOG2_E_BITS = 64, 80
 
 _HEAD = f"""\
-// Constants of 2^f, cut (not rounded) to fixed point. Made by sim/exp2_tables.py: do not edit.
+// Constants of 2^f, cut (not rounded) to fixed point.
+// Made by sim/generate/exp2_tables.py: do not edit.
 //
 // Golden twin: golden.transcendental, which knows them to any length.
 package plena_exp2_pkg;

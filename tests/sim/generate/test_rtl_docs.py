@@ -10,7 +10,15 @@ import pytest
 from plena_cosim.golden.ops.registry import OPS, get_op
 from plena_cosim.sim.cases.compare import load_case
 from plena_cosim.sim.cases.table import select_cases
-from plena_cosim.sim.rtl_docs import BEGIN, DOCUMENT, END, diagram, modules, read_module, renewed
+from plena_cosim.sim.generate.rtl_docs import (
+    BEGIN,
+    DOCUMENT,
+    END,
+    diagram,
+    modules,
+    read_module,
+    renewed,
+)
 
 KNOWN = {module.name: module for module in modules()}
 

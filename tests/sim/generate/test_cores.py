@@ -11,7 +11,7 @@ import yaml
 from typer.testing import CliRunner
 
 from plena_cosim import cli
-from plena_cosim.sim.cores import core_texts, stale_cores, write_cores
+from plena_cosim.sim.generate.cores import core_texts, stale_cores, write_cores
 from plena_cosim.sim.verilate.rtl_files import RTL_DIR, SourceError, needed_sources
 
 FOLDERS = sorted({path.parent.name for path in RTL_DIR.glob("*/plena*")})

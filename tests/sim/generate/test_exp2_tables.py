@@ -7,7 +7,7 @@ from pathlib import Path
 
 import mpmath
 
-from plena_cosim.sim import exp2_tables
+from plena_cosim.sim.generate import exp2_tables
 
 
 def test_committed_package_is_fresh() -> None:
