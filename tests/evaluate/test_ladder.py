@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from plena_cosim import cli
+from plena_cosim.cli import main as cli
 from plena_cosim.evaluate import evaluate_perplexity, ladder, load_model
 from plena_cosim.evaluate.ladder_child import StepError
 from plena_cosim.evaluate.ladder_row import Measurement
@@ -226,7 +226,7 @@ def test_an_interrupt_leaves_what_was_measured(
 def test_an_interrupted_command_ends_its_step_and_can_go_on(steps: Ladder) -> None:
     arguments = ["ladder", "--model", str(steps.model), "--recipes", str(steps.folder)]
     arguments += ["--text", str(steps.text), "--limit", "64", "--out", str(steps.out)]
-    code = "from plena_cosim.cli import main; main()"
+    code = "from plena_cosim.cli.main import main; main()"
     log = steps.out / "logs" / "10_eight-fake.log"
     with subprocess.Popen(
         [sys.executable, "-c", code, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE

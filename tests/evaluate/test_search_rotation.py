@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 from typer.testing import CliRunner
 
-from plena_cosim import cli
+from plena_cosim.cli import main as cli
 from plena_cosim.evaluate import evaluate_perplexity, load_model, search_rotation
 from plena_cosim.evaluate.search_rotation import rounds_table, run_search_rotation
 from plena_cosim.golden import FormatError

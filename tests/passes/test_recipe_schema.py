@@ -15,7 +15,7 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from plena_cosim import recipe_docs
-from plena_cosim.cli import app
+from plena_cosim.cli.main import app
 from plena_cosim.golden import FormatError, Minifloat, Mx, mxfp, mxint
 from plena_cosim.passes import calibration_tables, rotation_table, selector_tables, tables
 from plena_cosim.passes.recipe_schema import DIALECT, recipe_schema
@@ -132,7 +132,7 @@ def test_the_command_prints_the_schema() -> None:
 
 
 def test_the_command_prints_selectors_and_formats(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("plena_cosim.cli._console", Console(width=160))
+    monkeypatch.setattr("plena_cosim.cli.main._console", Console(width=160))
     path = tmp_path / "x.toml"
     path.write_text(
         'by = "glob"\nexclude = ["*.lm_head"]\n[numerics]\nstrict = true\n'

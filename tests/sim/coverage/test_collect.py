@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from plena_cosim import cli
+from plena_cosim.cli import main as cli
 from plena_cosim.golden import get_format
 from plena_cosim.golden.ops.registry import OPS, get_op
 from plena_cosim.sim.cases.table import Case, find_case, select_cases

@@ -10,7 +10,7 @@ import pytest
 import yaml
 from typer.testing import CliRunner
 
-from plena_cosim import cli
+from plena_cosim.cli import main as cli
 from plena_cosim.sim.generate.cores import core_texts, stale_cores, write_cores
 from plena_cosim.sim.verilate.rtl_files import RTL_DIR, SourceError, needed_sources
 

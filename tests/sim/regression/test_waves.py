@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from plena_cosim import cli
+from plena_cosim.cli import main as cli
 from plena_cosim.golden import FormatError
 from plena_cosim.sim.cases.table import find_case
 from plena_cosim.sim.player.player import ProtocolError

@@ -66,7 +66,7 @@ def formats(
     Other widths need no registration: e{E}m{M}, q{I}.{F}, mxint{W} and mxfp{W}_e{E}m{M} are
     understood wherever a format is named.
     """
-    from . import format_table
+    from .. import format_table
 
     if markdown:
         typer.echo(format_table.markdown())
@@ -98,10 +98,10 @@ def ops(
     Evidence is generated: the regression's cases (every input, or sampled) and the formal proofs of
     the modules that a block is made of.
     """
-    from . import op_table
+    from .. import op_table
 
     if write:
-        from .sim.generate import rtl_docs
+        from ..sim.generate import rtl_docs
 
         for document, changed in (
             (op_table.DOCUMENT, op_table.write()),
@@ -132,7 +132,7 @@ def sim(
     Vectors go through Verilated blocks, protocol through cocotb benches, and mutants of the RTL
     have to be found. Results land in results/sim/, with a waveform for every mismatch.
     """
-    from .sim.regression import run as regression
+    from ..sim.regression import run as regression
 
     raise typer.Exit(regression.run(block, fmt, seed, jobs=jobs))
 
@@ -155,8 +155,8 @@ def sim_long(
 
     A run that was broken off goes on where it was; other RTL or golden code starts anew.
     """
-    from .sim.regression import exhaustive as long
-    from .sim.regression import run as regression
+    from ..sim.regression import exhaustive as long
+    from ..sim.regression import run as regression
 
     blocks = [block] if block else long.BLOCKS
     status = long.run(
@@ -176,7 +176,7 @@ def replay(
     vector: Annotated[str, typer.Argument(help="The ID that a mismatch line printed.")],
 ) -> None:
     """Run one vector of the regression again and write its waveform."""
-    from .sim.regression import run as regression
+    from ..sim.regression import run as regression
 
     raise typer.Exit(regression.replay(vector))
 
@@ -189,7 +189,7 @@ def prove(
 
     Each proof also has to find faults that are put into the RTL. Results land in results/prove/.
     """
-    from .sim.formal import prove as proving
+    from ..sim.formal import prove as proving
 
     raise typer.Exit(proving.run(proof, console=_console))
 
@@ -206,7 +206,7 @@ def mutate(
     A run goes on where the last one stopped. Results land in results/mutate/; survivors that make
     no difference are listed with the reason in rtl/equivalent_mutants.toml.
     """
-    from .sim.mutation import run as mutating
+    from ..sim.mutation import run as mutating
 
     chosen = None if every else count
     raise typer.Exit(mutating.run(count=chosen, seed=seed, file=file, console=_console))
@@ -233,7 +233,7 @@ def synth(
     Fails when a block has grown by more than 2 % or got deeper by more than one gate. Results land
     in results/synth/synth.json.
     """
-    from .sim.synthesis import run as synthesis
+    from ..sim.synthesis import run as synthesis
 
     if markdown:
         typer.echo(synthesis.recorded_markdown())
@@ -255,7 +255,7 @@ def waves(
     out: Annotated[Path, typer.Option(help="Folder of the VCD file.")] = Path("results/waves"),
 ) -> None:
     """Record a block at work, with gaps and stalls, and say how to look at it."""
-    from .sim.regression import waves as recorder
+    from ..sim.regression import waves as recorder
 
     recorded = recorder.record(block, fmt, count=count, seed=seed, folder=out)
     typer.echo(recorded.line())
@@ -288,7 +288,7 @@ def coverage(
     if rtl:
         _rtl_coverage(block, fmt, every=every, seed=seed, jobs=jobs, results=results)
         return
-    from .sim.coverage import report
+    from ..sim.coverage import report
 
     verdicts = report.summarise(results, block=block, fmt=fmt)
     _console.print(report.table(verdicts))
@@ -309,8 +309,8 @@ def _rtl_coverage(
 
     from rich.progress import track
 
-    from .sim.cases.table import select_cases
-    from .sim.coverage import rtl
+    from ..sim.cases.table import select_cases
+    from ..sim.coverage import rtl
 
     cases = select_cases(block, fmt)
     counts: Counter[rtl.Point] = Counter()
@@ -331,7 +331,7 @@ def cores(
     ] = False,
 ) -> None:
     """Write the FuseSoC core files of the RTL folders (rtl/*/plena_*.core)."""
-    from .sim.generate import cores as generator
+    from ..sim.generate import cores as generator
 
     stale = generator.stale_cores() if check else generator.write_cores()
     for path in stale:
@@ -345,7 +345,7 @@ def cores(
 @recipe_app.command()
 def schema() -> None:
     """Print the JSON Schema of a recipe file, for editors that check and complete TOML."""
-    from .passes.recipe_schema import recipe_schema
+    from ..passes.recipe_schema import recipe_schema
 
     typer.echo(json.dumps(recipe_schema(), indent=2, ensure_ascii=False))
 
@@ -353,8 +353,8 @@ def schema() -> None:
 @recipe_app.command()
 def check(file: Annotated[Path, typer.Argument(help="A TOML recipe.")]) -> None:
     """Print the selectors and formats of a recipe, or the first thing that is wrong with it."""
-    from .passes import load_quant_config
-    from .recipe_table import recipe_table, remarks
+    from ..passes import load_quant_config
+    from ..recipe_table import recipe_table, remarks
 
     recipe = load_quant_config(file)
     _console.print(recipe_table(recipe))
@@ -369,7 +369,7 @@ def docs(
     ] = False,
 ) -> None:
     """Print the tables of all keys in Markdown, as in docs/recipe.md."""
-    from . import recipe_docs
+    from .. import recipe_docs
 
     if write:
         typer.echo(f"{'renewed' if recipe_docs.write() else 'fresh'}: {recipe_docs.DOCUMENT}")
@@ -406,7 +406,7 @@ def ppl(
 
     plena eval ppl --quant-config configs/quant/llama_w4a4_mxint.toml --numerics exact --limit 4096
     """
-    from .evaluate import run_eval_ppl
+    from ..evaluate import run_eval_ppl
 
     _set_threads(threads)
     run_eval_ppl(
@@ -442,7 +442,7 @@ def collect(
 
     plena calib collect --task arc_easy --nsamples 128 --seqlen 512 --out calib.safetensors
     """
-    from .evaluate.calibration_data import run_collect
+    from ..evaluate.calibration_data import run_collect
 
     run_collect(
         task=task,
@@ -472,7 +472,7 @@ def show(
 
     For example: plena calib show demo --nsamples 32 --seqlen 512
     """
-    from .evaluate.calibration_data import run_show
+    from ..evaluate.calibration_data import run_show
 
     run_show(source, model=model, nsamples=nsamples, seqlen=seqlen, seed=seed, console=_console)
 
@@ -504,7 +504,7 @@ def rotation(
 
     plena search rotation --quant-config configs/quant/X.toml --out X-rotated.toml
     """
-    from .evaluate.search_rotation import run_search_rotation
+    from ..evaluate.search_rotation import run_search_rotation
 
     _set_threads(threads)
     run_search_rotation(
@@ -532,7 +532,7 @@ def inspect(
 
     For example: plena inspect --quant-config configs/quant/llama_w4a4kv4_mxint.toml
     """
-    from .evaluate.inspect import run_inspect
+    from ..evaluate.inspect import run_inspect
 
     run_inspect(
         model=model,
@@ -568,7 +568,7 @@ def quantize(
 
     plena eval ppl --model build/demo-w4a4
     """
-    from .evaluate.quantize import run_quantize
+    from ..evaluate.quantize import run_quantize
 
     run_quantize(
         model=model,
@@ -621,7 +621,7 @@ def ladder(
 
     plena ladder --only 30_a --exact 30_a --limit 2048 --out results/try
     """
-    from .evaluate.ladder import ladder_markdown, run_ladder
+    from ..evaluate.ladder import ladder_markdown, run_ladder
 
     if markdown:
         typer.echo(ladder_markdown(recipes=recipes, out=out))

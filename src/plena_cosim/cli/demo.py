@@ -8,7 +8,7 @@ from rich.console import Console
 
 from .doctor import as_table, examine
 
-_CHECKOUT = Path(__file__).resolve().parents[2]
+_CHECKOUT = Path(__file__).resolve().parents[3]
 _SHORT_REGRESSION = "e6m5"
 """Every block has a case with it, and add and mul try all 16.8 million pairs of its codes."""
 
@@ -17,8 +17,8 @@ def run(*, tokens: int, out: Path, console: Console) -> int:
     """Run the demo and return its exit status: 0 when all was equal, 1 when not, 2 for a machine
     that lacks something.
     """
-    from .evaluate import run_demo
-    from .sim.regression import run as regression
+    from ..evaluate import run_demo
+    from ..sim.regression import run as regression
 
     console.rule("1. what this machine has")
     findings = examine()

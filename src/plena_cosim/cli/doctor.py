@@ -82,7 +82,7 @@ def _tool(name: str, *, needed: bool = True) -> Finding:
 
 def _verilator() -> Finding:
     try:
-        from .sim.verilate.toolchain import ToolchainError, find_toolchain
+        from ..sim.verilate.toolchain import ToolchainError, find_toolchain
     except ImportError as error:
         return Finding(
             what="Verilator",
