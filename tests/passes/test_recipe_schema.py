@@ -132,7 +132,7 @@ def test_the_command_prints_the_schema() -> None:
 
 
 def test_the_command_prints_selectors_and_formats(tmp_path: Path, monkeypatch) -> None:
-    monkeypatch.setattr("plena_cosim.cli.main._console", Console(width=160))
+    monkeypatch.setattr("plena_cosim.cli.recipe.console", Console(width=160))
     path = tmp_path / "x.toml"
     path.write_text(
         'by = "glob"\nexclude = ["*.lm_head"]\n[numerics]\nstrict = true\n'
