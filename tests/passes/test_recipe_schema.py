@@ -14,8 +14,8 @@ from pydantic import TypeAdapter
 from rich.console import Console
 from typer.testing import CliRunner
 
-from plena_cosim import recipe_docs
 from plena_cosim.cli.main import app
+from plena_cosim.docs import recipe_reference as recipe_docs
 from plena_cosim.golden import FormatError, Minifloat, Mx, mxfp, mxint
 from plena_cosim.passes import calibration_tables, rotation_table, selector_tables, tables
 from plena_cosim.passes.recipe_schema import DIALECT, recipe_schema

@@ -39,7 +39,7 @@ def formats(
     Other widths need no registration: e{E}m{M}, q{I}.{F}, mxint{W} and mxfp{W}_e{E}m{M} are
     understood wherever a format is named.
     """
-    from .. import format_table
+    from ..docs import format_table
 
     if markdown:
         typer.echo(format_table.markdown())
@@ -71,7 +71,7 @@ def ops(
     Evidence is generated: the regression's cases (every input, or sampled) and the formal proofs of
     the modules that a block is made of.
     """
-    from .. import op_table
+    from ..docs import op_table
 
     if write:
         from ..sim.generate import rtl_docs

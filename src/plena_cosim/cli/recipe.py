@@ -24,8 +24,8 @@ def schema() -> None:
 @app.command()
 def check(file: Annotated[Path, typer.Argument(help="A TOML recipe.")]) -> None:
     """Print the selectors and formats of a recipe, or the first thing that is wrong with it."""
+    from ..docs.recipe_summary import recipe_table, remarks
     from ..passes import load_quant_config
-    from ..recipe_table import recipe_table, remarks
 
     recipe = load_quant_config(file)
     console.print(recipe_table(recipe))
@@ -40,7 +40,7 @@ def docs(
     ] = False,
 ) -> None:
     """Print the tables of all keys in Markdown, as in docs/recipe.md."""
-    from .. import recipe_docs
+    from ..docs import recipe_reference as recipe_docs
 
     if write:
         typer.echo(f"{'renewed' if recipe_docs.write() else 'fresh'}: {recipe_docs.DOCUMENT}")

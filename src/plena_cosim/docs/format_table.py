@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from .golden import FORMATS, Minifloat, Mx, Specials
+from ..golden import FORMATS, Minifloat, Mx, Specials
 
 SCALAR_HEADER = ("format", "bits", "bias", "largest", "smallest normal", "smallest", "specials")
 BLOCK_HEADER = ("format", "element", "bits/value", "e_max", "largest element", "smallest element")

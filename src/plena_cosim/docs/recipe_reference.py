@@ -6,9 +6,9 @@ import re
 from pathlib import Path
 from typing import Any
 
-from .passes.recipe_schema import recipe_schema
+from ..passes.recipe_schema import recipe_schema
 
-DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "recipe.md"
+DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "recipe.md"
 HEADER = "| key | type | default | meaning | example |\n|---|---|---|---|---|"
 
 _MARKED = re.compile(r"(<!-- keys (\w+)[^>]*-->\n).*?(<!-- /keys -->)", re.DOTALL)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from rich.table import Column, Table
 from rich.text import Text
 
-from .golden import Mx
-from .passes import PassArgs, Selector
-from .passes.module_formats import Format
-from .passes.role_format import ROLES
-from .passes.rotation_table import RotationTable
-from .passes.selector import LARGEST_ROTATION
-from .passes.selector_tables import OPERATIONS, ROTATIONS
+from ..golden import Mx
+from ..passes import PassArgs, Selector
+from ..passes.module_formats import Format
+from ..passes.role_format import ROLES
+from ..passes.rotation_table import RotationTable
+from ..passes.selector import LARGEST_ROTATION
+from ..passes.selector_tables import OPERATIONS, ROTATIONS
 
 HEADER = ("selector", *ROLES, "attention", "options")
 
