@@ -11,8 +11,9 @@ import torch
 from rich.console import Console
 
 from plena_cosim import golden
-from plena_cosim.evaluate import demo, evaluate_perplexity, load_model, load_text
-from plena_cosim.evaluate.equivalence import (
+from plena_cosim.evaluate import evaluate_perplexity, load_model, load_text
+from plena_cosim.evaluate.demo import run as demo
+from plena_cosim.evaluate.demo.equivalence import (
     capture_inputs,
     compare_matmul,
     compare_quantize,
@@ -21,7 +22,7 @@ from plena_cosim.evaluate.equivalence import (
 from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.sources import tokenize
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 def test_captured_inputs_are_what_the_layer_receives(tiny_model: Path) -> None:

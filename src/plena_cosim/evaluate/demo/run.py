@@ -16,12 +16,12 @@ from plena_cosim.passes import Numerics, PassArgs, load_quant_config, quantize_m
 from plena_cosim.sources import load_text, text_digest, tokenize
 from plena_cosim.sources.demo_model import CAVEAT
 
+from ..load import load_model
+from ..perplexity import Perplexity, evaluate_perplexity
+from ..progress import bar, windows
+from ..record import describe_run, write_json
 from .equivalence import Comparison, capture_inputs, compare_matmul, compare_quantize
-from .load import load_model
-from .perplexity import Perplexity, evaluate_perplexity
 from .picture import draw
-from .progress import bar, windows
-from .record import describe_run, write_json
 
 RECIPES = {
     "MXINT8": "llama_w8a8_mxint.toml",
