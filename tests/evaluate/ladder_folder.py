@@ -10,7 +10,7 @@ from typing import Any
 
 from rich.console import Console
 
-from plena_cosim.evaluate.ladder import run_ladder
+from plena_cosim.evaluate.ladder.run import run_ladder
 
 RECIPE = """
 ["model\\\\.layers\\\\.\\\\d+\\\\..*_proj"]

@@ -275,7 +275,7 @@ def ladder(
 
     plena ladder --only 30_a --exact 30_a --limit 2048 --out results/try
     """
-    from ..evaluate.ladder import ladder_markdown, run_ladder
+    from ..evaluate.ladder.run import ladder_markdown, run_ladder
 
     if markdown:
         typer.echo(ladder_markdown(recipes=recipes, out=out))

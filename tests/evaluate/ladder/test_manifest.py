@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 
-from plena_cosim.evaluate.ladder_manifest import choose, read_ladder
+from plena_cosim.evaluate.ladder.manifest import choose, read_ladder
 from plena_cosim.golden import FormatError
 from plena_cosim.passes import load_quant_config
 
-OURS = Path(__file__).parents[2] / "configs" / "quant" / "ladder"
+OURS = Path(__file__).parents[3] / "configs" / "quant" / "ladder"
 
 
 @pytest.fixture

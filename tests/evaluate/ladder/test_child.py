@@ -13,13 +13,13 @@ from pathlib import Path
 
 import pytest
 
-from plena_cosim.evaluate import ladder_child
-from plena_cosim.evaluate.ladder_child import StepError, measure_step
-from plena_cosim.evaluate.ladder_step import peak_memory_bytes
+from plena_cosim.evaluate.ladder import child as ladder_child
+from plena_cosim.evaluate.ladder.child import StepError, measure_step
+from plena_cosim.evaluate.ladder.step import peak_memory_bytes
 
-from .ladder_folder import RECIPE
+from ..ladder_folder import RECIPE
 
-ENTRY = [sys.executable, "-P", "-m", "plena_cosim.evaluate.ladder_step"]
+ENTRY = [sys.executable, "-P", "-m", "plena_cosim.evaluate.ladder.step"]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .ladder_row import Measurement
+from .row import Measurement
 
 Show = Callable[[str, int, int], None]
 """Called with what is being done, how much of it is done, and how much there is."""
@@ -39,7 +39,7 @@ def measure_step(request: dict[str, Any], *, log: Path, show: Show) -> Measureme
         StepError: it failed or was killed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-P", "-m", "plena_cosim.evaluate.ladder_step"]
+    command = [sys.executable, "-P", "-m", "plena_cosim.evaluate.ladder.step"]
     with (
         log.open("wb") as errors,
         subprocess.Popen(

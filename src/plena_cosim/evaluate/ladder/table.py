@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from .ladder_manifest import FP32, Step
-from .ladder_row import Place, Row
+from .manifest import FP32, Step
+from .row import Place, Row
 
 _COLUMNS = (
     ("step", 28),

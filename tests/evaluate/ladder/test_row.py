@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from rich.console import Console
 
-from plena_cosim.evaluate import ladder_table
-from plena_cosim.evaluate.ladder_manifest import Step
-from plena_cosim.evaluate.ladder_picture import draw_ladder, group
-from plena_cosim.evaluate.ladder_row import Measurement, Row, place
+from plena_cosim.evaluate.ladder import table as ladder_table
+from plena_cosim.evaluate.ladder.manifest import Step
+from plena_cosim.evaluate.ladder.picture import draw_ladder, group
+from plena_cosim.evaluate.ladder.row import Measurement, Row, place
 
 STEPS = [
     Step(name="fp32", recipe=None, title="fp32", reference=20.0),

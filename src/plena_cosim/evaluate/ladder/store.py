@@ -13,8 +13,8 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from plena_cosim.sources import SourceError
 
-from .ladder_row import Row
-from .record import write_json
+from ..record import write_json
+from .row import Row
 
 WHAT = "plena ladder"
 VERSION = 1

@@ -12,9 +12,9 @@ from plena_cosim.golden import Mx, get_format
 from plena_cosim.sources.cache import whole
 from plena_cosim.sources.errors import need
 
-from .ladder_manifest import FP32, Step
-from .ladder_row import Row
-from .ladder_table import number
+from .manifest import FP32, Step
+from .row import Row
+from .table import number
 
 _GAP = 0.7
 _EXACT = "//"

@@ -29,9 +29,9 @@ from plena_cosim.passes import (
 )
 from plena_cosim.sources import load_text, tokenize
 
-from .load import load_model
-from .perplexity import evaluate_perplexity
-from .record import describe_run
+from ..load import load_model
+from ..perplexity import evaluate_perplexity
+from ..record import describe_run
 
 Send = Callable[[dict[str, Any]], None]
 

@@ -15,14 +15,15 @@ import pytest
 from typer.testing import CliRunner
 
 from plena_cosim.cli import main as cli
-from plena_cosim.evaluate import evaluate_perplexity, ladder, load_model
-from plena_cosim.evaluate.ladder_child import StepError
-from plena_cosim.evaluate.ladder_row import Measurement
+from plena_cosim.evaluate import evaluate_perplexity, load_model
+from plena_cosim.evaluate.ladder import run as ladder
+from plena_cosim.evaluate.ladder.child import StepError
+from plena_cosim.evaluate.ladder.row import Measurement
 from plena_cosim.golden import FormatError
 from plena_cosim.passes import load_quant_config, quantize_module_transform_pass
 from plena_cosim.sources import SourceError, tokenize
 
-from .ladder_folder import MISSING, Ladder
+from ..ladder_folder import MISSING, Ladder
 
 
 @pytest.fixture
@@ -288,7 +289,7 @@ def test_a_broken_record_is_set_aside(steps: Ladder, measured: list[str], damage
 
 
 def test_two_ladders_do_not_write_into_one_folder(steps: Ladder, measured: list[str]) -> None:
-    from plena_cosim.evaluate.ladder_store import alone
+    from plena_cosim.evaluate.ladder.store import alone
 
     with alone(steps.out), pytest.raises(SourceError, match="another plena ladder is writing"):
         steps.run()

@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
-from .ladder_manifest import FP32, Step
+from .manifest import FP32, Step
 
 
 class Measurement(BaseModel):

@@ -12,7 +12,7 @@ from typing import Any
 from plena_cosim.passes import PassArgs
 from plena_cosim.sources import SourceError
 
-_PACKAGE = Path(__file__).resolve().parents[1]
+_PACKAGE = Path(__file__).resolve().parents[2]
 _CODE = ("golden", "fakequant", "passes", "sources")
 _HERE = ("load.py", "perplexity.py", "ladder_step.py")
 _VERSIONS = ("torch", "transformers", "numpy")

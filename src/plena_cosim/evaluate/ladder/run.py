@@ -15,16 +15,16 @@ from plena_cosim.passes import load_quant_config
 from plena_cosim.sources import SourceError, load_text, text_digest, tokenize
 from plena_cosim.sources.demo_model import CAVEAT
 
-from . import ladder_table
-from .ladder_child import StepError, measure_step
-from .ladder_key import code_digest, model_digest, row_key, tokens_digest, versions
-from .ladder_manifest import Step, choose, read_ladder
-from .ladder_picture import draw_ladder
-from .ladder_row import Place, Row, place
-from .ladder_store import alone, read_rows, read_shown, write_rows
-from .load import load_model, require_original
-from .progress import bar
-from .record import describe_run
+from ..load import load_model, require_original
+from ..progress import bar
+from ..record import describe_run
+from . import table as ladder_table
+from .child import StepError, measure_step
+from .key import code_digest, model_digest, row_key, tokens_digest, versions
+from .manifest import Step, choose, read_ladder
+from .picture import draw_ladder
+from .row import Place, Row, place
+from .store import alone, read_rows, read_shown, write_rows
 
 ON_FROM = "* an earlier run's checkpoints or search were there: the calibration went on from them"
 
