@@ -158,7 +158,7 @@ def rotation(
 
     plena search rotation --quant-config configs/quant/X.toml --out X-rotated.toml
     """
-    from ..evaluate.search_rotation import run_search_rotation
+    from ..evaluate.rotation_search.run import run_search_rotation
 
     _set_threads(threads)
     run_search_rotation(

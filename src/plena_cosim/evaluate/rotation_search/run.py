@@ -20,11 +20,11 @@ from plena_cosim.sources import calibration_set
 from plena_cosim.sources.cache import whole
 from plena_cosim.sources.demo_model import CAVEAT
 
-from . import search_picture
-from .load import load_model, require_original
-from .progress import bar, stages
-from .recipe_text import recipe_text
-from .record import describe_run, write_json
+from ..load import load_model, require_original
+from ..progress import bar, stages
+from ..recipe_text import recipe_text
+from ..record import describe_run, write_json
+from . import picture as search_picture
 
 RESULTS = Path("results/search")
 

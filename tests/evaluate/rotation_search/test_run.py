@@ -14,8 +14,9 @@ from rich.console import Console
 from typer.testing import CliRunner
 
 from plena_cosim.cli import main as cli
-from plena_cosim.evaluate import evaluate_perplexity, load_model, search_rotation
-from plena_cosim.evaluate.search_rotation import rounds_table, run_search_rotation
+from plena_cosim.evaluate import evaluate_perplexity, load_model
+from plena_cosim.evaluate.rotation_search import run as search_rotation
+from plena_cosim.evaluate.rotation_search.run import rounds_table, run_search_rotation
 from plena_cosim.golden import FormatError
 from plena_cosim.passes import load_quant_config, quantize_module_transform_pass
 from plena_cosim.passes.rotation_search import Found, Round, Step
