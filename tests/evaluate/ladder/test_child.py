@@ -17,7 +17,7 @@ from plena_cosim.evaluate.ladder import child as ladder_child
 from plena_cosim.evaluate.ladder.child import StepError, measure_step
 from plena_cosim.evaluate.ladder.step import peak_memory_bytes
 
-from ..ladder_folder import RECIPE
+from .ladder_folder import RECIPE
 
 ENTRY = [sys.executable, "-P", "-m", "plena_cosim.evaluate.ladder.step"]
 
@@ -181,13 +181,13 @@ def test_it_ends_when_the_ladder_is_killed(request_) -> None:
 
 def test_what_libraries_print_does_not_disturb() -> None:
     code = """
-from plena_cosim.evaluate import ladder_step
+from plena_cosim.evaluate.ladder import step
 def noisy(request, send):
     print("noise")
     send({"show": ["x", 1, 2]})
     return {}
-ladder_step.measure = noisy
-raise SystemExit(ladder_step.main())
+step.measure = noisy
+raise SystemExit(step.main())
 """
     with subprocess.Popen(
         [sys.executable, "-c", code],

@@ -23,7 +23,7 @@ from plena_cosim.golden import FormatError
 from plena_cosim.passes import load_quant_config, quantize_module_transform_pass
 from plena_cosim.sources import SourceError, tokenize
 
-from ..ladder_folder import MISSING, Ladder
+from .ladder_folder import MISSING, Ladder
 
 
 @pytest.fixture

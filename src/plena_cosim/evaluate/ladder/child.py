@@ -31,7 +31,7 @@ def measure_step(request: dict[str, Any], *, log: Path, show: Show) -> Measureme
     it is stopped, and when this process is killed it notices that its standard input ends.
 
     Args:
-        request: see ladder_step.
+        request: see `step.main`.
         log: a file for all that the process prints.
         show: called as it goes on.
 

@@ -14,7 +14,7 @@ from plena_cosim.sources import SourceError
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 _CODE = ("golden", "fakequant", "passes", "sources")
-_HERE = ("load.py", "perplexity.py", "ladder_step.py")
+_HERE = ("load.py", "perplexity.py", "ladder/step.py")
 _VERSIONS = ("torch", "transformers", "numpy")
 
 

@@ -1,4 +1,4 @@
-"""The process of one step of the ladder: python -m plena_cosim.evaluate.ladder_step.
+"""The process of one step of the ladder: python -m plena_cosim.evaluate.ladder.step.
 
 A request comes as one line of JSON on standard input; messages go out the same way: {"show": [what,
 done, total]}, and at the end {"measured": …} or {"error": "one line"}. The process ends when its
