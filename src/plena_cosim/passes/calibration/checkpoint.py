@@ -18,8 +18,8 @@ from torch import Tensor
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import Mx
 
-from ..fingerprint import Fingerprint
-from ..run_folder import begin_folder, read_tensors, write_tensors
+from ..checkpoints.fingerprint import Fingerprint
+from ..checkpoints.run_folder import begin_folder, read_tensors, write_tensors
 from ..stored_weight import StoredWeight
 from ..weight_record import WeightRecord
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from ..calibration_tables import GptqTable
-from ..fingerprint import Fingerprint
+from ..checkpoints.fingerprint import Fingerprint
 from ..recipe import PassArgs
 from .block_scale import ScaleSearch
 

@@ -16,6 +16,8 @@ from torch import Tensor, nn
 import plena_cosim
 from plena_cosim import fakequant, golden
 
+_PASSES = Path(__file__).resolve().parents[1]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fingerprint:
@@ -100,7 +102,7 @@ def code_digest() -> str:
     """Return a hash of the sources that decide bits: golden, fakequant and the passes."""
     found = hashlib.sha256()
     packages = [Path(str(package.__file__)).parent for package in (fakequant, golden)]
-    for place in (Path(__file__).parent, *packages):
+    for place in (_PASSES, *packages):
         for path in sorted(place.rglob("*.py")):
             found.update(str(path.relative_to(place)).encode())
             found.update(path.read_bytes())

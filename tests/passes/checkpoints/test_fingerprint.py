@@ -10,8 +10,8 @@ import torch
 from tests.passes.families import build
 
 from plena_cosim import fakequant, golden
-from plena_cosim.passes import fingerprint
-from plena_cosim.passes.fingerprint import Fingerprint, code_digest, model_digest
+from plena_cosim.passes.checkpoints import fingerprint
+from plena_cosim.passes.checkpoints.fingerprint import Fingerprint, code_digest, model_digest
 
 
 def key(model: torch.nn.Module) -> str:
@@ -33,8 +33,8 @@ def test_every_source_of_the_passes_counts(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = tmp_path / "passes"
-    shutil.copytree(Path(str(fingerprint.__file__)).parent, copy)
-    monkeypatch.setattr(fingerprint, "__file__", str(copy / "fingerprint.py"))
+    shutil.copytree(fingerprint._PASSES, copy)
+    monkeypatch.setattr(fingerprint, "_PASSES", copy)
     digests = []
     for _ in range(2):
         code_digest.cache_clear()
