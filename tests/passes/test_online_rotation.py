@@ -20,9 +20,9 @@ from plena_cosim.passes import (
 )
 from plena_cosim.passes.attention import core_of
 from plena_cosim.passes.match import choose
-from plena_cosim.passes.module_formats import Semantics
-from plena_cosim.passes.quant_config import read_quant_config
-from plena_cosim.passes.selector import LARGEST_ROTATION, Selector
+from plena_cosim.passes.recipe.formats import Semantics
+from plena_cosim.passes.recipe.load import read_quant_config
+from plena_cosim.passes.recipe.selector import LARGEST_ROTATION, Selector
 
 from .families import FAMILIES, MX8, W8A8, build, full_recipe
 from .machine import Machine, array

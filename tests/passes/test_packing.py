@@ -18,8 +18,8 @@ from plena_cosim.fakequant.cast import value_dtype
 from plena_cosim.golden import FixedPoint, FormatError, Minifloat, Mx, Rounding, mxfp, mxint
 from plena_cosim.golden.formats import FORMATS
 from plena_cosim.passes.element_codes import block_codes, block_values, scalar_codes, scalar_values
-from plena_cosim.passes.module_formats import CastFormat
 from plena_cosim.passes.packing import pack_bits, packed_bytes, unpack_bits
+from plena_cosim.passes.recipe.formats import CastFormat
 from plena_cosim.passes.stored_weight import StoredWeight
 
 BLOCK_FORMATS = [fmt for fmt in FORMATS.values() if isinstance(fmt, Mx)] + [

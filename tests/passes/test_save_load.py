@@ -23,7 +23,7 @@ from plena_cosim.passes import (
     quantize_module_transform_pass,
 )
 from plena_cosim.passes.hf_quantizer import PlenaConfig
-from plena_cosim.passes.quant_config import read_quant_config
+from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.stored_weight import StoredWeight
 
 

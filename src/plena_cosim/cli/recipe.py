@@ -16,7 +16,7 @@ app = typer.Typer(no_args_is_help=True, help="Check and explain quantisation rec
 @app.command()
 def schema() -> None:
     """Print the JSON Schema of a recipe file, for editors that check and complete TOML."""
-    from ..passes.recipe_schema import recipe_schema
+    from ..passes.recipe.json_schema import recipe_schema
 
     typer.echo(json.dumps(recipe_schema(), indent=2, ensure_ascii=False))
 

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-from ..passes.recipe_schema import recipe_schema
+from ..passes.recipe.json_schema import recipe_schema
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "recipe.md"
 HEADER = "| key | type | default | meaning | example |\n|---|---|---|---|---|"

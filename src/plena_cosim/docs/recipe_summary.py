@@ -7,11 +7,11 @@ from rich.text import Text
 
 from ..golden import Mx
 from ..passes import PassArgs, Selector
-from ..passes.module_formats import Format
-from ..passes.role_format import ROLES
-from ..passes.rotation_table import RotationTable
-from ..passes.selector import LARGEST_ROTATION
-from ..passes.selector_tables import OPERATIONS, ROTATIONS
+from ..passes.recipe.formats import Format
+from ..passes.recipe.role_format import ROLES
+from ..passes.recipe.rotation_table import RotationTable
+from ..passes.recipe.selector import LARGEST_ROTATION
+from ..passes.recipe.selector_tables import OPERATIONS, ROTATIONS
 
 HEADER = ("selector", *ROLES, "attention", "options")
 

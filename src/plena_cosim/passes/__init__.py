@@ -8,8 +8,8 @@ from .export import dequantized_state_dict, export_dequantized
 from .install import Numerics
 from .module_info import ModuleInfo
 from .prepare import Progress
-from .quant_config import KvHandover, MatchBy, PassArgs, Phase, Selector, load_quant_config
 from .quantize_module import quantize_module_transform_pass
+from .recipe.load import KvHandover, MatchBy, PassArgs, Phase, Selector, load_quant_config
 
 if _find_spec("transformers") is not None:
     # Without it, transformers would load a saved model with random weights and a mere warning.

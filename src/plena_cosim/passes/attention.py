@@ -22,9 +22,9 @@ from .attention_arithmetic import check_machine
 from .attention_core import AttentionCore
 from .attention_rotation import check_handover, resolved
 from .kv_writer import KvWriter
-from .module_formats import AttentionFormats, KvPosition
 from .phase import PhaseClock
-from .quant_config import KvHandover, Phase
+from .recipe.formats import AttentionFormats, KvPosition
+from .recipe.load import KvHandover, Phase
 
 IMPLEMENTATION = "plena"
 _CORE = "plena_attention"

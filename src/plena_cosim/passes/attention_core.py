@@ -16,10 +16,10 @@ from .align_keys import align
 from .attention_arithmetic import Portion, attend_exact, attend_fake
 from .attention_rotation import Rotator
 from .kv_writer import KvWriter
-from .module_formats import AttentionFormats, KvPosition
 from .operand import DEFAULT_BLOCK, narrow
 from .phase import PhaseClock
-from .quant_config import Phase
+from .recipe.formats import AttentionFormats, KvPosition
+from .recipe.load import Phase
 from .vector_unit import VectorUnit
 
 QUERIES = 256

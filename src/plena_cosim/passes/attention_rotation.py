@@ -11,9 +11,9 @@ from torch.nn import functional
 from plena_cosim import fakequant
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
-from .module_formats import AttentionFormats, Format, KvPosition, Semantics
 from .operand import DEFAULT_BLOCK, narrow, narrow_rotated
-from .quant_config import Phase
+from .recipe.formats import AttentionFormats, Format, KvPosition, Semantics
+from .recipe.load import Phase
 from .rotation import rotate, rotation_size
 
 

@@ -9,8 +9,8 @@ from plena_cosim import fakequant
 from plena_cosim.golden import HardwareConfig, Mx
 
 from .fake_linear import describe
-from .module_formats import CastFormat, ModuleFormats
 from .operand import DEFAULT_BLOCK, matrix_format
+from .recipe.formats import CastFormat, ModuleFormats
 from .stored_weight import Store, StoredWeight
 
 

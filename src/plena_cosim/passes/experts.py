@@ -15,8 +15,8 @@ from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
 from .exact_linear import operand_formats
 from .fake_linear import Observer
-from .module_formats import Format, ModuleFormats
 from .operand import matrix_operand, narrow
+from .recipe.formats import Format, ModuleFormats
 from .stored_weight import Store, StoredWeight
 
 

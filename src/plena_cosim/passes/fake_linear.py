@@ -9,8 +9,8 @@ from torch.nn import functional
 
 from plena_cosim.golden import Mx
 
-from .module_formats import ModuleFormats
 from .operand import narrow, narrow_rotated
+from .recipe.formats import ModuleFormats
 from .rotation import rotate
 from .stored_weight import Store, StoredWeight
 

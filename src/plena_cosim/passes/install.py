@@ -15,10 +15,10 @@ from . import attention
 from .attention_rotation import resolved
 from .experts import ExpertWeight, install_experts, weight_names
 from .kinds import Kind
-from .module_formats import AttentionFormats
 from .module_info import ModuleInfo, module_info
 from .phase import PhaseClock, PhasedInput, PhaseSwitch
-from .quant_config import PassArgs, Phase, Selector
+from .recipe.formats import AttentionFormats
+from .recipe.load import PassArgs, Phase, Selector
 from .stored_weight import Store, StoredWeight
 from .strict import FiniteInputs
 from .twins import Plan, activations, attention_formats, build, input_formats

@@ -10,10 +10,10 @@ from torch import nn
 from plena_cosim.golden import FormatError
 
 from .kinds import Kind, kind_of
-from .nearest import did_you_mean
 from .online_rotation import OnlineRotations
-from .quant_config import MatchBy, PassArgs, Phase
-from .selector import Selector
+from .recipe.did_you_mean import did_you_mean
+from .recipe.load import MatchBy, PassArgs, Phase
+from .recipe.selector import Selector
 from .takes import fitted
 
 

@@ -13,8 +13,8 @@ from plena_cosim.fakequant.carrier import DOUBLE
 from plena_cosim.golden import Mx
 
 from .kinds import Kind
-from .module_formats import CastFormat, Format, ModuleFormats, Semantics
-from .selector_tables import ROTATIONS
+from .recipe.formats import CastFormat, Format, ModuleFormats, Semantics
+from .recipe.selector_tables import ROTATIONS
 from .stored_weight import StoredWeight
 from .weight_record import WeightRecord
 

@@ -9,8 +9,8 @@ from torch.func import functional_call
 from plena_cosim import fakequant
 from plena_cosim.golden import FormatError, HardwareConfig
 
-from .module_formats import CastFormat, ModuleFormats
 from .operand import narrow
+from .recipe.formats import CastFormat, ModuleFormats
 from .stored_weight import Store, StoredWeight
 
 

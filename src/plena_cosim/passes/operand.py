@@ -11,7 +11,7 @@ from plena_cosim import fakequant
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, Minifloat, Mx, mxint
 
-from .module_formats import CastFormat, Format
+from .recipe.formats import CastFormat, Format
 from .rotation import rotate
 
 WIDEST_BITS = 16

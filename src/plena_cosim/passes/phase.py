@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
-from .module_formats import Format
-from .quant_config import KvHandover, Phase
+from .recipe.formats import Format
+from .recipe.load import KvHandover, Phase
 
 
 class PhaseClock:

@@ -9,7 +9,7 @@ from torch import nn
 
 from .kinds import kind_of
 from .match import choose
-from .quant_config import PassArgs, Phase, Selector
+from .recipe.load import PassArgs, Phase, Selector
 from .twins import Plan
 
 

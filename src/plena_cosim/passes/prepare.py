@@ -12,13 +12,13 @@ from plena_cosim.golden import FormatError
 from plena_cosim.sources import calibration_set, load_tokenizer
 
 from .calibration import calibrate
-from .calibration_tables import GptqTable
-from .data_table import DataTable
 from .distillation import Distilled, distill, require_distillable
 from .evaluating import evaluating
 from .fold import fold_rotations, fold_scaling
 from .plans import plans_of
-from .quant_config import PassArgs
+from .recipe.calibration_tables import GptqTable
+from .recipe.data_table import DataTable
+from .recipe.load import PassArgs
 from .rotation_search import Found, Step, search_rotations
 from .weight_record import WeightRecord
 

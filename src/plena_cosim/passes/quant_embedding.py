@@ -8,7 +8,7 @@ from torch.nn import functional
 from plena_cosim import fakequant
 from plena_cosim.golden import HardwareConfig
 
-from .module_formats import CastFormat, ModuleFormats
+from .recipe.formats import CastFormat, ModuleFormats
 from .stored_weight import Store, StoredWeight
 
 

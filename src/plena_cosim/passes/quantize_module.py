@@ -16,7 +16,7 @@ from .install import Numerics, install_twins
 from .module_info import ModuleInfo
 from .plans import plans_of
 from .prepare import Progress, prepare
-from .quant_config import PassArgs, read_quant_config
+from .recipe.load import PassArgs, read_quant_config
 from .remember import remember_recipe, require_rememberable
 from .stored_weight import Store, StoredWeight
 from .twins import check

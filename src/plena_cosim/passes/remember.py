@@ -9,7 +9,7 @@ from torch import nn
 
 from plena_cosim.golden import FormatError, HardwareConfig
 
-from .quant_config import PassArgs
+from .recipe.load import PassArgs
 
 
 def remember_recipe(

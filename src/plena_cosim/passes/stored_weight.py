@@ -24,8 +24,8 @@ from .element_codes import (
     scalar_values,
     scales_shape,
 )
-from .module_formats import CastFormat, Format
 from .packing import pack_bits, packed_bytes, unpack_bits
+from .recipe.formats import CastFormat, Format
 
 
 class StoredWeight(nn.Module):

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field, replace
 from plena_cosim.golden import FormatError, Mx
 
 from .kinds import Kind
-from .module_formats import AttentionFormats, Format, ModuleFormats
-from .role_format import ROLES
-from .selector import Selector
-from .selector_tables import OPERATIONS, OPTIONS
+from .recipe.formats import AttentionFormats, Format, ModuleFormats
+from .recipe.role_format import ROLES
+from .recipe.selector import Selector
+from .recipe.selector_tables import OPERATIONS, OPTIONS
 
 _BLOCKS, _SCALAR = "mxint or mxfp", "minifloat"
 

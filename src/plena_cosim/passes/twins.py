@@ -19,10 +19,10 @@ from .exact_linear import ExactLinear, operand_formats
 from .experts import is_transposed
 from .fake_linear import FakeLinear
 from .kinds import Kind, activation_names
-from .module_formats import AttentionFormats, Format, ModuleFormats, Semantics
 from .norm import QuantNorm, gain_and_bias
-from .quant_config import KvHandover, Phase, Selector
 from .quant_embedding import QuantEmbedding
+from .recipe.formats import AttentionFormats, Format, ModuleFormats, Semantics
+from .recipe.load import KvHandover, Phase, Selector
 from .rotation import rotate, rotation_size
 from .stored_weight import Store, StoredWeight
 

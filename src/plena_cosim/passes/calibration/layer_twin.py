@@ -12,7 +12,7 @@ from plena_cosim.fakequant import MxTensor
 
 from ..install import install_twins
 from ..plans import plans_inside
-from ..quant_config import PassArgs
+from ..recipe.load import PassArgs
 from ..twins import Plan
 
 

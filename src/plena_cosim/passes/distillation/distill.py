@@ -23,7 +23,7 @@ from ..device import device_of
 from ..evaluating import evaluating
 from ..layers.stream import require_tokens
 from ..plans import plans_of
-from ..quant_config import PassArgs
+from ..recipe.load import PassArgs
 from .state import Checkpoint, fingerprint_of
 from .student import Trained, require_trainable, student_of
 

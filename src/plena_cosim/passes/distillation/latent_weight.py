@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from plena_cosim import fakequant
 from plena_cosim.golden import Mx
 
-from ..module_formats import Format
 from ..operand import narrow
+from ..recipe.formats import Format
 from ..stored_weight import StoredWeight
 
 

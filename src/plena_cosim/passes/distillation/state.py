@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..checkpoints.fingerprint import Fingerprint
 from ..checkpoints.run_folder import begin_folder, read_tensors, write_tensors
-from ..quant_config import PassArgs
+from ..recipe.load import PassArgs
 from .student import Trained
 
 _NO_MATTER = ("checkpoint_dir", "device")

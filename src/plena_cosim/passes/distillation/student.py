@@ -18,7 +18,7 @@ from ..install import install_twins
 from ..kinds import Kind
 from ..norm import QuantNorm
 from ..plans import plans_of
-from ..quant_config import PassArgs, Phase, Selector
+from ..recipe.load import PassArgs, Phase, Selector
 from ..rotation import rotate
 from ..twins import Plan, input_formats
 from .latent_weight import LatentWeight

@@ -18,9 +18,9 @@ from ..evaluating import evaluating
 from ..layers.run import run
 from ..layers.stream import Stream, capture
 from ..match import choose
-from ..recipe import PassArgs, Phase
-from ..scaling_table import ScalingTable
-from ..selector import Selector
+from ..recipe.recipe import PassArgs, Phase
+from ..recipe.scaling_table import ScalingTable
+from ..recipe.selector import Selector
 from .channels import Channels
 from .find_structure import find_structure
 from .groups import Group, groups_of

@@ -14,7 +14,7 @@ from ..install import install_twins
 from ..kinds import Kind
 from ..layers.stack import Stack
 from ..plans import plans_inside
-from ..quant_config import PassArgs
+from ..recipe.load import PassArgs
 from ..twins import Plan
 
 _WHOLE = (Kind.LINEAR, Kind.EMBEDDING, Kind.NORM, Kind.EXPERTS)

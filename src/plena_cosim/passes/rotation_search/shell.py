@@ -17,7 +17,7 @@ from ..kinds import Kind
 from ..layers.run import moved
 from ..layers.stack import Stack
 from ..layers.stream import answering, calls, entering, read
-from ..quant_config import PassArgs
+from ..recipe.load import PassArgs
 from ..twins import Plan
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from plena_cosim.golden import FormatError, Minifloat, Mx, Rounding, Specials, mxfp, mxint
 from plena_cosim.golden.formats import MINIFLOATS, as_enum
 
-from .module_formats import CastFormat, Format
+from .formats import CastFormat, Format
 
 ROLES = ("weight", "data_in", "bias")
 """The operands of a module."""

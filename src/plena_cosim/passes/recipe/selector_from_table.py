@@ -7,9 +7,9 @@ from typing import Any
 
 from plena_cosim.golden import FormatError
 
-from .inherit import inherited
-from .module_formats import AttentionFormats, Format, KvPosition, ModuleFormats
-from .nearest import did_you_mean
+from .defaults import inherited
+from .did_you_mean import did_you_mean
+from .formats import AttentionFormats, Format, KvPosition, ModuleFormats
 from .read_table import read_table
 from .role_format import ROLES, Shared, family_of, role_format, role_of, shape_keys
 from .selector import CLIP_GRID, LARGEST_ROTATION, Selector

@@ -19,13 +19,8 @@ from transformers import LlamaConfig, LlamaForCausalLM
 from plena_cosim.golden import FormatError
 from plena_cosim.passes import Numerics, quantize_module_transform_pass
 from plena_cosim.passes.match import choose
-from plena_cosim.passes.quant_config import (
-    PassArgs,
-    Phase,
-    load_quant_config,
-    read_quant_config,
-)
-from plena_cosim.passes.recipe_schema import recipe_schema
+from plena_cosim.passes.recipe.json_schema import recipe_schema
+from plena_cosim.passes.recipe.load import PassArgs, Phase, load_quant_config, read_quant_config
 
 try:
     import jsonschema
@@ -33,7 +28,7 @@ except ImportError:  # it is no dependency; with it the schema is tried as well
     jsonschema = None
 
 SCHEMA = recipe_schema()
-QUANT = Path(__file__).parents[2] / "configs" / "quant"
+QUANT = Path(__file__).parents[3] / "configs" / "quant"
 RICH: dict[str, Any] = {
     "by": "regex_name",
     "exclude": ["lm_head"],

@@ -10,7 +10,7 @@ from pydantic_core import ErrorDetails
 
 from plena_cosim.golden import FormatError
 
-from .nearest import did_you_mean
+from .did_you_mean import did_you_mean
 
 
 class Table(BaseModel):

@@ -12,11 +12,11 @@ import pytest
 from plena_cosim import golden
 from plena_cosim.golden import Rounding, Specials
 from plena_cosim.passes import KvHandover, MatchBy, Phase, load_quant_config
-from plena_cosim.passes.module_formats import AttentionFormats, CastFormat, KvPosition
-from plena_cosim.passes.quant_config import read_quant_config
-from plena_cosim.passes.selector import CLIP_GRID, LARGEST_ROTATION
+from plena_cosim.passes.recipe.formats import AttentionFormats, CastFormat, KvPosition
+from plena_cosim.passes.recipe.load import read_quant_config
+from plena_cosim.passes.recipe.selector import CLIP_GRID, LARGEST_ROTATION
 
-RECIPES = sorted((Path(__file__).parents[2] / "configs" / "quant").glob("*.toml"))
+RECIPES = sorted((Path(__file__).parents[3] / "configs" / "quant").glob("*.toml"))
 
 MXINT = """
 by = "regex_name"

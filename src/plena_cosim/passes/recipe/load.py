@@ -14,17 +14,17 @@ from typing import Any
 from plena_cosim.golden import FormatError, HardwareConfig, Mx, ScaleRule
 
 from .calibration_tables import GptqTable, RotationSearchTable, inherit_from_gptq
+from .did_you_mean import did_you_mean
 from .distill_table import read_distill
-from .nearest import did_you_mean
-from .read_selector import read_selector
+from .file_tables import HardwareTable, NumericsTable, PhaseTable, RecipeFile
 from .read_table import read_table
 from .recipe import KvHandover, MatchBy, PassArgs, Phase
 from .role_format import Shared, role_format, shared_numerics
 from .rotation_table import RotationTable
 from .scaling_table import ScalingTable, complete_scaling
 from .selector import Selector
+from .selector_from_table import read_selector
 from .selector_tables import DefaultsTable
-from .tables import HardwareTable, NumericsTable, PhaseTable, RecipeFile
 
 __all__ = [
     "KvHandover",

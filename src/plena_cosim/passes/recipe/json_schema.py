@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .tables import RecipeFile
+from .file_tables import RecipeFile
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .module_formats import ModuleFormats, Semantics
+from .formats import ModuleFormats, Semantics
 
 CLIP_GRID = tuple(round(1 - step / 20, 2) for step in range(11))
 """The shares of `clip_search = true`: 1.0, 0.95 … 0.5."""
