@@ -13,8 +13,8 @@ from plena_cosim.sources import calibration_set, load_tokenizer
 
 from .calibration import calibrate
 from .distillation import Distilled, distill, require_distillable
-from .evaluating import evaluating
 from .fold import fold_rotations, fold_scaling
+from .layers.evaluating import evaluating
 from .plans import plans_of
 from .recipe.calibration_tables import GptqTable
 from .recipe.data_table import DataTable

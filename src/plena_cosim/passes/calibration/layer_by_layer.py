@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, Mx
 
-from ..device import device_of
+from ..layers.device import device_of
 from ..layers.recall import Recall
 from ..layers.stack import stack_of
 from ..layers.stream import capture

@@ -19,8 +19,8 @@ from torch.nn import functional
 
 from plena_cosim.golden import FormatError
 
-from ..device import device_of
-from ..evaluating import evaluating
+from ..layers.device import device_of
+from ..layers.evaluating import evaluating
 from ..layers.stream import require_tokens
 from ..plans import plans_of
 from ..recipe.load import PassArgs

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
-from ..evaluating import evaluating
+from ..layers.evaluating import evaluating
 from ..layers.run import run
 from ..layers.stream import Stream, capture
 from ..match import choose

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
-from ..device import device_of
 from ..kinds import kind_of
+from ..layers.device import device_of
 from ..layers.stack import stack_of
 from ..online_rotation import OnlineRotations
 from ..plans import plans_of

@@ -6,8 +6,8 @@ import torch
 
 from plena_cosim.golden import FormatError
 
-from .recipe.calibration_tables import GptqTable, RotationSearchTable
-from .recipe.distill_table import DistillTable
+from ..recipe.calibration_tables import GptqTable, RotationSearchTable
+from ..recipe.distill_table import DistillTable
 
 
 def device_of(table: GptqTable | RotationSearchTable | DistillTable, name: str) -> torch.device:
