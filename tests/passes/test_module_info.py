@@ -10,8 +10,8 @@ from torch import nn
 
 from plena_cosim import golden
 from plena_cosim.passes import quantize_module_transform_pass
-from plena_cosim.passes.kinds import Kind
 from plena_cosim.passes.module_info import module_info
+from plena_cosim.passes.plan.module_kind import Kind
 from plena_cosim.passes.recipe.formats import AttentionFormats, CastFormat, ModuleFormats
 from plena_cosim.passes.stored_weight import StoredWeight
 

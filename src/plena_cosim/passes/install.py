@@ -14,9 +14,9 @@ from plena_cosim.golden import HardwareConfig
 from . import attention
 from .attention_rotation import resolved
 from .experts import ExpertWeight, install_experts, weight_names
-from .kinds import Kind
 from .module_info import ModuleInfo, module_info
 from .phase import PhaseClock, PhasedInput, PhaseSwitch
+from .plan.module_kind import Kind
 from .recipe.formats import AttentionFormats
 from .recipe.load import PassArgs, Phase, Selector
 from .stored_weight import Store, StoredWeight

@@ -12,7 +12,7 @@ from torch import Tensor
 from plena_cosim.fakequant.carrier import DOUBLE
 from plena_cosim.golden import Mx
 
-from .kinds import Kind
+from .plan.module_kind import Kind
 from .recipe.formats import CastFormat, Format, ModuleFormats, Semantics
 from .recipe.selector_tables import ROTATIONS
 from .stored_weight import StoredWeight

@@ -15,7 +15,7 @@ from .calibration import calibrate
 from .distillation import Distilled, distill, require_distillable
 from .fold import fold_rotations, fold_scaling
 from .layers.evaluating import evaluating
-from .plans import plans_of
+from .plan.plan_model import plans_of
 from .recipe.calibration_tables import GptqTable
 from .recipe.data_table import DataTable
 from .recipe.load import PassArgs

@@ -14,7 +14,7 @@ from plena_cosim.golden import FormatError, HardwareConfig
 
 from .install import Numerics, install_twins
 from .module_info import ModuleInfo
-from .plans import plans_of
+from .plan.plan_model import plans_of
 from .prepare import Progress, prepare
 from .recipe.load import PassArgs, read_quant_config
 from .remember import remember_recipe, require_rememberable

@@ -18,8 +18,8 @@ from .clip_search import clipped
 from .exact_linear import ExactLinear, operand_formats
 from .experts import is_transposed
 from .fake_linear import FakeLinear
-from .kinds import Kind, activation_names
 from .norm import QuantNorm, gain_and_bias
+from .plan.module_kind import Kind, activation_names
 from .quant_embedding import QuantEmbedding
 from .recipe.formats import AttentionFormats, Format, ModuleFormats, Semantics
 from .recipe.load import KvHandover, Phase, Selector

@@ -21,7 +21,7 @@ from plena_cosim.passes.calibration.descent import descend
 from plena_cosim.passes.calibration.gptq import damped, factorise, solve
 from plena_cosim.passes.calibration.settings import scale_search
 from plena_cosim.passes.layers.recall import Recall
-from plena_cosim.passes.plans import plans_of
+from plena_cosim.passes.plan.plan_model import plans_of
 from plena_cosim.passes.recipe.calibration_tables import GptqTable
 from plena_cosim.passes.recipe.load import PassArgs, read_quant_config
 from plena_cosim.passes.rotation import rotate

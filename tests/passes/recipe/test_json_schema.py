@@ -17,11 +17,11 @@ from typer.testing import CliRunner
 from plena_cosim.cli.main import app
 from plena_cosim.docs import recipe_reference as recipe_docs
 from plena_cosim.golden import FormatError, Minifloat, Mx, mxfp, mxint
+from plena_cosim.passes.plan.accepted_formats import TAKES
 from plena_cosim.passes.recipe import calibration_tables, rotation_table, selector_tables
 from plena_cosim.passes.recipe import file_tables as tables
 from plena_cosim.passes.recipe.file_tables import RecipeFile
 from plena_cosim.passes.recipe.json_schema import DIALECT, recipe_schema
-from plena_cosim.passes.takes import TAKES
 
 RECIPES = sorted((Path(__file__).parents[3] / "configs" / "quant").glob("*.toml"))
 SCHEMA = recipe_schema()

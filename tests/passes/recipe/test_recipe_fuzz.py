@@ -18,7 +18,7 @@ from transformers import LlamaConfig, LlamaForCausalLM
 
 from plena_cosim.golden import FormatError
 from plena_cosim.passes import Numerics, quantize_module_transform_pass
-from plena_cosim.passes.match import choose
+from plena_cosim.passes.plan.match import choose
 from plena_cosim.passes.recipe.json_schema import recipe_schema
 from plena_cosim.passes.recipe.load import PassArgs, Phase, load_quant_config, read_quant_config
 

@@ -11,7 +11,7 @@ from torch import nn
 from plena_cosim.fakequant import MxTensor
 
 from ..install import install_twins
-from ..plans import plans_inside
+from ..plan.plan_model import plans_inside
 from ..recipe.load import PassArgs
 from ..twins import Plan
 

@@ -14,8 +14,8 @@ from plena_cosim.golden import FormatError, Mx
 
 from ..experts import ExpertWeight, is_transposed, weight_names
 from ..fake_linear import FakeLinear
-from ..kinds import Kind
 from ..layers.run import run
+from ..plan.module_kind import Kind
 from ..rotation import rotate
 from ..twins import Plan, input_formats
 

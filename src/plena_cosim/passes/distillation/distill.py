@@ -22,7 +22,7 @@ from plena_cosim.golden import FormatError
 from ..layers.device import device_of
 from ..layers.evaluating import evaluating
 from ..layers.stream import require_tokens
-from ..plans import plans_of
+from ..plan.plan_model import plans_of
 from ..recipe.load import PassArgs
 from .state import Checkpoint, fingerprint_of
 from .student import Trained, require_trainable, student_of

@@ -15,9 +15,9 @@ from plena_cosim.golden import FormatError
 from ..experts import ExpertWeight
 from ..fake_linear import FakeLinear
 from ..install import install_twins
-from ..kinds import Kind
 from ..norm import QuantNorm
-from ..plans import plans_of
+from ..plan.module_kind import Kind
+from ..plan.plan_model import plans_of
 from ..recipe.load import PassArgs, Phase, Selector
 from ..rotation import rotate
 from ..twins import Plan, input_formats

@@ -17,7 +17,7 @@ from plena_cosim.golden import FormatError
 from ..layers.evaluating import evaluating
 from ..layers.run import run
 from ..layers.stream import Stream, capture
-from ..match import choose
+from ..plan.match import choose
 from ..recipe.recipe import PassArgs, Phase
 from ..recipe.scaling_table import ScalingTable
 from ..recipe.selector import Selector

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 
 from ..install import install_twins
-from ..kinds import Kind
 from ..layers.stack import Stack
-from ..plans import plans_inside
+from ..plan.module_kind import Kind
+from ..plan.plan_model import plans_inside
 from ..recipe.load import PassArgs
 from ..twins import Plan
 

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
-from ..kinds import kind_of
 from ..layers.device import device_of
 from ..layers.stack import stack_of
-from ..online_rotation import OnlineRotations
-from ..plans import plans_of
+from ..plan.module_kind import kind_of
+from ..plan.online_rotation import OnlineRotations
+from ..plan.plan_model import plans_of
 from ..recipe.calibration_tables import MatmulType, RotationSearchTable
 from ..recipe.load import PassArgs
 from ..twins import Plan, check

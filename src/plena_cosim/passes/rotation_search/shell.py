@@ -13,10 +13,10 @@ from torch.nn import functional
 
 from .. import attention
 from ..install import install_twins
-from ..kinds import Kind
 from ..layers.run import moved
 from ..layers.stack import Stack
 from ..layers.stream import answering, calls, entering, read
+from ..plan.module_kind import Kind
 from ..recipe.load import PassArgs
 from ..twins import Plan
 

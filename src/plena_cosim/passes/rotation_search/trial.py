@@ -12,7 +12,7 @@ from plena_cosim.golden import FormatError
 
 from ..attention_rotation import resolved
 from ..layers.stack import Stack
-from ..plans import plans_of
+from ..plan.plan_model import plans_of
 from ..recipe.formats import AttentionFormats, Semantics
 from ..recipe.load import PassArgs, Phase
 from ..twins import Plan, check

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from plena_cosim.passes.kinds import Kind, activation_names, kind_of
+from plena_cosim.passes.plan.module_kind import Kind, activation_names, kind_of
 
-from .families import FAMILIES, build
+from ..families import FAMILIES, build
 
 EXPECTED = {
     "self_attn": Kind.ATTENTION,

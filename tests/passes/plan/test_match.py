@@ -7,7 +7,7 @@ from torch import nn
 
 from plena_cosim import golden
 from plena_cosim.passes import Phase
-from plena_cosim.passes.match import choose
+from plena_cosim.passes.plan.match import choose
 from plena_cosim.passes.recipe.load import read_quant_config
 
 W4 = {"name": "mxint", "weight_block_size": 16, "weight_width": 4}

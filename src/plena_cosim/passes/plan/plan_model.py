@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from torch import nn
 
-from .kinds import kind_of
+from ..recipe.load import PassArgs, Phase, Selector
+from ..twins import Plan
 from .match import choose
-from .recipe.load import PassArgs, Phase, Selector
-from .twins import Plan
+from .module_kind import kind_of
 
 
 def plans_of(model: nn.Module, recipe: PassArgs) -> list[Plan]:

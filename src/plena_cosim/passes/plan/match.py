@@ -9,12 +9,12 @@ from torch import nn
 
 from plena_cosim.golden import FormatError
 
-from .kinds import Kind, kind_of
+from ..recipe.did_you_mean import did_you_mean
+from ..recipe.load import MatchBy, PassArgs, Phase
+from ..recipe.selector import Selector
+from .accepted_formats import fitted
+from .module_kind import Kind, kind_of
 from .online_rotation import OnlineRotations
-from .recipe.did_you_mean import did_you_mean
-from .recipe.load import MatchBy, PassArgs, Phase
-from .recipe.selector import Selector
-from .takes import fitted
 
 
 def choose(

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from plena_cosim.golden import FormatError, Mx
 
-from .kinds import Kind
-from .recipe.formats import AttentionFormats, Format, ModuleFormats
-from .recipe.role_format import ROLES
-from .recipe.selector import Selector
-from .recipe.selector_tables import OPERATIONS, OPTIONS
+from ..recipe.formats import AttentionFormats, Format, ModuleFormats
+from ..recipe.role_format import ROLES
+from ..recipe.selector import Selector
+from ..recipe.selector_tables import OPERATIONS, OPTIONS
+from .module_kind import Kind
 
 _BLOCKS, _SCALAR = "mxint or mxfp", "minifloat"
 

@@ -8,12 +8,12 @@ from typing import TypeAlias
 
 from plena_cosim.golden import FormatError
 
-from .kinds import Kind
-from .recipe.did_you_mean import did_you_mean
-from .recipe.formats import AttentionFormats, Semantics
-from .recipe.rotation_table import RotationTable
-from .recipe.selector import LARGEST_ROTATION, Selector
-from .recipe.selector_tables import ROTATIONS
+from ..recipe.did_you_mean import did_you_mean
+from ..recipe.formats import AttentionFormats, Semantics
+from ..recipe.rotation_table import RotationTable
+from ..recipe.selector import LARGEST_ROTATION, Selector
+from ..recipe.selector_tables import ROTATIONS
+from .module_kind import Kind
 
 Chosen: TypeAlias = dict[str, Selector]
 """Selectors by the names of the modules that they choose."""
