@@ -13,7 +13,7 @@ from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.passes.module_info import module_info
 from plena_cosim.passes.plan.module_kind import Kind
 from plena_cosim.passes.recipe.formats import AttentionFormats, CastFormat, ModuleFormats
-from plena_cosim.passes.stored_weight import StoredWeight
+from plena_cosim.passes.weights.packed_weight import StoredWeight
 
 from .families import FP12, MX8, W8A8, build, full_recipe
 

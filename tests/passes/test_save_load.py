@@ -24,7 +24,7 @@ from plena_cosim.passes import (
 )
 from plena_cosim.passes.hf_quantizer import PlenaConfig
 from plena_cosim.passes.recipe.load import read_quant_config
-from plena_cosim.passes.stored_weight import StoredWeight
+from plena_cosim.passes.weights.packed_weight import StoredWeight
 
 
 def mxint(weight: int, data_in: int = 8, block: int = 16) -> dict[str, Any]:

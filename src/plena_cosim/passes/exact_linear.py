@@ -11,7 +11,7 @@ from plena_cosim.golden import HardwareConfig, Mx
 from .fake_linear import describe
 from .operand import DEFAULT_BLOCK, matrix_format
 from .recipe.formats import CastFormat, ModuleFormats
-from .stored_weight import Store, StoredWeight
+from .weights.packed_weight import Store, StoredWeight
 
 
 def operand_formats(formats: ModuleFormats, where: str) -> tuple[Mx, Mx]:

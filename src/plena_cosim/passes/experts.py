@@ -17,7 +17,7 @@ from .exact_linear import operand_formats
 from .fake_linear import Observer
 from .operand import matrix_operand, narrow
 from .recipe.formats import Format, ModuleFormats
-from .stored_weight import Store, StoredWeight
+from .weights.packed_weight import Store, StoredWeight
 
 
 class ExpertWeight(nn.Module):

@@ -12,7 +12,7 @@ from plena_cosim.golden import Mx
 from .operand import narrow, narrow_rotated
 from .recipe.formats import ModuleFormats
 from .rotation import rotate
-from .stored_weight import Store, StoredWeight
+from .weights.packed_weight import Store, StoredWeight
 
 Observer = Callable[[int, Tensor, Tensor], None]
 """Is told which matrix of a module (0, or the number of an expert) is to multiply which operand,

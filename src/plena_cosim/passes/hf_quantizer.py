@@ -21,7 +21,7 @@ from .machine_fields import machine_from_fields, machine_to_fields
 from .quantize_module import build_twins
 from .recipe.load import PassArgs, read_quant_config
 from .remember import attach
-from .stored_weight import StoredWeight
+from .weights.packed_weight import StoredWeight
 
 _METHOD = "plena"
 _VERSION = 1

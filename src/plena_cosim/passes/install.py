@@ -19,9 +19,9 @@ from .phase import PhaseClock, PhasedInput, PhaseSwitch
 from .plan.module_kind import Kind
 from .recipe.formats import AttentionFormats
 from .recipe.load import PassArgs, Phase, Selector
-from .stored_weight import Store, StoredWeight
 from .strict import FiniteInputs
 from .twins import Plan, activations, attention_formats, build, input_formats
+from .weights.packed_weight import Store, StoredWeight
 
 
 class Numerics(Enum):

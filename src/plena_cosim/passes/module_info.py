@@ -15,8 +15,8 @@ from plena_cosim.golden import Mx
 from .plan.module_kind import Kind
 from .recipe.formats import CastFormat, Format, ModuleFormats, Semantics
 from .recipe.selector_tables import ROTATIONS
-from .stored_weight import StoredWeight
-from .weight_record import WeightRecord
+from .weights.packed_weight import StoredWeight
+from .weights.weight_record import WeightRecord
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,7 +11,7 @@ from plena_cosim.golden import FormatError, HardwareConfig
 
 from .operand import narrow
 from .recipe.formats import CastFormat, ModuleFormats
-from .stored_weight import Store, StoredWeight
+from .weights.packed_weight import Store, StoredWeight
 
 
 class QuantNorm(nn.Module):

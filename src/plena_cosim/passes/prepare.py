@@ -20,7 +20,7 @@ from .recipe.calibration_tables import GptqTable
 from .recipe.data_table import DataTable
 from .recipe.load import PassArgs
 from .rotation_search import Found, Step, search_rotations
-from .weight_record import WeightRecord
+from .weights.weight_record import WeightRecord
 
 Progress = Callable[[str, int, int], None]
 """Called with what is going on, steps done and steps in all."""

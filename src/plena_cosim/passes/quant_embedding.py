@@ -9,7 +9,7 @@ from plena_cosim import fakequant
 from plena_cosim.golden import HardwareConfig
 
 from .recipe.formats import CastFormat, ModuleFormats
-from .stored_weight import Store, StoredWeight
+from .weights.packed_weight import Store, StoredWeight
 
 
 class QuantEmbedding(nn.Module):

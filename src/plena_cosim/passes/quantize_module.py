@@ -18,8 +18,8 @@ from .plan.plan_model import plans_of
 from .prepare import Progress, prepare
 from .recipe.load import PassArgs, read_quant_config
 from .remember import remember_recipe, require_rememberable
-from .stored_weight import Store, StoredWeight
 from .twins import check
+from .weights.packed_weight import Store, StoredWeight
 
 _LOG = logging.getLogger(__name__)
 _Model = TypeVar("_Model", bound=nn.Module)

@@ -24,7 +24,7 @@ from .quant_embedding import QuantEmbedding
 from .recipe.formats import AttentionFormats, Format, ModuleFormats, Semantics
 from .recipe.load import KvHandover, Phase, Selector
 from .rotation import rotate, rotation_size
-from .stored_weight import Store, StoredWeight
+from .weights.packed_weight import Store, StoredWeight
 
 
 @dataclass(frozen=True, kw_only=True)

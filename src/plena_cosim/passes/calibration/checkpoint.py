@@ -20,8 +20,8 @@ from plena_cosim.golden import Mx
 
 from ..checkpoints.fingerprint import Fingerprint
 from ..checkpoints.run_folder import begin_folder, read_tensors, write_tensors
-from ..stored_weight import StoredWeight
-from ..weight_record import WeightRecord
+from ..weights.packed_weight import StoredWeight
+from ..weights.weight_record import WeightRecord
 
 Layer = tuple[dict[str, MxTensor], dict[str, list[WeightRecord]]]
 """Calibrated weights of a layer and their records, by the modules' names in the model."""

@@ -16,7 +16,7 @@ from plena_cosim.golden import FormatError
 from ..layers.recall import Recall
 from ..layers.run import Stop
 from ..recipe.calibration_tables import GptqTable
-from ..weight_record import WeightRecord, histogram
+from ..weights.weight_record import WeightRecord, histogram
 from .descent import descend
 from .gptq import block_columns, damped, factorise, solve
 from .hessian import Hessian

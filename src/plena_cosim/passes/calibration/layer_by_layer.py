@@ -26,7 +26,7 @@ from ..layers.stream import capture
 from ..recipe.calibration_tables import GptqTable
 from ..recipe.load import PassArgs
 from ..twins import Plan
-from ..weight_record import WeightRecord
+from ..weights.weight_record import WeightRecord
 from .checkpoint import Checkpoints, Layer
 from .eager_masks import eager_masks
 from .fit import Fit

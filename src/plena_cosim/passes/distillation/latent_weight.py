@@ -13,7 +13,7 @@ from plena_cosim.golden import Mx
 
 from ..operand import narrow
 from ..recipe.formats import Format
-from ..stored_weight import StoredWeight
+from ..weights.packed_weight import StoredWeight
 
 
 class LatentWeight(StoredWeight):

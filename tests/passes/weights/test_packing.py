@@ -17,10 +17,15 @@ from plena_cosim import fakequant, golden
 from plena_cosim.fakequant.cast import value_dtype
 from plena_cosim.golden import FixedPoint, FormatError, Minifloat, Mx, Rounding, mxfp, mxint
 from plena_cosim.golden.formats import FORMATS
-from plena_cosim.passes.element_codes import block_codes, block_values, scalar_codes, scalar_values
-from plena_cosim.passes.packing import pack_bits, packed_bytes, unpack_bits
 from plena_cosim.passes.recipe.formats import CastFormat
-from plena_cosim.passes.stored_weight import StoredWeight
+from plena_cosim.passes.weights.element_codes import (
+    block_codes,
+    block_values,
+    scalar_codes,
+    scalar_values,
+)
+from plena_cosim.passes.weights.packed_weight import StoredWeight
+from plena_cosim.passes.weights.packing import pack_bits, packed_bytes, unpack_bits
 
 BLOCK_FORMATS = [fmt for fmt in FORMATS.values() if isinstance(fmt, Mx)] + [
     *(mxint(width, block_size=8) for width in range(2, 17)),

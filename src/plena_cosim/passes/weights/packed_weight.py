@@ -16,6 +16,7 @@ from plena_cosim import fakequant
 from plena_cosim.fakequant import MxTensor, round_once
 from plena_cosim.golden import FormatError, Mx
 
+from ..recipe.formats import CastFormat, Format
 from .element_codes import (
     block_codes,
     block_values,
@@ -25,7 +26,6 @@ from .element_codes import (
     scales_shape,
 )
 from .packing import pack_bits, packed_bytes, unpack_bits
-from .recipe.formats import CastFormat, Format
 
 
 class StoredWeight(nn.Module):
