@@ -22,9 +22,9 @@ from plena_cosim.passes.checkpoints.run_folder import read_tensors, write_tensor
 from plena_cosim.passes.distillation import distill
 from plena_cosim.passes.distillation.distill import WARM_UP
 from plena_cosim.passes.distillation.student import student_of
+from plena_cosim.passes.modules.hadamard import rotate
 from plena_cosim.passes.quantize_module import build_twins
 from plena_cosim.passes.recipe.load import PassArgs, read_quant_config
-from plena_cosim.passes.rotation import rotate
 
 W4 = {"weight_block_size": 16, "weight_width": 4}
 IN4 = {"data_in_block_size": 16, "data_in_width": 4}

@@ -16,7 +16,7 @@ from plena_cosim.golden import FormatError, Mx
 from plena_cosim.passes import attention, quantize_module_transform_pass
 from plena_cosim.passes.attention import core_of
 from plena_cosim.passes.attention_rotation import Rotator
-from plena_cosim.passes.phase import PhaseClock
+from plena_cosim.passes.modules.phase import PhaseClock
 from plena_cosim.passes.recipe.formats import AttentionFormats, Semantics
 from plena_cosim.passes.recipe.load import Phase
 

@@ -18,7 +18,7 @@ from plena_cosim.passes.attention import core_of
 
 from .families import MX8, W8A8, build, full_recipe
 from .machine import Machine, array
-from .test_exact_modules import (
+from .modules.test_exact_modules import (
     DEFAULT,
     FP12_FORMAT,
     INT8,

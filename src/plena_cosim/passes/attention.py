@@ -22,7 +22,7 @@ from .attention_arithmetic import check_machine
 from .attention_core import AttentionCore
 from .attention_rotation import check_handover, resolved
 from .kv_writer import KvWriter
-from .phase import PhaseClock
+from .modules.phase import PhaseClock
 from .recipe.formats import AttentionFormats, KvPosition
 from .recipe.load import KvHandover, Phase
 

@@ -13,7 +13,7 @@ from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FixedPoint, FormatError, HardwareConfig, Mx, ScaleRule, mxint
 
 from .attention_rotation import Rotator
-from .operand import DEFAULT_BLOCK, WIDEST_BITS, matrix_format, matrix_operand, narrow
+from .modules.operand import DEFAULT_BLOCK, WIDEST_BITS, matrix_format, matrix_operand, narrow
 from .recipe.formats import AttentionFormats, Format
 
 

@@ -16,11 +16,11 @@ from .align_keys import align
 from .attention_arithmetic import Portion, attend_exact, attend_fake
 from .attention_rotation import Rotator
 from .kv_writer import KvWriter
-from .operand import DEFAULT_BLOCK, narrow
-from .phase import PhaseClock
+from .modules.operand import DEFAULT_BLOCK, narrow
+from .modules.phase import PhaseClock
+from .modules.vector_unit import VectorUnit
 from .recipe.formats import AttentionFormats, KvPosition
 from .recipe.load import Phase
-from .vector_unit import VectorUnit
 
 QUERIES = 256
 """Queries that are computed at a time: scores of long sequences would not fit into memory."""

@@ -13,13 +13,13 @@ from plena_cosim.golden import HardwareConfig
 
 from . import attention
 from .attention_rotation import resolved
-from .experts import ExpertWeight, install_experts, weight_names
 from .module_info import ModuleInfo, module_info
-from .phase import PhaseClock, PhasedInput, PhaseSwitch
+from .modules.experts import ExpertWeight, install_experts, weight_names
+from .modules.phase import PhaseClock, PhasedInput, PhaseSwitch
+from .modules.strict import FiniteInputs
 from .plan.module_kind import Kind
 from .recipe.formats import AttentionFormats
 from .recipe.load import PassArgs, Phase, Selector
-from .strict import FiniteInputs
 from .twins import Plan, activations, attention_formats, build, input_formats
 from .weights.packed_weight import Store, StoredWeight
 

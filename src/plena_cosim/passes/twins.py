@@ -13,17 +13,17 @@ from plena_cosim.fakequant.cast import value_dtype
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
 from . import attention
-from .activation import QuantActivation, recognise
 from .clip_search import clipped
-from .exact_linear import ExactLinear, operand_formats
-from .experts import is_transposed
-from .fake_linear import FakeLinear
-from .norm import QuantNorm, gain_and_bias
+from .modules.exact_linear import ExactLinear, operand_formats
+from .modules.experts import is_transposed
+from .modules.fake_linear import FakeLinear
+from .modules.hadamard import rotate, rotation_size
+from .modules.quant_activation import QuantActivation, recognise
+from .modules.quant_embedding import QuantEmbedding
+from .modules.quant_norm import QuantNorm, gain_and_bias
 from .plan.module_kind import Kind, activation_names
-from .quant_embedding import QuantEmbedding
 from .recipe.formats import AttentionFormats, Format, ModuleFormats, Semantics
 from .recipe.load import KvHandover, Phase, Selector
-from .rotation import rotate, rotation_size
 from .weights.packed_weight import Store, StoredWeight
 
 

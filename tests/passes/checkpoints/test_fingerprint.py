@@ -28,7 +28,7 @@ def test_configuration_counts_and_where_it_lies_does_not() -> None:
     assert model_digest(model) != model_digest(build("qwen2"))
 
 
-@pytest.mark.parametrize("name", ["norm.py", "layers/run.py", "calibration/gptq.py"])
+@pytest.mark.parametrize("name", ["modules/quant_norm.py", "layers/run.py", "calibration/gptq.py"])
 def test_every_source_of_the_passes_counts(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

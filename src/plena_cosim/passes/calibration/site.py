@@ -12,11 +12,11 @@ from torch import Tensor, nn
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, Mx
 
-from ..experts import ExpertWeight, is_transposed, weight_names
-from ..fake_linear import FakeLinear
 from ..layers.run import run
+from ..modules.experts import ExpertWeight, is_transposed, weight_names
+from ..modules.fake_linear import FakeLinear
+from ..modules.hadamard import rotate
 from ..plan.module_kind import Kind
-from ..rotation import rotate
 from ..twins import Plan, input_formats
 
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from plena_cosim import fakequant
 from plena_cosim.golden import Mx
 
-from ..operand import narrow
+from ..modules.operand import narrow
 from ..recipe.formats import Format
 from ..weights.packed_weight import StoredWeight
 

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
-from ..experts import ExpertWeight
-from ..fake_linear import FakeLinear
 from ..install import install_twins
-from ..norm import QuantNorm
+from ..modules.experts import ExpertWeight
+from ..modules.fake_linear import FakeLinear
+from ..modules.hadamard import rotate
+from ..modules.quant_norm import QuantNorm
 from ..plan.module_kind import Kind
 from ..plan.plan_model import plans_of
 from ..recipe.load import PassArgs, Phase, Selector
-from ..rotation import rotate
 from ..twins import Plan, input_formats
 from .latent_weight import LatentWeight
 

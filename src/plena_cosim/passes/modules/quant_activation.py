@@ -11,8 +11,8 @@ from torch.nn import functional
 from plena_cosim import fakequant
 from plena_cosim.golden import FormatError, HardwareConfig, Minifloat
 
+from ..recipe.formats import Format
 from .operand import narrow
-from .recipe.formats import Format
 
 
 def _gelu_sigmoid(x: Tensor) -> Tensor:

@@ -8,8 +8,8 @@ from torch.nn import functional
 from plena_cosim import fakequant
 from plena_cosim.golden import HardwareConfig
 
-from .recipe.formats import CastFormat, ModuleFormats
-from .weights.packed_weight import Store, StoredWeight
+from ..recipe.formats import CastFormat, ModuleFormats
+from ..weights.packed_weight import Store, StoredWeight
 
 
 class QuantEmbedding(nn.Module):

@@ -11,8 +11,8 @@ from plena_cosim import fakequant
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, Minifloat, Mx, mxint
 
-from .recipe.formats import CastFormat, Format
-from .rotation import rotate
+from ..recipe.formats import CastFormat, Format
+from .hadamard import rotate
 
 WIDEST_BITS = 16
 DEFAULT_BLOCK = 32

@@ -9,10 +9,10 @@ from torch.nn import functional
 
 from plena_cosim.golden import Mx
 
+from ..recipe.formats import ModuleFormats
+from ..weights.packed_weight import Store, StoredWeight
+from .hadamard import rotate
 from .operand import narrow, narrow_rotated
-from .recipe.formats import ModuleFormats
-from .rotation import rotate
-from .weights.packed_weight import Store, StoredWeight
 
 Observer = Callable[[int, Tensor, Tensor], None]
 """Is told which matrix of a module (0, or the number of an expert) is to multiply which operand,

@@ -18,7 +18,7 @@ from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.passes.attention import core_of
 from plena_cosim.passes.recipe.load import Phase
 
-from .families import FP12, MX8, W8A8, build
+from ..families import FP12, MX8, W8A8, build
 
 INT4, INT8 = (golden.mxint(width, block_size=16) for width in (4, 8))
 E5M6 = golden.Minifloat(exp_bits=5, man_bits=6, specials="none")

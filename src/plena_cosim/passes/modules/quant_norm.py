@@ -9,9 +9,9 @@ from torch.func import functional_call
 from plena_cosim import fakequant
 from plena_cosim.golden import FormatError, HardwareConfig
 
+from ..recipe.formats import CastFormat, ModuleFormats
+from ..weights.packed_weight import Store, StoredWeight
 from .operand import narrow
-from .recipe.formats import CastFormat, ModuleFormats
-from .weights.packed_weight import Store, StoredWeight
 
 
 class QuantNorm(nn.Module):

@@ -15,14 +15,14 @@ from torch import Tensor, nn
 from plena_cosim import golden
 from plena_cosim.golden import HardwareConfig, ops
 from plena_cosim.passes import attention_core, quantize_module_transform_pass
-from plena_cosim.passes.activation import QuantActivation
 from plena_cosim.passes.attention import core_of
-from plena_cosim.passes.exact_linear import ExactLinear
-from plena_cosim.passes.norm import QuantNorm
-from plena_cosim.passes.quant_embedding import QuantEmbedding
+from plena_cosim.passes.modules.exact_linear import ExactLinear
+from plena_cosim.passes.modules.quant_activation import QuantActivation
+from plena_cosim.passes.modules.quant_embedding import QuantEmbedding
+from plena_cosim.passes.modules.quant_norm import QuantNorm
 
-from .families import ATTENTION, FP12, MX8, W8A8, build, full_recipe
-from .machine import Machine, array
+from ..families import ATTENTION, FP12, MX8, W8A8, build, full_recipe
+from ..machine import Machine, array
 
 INT4, INT8, INT16 = (golden.mxint(width, block_size=16) for width in (4, 8, 16))
 FP12_FORMAT = golden.Minifloat(exp_bits=5, man_bits=6, specials="none")

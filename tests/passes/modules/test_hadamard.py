@@ -10,9 +10,9 @@ from torch.nn import functional
 from plena_cosim import golden
 from plena_cosim.golden import FormatError
 from plena_cosim.passes import quantize_module_transform_pass
-from plena_cosim.passes.rotation import hadamard_matrix, rotate, rotation_size
+from plena_cosim.passes.modules.hadamard import hadamard_matrix, rotate, rotation_size
 
-from .families import W8A8
+from ..families import W8A8
 
 
 @pytest.mark.parametrize("size", [2, 4, 16, 32, 128, 256, 1024])

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from plena_cosim import golden
 from plena_cosim.golden import ops
-from plena_cosim.passes.vector_unit import VectorUnit
+from plena_cosim.passes.modules.vector_unit import VectorUnit
 
 BF16 = golden.get_format("bf16")
 STEPS: dict[str, tuple[Callable[[Tensor, Tensor], Tensor], Callable[..., object]]] = {

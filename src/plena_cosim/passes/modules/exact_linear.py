@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from plena_cosim import fakequant
 from plena_cosim.golden import HardwareConfig, Mx
 
+from ..recipe.formats import CastFormat, ModuleFormats
+from ..weights.packed_weight import Store, StoredWeight
 from .fake_linear import describe
 from .operand import DEFAULT_BLOCK, matrix_format
-from .recipe.formats import CastFormat, ModuleFormats
-from .weights.packed_weight import Store, StoredWeight
 
 
 def operand_formats(formats: ModuleFormats, where: str) -> tuple[Mx, Mx]:

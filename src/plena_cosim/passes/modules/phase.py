@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
-from .recipe.formats import Format
-from .recipe.load import KvHandover, Phase
+from ..recipe.formats import Format
+from ..recipe.load import KvHandover, Phase
 
 
 class PhaseClock:
@@ -60,7 +60,7 @@ class PhaseClock:
 
 def _requantize(model: nn.Module, cache: Any) -> None:
     """Bring what a prefill wrote to the formats of decode."""
-    from .attention import core_of
+    from ..attention import core_of
 
     for module in model.modules():
         core = core_of(module)
@@ -100,7 +100,7 @@ class PhaseSwitch(nn.Module):
 
     def plain_state(self) -> dict[str, Tensor]:
         """Return the weights that both twins have; FormatError where they differ."""
-        from .export import dequantized_state_dict
+        from ..export import dequantized_state_dict
 
         prefill, decode = (dequantized_state_dict(twin) for twin in (self.prefill, self.decode))
         if any(not torch.equal(tensor, decode[name]) for name, tensor in prefill.items()):

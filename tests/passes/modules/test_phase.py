@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from plena_cosim import golden
 from plena_cosim.passes import quantize_module_transform_pass
-from plena_cosim.passes.phase import PhaseSwitch
+from plena_cosim.passes.modules.phase import PhaseSwitch
 
-from .families import MX8, W8A8, build
+from ..families import MX8, W8A8, build
 
 INT4, INT8 = (golden.mxint(width, block_size=16) for width in (4, 8))
 W4A4 = W8A8 | {"weight_width": 4, "data_in_width": 4}

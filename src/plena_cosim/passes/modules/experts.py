@@ -13,11 +13,11 @@ from plena_cosim import fakequant
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
+from ..recipe.formats import Format, ModuleFormats
+from ..weights.packed_weight import Store, StoredWeight
 from .exact_linear import operand_formats
 from .fake_linear import Observer
 from .operand import matrix_operand, narrow
-from .recipe.formats import Format, ModuleFormats
-from .weights.packed_weight import Store, StoredWeight
 
 
 class ExpertWeight(nn.Module):
