@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import HardwareConfig
 
-from . import attention
-from .attention_rotation import resolved
+from .attention import hooks as attention
+from .attention.rotation import resolved
 from .module_info import ModuleInfo, module_info
 from .modules.experts import ExpertWeight, install_experts, weight_names
 from .modules.phase import PhaseClock, PhasedInput, PhaseSwitch

@@ -12,7 +12,7 @@ from plena_cosim.fakequant import MxTensor
 from plena_cosim.fakequant.cast import value_dtype
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
-from . import attention
+from .attention import hooks as attention
 from .clip_search import clipped
 from .modules.exact_linear import ExactLinear, operand_formats
 from .modules.experts import is_transposed

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from plena_cosim import golden
 from plena_cosim.golden import HardwareConfig, ops
-from plena_cosim.passes import attention_core, quantize_module_transform_pass
-from plena_cosim.passes.attention import core_of
+from plena_cosim.passes import quantize_module_transform_pass
+from plena_cosim.passes.attention import core as attention_core
+from plena_cosim.passes.attention.hooks import core_of
 from plena_cosim.passes.modules.exact_linear import ExactLinear
 from plena_cosim.passes.modules.quant_activation import QuantActivation
 from plena_cosim.passes.modules.quant_embedding import QuantEmbedding

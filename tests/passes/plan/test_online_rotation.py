@@ -18,15 +18,15 @@ from plena_cosim.passes import (
     dequantized_state_dict,
     quantize_module_transform_pass,
 )
-from plena_cosim.passes.attention import core_of
+from plena_cosim.passes.attention.hooks import core_of
 from plena_cosim.passes.plan.match import choose
 from plena_cosim.passes.recipe.formats import Semantics
 from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.recipe.selector import LARGEST_ROTATION, Selector
 
+from ..attention.test_rotated_attention import q, turned
 from ..families import FAMILIES, MX8, W8A8, build, full_recipe
 from ..machine import Machine, array
-from ..test_rotated_attention import q, turned
 
 INT8 = golden.mxint(8, block_size=16)
 W8 = {key: value for key, value in W8A8.items() if "data_in" not in key}

@@ -60,7 +60,7 @@ class PhaseClock:
 
 def _requantize(model: nn.Module, cache: Any) -> None:
     """Bring what a prefill wrote to the formats of decode."""
-    from ..attention import core_of
+    from ..attention.hooks import core_of
 
     for module in model.modules():
         core = core_of(module)

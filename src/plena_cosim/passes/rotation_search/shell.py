@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .. import attention
+from ..attention import hooks as attention
 from ..install import install_twins
 from ..layers.run import moved
 from ..layers.stack import Stack

@@ -10,7 +10,7 @@ from torch import nn
 
 from plena_cosim.golden import FormatError
 
-from ..attention_rotation import resolved
+from ..attention.rotation import resolved
 from ..layers.stack import Stack
 from ..plan.plan_model import plans_of
 from ..recipe.formats import AttentionFormats, Semantics

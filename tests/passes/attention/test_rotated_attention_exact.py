@@ -13,12 +13,13 @@ from torch import Tensor, nn
 
 from plena_cosim import golden
 from plena_cosim.golden import FormatError, HardwareConfig, ops
-from plena_cosim.passes import attention_core, quantize_module_transform_pass
-from plena_cosim.passes.attention import core_of
+from plena_cosim.passes import quantize_module_transform_pass
+from plena_cosim.passes.attention import core as attention_core
+from plena_cosim.passes.attention.hooks import core_of
 
-from .families import MX8, W8A8, build, full_recipe
-from .machine import Machine, array
-from .modules.test_exact_modules import (
+from ..families import MX8, W8A8, build, full_recipe
+from ..machine import Machine, array
+from ..modules.test_exact_modules import (
     DEFAULT,
     FP12_FORMAT,
     INT8,

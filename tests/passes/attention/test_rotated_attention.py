@@ -13,14 +13,15 @@ from torch.nn import functional
 
 from plena_cosim import golden
 from plena_cosim.golden import FormatError, Mx
-from plena_cosim.passes import attention, quantize_module_transform_pass
-from plena_cosim.passes.attention import core_of
-from plena_cosim.passes.attention_rotation import Rotator
+from plena_cosim.passes import quantize_module_transform_pass
+from plena_cosim.passes.attention import hooks as attention
+from plena_cosim.passes.attention.hooks import core_of
+from plena_cosim.passes.attention.rotation import Rotator
 from plena_cosim.passes.modules.phase import PhaseClock
 from plena_cosim.passes.recipe.formats import AttentionFormats, Semantics
 from plena_cosim.passes.recipe.load import Phase
 
-from .families import MX8, build
+from ..families import MX8, build
 
 INT8, INT16 = (golden.mxint(width, block_size=16) for width in (8, 16))
 MX16 = MX8 | {"data_in_width": 16}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from plena_cosim.passes.align_keys import align
+from plena_cosim.passes.attention.align_keys import align
 
 
 def keys(batch: int = 2, count: int = 5) -> tuple[torch.Tensor, torch.Tensor]:

@@ -12,9 +12,9 @@ from plena_cosim import fakequant
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FixedPoint, FormatError, HardwareConfig, Mx, ScaleRule, mxint
 
-from .attention_rotation import Rotator
-from .modules.operand import DEFAULT_BLOCK, WIDEST_BITS, matrix_format, matrix_operand, narrow
-from .recipe.formats import AttentionFormats, Format
+from ..modules.operand import DEFAULT_BLOCK, WIDEST_BITS, matrix_format, matrix_operand, narrow
+from ..recipe.formats import AttentionFormats, Format
+from .rotation import Rotator
 
 
 @dataclass(frozen=True, kw_only=True)

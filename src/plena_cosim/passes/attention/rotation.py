@@ -11,10 +11,10 @@ from torch.nn import functional
 from plena_cosim import fakequant
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
-from .modules.hadamard import rotate, rotation_size
-from .modules.operand import DEFAULT_BLOCK, narrow, narrow_rotated
-from .recipe.formats import AttentionFormats, Format, KvPosition, Semantics
-from .recipe.load import Phase
+from ..modules.hadamard import rotate, rotation_size
+from ..modules.operand import DEFAULT_BLOCK, narrow, narrow_rotated
+from ..recipe.formats import AttentionFormats, Format, KvPosition, Semantics
+from ..recipe.load import Phase
 
 
 def resolved(module: nn.Module, formats: AttentionFormats, where: str) -> AttentionFormats:

@@ -12,15 +12,15 @@ from torch import Tensor, nn
 from plena_cosim import fakequant
 from plena_cosim.golden import FormatError, HardwareConfig, Minifloat, Mx
 
+from ..modules.operand import DEFAULT_BLOCK, narrow
+from ..modules.phase import PhaseClock
+from ..modules.vector_unit import VectorUnit
+from ..recipe.formats import AttentionFormats, KvPosition
+from ..recipe.load import Phase
 from .align_keys import align
-from .attention_arithmetic import Portion, attend_exact, attend_fake
-from .attention_rotation import Rotator
+from .arithmetic import Portion, attend_exact, attend_fake
 from .kv_writer import KvWriter
-from .modules.operand import DEFAULT_BLOCK, narrow
-from .modules.phase import PhaseClock
-from .modules.vector_unit import VectorUnit
-from .recipe.formats import AttentionFormats, KvPosition
-from .recipe.load import Phase
+from .rotation import Rotator
 
 QUERIES = 256
 """Queries that are computed at a time: scores of long sequences would not fit into memory."""

@@ -18,13 +18,13 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError, HardwareConfig
 
-from .attention_arithmetic import check_machine
-from .attention_core import AttentionCore
-from .attention_rotation import check_handover, resolved
+from ..modules.phase import PhaseClock
+from ..recipe.formats import AttentionFormats, KvPosition
+from ..recipe.load import KvHandover, Phase
+from .arithmetic import check_machine
+from .core import AttentionCore
 from .kv_writer import KvWriter
-from .modules.phase import PhaseClock
-from .recipe.formats import AttentionFormats, KvPosition
-from .recipe.load import KvHandover, Phase
+from .rotation import check_handover, resolved
 
 IMPLEMENTATION = "plena"
 _CORE = "plena_attention"
