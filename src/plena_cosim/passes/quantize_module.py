@@ -17,7 +17,7 @@ from .module_info import ModuleInfo
 from .plan.plan_model import plans_of
 from .prepare import Progress, prepare
 from .recipe.load import PassArgs, read_quant_config
-from .remember import remember_recipe, require_rememberable
+from .saving.attach_config import remember_recipe, require_rememberable
 from .twins import check
 from .weights.packed_weight import Store, StoredWeight
 

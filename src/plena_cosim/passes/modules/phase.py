@@ -100,7 +100,7 @@ class PhaseSwitch(nn.Module):
 
     def plain_state(self) -> dict[str, Tensor]:
         """Return the weights that both twins have; FormatError where they differ."""
-        from ..export import dequantized_state_dict
+        from ..saving.export import dequantized_state_dict
 
         prefill, decode = (dequantized_state_dict(twin) for twin in (self.prefill, self.decode))
         if any(not torch.equal(tensor, decode[name]) for name, tensor in prefill.items()):

@@ -9,7 +9,7 @@ from torch import nn
 
 from plena_cosim.golden import FormatError, HardwareConfig
 
-from .recipe.load import PassArgs
+from ..recipe.load import PassArgs
 
 
 def remember_recipe(
@@ -32,7 +32,7 @@ def remember_recipe(
         dtype: of the model before the pass, in which its activations are still.
     """
     if _is_transformers(model):
-        from .hf_quantizer import PlenaConfig
+        from ..hf_quantizer import PlenaConfig
 
         attach(model, PlenaConfig.of(recipe, numerics, machine, dtype))
 

@@ -20,7 +20,7 @@ from plena_cosim.passes import (
     quantize_module_transform_pass,
 )
 
-RECIPES = sorted((Path(__file__).parents[2] / "configs" / "quant").glob("*.toml"))
+RECIPES = sorted((Path(__file__).parents[3] / "configs" / "quant").glob("*.toml"))
 SIZES = {
     "vocab_size": 61,
     "hidden_size": 64,

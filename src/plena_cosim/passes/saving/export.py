@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
-from .weights.packed_weight import StoredWeight
+from ..weights.packed_weight import StoredWeight
 
 _NAMES = {"stored": "weight", "stored_bias": "bias"}
 """Parameters of the original module by the names of a twin's stored weights."""
