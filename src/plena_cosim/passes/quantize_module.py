@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, HardwareConfig
 
-from .install import Numerics, install_twins
-from .module_info import ModuleInfo
 from .plan.plan_model import plans_of
 from .prepare import Progress, prepare
 from .recipe.load import PassArgs, read_quant_config
+from .replace.build import check
+from .replace.module_info import ModuleInfo
+from .replace.replace import Numerics, install_twins
 from .saving.attach_config import remember_recipe, require_rememberable
-from .twins import check
 from .weights.packed_weight import Store, StoredWeight
 
 _LOG = logging.getLogger(__name__)

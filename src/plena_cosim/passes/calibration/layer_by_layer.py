@@ -25,7 +25,7 @@ from ..layers.stack import stack_of
 from ..layers.stream import capture
 from ..recipe.calibration_tables import GptqTable
 from ..recipe.load import PassArgs
-from ..twins import Plan
+from ..replace.build import Plan
 from ..weights.weight_record import WeightRecord
 from .checkpoint import Checkpoints, Layer
 from .eager_masks import eager_masks

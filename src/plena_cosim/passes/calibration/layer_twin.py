@@ -10,10 +10,10 @@ from torch import nn
 
 from plena_cosim.fakequant import MxTensor
 
-from ..install import install_twins
 from ..plan.plan_model import plans_inside
 from ..recipe.load import PassArgs
-from ..twins import Plan
+from ..replace.build import Plan
+from ..replace.replace import install_twins
 
 
 def layer_twin(

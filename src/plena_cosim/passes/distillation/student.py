@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
-from ..install import install_twins
 from ..modules.experts import ExpertWeight
 from ..modules.fake_linear import FakeLinear
 from ..modules.hadamard import rotate
@@ -20,7 +19,8 @@ from ..modules.quant_norm import QuantNorm
 from ..plan.module_kind import Kind
 from ..plan.plan_model import plans_of
 from ..recipe.load import PassArgs, Phase, Selector
-from ..twins import Plan, input_formats
+from ..replace.build import Plan, input_formats
+from ..replace.replace import install_twins
 from .latent_weight import LatentWeight
 
 

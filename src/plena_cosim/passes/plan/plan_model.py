@@ -8,7 +8,7 @@ from dataclasses import replace
 from torch import nn
 
 from ..recipe.load import PassArgs, Phase, Selector
-from ..twins import Plan
+from ..replace.build import Plan
 from .match import choose
 from .module_kind import kind_of
 

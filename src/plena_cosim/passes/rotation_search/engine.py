@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from ..layers.run import run_all
 from ..layers.stack import Stack
 from ..recipe.load import PassArgs
-from ..twins import Plan
+from ..replace.build import Plan
 from .layer_twins import LayerTwins
 from .shell import Shell
 

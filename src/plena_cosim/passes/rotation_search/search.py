@@ -19,7 +19,7 @@ from ..plan.online_rotation import OnlineRotations
 from ..plan.plan_model import plans_of
 from ..recipe.calibration_tables import MatmulType, RotationSearchTable
 from ..recipe.load import PassArgs
-from ..twins import Plan, check
+from ..replace.build import Plan, check
 from .engine import Engine
 from .extended import extended, finished
 from .found import EVERYWHERE, Found, Step

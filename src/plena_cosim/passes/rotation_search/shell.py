@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ..attention import hooks as attention
-from ..install import install_twins
 from ..layers.run import moved
 from ..layers.stack import Stack
 from ..layers.stream import answering, calls, entering, read
 from ..plan.module_kind import Kind
 from ..recipe.load import PassArgs
-from ..twins import Plan
+from ..replace.build import Plan
+from ..replace.replace import install_twins
 
 
 class Shell:

@@ -15,7 +15,7 @@ from ..layers.stack import Stack
 from ..plan.plan_model import plans_of
 from ..recipe.formats import AttentionFormats, Semantics
 from ..recipe.load import PassArgs, Phase
-from ..twins import Plan, check
+from ..replace.build import Plan, check
 from .extended import extended
 
 

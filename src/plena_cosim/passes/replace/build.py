@@ -12,19 +12,19 @@ from plena_cosim.fakequant import MxTensor
 from plena_cosim.fakequant.cast import value_dtype
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
-from .attention import hooks as attention
+from ..attention import hooks as attention
+from ..modules.exact_linear import ExactLinear, operand_formats
+from ..modules.experts import is_transposed
+from ..modules.fake_linear import FakeLinear
+from ..modules.hadamard import rotate, rotation_size
+from ..modules.quant_activation import QuantActivation, recognise
+from ..modules.quant_embedding import QuantEmbedding
+from ..modules.quant_norm import QuantNorm, gain_and_bias
+from ..plan.module_kind import Kind, activation_names
+from ..recipe.formats import AttentionFormats, Format, ModuleFormats, Semantics
+from ..recipe.load import KvHandover, Phase, Selector
+from ..weights.packed_weight import Store, StoredWeight
 from .clip_search import clipped
-from .modules.exact_linear import ExactLinear, operand_formats
-from .modules.experts import is_transposed
-from .modules.fake_linear import FakeLinear
-from .modules.hadamard import rotate, rotation_size
-from .modules.quant_activation import QuantActivation, recognise
-from .modules.quant_embedding import QuantEmbedding
-from .modules.quant_norm import QuantNorm, gain_and_bias
-from .plan.module_kind import Kind, activation_names
-from .recipe.formats import AttentionFormats, Format, ModuleFormats, Semantics
-from .recipe.load import KvHandover, Phase, Selector
-from .weights.packed_weight import Store, StoredWeight
 
 
 @dataclass(frozen=True, kw_only=True)

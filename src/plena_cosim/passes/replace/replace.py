@@ -11,17 +11,17 @@ from torch import Tensor, nn
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import HardwareConfig
 
-from .attention import hooks as attention
-from .attention.rotation import resolved
+from ..attention import hooks as attention
+from ..attention.rotation import resolved
+from ..modules.experts import ExpertWeight, install_experts, weight_names
+from ..modules.phase import PhaseClock, PhasedInput, PhaseSwitch
+from ..modules.strict import FiniteInputs
+from ..plan.module_kind import Kind
+from ..recipe.formats import AttentionFormats
+from ..recipe.load import PassArgs, Phase, Selector
+from ..weights.packed_weight import Store, StoredWeight
+from .build import Plan, activations, attention_formats, build, input_formats
 from .module_info import ModuleInfo, module_info
-from .modules.experts import ExpertWeight, install_experts, weight_names
-from .modules.phase import PhaseClock, PhasedInput, PhaseSwitch
-from .modules.strict import FiniteInputs
-from .plan.module_kind import Kind
-from .recipe.formats import AttentionFormats
-from .recipe.load import PassArgs, Phase, Selector
-from .twins import Plan, activations, attention_formats, build, input_formats
-from .weights.packed_weight import Store, StoredWeight
 
 
 class Numerics(Enum):

@@ -16,7 +16,7 @@ from plena_cosim.golden import FormatError
 from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.passes.attention.hooks import core_of
 
-from .families import FP12, MX8, W8A8, build
+from ..families import FP12, MX8, W8A8, build
 
 EIGHT = {"name": "mxint", "kv_cache": MX8}
 PRE_ROPE = {"name": "mxint", "kv_cache": {**MX8, "position": "pre_rope"}}

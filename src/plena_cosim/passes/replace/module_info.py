@@ -12,11 +12,11 @@ from torch import Tensor
 from plena_cosim.fakequant.carrier import DOUBLE
 from plena_cosim.golden import Mx
 
-from .plan.module_kind import Kind
-from .recipe.formats import CastFormat, Format, ModuleFormats, Semantics
-from .recipe.selector_tables import ROTATIONS
-from .weights.packed_weight import StoredWeight
-from .weights.weight_record import WeightRecord
+from ..plan.module_kind import Kind
+from ..recipe.formats import CastFormat, Format, ModuleFormats, Semantics
+from ..recipe.selector_tables import ROTATIONS
+from ..weights.packed_weight import StoredWeight
+from ..weights.weight_record import WeightRecord
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,12 +10,12 @@ from torch import nn
 
 from plena_cosim import golden
 from plena_cosim.passes import quantize_module_transform_pass
-from plena_cosim.passes.module_info import module_info
 from plena_cosim.passes.plan.module_kind import Kind
 from plena_cosim.passes.recipe.formats import AttentionFormats, CastFormat, ModuleFormats
+from plena_cosim.passes.replace.module_info import module_info
 from plena_cosim.passes.weights.packed_weight import StoredWeight
 
-from .families import FP12, MX8, W8A8, build, full_recipe
+from ..families import FP12, MX8, W8A8, build, full_recipe
 
 MXINT4 = golden.mxint(4, block_size=4)
 E4M3 = CastFormat(fmt=golden.Minifloat(exp_bits=4, man_bits=3, specials="none"))
