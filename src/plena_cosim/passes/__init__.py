@@ -4,7 +4,7 @@ from importlib.util import find_spec as _find_spec
 
 from plena_cosim import fakequant as _fakequant  # noqa: F401  (first: says so when torch is missing)
 
-from .prepare import Progress
+from .pipeline import Progress
 from .quantize_module import quantize_module_transform_pass
 from .recipe.load import KvHandover, MatchBy, PassArgs, Phase, Selector, load_quant_config
 from .replace.module_info import ModuleInfo

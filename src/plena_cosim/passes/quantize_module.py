@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, HardwareConfig
 
+from .pipeline import Progress, prepare
 from .plan.plan_model import plans_of
-from .prepare import Progress, prepare
 from .recipe.load import PassArgs, read_quant_config
 from .replace.build import check
 from .replace.module_info import ModuleInfo

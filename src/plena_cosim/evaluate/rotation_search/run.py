@@ -14,7 +14,7 @@ from rich.text import Text
 
 from plena_cosim.golden import FormatError
 from plena_cosim.passes import PassArgs, load_quant_config
-from plena_cosim.passes.prepare import prepare
+from plena_cosim.passes.pipeline import prepare
 from plena_cosim.passes.rotation_search import Found, Round, Step, search_rotations
 from plena_cosim.sources import calibration_set
 from plena_cosim.sources.cache import whole
