@@ -12,7 +12,7 @@ from plena_cosim.golden.formats import Minifloat, Mx, sv_rounding
 from plena_cosim.golden.ops.registry import OPS, Op
 
 from ..cases.table import select_cases
-from ..verilate.rtl_files import RTL_DIR, SourceError, needed_sources
+from ..verilate.rtl_files import RTL_DIR, RtlNotFoundError, needed_sources
 
 Parameters = Mapping[str, int | str]
 
@@ -205,7 +205,9 @@ def _overwritten(module: str) -> Bug:
     text = path.read_text(encoding="utf-8")
     ways = [way for way in _IGNORED_STALLS if text.count(way[0]) == 1]
     if not ways:
-        raise SourceError(f"{path}: no way known to ignore a stall; add one to _IGNORED_STALLS")
+        raise RtlNotFoundError(
+            f"{path}: no way known to ignore a stall; add one to _IGNORED_STALLS"
+        )
     file = path.relative_to(RTL_DIR).as_posix()
     return Bug(name="a stalled result is overwritten", file=file, old=ways[0][0], new=ways[0][1])
 

@@ -14,7 +14,7 @@ _NAME = re.compile(r"\bplena_\w+")
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
-class SourceError(FileNotFoundError):
+class RtlNotFoundError(FileNotFoundError):
     """There is no file for a module."""
 
 
@@ -24,14 +24,14 @@ def needed_sources(module: str, rtl_dir: Path = RTL_DIR) -> list[Path]:
     A file depends on `plena_x.sv` (module or package) when the word plena_x stands in its code.
 
     Raises:
-        SourceError: no `<module>.sv` under `rtl_dir`.
+        RtlNotFoundError: no `<module>.sv` under `rtl_dir`.
     """
     by_name = {path.stem: path for path in sorted(rtl_dir.rglob("plena_*.sv"))}
     if module not in by_name:
         near = difflib.get_close_matches(module, by_name, n=1)
         hint = f". Did you mean {near[0]}?" if near else ""
         known = ", ".join(by_name) or "no plena_*.sv at all"
-        raise SourceError(f"no {module}.sv under {rtl_dir}; there are: {known}{hint}")
+        raise RtlNotFoundError(f"no {module}.sv under {rtl_dir}; there are: {known}{hint}")
     order: dict[str, Path] = {}
     visiting: set[str] = set()
 
@@ -64,11 +64,13 @@ def changed_copy(folder: Path, *, file: str, old: str, new: str, rtl_dir: Path =
         rtl_dir: what is copied.
 
     Raises:
-        SourceError: `old` does not stand there exactly once.
+        RtlNotFoundError: `old` does not stand there exactly once.
     """
     text = (rtl_dir / file).read_text(encoding="utf-8")
     if (count := text.count(old)) != 1:
-        raise SourceError(f"{old!r} stands {count} times in {file}, not once; name another piece")
+        raise RtlNotFoundError(
+            f"{old!r} stands {count} times in {file}, not once; name another piece"
+        )
     rtl = folder / "rtl"
     shutil.copytree(rtl_dir, rtl)
     (rtl / file).write_text(text.replace(old, new), encoding="utf-8")
