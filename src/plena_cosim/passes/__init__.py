@@ -7,10 +7,10 @@ from plena_cosim import fakequant as _fakequant  # noqa: F401  (first: says so w
 from .pipeline import Progress
 from .quantize_module import quantize_module_transform_pass
 from .recipe.load import load_quant_config
+from .recipe.numerics import Numerics
 from .recipe.recipe import KvHandover, MatchBy, PassArgs, Phase, Recipe
 from .recipe.selector import Selector
 from .replace.module_info import ModuleInfo
-from .replace.replace import Numerics
 from .saving.export import dequantized_state_dict, export_dequantized
 
 if _find_spec("transformers") is not None:

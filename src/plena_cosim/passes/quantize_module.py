@@ -10,16 +10,17 @@ from typing import Any, TypeVar
 from torch import Tensor, nn
 
 from plena_cosim.fakequant import MxTensor
-from plena_cosim.golden import FormatError, HardwareConfig
+from plena_cosim.golden import HardwareConfig
 
 from .pipeline import Progress, prepare
 from .plan.plan_model import plans_of
 from .recipe.load import read_quant_config
+from .recipe.numerics import Numerics
 from .recipe.recipe import Recipe
-from .replace.build import check
+from .replace.check import check
 from .replace.module_info import ModuleInfo
-from .replace.replace import Numerics, install_twins
-from .saving.attach_config import remember_recipe, require_rememberable
+from .replace.replace import install_twins
+from .saving.attach_config import attach_config, require_attachable
 from .weights.packed_weight import PackedWeight, WeightFactory
 
 _LOG = logging.getLogger(__name__)
@@ -58,7 +59,7 @@ def quantize_module_transform_pass(
         TextSourceError: calibration text cannot be had.
     """
     recipe = pass_args if isinstance(pass_args, Recipe) else read_quant_config(dict(pass_args))
-    require_rememberable(model, recipe)
+    require_attachable(model, recipe)
     dtype = getattr(model, "dtype", None)  # that of some weight, in a transformers model
     machine = machine_of(recipe, numerics, hw)
     for plan in plans_of(model, recipe):
@@ -74,7 +75,7 @@ def quantize_module_transform_pass(
         _LOG.info("distillation: from %.4f to %.4f nats a token", losses[0], losses[-1])
     for note in made.notes:
         _LOG.warning("%s", note)
-    remember_recipe(
+    attach_config(
         model,
         recipe,
         numerics=Numerics(numerics).value,
@@ -105,9 +106,6 @@ def machine_of(
     recipe: Recipe, numerics: Numerics | str, hw: HardwareConfig | None
 ) -> HardwareConfig | None:
     """Return the machine of exact numerics, None for fake numerics."""
-    try:
-        kind = Numerics(numerics)
-    except ValueError:
-        known = ", ".join(member.value for member in Numerics)
-        raise FormatError(f"unknown numerics {numerics!r}; known: {known}") from None
-    return None if kind is Numerics.FAKE else hw or recipe.hardware or HardwareConfig()
+    if Numerics.of(numerics) is Numerics.FAKE:
+        return None
+    return hw or recipe.hardware or HardwareConfig()

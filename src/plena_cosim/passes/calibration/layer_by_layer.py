@@ -23,9 +23,9 @@ from ..layers.device import device_of
 from ..layers.output_cache import OutputCache
 from ..layers.stack import stack_of
 from ..layers.stream import capture
+from ..plan.plan import Plan
 from ..recipe.calibration_tables import GptqTable
 from ..recipe.recipe import Recipe
-from ..replace.build import Plan
 from ..weights.weight_record import WeightRecord
 from .checkpoint import Checkpoints, Layer
 from .eager_masks import eager_masks

@@ -10,9 +10,9 @@ from torch import nn
 
 from plena_cosim.fakequant import MxTensor
 
+from ..plan.plan import Plan
 from ..plan.plan_model import plans_inside
 from ..recipe.recipe import Recipe
-from ..replace.build import Plan
 from ..replace.replace import install_twins
 
 

@@ -17,7 +17,8 @@ from ..modules.experts import ExpertWeight, is_transposed, weight_names
 from ..modules.fake_linear import FakeLinear
 from ..modules.hadamard import rotate
 from ..plan.module_kind import Kind
-from ..replace.build import Plan, input_formats
+from ..plan.plan import Plan
+from ..replace.build import input_formats
 
 
 @dataclass(frozen=True, kw_only=True)

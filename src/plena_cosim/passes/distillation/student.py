@@ -17,10 +17,11 @@ from ..modules.fake_linear import FakeLinear
 from ..modules.hadamard import rotate
 from ..modules.quant_norm import QuantNorm
 from ..plan.module_kind import Kind
+from ..plan.plan import Plan
 from ..plan.plan_model import plans_of
 from ..recipe.recipe import Phase, Recipe
 from ..recipe.selector import Selector
-from ..replace.build import Plan, input_formats
+from ..replace.build import input_formats
 from ..replace.replace import install_twins
 from .latent_weight import LatentWeight
 

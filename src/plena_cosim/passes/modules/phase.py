@@ -11,7 +11,8 @@ from torch import Tensor, nn
 from plena_cosim.golden import FormatError
 
 from ..recipe.formats import Format
-from ..recipe.recipe import KvHandover, Phase
+from ..recipe.recipe import Phase
+from ..weights.plain_state import plain_state
 
 
 class PhaseClock:
@@ -21,11 +22,10 @@ class PhaseClock:
 
     Attributes:
         now: the phase of the pass that runs, or of the last one.
-        handover: what happens to the keys and values of the prefill when decoding begins.
     """
 
-    def __init__(self, handover: KvHandover = KvHandover.KEEP) -> None:
-        self.now, self.handover = Phase.PREFILL, handover
+    def __init__(self) -> None:
+        self.now = Phase.PREFILL
 
     def before_forward(
         self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -43,32 +43,6 @@ class PhaseClock:
         seen = 0 if cache is None else int(cache.get_seq_length())
         one = tokens is not None and tokens.shape[1] == 1
         self.now = Phase.DECODE if seen > 0 and one else Phase.PREFILL
-        if cache is None or self.handover is KvHandover.KEEP:
-            return
-        if self.now is Phase.DECODE and getattr(cache, "plena_phase", None) is Phase.PREFILL:
-            _requantize(model, cache)
-        cache.plena_phase = self.now
-
-    def after_forward(
-        self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
-    ) -> None:
-        """Mark the cache that a prefill has made: a forward hook of the whole model."""
-        cache = getattr(output, "past_key_values", None)
-        if cache is not None and self.handover is KvHandover.REQUANTIZE:
-            cache.plena_phase = self.now
-
-
-def _requantize(model: nn.Module, cache: Any) -> None:
-    """Bring what a prefill wrote to the formats of decode."""
-    from ..attention.hooks import core_of
-
-    for module in model.modules():
-        core = core_of(module)
-        if core is None:
-            continue
-        layer = cache.layers[module.layer_idx]
-        layer.keys = core.cached_again(layer.keys)
-        layer.values = core.cached_again(layer.values)
 
 
 class PhasedInput:
@@ -100,9 +74,7 @@ class PhaseSwitch(nn.Module):
 
     def plain_state(self) -> dict[str, Tensor]:
         """Return the weights that both twins have; FormatError where they differ."""
-        from ..saving.export import dequantized_state_dict
-
-        prefill, decode = (dequantized_state_dict(twin) for twin in (self.prefill, self.decode))
+        prefill, decode = plain_state(self.prefill), plain_state(self.decode)
         if any(not torch.equal(tensor, decode[name]) for name, tensor in prefill.items()):
             raise FormatError(
                 "has other weights in prefill than in decode, which a plain checkpoint cannot "

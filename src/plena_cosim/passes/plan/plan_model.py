@@ -9,9 +9,9 @@ from torch import nn
 
 from ..recipe.recipe import Phase, Recipe
 from ..recipe.selector import Selector
-from ..replace.build import Plan
 from .match import choose
 from .module_kind import kind_of
+from .plan import Plan
 
 
 def plans_of(model: nn.Module, recipe: Recipe) -> list[Plan]:

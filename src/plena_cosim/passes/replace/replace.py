@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from enum import Enum
 
 from torch import Tensor, nn
 
@@ -12,26 +11,20 @@ from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import HardwareConfig
 
 from ..attention import hooks as attention
+from ..attention.cache_handover import CacheHandover
 from ..attention.rotation import resolved
 from ..modules.experts import ExpertWeight, install_experts, weight_names
 from ..modules.phase import PhaseClock, PhasedInput, PhaseSwitch
 from ..modules.strict import FiniteInputs
 from ..plan.module_kind import Kind
+from ..plan.plan import Plan, attention_formats
 from ..recipe.formats import AttentionFormats
-from ..recipe.recipe import Phase, Recipe
+from ..recipe.numerics import Numerics
+from ..recipe.recipe import KvHandover, Phase, Recipe
 from ..recipe.selector import Selector
 from ..weights.packed_weight import PackedWeight, WeightFactory
-from .build import Plan, activations, attention_formats, build, input_formats
+from .build import activations, build, input_formats
 from .module_info import ModuleInfo, module_info
-
-
-class Numerics(Enum):
-    """Who computes in a quantised module."""
-
-    FAKE = "fake"
-    """torch, on quantised operands."""
-    EXACT = "exact"
-    """The machine, bit for bit."""
 
 
 def install_twins(
@@ -77,7 +70,7 @@ class _Work:
         self.model, self.recipe, self.hw, self.store = model, recipe, hw, store
         self.calibrated = calibrated
         self.numerics = Numerics.FAKE if hw is None else Numerics.EXACT
-        self.clock = PhaseClock(recipe.kv_handover)
+        self.clock = PhaseClock()
         self.info: dict[str, ModuleInfo] = {}
         self.places: dict[str, str] = {}
         self.untied = self.phases = self.attention = False
@@ -105,7 +98,10 @@ class _Work:
             attention.use_in(self.model)
         if self.phases:
             self.model.register_forward_pre_hook(self.clock.before_forward, with_kwargs=True)
-            self.model.register_forward_hook(self.clock.after_forward, with_kwargs=True)
+        if self.phases and self.recipe.kv_handover is KvHandover.REQUANTIZE:
+            handover = CacheHandover(self.clock)
+            self.model.register_forward_pre_hook(handover.before_forward, with_kwargs=True)
+            self.model.register_forward_hook(handover.after_forward, with_kwargs=True)
         config = getattr(self.model, "config", None)
         if self.untied and getattr(config, "tie_word_embeddings", False):
             config.tie_word_embeddings = False  # type: ignore[union-attr]

@@ -16,8 +16,8 @@ from ..layers.run import moved
 from ..layers.stack import Stack
 from ..layers.stream import answering, calls, entering, read
 from ..plan.module_kind import Kind
+from ..plan.plan import Plan
 from ..recipe.recipe import Recipe
-from ..replace.build import Plan
 from ..replace.replace import install_twins
 
 

@@ -12,10 +12,11 @@ from plena_cosim.golden import FormatError
 
 from ..attention.rotation import resolved
 from ..layers.stack import Stack
+from ..plan.plan import Plan
 from ..plan.plan_model import plans_of
 from ..recipe.formats import AttentionFormats, RotationMode
 from ..recipe.recipe import Phase, Recipe
-from ..replace.build import Plan, check
+from ..replace.check import check
 from .extended import extended
 
 

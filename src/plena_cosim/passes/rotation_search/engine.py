@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ..layers.run import run_all
 from ..layers.stack import Stack
+from ..plan.plan import Plan
 from ..recipe.recipe import Recipe
-from ..replace.build import Plan
 from .backbone import Backbone
 from .quantized_layers import LayerTwins
 

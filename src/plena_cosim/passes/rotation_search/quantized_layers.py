@@ -12,9 +12,9 @@ from torch import nn
 
 from ..layers.stack import Stack
 from ..plan.module_kind import Kind
+from ..plan.plan import Plan
 from ..plan.plan_model import plans_inside
 from ..recipe.recipe import Recipe
-from ..replace.build import Plan
 from ..replace.replace import install_twins
 
 _WHOLE = (Kind.LINEAR, Kind.EMBEDDING, Kind.NORM, Kind.EXPERTS)

@@ -16,10 +16,11 @@ from ..layers.device import device_of
 from ..layers.stack import stack_of
 from ..plan.module_kind import kind_of
 from ..plan.online_rotation import OnlineRotations
+from ..plan.plan import Plan
 from ..plan.plan_model import plans_of
 from ..recipe.calibration_tables import MatmulType, RotationSearchTable
 from ..recipe.recipe import Recipe
-from ..replace.build import Plan, check
+from ..replace.check import check
 from .candidate import Candidate, LeftOut, trial
 from .engine import Engine
 from .extended import extended, finished

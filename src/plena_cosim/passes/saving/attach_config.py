@@ -1,4 +1,4 @@
-"""remember_recipe: note in a Hugging Face model what quantised it, so that saving says so."""
+"""attach_config: note in a Hugging Face model what quantised it, so that saving says so."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from plena_cosim.golden import FormatError, HardwareConfig
 from ..recipe.recipe import Recipe
 
 
-def remember_recipe(
+def attach_config(
     model: nn.Module,
     recipe: Recipe,
     *,
@@ -25,20 +25,20 @@ def remember_recipe(
     Nothing happens to a model that is not transformers' own.
 
     Args:
-        model: with its twins in place.
+        model: with its quantised modules in place.
         recipe: what they were made by.
         numerics: "fake" or "exact".
         machine: of exact numerics.
         dtype: of the model before the pass, in which its activations are still.
     """
     if _is_transformers(model):
-        from ..hf_quantizer import PlenaConfig
+        from .plena_config import PlenaConfig  # its module needs transformers, passes do not
 
-        attach(model, PlenaConfig.of(recipe, numerics, machine, dtype))
+        put_config(model, PlenaConfig.of(recipe, numerics, machine, dtype))
 
 
-def require_rememberable(model: nn.Module, recipe: Recipe) -> None:
-    """Raise FormatError where `remember_recipe` could not say all that became of the model.
+def require_attachable(model: nn.Module, recipe: Recipe) -> None:
+    """Raise FormatError where `attach_config` could not say all that became of the model.
 
     A file names one recipe, by its tables.
     """
@@ -60,8 +60,8 @@ def _is_transformers(model: nn.Module) -> bool:
     return hasattr(model, "save_pretrained") and hasattr(model, "config")
 
 
-def attach(model: nn.Module, config: Any) -> None:
-    """Make `config` the recipe of a model whose twins are in place."""
+def put_config(model: nn.Module, config: Any) -> None:
+    """Make `config`, a PlenaConfig, what a model with quantised modules in place is saved with."""
     model.plena_config = config
     model.config.quantization_config = config  # type: ignore[union-attr]
     # Packed codes go to the file under the model's own names: transformers' renaming, merging and

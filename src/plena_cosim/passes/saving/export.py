@@ -10,10 +10,7 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
-from ..weights.packed_weight import PackedWeight
-
-_NAMES = {"stored": "weight", "stored_bias": "bias"}
-"""Parameters of the original module by the names of a twin's stored weights."""
+from ..weights.plain_state import plain_state
 
 
 def dequantized_state_dict(model: nn.Module) -> dict[str, Tensor]:
@@ -30,9 +27,7 @@ def dequantized_state_dict(model: nn.Module) -> dict[str, Tensor]:
         FormatError: a module computes what no plain weight can stand for, such as an online
             rotation, or is still packed.
     """
-    state: dict[str, Tensor] = {}
-    _collect(model, "", state)
-    return state
+    return plain_state(model)
 
 
 def export_dequantized(model: Any, folder: str | Path) -> None:
@@ -64,33 +59,6 @@ def export_dequantized(model: Any, folder: str | Path) -> None:
     if model.can_generate():
         plain.generation_config = model.generation_config
     plain.save_pretrained(folder)
-
-
-def _collect(module: nn.Module, prefix: str, state: dict[str, Tensor]) -> None:
-    if getattr(module, "rotation", None) is not None and not getattr(module, "dequant", False):
-        raise FormatError(
-            f"{prefix.rstrip('.')}: rotates its input while it runs (online_rotate), which no "
-            "plain weight can stand for; export without it"
-        )
-    plain = getattr(module, "plain_state", None)
-    if plain is not None:
-        # A module that stands for something else than its parts say, and knows how.
-        try:
-            own = plain()
-        except FormatError as error:
-            raise FormatError(f"{prefix.rstrip('.')}: {error}") from None
-        state.update({f"{prefix}{name}".rstrip("."): tensor for name, tensor in own.items()})
-        return
-    module._save_to_state_dict(state, prefix, keep_vars=False)
-    for name, child in module.named_children():
-        if not isinstance(child, PackedWeight):
-            _collect(child, f"{prefix}{name}.", state)
-            continue
-        if child.is_packed:
-            raise FormatError(f"{prefix}{name}: is still packed; load its codes first")
-        plain_name = _NAMES.get(name, name)
-        values = getattr(module, plain_name, child.values)
-        state[f"{prefix}{plain_name}"] = values.detach()
 
 
 def _own_dtype(model: Any) -> torch.dtype:
