@@ -23,7 +23,7 @@ from plena_cosim.passes.distillation import distill
 from plena_cosim.passes.distillation.distill import WARM_UP
 from plena_cosim.passes.distillation.student import student_of
 from plena_cosim.passes.modules.hadamard import rotate
-from plena_cosim.passes.quantize_module import build_twins
+from plena_cosim.passes.quantize_module import build_modules
 from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.recipe.recipe import Recipe
 
@@ -69,7 +69,7 @@ def test_a_student_begins_as_the_quantised_model(tables: dict[str, Any]) -> None
     )
     student, trained = student_of(model, args, rounded=True, device=CPU)
     twin = copy.deepcopy(model)
-    build_twins(twin, args)
+    build_modules(twin, args)
     assert torch.equal(student(tokens()).logits, twin(tokens()).logits)
     names = {each.name for each in trained}
     assert "model.layers.1.mlp.down_proj.weight" in names

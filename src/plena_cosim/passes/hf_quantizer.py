@@ -14,7 +14,7 @@ from transformers.quantizers.base import HfQuantizer
 
 from plena_cosim.golden import FormatError
 
-from .quantize_module import build_twins
+from .quantize_module import build_modules
 from .saving.attach_config import put_config
 from .saving.plena_config import METHOD, PlenaConfig, dtype_name
 from .weights.packed_weight import PackedWeight
@@ -24,7 +24,7 @@ _ALIGNMENT = 64  # bytes, of all that torch allocates
 
 @register_quantizer(METHOD)
 class PlenaQuantizer(HfQuantizer):
-    """Builds twins without weights, lets transformers load their packed codes, and unpacks them."""
+    """Builds modules without weights, lets transformers load their codes, and unpacks them."""
 
     quantization_config: PlenaConfig
 
@@ -58,7 +58,7 @@ class PlenaQuantizer(HfQuantizer):
     def _process_model_before_weight_loading(self, model: Any, **kwargs: Any) -> None:
         config = self.quantization_config
         config.dtype = dtype_name(model.dtype)  # now, while its weights are still of one kind
-        build_twins(
+        build_modules(
             model,
             config.pass_args(),
             numerics=config.numerics,

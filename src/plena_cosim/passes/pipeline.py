@@ -15,6 +15,7 @@ from .calibration import calibrate
 from .distillation import Distilled, distill, require_distillable
 from .fold import fold_rotations, fold_scaling
 from .layers.evaluating import evaluating
+from .plan.plan import Plan
 from .plan.plan_model import plans_of
 from .recipe.calibration_tables import GptqTable
 from .recipe.data_table import DataTable
@@ -28,10 +29,11 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True, kw_only=True)
 class Prepared:
-    """A model made ready for its twins.
+    """A model made ready for its quantised modules.
 
     Attributes:
         recipe: with the rotations that a search has found.
+        plans: of the model, by that recipe.
         weights: calibrated ones, by the names of the modules that take them.
         records: what calibration found, by the same names.
         search: the rounds of the search.
@@ -40,6 +42,7 @@ class Prepared:
     """
 
     recipe: Recipe
+    plans: list[Plan]
     weights: Mapping[str, MxTensor] = field(default_factory=dict)
     records: Mapping[str, list[WeightRecord]] = field(default_factory=dict)
     search: SearchResult | None = None
@@ -51,10 +54,11 @@ def prepare(
     model: nn.Module,
     recipe: Recipe,
     *,
+    plans: list[Plan] | None = None,
     tokens: Tensor | None = None,
     progress: Progress | None = None,
 ) -> Prepared:
-    """Do what comes before the twins.
+    """Do what comes before modules are replaced.
 
     In this order: [scaling], R1 and R2 of [rotation], [rotation_search], [distill], [gptq].
 
@@ -64,15 +68,20 @@ def prepare(
     Args:
         model: in floating point, checked against the recipe.
         recipe: checked.
+        plans: of the model, by the recipe; None: they are made here.
         tokens: (samples, seqlen) int64 to calibrate with; None for the texts that the recipe names.
         progress: told of each stage.
     """
     with evaluating(model):
-        return _prepare(model, recipe, tokens, progress)
+        return _prepare(model, recipe, plans or plans_of(model, recipe), tokens, progress)
 
 
 def _prepare(
-    model: nn.Module, recipe: Recipe, tokens: Tensor | None, progress: Progress | None
+    model: nn.Module,
+    recipe: Recipe,
+    plans: list[Plan],
+    tokens: Tensor | None,
+    progress: Progress | None,
 ) -> Prepared:
     rotation = recipe.rotation
     r1 = rotation is not None and rotation.r1
@@ -81,7 +90,7 @@ def _prepare(
         lessons = (
             tokens if tokens is not None else calibration_tokens(model, recipe, recipe.distill)
         )
-        require_distillable(model, recipe, lessons)
+        require_distillable(plans, recipe, lessons)
     if recipe.scaling is not None:
         fold_scaling(
             model,
@@ -109,22 +118,24 @@ def _prepare(
             progress=_steps(progress),
         )
         recipe = found.recipe
+        plans = plans_of(model, recipe)
     notes = found.notes if found else ()
     trained: Distilled | None = None
     if lessons is not None:
-        trained = distill(model, recipe, lessons, progress=_stage(progress, "distillation"))
+        trained = distill(model, plans, recipe, lessons, progress=_stage(progress, "distillation"))
         notes = (*notes, *trained.notes)
     if recipe.gptq is None:
-        return Prepared(recipe=recipe, search=found, distilled=trained, notes=notes)
+        return Prepared(recipe=recipe, plans=plans, search=found, distilled=trained, notes=notes)
     made = calibrate(
         model,
-        plans_of(model, recipe),
+        plans,
         recipe,
         tokens if tokens is not None else calibration_tokens(model, recipe, recipe.gptq),
         progress=_stage(progress, "calibration"),
     )
     return Prepared(
         recipe=recipe,
+        plans=plans,
         weights=made.weights,
         records=made.records,
         search=found,

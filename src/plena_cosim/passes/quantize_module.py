@@ -9,17 +9,17 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import HardwareConfig
 
 from .pipeline import Progress, prepare
+from .plan.plan import Plan
 from .plan.plan_model import plans_of
 from .recipe.load import read_quant_config
 from .recipe.numerics import Numerics
 from .recipe.recipe import Recipe
 from .replace.check import check
 from .replace.module_info import ModuleInfo
-from .replace.replace import install_twins
+from .replace.replace import replace_modules
 from .saving.attach_config import attach_config, require_attachable
 from .weights.packed_weight import PackedWeight, WeightFactory
 
@@ -36,7 +36,7 @@ def quantize_module_transform_pass(
     tokens: Tensor | None = None,
     progress: Progress | None = None,
 ) -> tuple[_Model, dict[str, ModuleInfo]]:
-    """Replace each module that a recipe chooses by its quantised twin, in place.
+    """Replace each module that a recipe chooses by a quantised one, in place.
 
     Args:
         model: any module; it is changed, and returned for convenience. Attention and fused experts
@@ -62,11 +62,12 @@ def quantize_module_transform_pass(
     require_attachable(model, recipe)
     dtype = getattr(model, "dtype", None)  # that of some weight, in a transformers model
     machine = machine_of(recipe, numerics, hw)
-    for plan in plans_of(model, recipe):
-        check(plan, machine, recipe.kv_handover)
-    made = prepare(model, recipe, tokens=tokens, progress=progress)
+    plans = plans_of(model, recipe)
+    _check(plans, recipe, machine)
+    made = prepare(model, recipe, plans=plans, tokens=tokens, progress=progress)
     recipe = made.recipe
-    info = build_twins(model, recipe, numerics=numerics, hw=hw, calibrated=made.weights)
+    _check(made.plans, recipe, machine)  # weights and rotations may be others now
+    info = replace_modules(model, made.plans, recipe, machine, calibrated=made.weights)
     for name, found in made.records.items():
         owner = name if name in info else name.rpartition(".")[0]
         info[owner] = replace(info[owner], calibration=[*(info[owner].calibration or []), *found])
@@ -85,27 +86,53 @@ def quantize_module_transform_pass(
     return model, info
 
 
-def build_twins(
+def build_modules(
     model: nn.Module,
     recipe: Recipe,
     *,
     numerics: Numerics | str = Numerics.FAKE,
     hw: HardwareConfig | None = None,
     store: WeightFactory = PackedWeight,
-    calibrated: Mapping[str, MxTensor] | None = None,
 ) -> dict[str, ModuleInfo]:
-    """Do the work of the pass; with `store` = PackedWeight.empty, on weights that come later."""
+    """Replace modules by rounding to nearest alone, whatever else the recipe asks for.
+
+    Args:
+        model: any module; it is changed.
+        recipe: checked.
+        numerics: "fake" or "exact".
+        hw: the machine of exact numerics; what the recipe's [hardware] names, else the default one.
+        store: makes the weights; PackedWeight.empty where they come later.
+
+    Returns:
+        For each replaced module by name what it became.
+
+    Raises:
+        FormatError: as `quantize_module_transform_pass`.
+    """
     machine = machine_of(recipe, numerics, hw)
     plans = plans_of(model, recipe)
+    _check(plans, recipe, machine)
+    return replace_modules(model, plans, recipe, machine, store=store)
+
+
+def _check(plans: list[Plan], recipe: Recipe, machine: HardwareConfig | None) -> None:
     for plan in plans:
         check(plan, machine, recipe.kv_handover)
-    return install_twins(model, plans, recipe, machine, store=store, calibrated=calibrated)
 
 
 def machine_of(
     recipe: Recipe, numerics: Numerics | str, hw: HardwareConfig | None
 ) -> HardwareConfig | None:
-    """Return the machine of exact numerics, None for fake numerics."""
+    """Return the machine of exact numerics, None for fake numerics.
+
+    Args:
+        recipe: whose [hardware] counts where `hw` is None.
+        numerics: "fake" or "exact".
+        hw: what counts before the recipe.
+
+    Raises:
+        FormatError: numerics of another name.
+    """
     if Numerics.of(numerics) is Numerics.FAKE:
         return None
     return hw or recipe.hardware or HardwareConfig()

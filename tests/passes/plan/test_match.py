@@ -167,7 +167,7 @@ def test_nothing_inside_chosen_experts_is_chosen_on_its_own() -> None:
         (
             {LAYER[:-2]: W4},
             r"matches 'model.layers.0' \(LlamaDecoderLayer\), but a recipe changes only these "
-            "kinds of modules: linear layer, embedding, attention, normalisation, MLP, experts",
+            "kinds of modules: linear layer, embedding, attention, normalisation, experts, MLP",
         ),
         (
             {"exclude": ["lm_haed"], "lm_head": W4},

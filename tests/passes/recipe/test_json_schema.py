@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 from plena_cosim.cli.main import app
 from plena_cosim.docs import recipe_reference as recipe_docs
 from plena_cosim.golden import FormatError, Minifloat, Mx, mxfp, mxint
-from plena_cosim.passes.plan.accepted_formats import TAKES
+from plena_cosim.passes.kinds import all_kinds
 from plena_cosim.passes.recipe import calibration_tables, rotation_table, selector_tables
 from plena_cosim.passes.recipe import file_tables as tables
 from plena_cosim.passes.recipe.file_tables import RecipeFile
@@ -179,7 +179,7 @@ def test_the_command_prints_and_writes_the_documentation(tmp_path: Path, monkeyp
 
 def test_the_documentation_says_what_each_kind_takes() -> None:
     lines = recipe_docs.DOCUMENT.read_text(encoding="utf-8").splitlines()
-    for kind, takes in TAKES.items():
-        row = next(line for line in lines if line.startswith(f"| {kind.value} |"))
+    for kind in all_kinds():
+        row = next(line for line in lines if line.startswith(f"| {kind.name} |"))
         named = set(re.findall(r"`(\w+)`", row.split("|")[3]))
-        assert {name.removesuffix("_") for name in named} == set(takes.names()), kind
+        assert {name.removesuffix("_") for name in named} == set(kind.accepts.names()), kind.name

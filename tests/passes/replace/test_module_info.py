@@ -10,7 +10,7 @@ from torch import nn
 
 from plena_cosim import golden
 from plena_cosim.passes import quantize_module_transform_pass
-from plena_cosim.passes.plan.module_kind import Kind
+from plena_cosim.passes.kinds.linear import KIND as LINEAR
 from plena_cosim.passes.recipe.formats import AttentionFormats, CastFormat, ModuleFormats
 from plena_cosim.passes.replace.module_info import module_info
 from plena_cosim.passes.weights.packed_weight import PackedWeight
@@ -23,7 +23,7 @@ E4M3 = CastFormat(fmt=golden.Minifloat(exp_bits=4, man_bits=3, specials="none"))
 
 def info(formats: ModuleFormats, *weights: torch.Tensor, axis: int = -1):  # type: ignore[no-untyped-def]
     pairs = [(weight, PackedWeight(weight, formats.weight, axis=axis)) for weight in weights]
-    return module_info(Kind.LINEAR, formats, pairs, selector="key", numerics="fake")
+    return module_info(LINEAR, formats, pairs, selector="key", numerics="fake")
 
 
 def test_blocks() -> None:

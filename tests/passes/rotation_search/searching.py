@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from plena_cosim.evaluate import evaluate_perplexity
-from plena_cosim.passes.quantize_module import build_twins
+from plena_cosim.passes.quantize_module import build_modules
 from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.recipe.recipe import Recipe
 
@@ -50,7 +50,7 @@ def recipe(given: dict[str, Any], rotation: Any = None, **search: Any) -> Recipe
 def measured(given: dict[str, Any], rotation: dict[str, Any], **changes: Any) -> float:
     """Perplexity of a whole quantised model, made from scratch."""
     whole = model(**changes)
-    build_twins(whole, read_quant_config({**given, "rotation": rotation}))
+    build_modules(whole, read_quant_config({**given, "rotation": rotation}))
     return evaluate_perplexity(whole, tokens(), seqlen=20).token_perplexity
 
 

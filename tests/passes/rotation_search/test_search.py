@@ -14,7 +14,7 @@ from plena_cosim.evaluate import evaluate_perplexity
 from plena_cosim.golden import FormatError
 from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.passes.modules.fake_linear import FakeLinear
-from plena_cosim.passes.quantize_module import build_twins
+from plena_cosim.passes.quantize_module import build_modules
 from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.rotation_search import (
     SearchProgress,
@@ -101,7 +101,7 @@ def test_perplexities_are_those_of_whole_models(family: str) -> None:
         ({"online": [name]}, value) for name, value in found.rounds[0].tried.items()
     )):  # fmt: skip
         whole = build(family)
-        build_twins(whole, read_quant_config({**given, "rotation": rotation}))
+        build_modules(whole, read_quant_config({**given, "rotation": rotation}))
         assert evaluate_perplexity(whole, tokens(), seqlen=20).token_perplexity == value
 
 

@@ -22,8 +22,8 @@ from plena_cosim.passes import (
     export_dequantized,
     quantize_module_transform_pass,
 )
-from plena_cosim.passes.saving.plena_config import PlenaConfig
 from plena_cosim.passes.recipe.load import read_quant_config
+from plena_cosim.passes.saving.plena_config import PlenaConfig
 from plena_cosim.passes.weights.packed_weight import PackedWeight
 
 

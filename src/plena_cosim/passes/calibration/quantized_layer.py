@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 
 from torch import nn
 
 from plena_cosim.fakequant import MxTensor
 
 from ..plan.plan import Plan
-from ..plan.plan_model import plans_inside
+from ..plan.plan_model import plans_in, plans_inside
 from ..recipe.recipe import Recipe
-from ..replace.replace import install_twins
+from ..replace.replace import replace_modules
 
 
 def layer_twin(
@@ -33,9 +32,7 @@ def layer_twin(
         calibrated: weights by the modules' names in the model.
     """
     twin, prefix = copy.deepcopy(layer), f"{name}."
-    mine = [
-        replace(plan, module=twin.get_submodule(plan.name)) for plan in plans_inside(plans, name)
-    ]
+    mine = plans_in(twin, plans_inside(plans, name))
     weights = {key.removeprefix(prefix): value for key, value in (calibrated or {}).items()}
-    install_twins(twin, mine, recipe, None, calibrated=weights)
+    replace_modules(twin, mine, recipe, None, calibrated=weights)
     return twin

@@ -13,12 +13,8 @@ from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, Mx
 
 from ..layers.run import run
-from ..modules.experts import ExpertWeight, is_transposed, weight_names
-from ..modules.fake_linear import FakeLinear
-from ..modules.hadamard import rotate
-from ..plan.module_kind import Kind
+from ..modules.quantized_module import CalibratedModule
 from ..plan.plan import Plan
-from ..replace.build import input_formats
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +28,7 @@ class CalibrationTarget:
     """
 
     name: str
-    twin: FakeLinear | ExpertWeight
+    twin: CalibratedModule
     original: Tensor
 
     @property
@@ -50,40 +46,25 @@ class CalibrationTarget:
     @property
     def operand(self) -> tuple[Any, ...]:
         """What makes two sites with the same input have the same operand."""
-        if isinstance(self.twin, ExpertWeight):
-            return (self.name,)
-        return (self.twin.rotation, self.twin.dequant, self.twin.data_in)
+        key = self.twin.operand_key()
+        return (self.name,) if key is None else key
 
     @property
     def is_expert(self) -> bool:
         """Whether there is a matrix for each expert."""
-        return isinstance(self.twin, ExpertWeight)
+        return self.twin.is_expert
 
     def matrices(self) -> list[Tensor]:
         """Return the matrices to quantise, (out, in), in the basis of their operands."""
-        weight = self.original.detach().to(self.twin.stored.values.device)
-        if isinstance(self.twin, ExpertWeight):
-            return list(weight.mT if self.twin.transposed else weight)
-        return [self.in_basis(weight)]
+        return self.twin.matrices(self.original.detach().to(self.twin.stored.values.device))
 
     def in_basis(self, x: Tensor) -> Tensor:
         """Return rows (…, in) in the basis in which weight and operand are multiplied."""
-        twin = self.twin
-        if isinstance(twin, ExpertWeight) or twin.rotation is None or twin.dequant:
-            return x
-        return rotate(x, twin.rotation)
+        return self.twin.in_basis(x)
 
     def put(self, solved: list[MxTensor]) -> MxTensor:
         """Give the twin calibrated matrices, and return them as its module stores them."""
-        whole = solved[0]
-        if isinstance(self.twin, ExpertWeight):
-            whole = MxTensor(
-                values=torch.stack([matrix.values for matrix in solved]),
-                scales=torch.stack([matrix.scales for matrix in solved]),
-                mx=self.mx,
-                axis=2,
-            )
-            whole = whole.mT if self.twin.transposed else whole
+        whole = self.twin.assembled(solved)
         self.twin.stored = self.twin.stored.with_values(whole)
         return whole
 
@@ -93,7 +74,7 @@ def sites_of(layer: nn.Module, twin: nn.Module, names: list[str]) -> list[Calibr
     return [
         CalibrationTarget(name=name, twin=made, original=_weight(layer, name))
         for name in names
-        if isinstance(made := twin.get_submodule(name), (FakeLinear, ExpertWeight))
+        if isinstance(made := twin.get_submodule(name), CalibratedModule)
     ]
 
 
@@ -118,18 +99,13 @@ def weights_of(plans: Sequence[Plan], source: str) -> dict[str, tuple[torch.Size
         where, fmt = plan.where(asking[0]), asking[0].formats.weight
         if not isinstance(fmt, Mx):
             raise FormatError(f"{where}: gptq = true needs a weight format with blocks")
-        if len(plan.different()) > 1 and input_formats(plan, None) is None:
+        if len(plan.different()) > 1 and plan.input_formats(None) is None:
             raise FormatError(
                 f"{where}: gptq = true, but prefill and decode would have different weights; let "
                 "them differ in data_in only"
             )
-        if plan.kind is Kind.EXPERTS:
-            axis = 1 if is_transposed(plan.module, where) else 2
-            for name in weight_names(plan.module):
-                shape = plan.module.get_parameter(name).shape
-                found[f"{plan.name}.{name}"] = (shape, fmt, axis)
-        else:
-            found[plan.name] = (plan.module.get_parameter("weight").shape, fmt, 1)
+        for part, (shape, axis) in plan.kind.weight_blocks(plan.module, where).items():
+            found[f"{plan.name}.{part}" if part else plan.name] = (shape, fmt, axis)
     if not found:
         raise FormatError(
             f"{source} [gptq]: no selector says gptq = true; add it, or remove [gptq]"
@@ -168,7 +144,7 @@ def grouped(
 
     hooks = []
     for site in sites:
-        if isinstance(site.twin, ExpertWeight):
+        if site.is_expert:
             site.twin.observer = see(site)
         else:
             hooks.append(site.twin.register_forward_pre_hook(note(site)))

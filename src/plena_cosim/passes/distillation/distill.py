@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,7 +22,7 @@ from plena_cosim.golden import FormatError
 from ..layers.device import device_of
 from ..layers.evaluating import evaluating
 from ..layers.stream import require_tokens
-from ..plan.plan_model import plans_of
+from ..plan.plan import Plan
 from ..recipe.recipe import Recipe
 from .state import Checkpoint, fingerprint_of
 from .student import Trained, require_trainable, student_of
@@ -59,13 +59,19 @@ class Distilled:
 
 @torch.enable_grad()
 def distill(
-    model: nn.Module, recipe: Recipe, tokens: Tensor, *, progress: Progress | None = None
+    model: nn.Module,
+    plans: Sequence[Plan],
+    recipe: Recipe,
+    tokens: Tensor,
+    *,
+    progress: Progress | None = None,
 ) -> Distilled:
     """Train a model's weights, in place, so that its quantised twin says what it says now.
 
     Args:
         model: a causal language model in floating point. Its function changes: afterwards it is the
             float side of a quantised model, not the model that it was.
+        plans: of the model, from `plans_of`.
         recipe: with a [distill] table; quantises the student, in fake numerics.
         tokens: (samples, seqlen) int64.
         progress: called after each step.
@@ -76,9 +82,11 @@ def distill(
     """
     table = recipe.distill
     assert table is not None
-    require_distillable(model, recipe, tokens)
+    require_distillable(plans, recipe, tokens)
     device = device_of(table, "distill")
-    student, trained = student_of(model, recipe, rounded=table.weights == "rounded", device=device)
+    student, trained = student_of(
+        model, plans, recipe, rounded=table.weights == "rounded", device=device
+    )
     checkpoint: Checkpoint | None = None
     if table.checkpoint_dir is not None:
         fingerprint = fingerprint_of(model, recipe, tokens)
@@ -107,7 +115,7 @@ def distill(
     return Distilled(losses=tuple(losses), resumed=resumed, notes=tuple(notes))
 
 
-def require_distillable(model: nn.Module, recipe: Recipe, tokens: Tensor) -> None:
+def require_distillable(plans: Sequence[Plan], recipe: Recipe, tokens: Tensor) -> None:
     """Raise FormatError where `distill` cannot begin; nothing is changed."""
     table = recipe.distill
     assert table is not None
@@ -117,7 +125,7 @@ def require_distillable(model: nn.Module, recipe: Recipe, tokens: Tensor) -> Non
             f"{recipe.source} [distill]: batch_size {table.batch_size} is more than the "
             f"{len(tokens)} samples; give nsamples = {table.batch_size} or more"
         )
-    require_trainable(plans_of(model, recipe), recipe)
+    require_trainable(plans, recipe)
     device_of(table, "distill")
 
 

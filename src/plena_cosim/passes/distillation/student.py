@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -12,17 +12,12 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
-from ..modules.experts import ExpertWeight
-from ..modules.fake_linear import FakeLinear
-from ..modules.hadamard import rotate
-from ..modules.quant_norm import QuantNorm
-from ..plan.module_kind import Kind
+from ..modules.quantized_module import QuantizedModule, unchanged
 from ..plan.plan import Plan
-from ..plan.plan_model import plans_of
+from ..plan.plan_model import plans_in
 from ..recipe.recipe import Phase, Recipe
 from ..recipe.selector import Selector
-from ..replace.build import input_formats
-from ..replace.replace import install_twins
+from ..replace.replace import replace_modules
 from .latent_weight import LatentWeight
 
 
@@ -33,19 +28,16 @@ class Trained:
     Attributes:
         name: of the parameter in the model that the student was made from.
         latent: what is trained.
-        rotation: size of the Hadamard blocks in whose basis it is; None: in the model's own.
-        offset: what the student has added to the model's parameter.
+        to_plain: makes values of the model's parameter of it, which is in the student's basis.
     """
 
     name: str
     latent: nn.Parameter
-    rotation: int | None = None
-    offset: float = 0.0
+    to_plain: Callable[[Tensor], Tensor] = unchanged
 
     def plain(self) -> Tensor:
         """Return what the model's parameter becomes."""
-        latent = self.latent.detach()
-        return (latent if self.rotation is None else rotate(latent, self.rotation)) - self.offset
+        return self.to_plain(self.latent.detach())
 
 
 def require_trainable(plans: Sequence[Plan], recipe: Recipe) -> None:
@@ -65,9 +57,9 @@ def require_trainable(plans: Sequence[Plan], recipe: Recipe) -> None:
             'nothing to learn; give weights = "rounded", or formats of inputs'
         )
     for plan in plans:
-        if plan.kind in (Kind.ATTENTION, Kind.MLP):
+        if not plan.kind.owns_weights:
             continue
-        if len(set(plan.selectors.values())) > 1 and input_formats(plan, None) is None:
+        if plan.phases_differ() and plan.input_formats(None) is None:
             raise FormatError(
                 f"{where}: {plan.name} is not the same in prefill and decode, and training knows "
                 "one weight for both; give both phases one table (of a linear layer data_in may "
@@ -82,7 +74,7 @@ def require_trainable(plans: Sequence[Plan], recipe: Recipe) -> None:
 
 
 def student_of(
-    model: nn.Module, recipe: Recipe, *, rounded: bool, device: torch.device
+    model: nn.Module, plans: Sequence[Plan], recipe: Recipe, *, rounded: bool, device: torch.device
 ) -> tuple[nn.Module, list[Trained]]:
     """Return a quantised copy of a model in float32, and what of it is trained.
 
@@ -91,14 +83,15 @@ def student_of(
 
     Args:
         model: in floating point; it stays as it is.
-        recipe: for fake numerics; `require_trainable` has said that it can be trained for.
+        plans: of the model.
+        recipe: theirs, for fake numerics; `require_trainable` has said that it can be trained for.
         rounded: products take rounded weights.
         device: where the student lives.
     """
     student = copy.deepcopy(model).float().to(device)
     own, shared = dict(student.named_parameters()), _shared(student)
-    plans = [replace(p, selectors=_without_clipping(p)) for p in plans_of(student, recipe)]
-    install_twins(student, plans, recipe, None, store=LatentWeight.store(rounded=rounded))
+    mine = [replace(p, selectors=_without_clipping(p)) for p in plans_in(student, plans)]
+    replace_modules(student, mine, recipe, None, store=LatentWeight.store(rounded=rounded))
     student.requires_grad_(False).eval()
     trained = [each for each in _trained(student) if each.name in own and each.name not in shared]
     for each in trained:
@@ -124,27 +117,20 @@ def _without_clipping(plan: Plan) -> dict[Phase, Selector | None]:
 def _trained(student: nn.Module) -> Iterator[Trained]:
     latents = set[int]()
     for name, module in student.named_modules():
-        if isinstance(module, LatentWeight):
-            latents.add(id(module.latent))
-        if isinstance(module, ExpertWeight):
-            yield from _of(module.stored, name)
+        if not isinstance(module, QuantizedModule):
             continue
-        turned = isinstance(module, FakeLinear) and not module.dequant
-        rotation = module.rotation if turned else None
-        offset = module.offset if isinstance(module, QuantNorm) else 0.0
-        yield from _of(getattr(module, "stored", None), f"{name}.weight", rotation, offset)
-        yield from _of(getattr(module, "stored_bias", None), f"{name}.bias")
+        for weight in module.held():
+            if isinstance(weight.stored, LatentWeight):
+                latents.add(id(weight.stored.latent))
+                yield Trained(
+                    name=f"{name}.{weight.name}".rstrip("."),
+                    latent=weight.stored.latent,
+                    to_plain=weight.to_plain,
+                )
     for name, parameter in student.named_parameters():
         vector = parameter.ndim == 1 or name.endswith("bias")
         if vector and parameter.is_floating_point() and id(parameter) not in latents:
             yield Trained(name=name, latent=parameter)
-
-
-def _of(
-    stored: nn.Module | None, name: str, rotation: int | None = None, offset: float = 0.0
-) -> Iterator[Trained]:
-    if isinstance(stored, LatentWeight):
-        yield Trained(name=name, latent=stored.latent, rotation=rotation, offset=offset)
 
 
 def _shared(model: nn.Module) -> set[str]:

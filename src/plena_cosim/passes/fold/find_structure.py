@@ -7,8 +7,11 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
+from ..kinds import kind_of
+from ..kinds.attention import KIND as ATTENTION
+from ..kinds.norm import KIND as NORM
+from ..modules.quant_activation import activation_names
 from ..modules.quant_norm import gain_offset
-from ..plan.module_kind import Kind, activation_names, kind_of
 from .matrix import Matrix
 from .parts import matrices_of
 from .probe import near, run_probe, same
@@ -78,7 +81,7 @@ class _Finder:
         """Return the entries of the one list of modules that hold attention."""
         lists: dict[str, list[str]] = {}
         for name, module in self.modules.items():
-            if kind_of(module) is not Kind.ATTENTION:
+            if kind_of(module) is not ATTENTION:
                 continue
             above = name.split(".")
             parents = [".".join(above[:end]) for end in range(len(above) - 1, 0, -1)]
@@ -102,13 +105,13 @@ class _Finder:
 
     def _layer(self, name: str) -> Layer:
         children = [f"{name}.{child}" for child, _ in self.modules[name].named_children()]
-        norms = [child for child in children if kind_of(self.modules[child]) is Kind.NORM]
+        norms = [child for child in children if kind_of(self.modules[child]) is NORM]
         blocks = [
             child
             for child in children
             if child not in norms and any(True for _ in self.modules[child].parameters())
         ]
-        attention = [b for b in blocks if kind_of(self.modules[b]) is Kind.ATTENTION]
+        attention = [b for b in blocks if kind_of(self.modules[b]) is ATTENTION]
         if len(blocks) != 2 or len(attention) != 1:
             raise FormatError(
                 f"{name}: has {', '.join(blocks)} beside its norms; folding knows layers of one "
@@ -207,7 +210,7 @@ class _Finder:
     def _final_norm(self, last: str) -> Norm:
         stream, wanted = self.probe.given(last), self.probe.taken(self.head)
         for name, module in self.modules.items():
-            if kind_of(module) is Kind.NORM and self.probe.reads(name, stream):
+            if kind_of(module) is NORM and self.probe.reads(name, stream):
                 if not same(self.probe.given(name), wanted):
                     raise FormatError(f"{self.head}: does not read the output of {name}")
                 return self._norm(name)
@@ -216,7 +219,7 @@ class _Finder:
     def _inner_norms(self, attention: str, block: Sublayer) -> None:
         """Know the norms of queries and keys, which concern neither the stream nor values."""
         for name, module in self.modules.items():
-            if not name.startswith(f"{attention}.") or kind_of(module) is not Kind.NORM:
+            if not name.startswith(f"{attention}.") or kind_of(module) is not NORM:
                 continue
             sources = [r for r in block.readers if self.probe.reads(name, self._given(r))]
             if not sources or sources[0].module.rpartition(".")[2] not in ("q_proj", "k_proj"):

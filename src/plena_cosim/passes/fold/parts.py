@@ -6,8 +6,9 @@ from torch import nn
 
 from plena_cosim.golden import FormatError
 
+from ..kinds import kind_of
+from ..kinds.experts import KIND as EXPERTS
 from ..modules.experts import is_transposed, weight_names
-from ..plan.module_kind import Kind, kind_of
 from .matrix import Matrix
 
 
@@ -24,7 +25,7 @@ def matrices_of(name: str, module: nn.Module) -> list[Matrix]:
     Raises:
         FormatError: experts of another form.
     """
-    if kind_of(module) is Kind.EXPERTS:
+    if kind_of(module) is EXPERTS:
         return _experts(name, module)
     own = dict(module.named_parameters(recurse=False))
     weight, bias = own.get("weight"), own.get("bias")

@@ -12,6 +12,7 @@ from ..recipe.formats import CastFormat, ModuleFormats
 from ..weights.packed_weight import PackedWeight, WeightFactory
 from .fake_linear import describe
 from .operand import DEFAULT_BLOCK, matrix_format
+from .quantized_module import QuantizedModule
 
 
 def operand_formats(formats: ModuleFormats, where: str) -> tuple[Mx, Mx]:
@@ -30,7 +31,7 @@ def operand_formats(formats: ModuleFormats, where: str) -> tuple[Mx, Mx]:
     )
 
 
-class ExactLinear(nn.Module):
+class ExactLinear(QuantizedModule):
     """y = RN_V(matmul(Q(RN_V(x)), Q(W).T) + RN_V(Q(b))) with the machine's formats.
 
     The input comes from the vector unit, and so in its format V. The matrix product is

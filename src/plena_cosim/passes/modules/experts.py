@@ -16,11 +16,11 @@ from plena_cosim.golden import FormatError, HardwareConfig, Mx
 from ..recipe.formats import Format, ModuleFormats
 from ..weights.packed_weight import PackedWeight, WeightFactory
 from .exact_linear import operand_formats
-from .fake_linear import Observer
 from .operand import fake_quantize, matrix_operand
+from .quantized_module import CalibratedModule, HeldWeight, Observer
 
 
-class ExpertWeight(nn.Module):
+class ExpertWeight(CalibratedModule):
     """Stands where a module keeps a parameter (experts, rows, columns), and indexes like it.
 
     What the module's own code multiplies by one expert's matrix (`linear` or `@`) is quantised
@@ -32,6 +32,8 @@ class ExpertWeight(nn.Module):
         data_in: format of the other operand.
         observer: if set, with fake numerics, told of each operand before an expert multiplies it.
     """
+
+    is_expert = True
 
     def __init__(
         self,
@@ -52,6 +54,27 @@ class ExpertWeight(nn.Module):
             fmt, self.data_in = operand_formats(formats, where)
         dtype = weight.dtype if hw is None else None
         self.stored = store(weight, fmt, axis=-2 if transposed else -1, dtype=dtype)
+
+    def held(self) -> list[HeldWeight]:
+        """Return the one weight: the parameter that this module stands for."""
+        return [HeldWeight(name="", stored=self.stored)]
+
+    def operand_key(self) -> None:
+        """Say that no other weight shares the operands."""
+
+    def matrices(self, original: Tensor) -> list[Tensor]:
+        """Return the matrix of each expert, (out, in)."""
+        return list(original.mT if self.transposed else original)
+
+    def assembled(self, solved: list[MxTensor]) -> MxTensor:
+        """Return the experts' matrices, (out, in) each, as one weight."""
+        whole = MxTensor(
+            values=torch.stack([matrix.values for matrix in solved]),
+            scales=torch.stack([matrix.scales for matrix in solved]),
+            mx=solved[0].mx,
+            axis=2,
+        )
+        return whole.mT if self.transposed else whole
 
     def plain_state(self) -> dict[str, Tensor]:
         """Return the parameter that this module stands for, under the module's own name."""
@@ -143,21 +166,8 @@ def is_transposed(experts: nn.Module, where: str) -> bool:
     )
 
 
-def install_experts(
-    experts: nn.Module,
-    formats: ModuleFormats,
-    *,
-    hw: HardwareConfig | None,
-    where: str,
-    store: WeightFactory = PackedWeight,
-) -> None:
-    """Replace the weights of a fused experts module, in place, and have it multiply one by one."""
-    transposed = is_transposed(experts, where)
-    for name in weight_names(experts):
-        weight = experts.get_parameter(name)
-        delattr(experts, name)
-        twin = ExpertWeight(weight, formats, transposed=transposed, hw=hw, where=where, store=store)
-        experts.add_module(name, twin)
+def multiply_one_by_one(experts: nn.Module) -> None:
+    """Have a fused experts module of transformers index its weights, one expert at a time."""
     config = getattr(experts, "config", None)
     if getattr(config, "_experts_implementation", "eager") != "eager":
         config._experts_implementation = "eager"  # type: ignore[union-attr]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -13,13 +11,10 @@ from ..recipe.formats import ModuleFormats
 from ..weights.packed_weight import PackedWeight, WeightFactory
 from .hadamard import rotate
 from .operand import fake_quantize, fake_quantize_rotated
-
-Observer = Callable[[int, Tensor, Tensor], None]
-"""Is told which matrix of a module (0, or the number of an expert) is to multiply which operand,
-and the input that this was made from."""
+from .quantized_module import CalibratedModule, Observer
 
 
-class FakeLinear(nn.Module):
+class FakeLinear(CalibratedModule):
     """y = Q(x) @ Q(W).T + Q(b) with the products and sums of torch.
 
     The weight and bias are quantised once, here. Gradients reach the input straight through.
@@ -78,7 +73,23 @@ class FakeLinear(nn.Module):
         operand = self.operand(x)
         if self.observer is not None:
             self.observer(0, operand, x)
-        return functional.linear(operand, self.weight, self.bias)
+        return functional.linear(operand, self.stored.values, self.bias)
+
+    def operand_key(self) -> tuple[object, ...]:
+        """Return what besides the input decides the operand."""
+        return self.rotation, self.dequant, self.data_in
+
+    def matrices(self, original: Tensor) -> list[Tensor]:
+        """Return the one matrix, (out, in), in the basis of its operand."""
+        return [self.in_basis(original)]
+
+    def in_basis(self, x: Tensor) -> Tensor:
+        """Return rows (…, in) in the basis in which weight and operand are multiplied."""
+        return x if self.rotation is None or self.dequant else rotate(x, self.rotation)
+
+    def to_plain(self, values: Tensor) -> Tensor:
+        """Return a weight in the basis of the model: the rotation is its own inverse."""
+        return self.in_basis(values)
 
     def extra_repr(self) -> str:
         """Show sizes and formats."""

@@ -79,3 +79,14 @@ def recognise(inner: nn.Module, where: str) -> str:
         f"{where}: the machine computes {', '.join(FUNCTIONS)}, but {type(inner).__name__} is none "
         "of them; exclude it, use fake numerics, or change the model's activation"
     )
+
+
+def activation_names(module: nn.Module) -> list[str]:
+    """Return the names of the children that are activations: modules without parameters."""
+    return [
+        name
+        for name, child in module.named_children()
+        if ("act" in name or "Activation" in type(child).__name__)
+        and not isinstance(child, (nn.Dropout, nn.Identity))
+        and not any(True for _ in child.parameters())
+    ]

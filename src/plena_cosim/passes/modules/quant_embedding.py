@@ -10,9 +10,10 @@ from plena_cosim.golden import HardwareConfig
 
 from ..recipe.formats import CastFormat, ModuleFormats
 from ..weights.packed_weight import PackedWeight, WeightFactory
+from .quantized_module import QuantizedModule
 
 
-class QuantEmbedding(nn.Module):
+class QuantEmbedding(QuantizedModule):
     """Rows of a quantised table; blocks run along a row.
 
     Attributes:

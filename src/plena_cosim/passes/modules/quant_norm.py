@@ -12,9 +12,10 @@ from plena_cosim.golden import FormatError, HardwareConfig
 from ..recipe.formats import CastFormat, ModuleFormats
 from ..weights.packed_weight import PackedWeight, WeightFactory
 from .operand import fake_quantize
+from .quantized_module import QuantizedModule
 
 
-class QuantNorm(nn.Module):
+class QuantNorm(QuantizedModule):
     """A normalisation over the last axis, with a gain and maybe a bias.
 
     Fake numerics: torch computes on the quantised input and gain. Exact numerics: every step is
@@ -82,10 +83,14 @@ class QuantNorm(nn.Module):
         beta = torch.zeros_like(gain) if bias is None else fakequant.cast(bias, vector)
         return fakequant.layer_norm(rows, gain, beta, eps, vector, reduction, lanes=lanes)
 
+    def to_plain(self, values: Tensor) -> Tensor:
+        """Return the model's own weight for a gain."""
+        return values - self.offset if self.offset else values
+
     def plain_state(self) -> dict[str, Tensor]:
         """Return the weights of the norm that this one stands for."""
-        gain, bias = self.weight.detach(), self.stored_bias
-        state = {"weight": gain - self.offset if self.offset else gain}
+        bias = self.stored_bias
+        state = {"weight": self.to_plain(self.weight.detach())}
         return state if bias is None else {**state, "bias": bias.values.detach()}
 
     def extra_repr(self) -> str:

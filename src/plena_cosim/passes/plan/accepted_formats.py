@@ -1,59 +1,17 @@
-"""Which formats and options a kind of module takes, and a selector cut to them."""
+"""A selector cut to what a kind of module takes."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
 from plena_cosim.golden import FormatError, Mx
 
+from ..modules.module_kind import BLOCKS, ModuleKind
 from ..recipe.formats import AttentionFormats, Format, ModuleFormats
-from ..recipe.role_format import ROLES
 from ..recipe.selector import Selector
-from ..recipe.selector_tables import OPERATIONS, OPTIONS
-from .module_kind import Kind
-
-_BLOCKS, _SCALAR = "mxint or mxfp", "minifloat"
 
 
-@dataclass(frozen=True, kw_only=True)
-class AcceptedFormats:
-    """What one kind of module takes.
-
-    Attributes:
-        roles: family of the format of each role.
-        options: which of gptq, clip_search, online_rotate.
-        attention: whether it takes the sub-tables of attention.
-    """
-
-    roles: Mapping[str, str] = field(default_factory=dict)
-    options: tuple[str, ...] = ()
-    attention: bool = False
-
-    def names(self) -> tuple[str, ...]:
-        """Return all that it takes."""
-        return (*self.roles, *self.options, *(OPERATIONS if self.attention else ()))
-
-    def words(self) -> str:
-        """Return all that it takes, for a message."""
-        roles = [f"{role}_ keys in {family}" for role, family in self.roles.items()]
-        tables = ["the sub-tables " + ", ".join(OPERATIONS)] if self.attention else []
-        return ", ".join([*roles, *self.options, *tables])
-
-
-TAKES: dict[Kind, AcceptedFormats] = {
-    Kind.LINEAR: AcceptedFormats(roles=dict.fromkeys(ROLES, _BLOCKS), options=OPTIONS),
-    Kind.EXPERTS: AcceptedFormats(
-        roles=dict.fromkeys(("weight", "data_in"), _BLOCKS), options=("gptq",)
-    ),
-    Kind.EMBEDDING: AcceptedFormats(roles={"weight": _BLOCKS}),
-    Kind.NORM: AcceptedFormats(roles={"weight": _SCALAR, "data_in": _SCALAR}),
-    Kind.MLP: AcceptedFormats(roles={"data_in": _SCALAR}),
-    Kind.ATTENTION: AcceptedFormats(attention=True),
-}
-
-
-def fitted(selector: Selector, kind: Kind, module: str, where: str) -> Selector:
+def fitted(selector: Selector, kind: ModuleKind, module: str, where: str) -> Selector:
     """Return the selector with what a module of this kind takes.
 
     Args:
@@ -67,14 +25,14 @@ def fitted(selector: Selector, kind: Kind, module: str, where: str) -> Selector:
     """
     if selector.bypass:
         return selector
-    takes = TAKES[kind]
-    complaint = f"{where}: matches {module!r} ({kind.value}), which takes {takes.words()}; "
+    takes = kind.accepts
+    complaint = f"{where}: matches {module!r} ({kind.name}), which takes {takes.words()}; "
     if foreign := sorted(selector.explicit - set(takes.names())):
         raise FormatError(f"{complaint}{', '.join(foreign)} cannot be given")
     kept: dict[str, Format | None] = {}
     for role, family in takes.roles.items():
         fmt: Format | None = getattr(selector.formats, role)
-        fits = fmt is None or isinstance(fmt, Mx) == (family == _BLOCKS)
+        fits = fmt is None or isinstance(fmt, Mx) == (family == BLOCKS)
         if not fits and fmt is not None and role in selector.explicit:
             raise FormatError(f"{complaint}{role} is {fmt.name}")
         kept[role] = fmt if fits else None

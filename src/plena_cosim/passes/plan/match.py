@@ -9,11 +9,12 @@ from torch import nn
 
 from plena_cosim.golden import FormatError
 
+from ..kinds import all_kinds, kind_of
+from ..modules.module_kind import ModuleKind
 from ..recipe.did_you_mean import did_you_mean
 from ..recipe.recipe import MatchBy, Phase, Recipe
 from ..recipe.selector import Selector
 from .accepted_formats import fitted
-from .module_kind import Kind, kind_of
 from .online_rotation import OnlineRotations
 
 
@@ -50,7 +51,7 @@ class _Matcher:
     """The modules of one model against the patterns of one recipe."""
 
     def __init__(
-        self, modules: dict[str, nn.Module], kinds: dict[str, Kind], pass_args: Recipe
+        self, modules: dict[str, nn.Module], kinds: dict[str, ModuleKind], pass_args: Recipe
     ) -> None:
         self.modules, self.kinds, self.recipe = modules, kinds, pass_args
 
@@ -62,11 +63,11 @@ class _Matcher:
             where = f"phase.{phase.value}."
             first = self.chosen(self.recipe.phases[phase], dict(taken), where)
             base = {**base, **first}
-        experts = tuple(f"{name}." for name in base if self.kinds[name] is Kind.EXPERTS)
+        closed = tuple(f"{name}." for name in base if self.kinds[name].encloses)
         return {
             name: base[name]
             for name in self.modules
-            if name in base and not base[name].bypass and not name.startswith(experts)
+            if name in base and not base[name].bypass and not name.startswith(closed)
         }
 
     def excluded(self) -> dict[str, str]:
@@ -121,7 +122,7 @@ class _Matcher:
 
     def _nothing_to_change(self, matched: list[str]) -> str:
         types = sorted({type(self.modules[name]).__name__ for name in matched})
-        able = ", ".join(kind.value for kind in Kind)
+        able = ", ".join(kind.name for kind in all_kinds())
         return (
             f"matches {matched[0]!r} ({', '.join(types)}), but a recipe changes only these kinds "
             f"of modules: {able}"

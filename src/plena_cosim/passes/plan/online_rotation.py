@@ -8,12 +8,12 @@ from typing import TypeAlias
 
 from plena_cosim.golden import FormatError
 
+from ..modules.module_kind import ModuleKind
 from ..recipe.did_you_mean import did_you_mean
 from ..recipe.formats import AttentionFormats, RotationMode
 from ..recipe.rotation_table import RotationTable
 from ..recipe.selector import LARGEST_ROTATION, Selector
 from ..recipe.selector_tables import ROTATIONS
-from .module_kind import Kind
 
 Chosen: TypeAlias = dict[str, Selector]
 """Selectors by the names of the modules that they choose."""
@@ -29,9 +29,13 @@ class OnlineRotations:
     type is the last part of its name.
     """
 
-    def __init__(self, table: RotationTable | None, kinds: Mapping[str, Kind], source: str) -> None:
+    def __init__(
+        self, table: RotationTable | None, kinds: Mapping[str, ModuleKind], source: str
+    ) -> None:
         self.table, self.source = table or RotationTable.model_validate({}), source
-        self.matmuls = dict.fromkeys(_matmuls(kinds))
+        self.matmuls = dict.fromkeys(
+            matmul for name, kind in kinds.items() for matmul in kind.matmuls(name)
+        )
         shorthands = [R3] * self.table.r3 + [R4] * self.table.r4
         self.wanted = {*self.table.online, *shorthands}
         self.semantics = RotationMode(self.table.semantics)
@@ -108,14 +112,6 @@ class OnlineRotations:
         """
         cache = self.semantics is RotationMode.FUSED and formats.kv_cache is not None
         return getattr(formats, operation) is not None or (operation == R3 and cache)
-
-
-def _matmuls(kinds: Mapping[str, Kind]) -> Iterable[str]:
-    for name, kind in kinds.items():
-        if kind is Kind.LINEAR:
-            yield name
-        elif kind is Kind.ATTENTION:
-            yield from (f"{name}.{operation}" for operation in ROTATIONS)
 
 
 def _type(matmul: str) -> str:

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 
 from torch import nn
 
-from ..recipe.formats import AttentionFormats
+from plena_cosim.golden import HardwareConfig
+
+from ..modules.module_kind import ModuleKind
+from ..recipe.formats import Format
 from ..recipe.recipe import Phase
 from ..recipe.selector import Selector
-from .module_kind import Kind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,7 +29,7 @@ class Plan:
 
     name: str
     module: nn.Module
-    kind: Kind
+    kind: ModuleKind
     selectors: Mapping[Phase, Selector | None]
     source: str
 
@@ -43,10 +45,14 @@ class Plan:
                 found.append(selector)
         return found
 
+    def phases_differ(self) -> bool:
+        """Return whether the module is another in prefill than in decode."""
+        return len(set(self.selectors.values())) > 1
 
-def attention_formats(plan: Plan) -> dict[Phase, AttentionFormats]:
-    """Return the formats of an attention module by phase; none where it is left alone."""
-    return {
-        phase: AttentionFormats() if selector is None else selector.formats.attention
-        for phase, selector in plan.selectors.items()
-    }
+    def input_formats(self, hw: HardwareConfig | None) -> dict[Phase, Format | None] | None:
+        """Return the formats of the input, if they are all that changes between phases.
+
+        Args:
+            hw: the machine of exact numerics; None for fake numerics.
+        """
+        return self.kind.input_formats(self.selectors, hw, self.where(self.different()[0]))

@@ -7,10 +7,10 @@ from dataclasses import replace
 
 from torch import nn
 
+from ..kinds import kind_of
 from ..recipe.recipe import Phase, Recipe
 from ..recipe.selector import Selector
 from .match import choose
-from .module_kind import kind_of
 from .plan import Plan
 
 
@@ -38,3 +38,13 @@ def plans_inside(plans: Iterable[Plan], name: str) -> list[Plan]:
         for plan in plans
         if plan.name.startswith(prefix)
     ]
+
+
+def plans_in(root: nn.Module, plans: Iterable[Plan]) -> list[Plan]:
+    """Return the same plans for a copy of the module that they were made for.
+
+    Args:
+        root: the copy.
+        plans: with the names that modules have in it.
+    """
+    return [replace(plan, module=root.get_submodule(plan.name)) for plan in plans]

@@ -12,7 +12,7 @@ from torch import Tensor
 from plena_cosim.fakequant.carrier import DOUBLE
 from plena_cosim.golden import Mx
 
-from ..plan.module_kind import Kind
+from ..modules.module_kind import ModuleKind
 from ..recipe.formats import CastFormat, Format, ModuleFormats, RotationMode
 from ..recipe.selector_tables import ROTATIONS
 from ..weights.packed_weight import PackedWeight
@@ -66,7 +66,7 @@ class ModuleInfo:
 
 
 def module_info(
-    kind: Kind,
+    kind: ModuleKind,
     formats: ModuleFormats,
     weights: Sequence[tuple[Tensor, PackedWeight]] = (),
     *,
@@ -91,7 +91,7 @@ def module_info(
     sizes = {name: getattr(formats.attention, field) for name, field in ROTATIONS.items()}
     rotated = {name: size for name, size in sizes.items() if size}
     return ModuleInfo(
-        kind=kind.value,
+        kind=kind.name,
         selector=selector,
         numerics=numerics,
         weight=_name(formats.weight),

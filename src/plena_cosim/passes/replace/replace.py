@@ -1,33 +1,28 @@
-"""Install: put the twins of a model's modules in their place."""
+"""replace_modules: put the quantised modules of a model in their place."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
 
-from torch import Tensor, nn
+from torch import nn
 
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import HardwareConfig
 
-from ..attention import hooks as attention
 from ..attention.cache_handover import CacheHandover
-from ..attention.rotation import resolved
-from ..modules.experts import ExpertWeight, install_experts, weight_names
+from ..modules.module_kind import BuildRequest, Built, ModuleKind
 from ..modules.phase import PhaseClock, PhasedInput, PhaseSwitch
 from ..modules.strict import FiniteInputs
-from ..plan.module_kind import Kind
-from ..plan.plan import Plan, attention_formats
-from ..recipe.formats import AttentionFormats
+from ..plan.plan import Plan
 from ..recipe.numerics import Numerics
 from ..recipe.recipe import KvHandover, Phase, Recipe
 from ..recipe.selector import Selector
 from ..weights.packed_weight import PackedWeight, WeightFactory
-from .build import activations, build, input_formats
 from .module_info import ModuleInfo, module_info
 
 
-def install_twins(
+def replace_modules(
     root: nn.Module,
     plans: list[Plan],
     recipe: Recipe,
@@ -45,6 +40,9 @@ def install_twins(
         hw: the machine of exact numerics; None for fake numerics.
         store: PackedWeight.empty where weights come later.
         calibrated: weights by module name, for selectors with gptq.
+
+    Returns:
+        What each module became, by its name; where prefill and decode differ: by name and phase.
     """
     users = _users(root)
     work = _Work(root, recipe, hw, store, calibrated or {})
@@ -73,20 +71,31 @@ class _Work:
         self.clock = PhaseClock()
         self.info: dict[str, ModuleInfo] = {}
         self.places: dict[str, str] = {}
-        self.untied = self.phases = self.attention = False
+        self.kinds: dict[ModuleKind, None] = {}
+        self.untied = self.phases = False
 
     def replace(self, plan: Plan, *, untied: bool) -> None:
-        """Put the twin, or the twins of both phases, in the place of one module."""
+        """Put quantised modules, or those of both phases, in the place of one module's parts."""
+        where = plan.where(plan.different()[0])
         self.untied |= untied
-        self.places[plan.name] = plan.where(plan.different()[0])
-        if plan.kind is Kind.ATTENTION:
-            self._attention(plan)
-        elif plan.kind is Kind.EXPERTS:
-            self._experts(plan)
-        elif plan.kind is Kind.MLP:
-            self._mlp(plan)
-        else:
-            self._plain(plan, untied)
+        self.phases |= plan.phases_differ()
+        self.places[plan.name], self.kinds[plan.kind] = where, None
+        made = self._built(plan)
+        for selector, built in made.items():
+            self._note(plan, selector, built, untied=untied)
+        plan.kind.install(plan.module, plan.selectors, hw=self.hw, clock=self.clock, where=where)
+        for part in next(iter(made.values())).modules:
+            by_phase = {
+                phase: plan.module.get_submodule(part)
+                if selector is None
+                else made[selector].modules[part]
+                for phase, selector in plan.selectors.items()
+            }
+            if not part:
+                self.model.set_submodule(plan.name, self._switched(by_phase))
+                continue
+            plan.module._parameters.pop(part, None)
+            plan.module.add_module(part, self._switched(by_phase))
 
     def finish(self) -> None:
         """Install what concerns the model as a whole."""
@@ -94,8 +103,8 @@ class _Work:
             for name, where in self.places.items():
                 module = self.model.get_submodule(name)
                 module.register_forward_pre_hook(FiniteInputs(where), with_kwargs=True)
-        if self.attention:
-            attention.use_in(self.model)
+        for kind in self.kinds:
+            kind.finish(self.model)
         if self.phases:
             self.model.register_forward_pre_hook(self.clock.before_forward, with_kwargs=True)
         if self.phases and self.recipe.kv_handover is KvHandover.REQUANTIZE:
@@ -106,106 +115,56 @@ class _Work:
         if self.untied and getattr(config, "tie_word_embeddings", False):
             config.tie_word_embeddings = False  # type: ignore[union-attr]
 
-    def _plain(self, plan: Plan, untied: bool) -> None:
-        inputs = input_formats(plan, self.hw) if len(plan.different()) > 1 else None
-        twins: dict[Selector, nn.Module] = {}
-        for selector in plan.different():
-            if inputs is None or not twins:
-                found = self.calibrated.get(plan.name) if selector.gptq else None
-                twin, weights, rotation = build(plan, selector, self.hw, self.store, found)
-                if inputs is not None:
-                    twin.register_forward_pre_hook(PhasedInput(inputs, self.clock))
-                    self.phases = True
-            twins[selector] = twin.train(plan.module.training)
-            pairs = [] if any(before.is_meta for before, _ in weights) else weights
-            self._note(plan, selector, pairs, untied=untied, rotation=rotation)
-        by_phase = {
-            phase: plan.module if selector is None else twins[selector]
-            for phase, selector in plan.selectors.items()
-        }
-        self.model.set_submodule(plan.name, self._switched(by_phase))
-
-    def _mlp(self, plan: Plan) -> None:
-        made = {
-            selector: activations(plan.module, selector.formats, self.hw, plan.where(selector))
-            for selector in plan.different()
-        }
-        for selector in made:
-            self._note(plan, selector, [])
-        for name in next(iter(made.values())):
-            inner = plan.module.get_submodule(name)
-            by_phase = {
-                phase: inner if selector is None else made[selector][name]
-                for phase, selector in plan.selectors.items()
-            }
-            plan.module.set_submodule(name, self._switched(by_phase))
-
-    def _experts(self, plan: Plan) -> None:
-        (selector,) = plan.different()
-        names = weight_names(plan.module)
-        before: list[Tensor] = [plan.module.get_parameter(name).detach() for name in names]
-        install_experts(
-            plan.module, selector.formats, hw=self.hw, where=plan.where(selector), store=self.store
-        )
-        for name in names if selector.gptq else []:
-            twin, given = (
-                plan.module.get_submodule(name),
-                self.calibrated.get(f"{plan.name}.{name}"),
-            )
-            if isinstance(twin, ExpertWeight) and given is not None:
-                twin.stored = twin.stored.with_values(given)
-        pairs = [
-            (weight, twin.stored)
-            for name, weight in zip(names, before, strict=True)
-            if isinstance(twin := plan.module.get_submodule(name), ExpertWeight)
-            and not weight.is_meta
-        ]
-        self._note(plan, selector, pairs)
-
-    def _attention(self, plan: Plan) -> None:
-        self.attention = True
+    def _built(self, plan: Plan) -> dict[Selector, Built]:
+        """Return what each selector makes: one thing for all if only the input's format changes."""
         selectors = plan.different()
-        self.phases |= len(set(plan.selectors.values())) > 1
-        where = plan.where(selectors[0])
-        attention.install(
-            plan.module, attention_formats(plan), hw=self.hw, clock=self.clock, where=where
+        inputs = plan.input_formats(self.hw) if len(selectors) > 1 else None
+        if inputs is None:
+            return {selector: self._build(plan, selector) for selector in selectors}
+        built = self._build(plan, selectors[0])
+        for module in built.modules.values():
+            module.register_forward_pre_hook(PhasedInput(inputs, self.clock))
+        return dict.fromkeys(selectors, built)
+
+    def _build(self, plan: Plan, selector: Selector) -> Built:
+        where = plan.where(selector)
+        calibrated: dict[str, MxTensor] = {}
+        if selector.gptq:
+            for part in plan.kind.weight_blocks(plan.module, where):
+                found = self.calibrated.get(f"{plan.name}.{part}" if part else plan.name)
+                calibrated |= {} if found is None else {part: found}
+        built = plan.kind.build(
+            BuildRequest(
+                module=plan.module,
+                selector=selector,
+                hw=self.hw,
+                where=where,
+                store=self.store,
+                calibrated=calibrated,
+            )
         )
-        for selector in selectors:
-            given = selector.formats.attention
-            formats = resolved(plan.module, given, plan.where(selector))
-            self._note(plan, selector, [], inside=formats)
+        for module in built.modules.values():
+            module.train(plan.module.training)
+        return built
 
     def _switched(self, by_phase: Mapping[Phase, nn.Module]) -> nn.Module:
         prefill, decode = by_phase[Phase.PREFILL], by_phase[Phase.DECODE]
-        if prefill is decode:
-            return prefill
-        self.phases = True
-        return PhaseSwitch(prefill, decode, self.clock)
+        return prefill if prefill is decode else PhaseSwitch(prefill, decode, self.clock)
 
-    def _note(
-        self,
-        plan: Plan,
-        selector: Selector,
-        weights: list[tuple[Tensor, PackedWeight]],
-        *,
-        untied: bool = False,
-        rotation: int | None = None,
-        inside: AttentionFormats | None = None,
-    ) -> None:
-        name = plan.name
-        inside = inside or selector.formats.attention
-        if len(set(plan.selectors.values())) > 1:
+    def _note(self, plan: Plan, selector: Selector, built: Built, *, untied: bool) -> None:
+        name, inside = plan.name, built.attention or selector.formats.attention
+        if plan.phases_differ():
             phases = [phase.value for phase, chosen in plan.selectors.items() if chosen == selector]
             name = f"{name} ({', '.join(phases)})"
         self.info[name] = module_info(
             plan.kind,
             replace(selector.formats, attention=inside),
-            weights,
+            [(before, after) for before, after in built.weights if not before.is_meta],
             selector=selector.key,
             numerics=self.numerics.value,
             untied=untied,
-            rotation=rotation,
-            semantics=selector.semantics if rotation else inside.semantics,
+            rotation=built.rotation,
+            semantics=selector.semantics if built.rotation else inside.semantics,
         )
 
 

@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from ..attention import hooks as attention
 from ..layers.run import moved
 from ..layers.stack import Stack
 from ..layers.stream import answering, calls, entering, read
-from ..plan.module_kind import Kind
 from ..plan.plan import Plan
+from ..plan.plan_model import plans_in
 from ..recipe.recipe import Recipe
-from ..replace.replace import install_twins
+from ..replace.replace import replace_modules
 
 
 class Backbone:
@@ -54,10 +52,9 @@ class Backbone:
             shared[id(layer._modules)] = {}  # a hollow copy: a model may ask what its layers are
         self.model = copy.deepcopy(model, shared)
         outside = [plan for plan in plans if stack.index_of(plan.name) is None]
-        mine = [replace(plan, module=self.model.get_submodule(plan.name)) for plan in outside]
-        install_twins(self.model, mine, recipe, None)
-        if any(plan.kind is Kind.ATTENTION for plan in plans):
-            attention.use_in(self.model)  # decides in which form layers are given masks
+        replace_modules(self.model, plans_in(self.model, outside), recipe, None)
+        for kind in {plan.kind for plan in plans}:
+            kind.finish(self.model)  # attention decides in which form layers are given masks
         self.layers = list(self.model.get_submodule(stack.name).children())
         arguments, found = calls(self.model, self.layers, sample[None], first=stack.layers[0])
         self.arguments = moved(tuple(arguments), device)

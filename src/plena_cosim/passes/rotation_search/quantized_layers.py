@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..layers.stack import Stack
-from ..plan.module_kind import Kind
 from ..plan.plan import Plan
-from ..plan.plan_model import plans_inside
+from ..plan.plan_model import plans_in, plans_inside
 from ..recipe.recipe import Recipe
-from ..replace.replace import install_twins
-
-_WHOLE = (Kind.LINEAR, Kind.EMBEDDING, Kind.NORM, Kind.EXPERTS)
-"""Kinds whose twin is one module that another copy of the layer can use as it is."""
+from ..replace.replace import replace_modules
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,21 +55,20 @@ class LayerTwins:
                 assert kept is not None
                 shared[id(plan.module)] = kept.twin.get_submodule(plan.name)
         twin = copy.deepcopy(layer, shared)
-        anew = [
-            replace(plan, module=twin.get_submodule(plan.name))
-            for plan in mine
-            if plan.name not in same
-        ]
-        install_twins(twin, anew, self.recipe, None)
+        anew = plans_in(twin, [plan for plan in mine if plan.name not in same])
+        replace_modules(twin, anew, self.recipe, None)
         return _Made(plans=mine, twin=twin.to(self.device))
 
 
 def _unchanged(plans: Sequence[Plan], kept: _Made | None) -> set[str]:
+    """Return the modules that another copy of the layer can use as they are."""
     if kept is None:
         return set()
     before = _selectors(kept.plans)
     return {
-        plan.name for plan in plans if plan.kind in _WHOLE and plan.selectors == before[plan.name]
+        plan.name
+        for plan in plans
+        if plan.kind.owns_weights and plan.selectors == before[plan.name]
     }
 
 

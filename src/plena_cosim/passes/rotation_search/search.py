@@ -12,9 +12,9 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
+from ..kinds import kind_of
 from ..layers.device import device_of
 from ..layers.stack import stack_of
-from ..plan.module_kind import kind_of
 from ..plan.online_rotation import OnlineRotations
 from ..plan.plan import Plan
 from ..plan.plan_model import plans_of
@@ -55,7 +55,7 @@ def search_rotations(
 
     Raises:
         FormatError: the recipe has no [rotation_search], or there is nothing to rotate; or what
-            `build_twins` raises.
+            `build_modules` raises.
     """
     table = recipe.rotation_search
     if table is None:

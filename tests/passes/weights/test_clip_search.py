@@ -11,7 +11,7 @@ from plena_cosim import fakequant, golden
 from plena_cosim.golden import Mx
 from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.passes.recipe.selector import CLIP_GRID
-from plena_cosim.passes.replace.clip_search import clipped
+from plena_cosim.passes.weights.clip_search import clipped
 
 FORMATS = [
     golden.mxint(3, block_size=8),

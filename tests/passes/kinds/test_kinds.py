@@ -6,15 +6,23 @@ import pytest
 import torch
 from torch import nn
 
-from plena_cosim.passes.plan.module_kind import Kind, activation_names, kind_of
+from plena_cosim.passes.kinds import kind_of
+from plena_cosim.passes.kinds.attention import KIND as ATTENTION
+from plena_cosim.passes.kinds.embedding import KIND as EMBEDDING
+from plena_cosim.passes.kinds.experts import KIND as EXPERTS
+from plena_cosim.passes.kinds.linear import KIND as LINEAR
+from plena_cosim.passes.kinds.mlp import KIND as MLP
+from plena_cosim.passes.kinds.norm import KIND as NORM
+from plena_cosim.passes.modules.module_kind import ModuleKind
+from plena_cosim.passes.modules.quant_activation import activation_names
 
 from ..families import FAMILIES, build
 
 EXPECTED = {
-    "self_attn": Kind.ATTENTION,
-    "embed_tokens": Kind.EMBEDDING,
-    "lm_head": Kind.LINEAR,
-    "experts": Kind.EXPERTS,
+    "self_attn": ATTENTION,
+    "embed_tokens": EMBEDDING,
+    "lm_head": LINEAR,
+    "experts": EXPERTS,
     "gate": None,
     "router": None,
     "act_fn": None,
@@ -26,16 +34,16 @@ EXPECTED = {
 }
 
 
-def expected(name: str, module: nn.Module) -> Kind | None:
+def expected(name: str, module: nn.Module) -> ModuleKind | None:
     last = name.rsplit(".", 1)[-1]
     if last in EXPECTED:
         return EXPECTED[last]
     if "norm" in last:
-        return Kind.NORM
+        return NORM
     if last.endswith("_proj") or last in ("dense", "fc1", "fc2"):
-        return Kind.LINEAR
+        return LINEAR
     if last == "mlp" or last == "shared_experts":
-        return Kind.MLP if "MLP" in type(module).__name__ else None
+        return MLP if "MLP" in type(module).__name__ else None
     return None
 
 
@@ -89,29 +97,29 @@ class Experts(nn.Module):
         self.down = nn.Parameter(torch.ones(2, 3, 4))
 
 
-CASES: list[tuple[str, nn.Module, Kind | None]] = [
-    ("linear", nn.Linear(2, 2), Kind.LINEAR),
+CASES: list[tuple[str, nn.Module, ModuleKind | None]] = [
+    ("linear", nn.Linear(2, 2), LINEAR),
     ("a linear of another class", nn.modules.linear.NonDynamicallyQuantizableLinear(2, 2), None),
-    ("embedding", nn.Embedding(3, 2), Kind.EMBEDDING),
-    ("scaled embedding", Scaled(3, 2), Kind.EMBEDDING),
+    ("embedding", nn.Embedding(3, 2), EMBEDDING),
+    ("scaled embedding", Scaled(3, 2), EMBEDDING),
     ("embedding of positions", Positions(3, 2), None),
-    ("layer norm", nn.LayerNorm(4), Kind.NORM),
-    ("layer norm without a weight", nn.LayerNorm(4, elementwise_affine=False), Kind.NORM),
-    ("torch's RMSNorm", nn.RMSNorm(4), Kind.NORM),
-    ("a gain with an epsilon", Gain(), Kind.NORM),
+    ("layer norm", nn.LayerNorm(4), NORM),
+    ("layer norm without a weight", nn.LayerNorm(4, elementwise_affine=False), NORM),
+    ("torch's RMSNorm", nn.RMSNorm(4), NORM),
+    ("a gain with an epsilon", Gain(), NORM),
     ("a gain without one", Gain(eps=False), None),
     ("two gains", Gain(extra=True), None),
     ("batch norm", nn.BatchNorm1d(4), None),
-    ("attention", Attention("q_proj", "k_proj", "v_proj"), Kind.ATTENTION),
-    ("fused attention", Attention("qkv_proj", "o_proj"), Kind.ATTENTION),
-    ("attention of GPT-NeoX", Attention("query_key_value", "dense"), Kind.ATTENTION),
+    ("attention", Attention("q_proj", "k_proj", "v_proj"), ATTENTION),
+    ("fused attention", Attention("qkv_proj", "o_proj"), ATTENTION),
+    ("attention of GPT-NeoX", Attention("query_key_value", "dense"), ATTENTION),
     ("no layer index", Attention("k_proj", "v_proj", index=False), None),
     ("no values", Attention("q_proj", "k_proj"), None),
-    ("MLP", mlp(act_fn=nn.SiLU(), up_proj=nn.Linear(2, 2)), Kind.MLP),
+    ("MLP", mlp(act_fn=nn.SiLU(), up_proj=nn.Linear(2, 2)), MLP),
     ("activation of another name", mlp(f=nn.SiLU(), up_proj=nn.Linear(2, 2)), None),
     ("no linear layer", mlp(act_fn=nn.SiLU()), None),
     ("dropout only", mlp(act_dropout=nn.Dropout(), up_proj=nn.Linear(2, 2)), None),
-    ("experts", Experts(), Kind.EXPERTS),
+    ("experts", Experts(), EXPERTS),
     ("convolution", nn.Conv1d(2, 2, 3), None),
     ("nothing", nn.Module(), None),
 ]
@@ -120,7 +128,7 @@ CASES: list[tuple[str, nn.Module, Kind | None]] = [
 @pytest.mark.parametrize(
     ("module", "kind"), [case[1:] for case in CASES], ids=[c[0] for c in CASES]
 )
-def test_a_module_by_its_parts(module: nn.Module, kind: Kind | None) -> None:
+def test_a_module_by_its_parts(module: nn.Module, kind: ModuleKind | None) -> None:
     assert kind_of(module) is kind
 
 

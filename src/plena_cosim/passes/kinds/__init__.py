@@ -1,0 +1,26 @@
+"""The kinds of modules that a recipe can change, one file each.
+
+A file here makes one `ModuleKind` and calls it KIND; nothing else has to know of it.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from functools import cache
+from importlib import import_module
+
+from torch import nn
+
+from ..modules.module_kind import ModuleKind
+
+
+@cache
+def all_kinds() -> tuple[ModuleKind, ...]:
+    """Return the KIND of every file in this folder, by priority."""
+    files = [import_module(f"{__name__}.{entry.name}") for entry in pkgutil.iter_modules(__path__)]
+    return tuple(sorted((file.KIND for file in files), key=lambda kind: kind.priority))
+
+
+def kind_of(module: nn.Module) -> ModuleKind | None:
+    """Return the kind of a module; None for what no recipe changes."""
+    return next((kind for kind in all_kinds() if kind.recognise(module)), None)

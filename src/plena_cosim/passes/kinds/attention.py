@@ -1,0 +1,88 @@
+"""Attention, known by a layer index beside projections."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from torch import nn
+
+from plena_cosim.golden import HardwareConfig
+
+from ..attention import hooks
+from ..attention.rotation import resolved
+from ..modules.module_kind import AcceptedFormats, BuildRequest, Built, ModuleKind
+from ..modules.phase import PhaseClock
+from ..recipe.formats import AttentionFormats
+from ..recipe.recipe import KvHandover, Phase
+from ..recipe.selector import Selector
+from ..recipe.selector_tables import ROTATIONS
+
+
+class AttentionKind(ModuleKind):
+    """What happens between the projections, which are linear layers of their own."""
+
+    name = "attention"
+    priority = 30
+    accepts = AcceptedFormats(attention=True)
+    owns_weights = False
+
+    def recognise(self, module: nn.Module) -> bool:
+        """Return whether it has a layer index, and projections of keys and values."""
+        names = {name for name, _ in module.named_children()}
+        return hasattr(module, "layer_idx") and bool(
+            {"k_proj", "v_proj"} <= names or names & {"qkv_proj", "query_key_value"}
+        )
+
+    def matmuls(self, name: str) -> list[str]:
+        """Return the operations inside that can be rotated."""
+        return [f"{name}.{operation}" for operation in ROTATIONS]
+
+    def check(
+        self,
+        module: nn.Module,
+        selector: Selector,
+        *,
+        hw: HardwareConfig | None,
+        handover: KvHandover,
+        where: str,
+    ) -> None:
+        """Raise FormatError where a module has not what its formats are about."""
+        hooks.check(module, selector.formats.attention, hw=hw, handover=handover, where=where)
+
+    def check_phases(
+        self, module: nn.Module, selectors: Mapping[Phase, Selector | None], where: str
+    ) -> None:
+        """Raise FormatError where the phases cannot share a cache."""
+        hooks.check_phases(module, _formats(selectors), where)
+
+    def build(self, request: BuildRequest) -> Built:
+        """Return the formats; `install` puts them in."""
+        formats = request.selector.formats.attention
+        return Built(attention=resolved(request.module, formats, request.where))
+
+    def install(
+        self,
+        module: nn.Module,
+        selectors: Mapping[Phase, Selector | None],
+        *,
+        hw: HardwareConfig | None,
+        clock: PhaseClock,
+        where: str,
+    ) -> None:
+        """Have the module quantise between its projections, in place."""
+        hooks.install(module, _formats(selectors), hw=hw, clock=clock, where=where)
+
+    def finish(self, model: nn.Module) -> None:
+        """Have the model ask for our attention function."""
+        hooks.use_in(model)
+
+
+def _formats(selectors: Mapping[Phase, Selector | None]) -> dict[Phase, AttentionFormats]:
+    """Return the formats by phase; none where a module is left alone."""
+    return {
+        phase: AttentionFormats() if selector is None else selector.formats.attention
+        for phase, selector in selectors.items()
+    }
+
+
+KIND = AttentionKind()

@@ -1,0 +1,32 @@
+"""Embeddings: torch's own class, and those that transformers scales."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from ..modules.module_kind import BLOCKS, AcceptedFormats, BuildRequest, Built, ModuleKind
+from ..modules.quant_embedding import QuantEmbedding
+
+
+class EmbeddingKind(ModuleKind):
+    """A table whose rows are looked up."""
+
+    name = "embedding"
+    priority = 20
+    accepts = AcceptedFormats(roles={"weight": BLOCKS})
+
+    def recognise(self, module: nn.Module) -> bool:
+        """Return whether it takes ids alone; other classes shift them or take more arguments."""
+        if not isinstance(module, nn.Embedding):
+            return False
+        return type(module) is nn.Embedding or hasattr(module, "scalar_embed_scale")
+
+    def build(self, request: BuildRequest) -> Built:
+        """Return the quantised table."""
+        assert isinstance(request.module, nn.Embedding)
+        formats = request.selector.formats
+        made = QuantEmbedding(request.module, formats, hw=request.hw, store=request.store)
+        return Built(modules={"": made}, weights=[(request.module.weight.detach(), made.stored)])
+
+
+KIND = EmbeddingKind()

@@ -1,0 +1,97 @@
+"""Fused experts, known by weights with one matrix an expert."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from plena_cosim.golden import FormatError, HardwareConfig
+
+from ..modules.exact_linear import operand_formats
+from ..modules.experts import ExpertWeight, is_transposed, multiply_one_by_one, weight_names
+from ..modules.module_kind import BLOCKS, AcceptedFormats, BuildRequest, Built, ModuleKind
+from ..modules.phase import PhaseClock
+from ..recipe.recipe import KvHandover, Phase
+from ..recipe.selector import Selector
+
+
+class ExpertsKind(ModuleKind):
+    """Parameters (experts, rows, columns), each of which becomes a module that indexes like it."""
+
+    name = "experts"
+    priority = 50
+    accepts = AcceptedFormats(roles=dict.fromkeys(("weight", "data_in"), BLOCKS), options=("gptq",))
+    encloses = True
+
+    def recognise(self, module: nn.Module) -> bool:
+        """Return whether it owns a parameter of three axes and is no convolution."""
+        return not isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)) and bool(
+            weight_names(module)
+        )
+
+    def weight_blocks(self, module: nn.Module, where: str) -> dict[str, tuple[torch.Size, int]]:
+        """Return the shapes of the parameters."""
+        axis = 1 if is_transposed(module, where) else 2
+        return {name: (module.get_parameter(name).shape, axis) for name in weight_names(module)}
+
+    def check(
+        self,
+        module: nn.Module,
+        selector: Selector,
+        *,
+        hw: HardwareConfig | None,
+        handover: KvHandover,
+        where: str,
+    ) -> None:
+        """Raise FormatError where the contraction axis is not known, or operands do not fit."""
+        is_transposed(module, where)
+        if hw is not None:
+            operand_formats(selector.formats, where)
+
+    def check_phases(
+        self, module: nn.Module, selectors: Mapping[Phase, Selector | None], where: str
+    ) -> None:
+        """Raise FormatError where the phases differ."""
+        if len(set(selectors.values())) > 1:
+            raise FormatError(
+                f"{where}: experts cannot change their formats between phases; give prefill and "
+                "decode the same table, or put it outside of [phase]"
+            )
+
+    def build(self, request: BuildRequest) -> Built:
+        """Return a module for each parameter."""
+        transposed = is_transposed(request.module, request.where)
+        modules: dict[str, nn.Module] = {}
+        weights = []
+        for name in weight_names(request.module):
+            weight = request.module.get_parameter(name)
+            made = ExpertWeight(
+                weight,
+                request.selector.formats,
+                transposed=transposed,
+                hw=request.hw,
+                where=request.where,
+                store=request.store,
+            )
+            if name in request.calibrated:
+                made.stored = made.stored.with_values(request.calibrated[name])
+            modules[name] = made
+            weights.append((weight.detach(), made.stored))
+        return Built(modules=modules, weights=weights)
+
+    def install(
+        self,
+        module: nn.Module,
+        selectors: Mapping[Phase, Selector | None],
+        *,
+        hw: HardwareConfig | None,
+        clock: PhaseClock,
+        where: str,
+    ) -> None:
+        """Have the module multiply its experts one by one."""
+        multiply_one_by_one(module)
+
+
+KIND = ExpertsKind()

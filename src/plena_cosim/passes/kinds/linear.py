@@ -1,0 +1,138 @@
+"""Linear layers: torch's own class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import torch
+from torch import nn
+
+from plena_cosim.golden import HardwareConfig, Mx
+
+from ..modules.exact_linear import ExactLinear, operand_formats
+from ..modules.fake_linear import FakeLinear
+from ..modules.hadamard import rotate, rotation_size
+from ..modules.module_kind import BLOCKS, AcceptedFormats, BuildRequest, Built, ModuleKind
+from ..recipe.formats import Format, RotationMode
+from ..recipe.recipe import KvHandover, Phase
+from ..recipe.role_format import ROLES
+from ..recipe.selector import Selector
+from ..recipe.selector_tables import OPTIONS
+from ..weights.clip_search import clipped
+
+
+class LinearKind(ModuleKind):
+    """A matrix (out, in) that multiplies the last axis of its input, and maybe a bias.
+
+    Attributes:
+        fake, exact: the quantised modules; they are made from an nn.Linear.
+    """
+
+    name = "linear layer"
+    priority = 10
+    accepts = AcceptedFormats(roles=dict.fromkeys(ROLES, BLOCKS), options=OPTIONS)
+    fake: type[FakeLinear] = FakeLinear
+    exact: type[ExactLinear] = ExactLinear
+
+    def recognise(self, module: nn.Module) -> bool:
+        """Return whether it is torch's linear layer; classes derived from it compute more."""
+        return type(module) is nn.Linear
+
+    def as_linear(self, module: nn.Module) -> nn.Linear:
+        """Return a module of this kind as an nn.Linear with the same values."""
+        assert isinstance(module, nn.Linear)
+        return module
+
+    def matmuls(self, name: str) -> list[str]:
+        """Return its one product."""
+        return [name]
+
+    def weight_blocks(self, module: nn.Module, where: str) -> dict[str, tuple[torch.Size, int]]:
+        """Return the shape of its one weight, (out, in)."""
+        return {"": (self.as_linear(module).weight.shape, 1)}
+
+    def check(
+        self,
+        module: nn.Module,
+        selector: Selector,
+        *,
+        hw: HardwareConfig | None,
+        handover: KvHandover,
+        where: str,
+    ) -> None:
+        """Raise FormatError where operands do not fit the matrix unit, or the rotation the axis."""
+        if hw is not None:
+            operand_formats(selector.formats, where)
+        size_of_rotation(self.as_linear(module).in_features, selector, where)
+
+    def input_formats(
+        self, selectors: Mapping[Phase, Selector | None], hw: HardwareConfig | None, where: str
+    ) -> dict[Phase, Format | None] | None:
+        """Return the formats of the input, if they are all that changes between phases."""
+        chosen = {phase: given for phase, given in selectors.items() if given is not None}
+        if len(chosen) < len(Phase):
+            return None
+        alike = {
+            (replace(s.formats, data_in=None), s.clip_search, s.online_rotate)
+            for s in chosen.values()
+        }
+        if len(alike) > 1:
+            return None
+        if hw is None:
+            return {phase: selector.formats.data_in for phase, selector in chosen.items()}
+        operands = {phase: operand_formats(s.formats, where) for phase, s in chosen.items()}
+        if len({weight for weight, _ in operands.values()}) > 1:
+            return None
+        return {phase: data_in for phase, (_, data_in) in operands.items()}
+
+    def build(self, request: BuildRequest) -> Built:
+        """Return the quantised layer; it takes a calibrated weight in the basis of its rotation."""
+        selector, hw, where = request.selector, request.hw, request.where
+        linear, formats = self.as_linear(request.module), selector.formats
+        rotation = size_of_rotation(linear.in_features, selector, where)
+        dequant = selector.semantics is RotationMode.DEQUANT
+        before = linear.weight.detach()
+        source = linear
+        if not before.is_meta:
+            if rotation is not None and not dequant:
+                before = rotate(before, rotation)
+            target = before
+            if selector.clip_search and isinstance(formats.weight, Mx):
+                target = clipped(before, formats.weight, selector.clip_search)
+            source = nn.Linear(linear.in_features, linear.out_features, bias=False, device="meta")
+            source.weight = nn.Parameter(target, requires_grad=False)
+            source.bias = linear.bias
+        made: FakeLinear | ExactLinear
+        if hw is None:
+            made = self.fake(
+                source, formats, rotation=rotation, dequant=dequant, store=request.store
+            )
+        else:
+            made = self.exact(
+                source, formats, hw, where=where, rotation=rotation, store=request.store
+            )
+        calibrated = request.calibrated.get("")
+        if calibrated is not None:
+            made.stored = made.stored.with_values(calibrated)
+        return Built(modules={"": made}, weights=[(before, made.stored)], rotation=rotation)
+
+
+def size_of_rotation(length: int, selector: Selector, where: str) -> int | None:
+    """Return the size of the Hadamard blocks that a selector asks for, None for none.
+
+    Args:
+        length: of the contraction axis.
+        selector: with the option `online_rotate`.
+        where: for messages.
+
+    Raises:
+        FormatError: the size does not fit.
+    """
+    wanted = selector.online_rotate
+    if not wanted:
+        return None
+    return rotation_size(length, None if wanted < 0 else wanted, where)
+
+
+KIND = LinearKind()

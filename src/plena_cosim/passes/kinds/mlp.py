@@ -1,0 +1,56 @@
+"""MLPs, known by an activation beside linear layers."""
+
+from __future__ import annotations
+
+from torch import nn
+
+from plena_cosim.golden import HardwareConfig
+
+from ..modules.module_kind import SCALAR, AcceptedFormats, BuildRequest, Built, ModuleKind
+from ..modules.quant_activation import QuantActivation, activation_names, recognise
+from ..recipe.recipe import KvHandover
+from ..recipe.selector import Selector
+
+
+class MlpKind(ModuleKind):
+    """The activations inside; projections are linear layers of their own."""
+
+    name = "MLP"
+    priority = 60
+    accepts = AcceptedFormats(roles={"data_in": SCALAR})
+    owns_weights = False
+
+    def recognise(self, module: nn.Module) -> bool:
+        """Return whether it has an activation and a linear layer as children."""
+        return bool(activation_names(module)) and any(
+            type(child) is nn.Linear for child in module.children()
+        )
+
+    def check(
+        self,
+        module: nn.Module,
+        selector: Selector,
+        *,
+        hw: HardwareConfig | None,
+        handover: KvHandover,
+        where: str,
+    ) -> None:
+        """Raise FormatError where the machine cannot compute an activation."""
+        if hw is not None:
+            for name in activation_names(module):
+                recognise(module.get_submodule(name), where)
+
+    def build(self, request: BuildRequest) -> Built:
+        """Return a module for each activation."""
+        module, fmt = request.module, request.selector.formats.data_in
+        return Built(
+            modules={
+                name: QuantActivation(
+                    module.get_submodule(name), fmt, hw=request.hw, where=request.where
+                )
+                for name in activation_names(module)
+            }
+        )
+
+
+KIND = MlpKind()

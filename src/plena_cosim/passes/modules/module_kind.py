@@ -1,0 +1,202 @@
+"""ModuleKind: all that the passes know of one kind of module.
+
+Each file of kinds/ makes one; matching, checking, replacing, calibration, distillation and reports
+ask it, and know no kind by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from plena_cosim.fakequant import MxTensor
+from plena_cosim.golden import HardwareConfig
+
+from ..recipe.formats import AttentionFormats, Format
+from ..recipe.recipe import KvHandover, Phase
+from ..recipe.selector import Selector
+from ..recipe.selector_tables import OPERATIONS
+from ..weights.packed_weight import PackedWeight, WeightFactory
+from .phase import PhaseClock
+
+BLOCKS, SCALAR = "mxint or mxfp", "minifloat"
+"""Families of formats, as messages name them."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class AcceptedFormats:
+    """What one kind of module takes.
+
+    Attributes:
+        roles: family of the format of each role.
+        options: which of gptq, clip_search, online_rotate.
+        attention: whether it takes the sub-tables of attention.
+    """
+
+    roles: Mapping[str, str] = field(default_factory=dict)
+    options: tuple[str, ...] = ()
+    attention: bool = False
+
+    def names(self) -> tuple[str, ...]:
+        """Return all that it takes."""
+        return (*self.roles, *self.options, *(OPERATIONS if self.attention else ()))
+
+    def words(self) -> str:
+        """Return all that it takes, for a message."""
+        roles = [f"{role}_ keys in {family}" for role, family in self.roles.items()]
+        tables = ["the sub-tables " + ", ".join(OPERATIONS)] if self.attention else []
+        return ", ".join([*roles, *self.options, *tables])
+
+
+@dataclass(frozen=True, kw_only=True)
+class BuildRequest:
+    """A module, and what a recipe makes of it in one phase or in both.
+
+    Attributes:
+        module: as it was.
+        selector: its formats and options.
+        hw: the machine of exact numerics; None for fake numerics.
+        where: for messages.
+        store: makes the weights; PackedWeight.empty where they come later.
+        calibrated: weights that take the place of rounding to nearest, by the names that
+            `weight_blocks` gives them.
+    """
+
+    module: nn.Module
+    selector: Selector
+    hw: HardwareConfig | None
+    where: str
+    store: WeightFactory = PackedWeight
+    calibrated: Mapping[str, MxTensor] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Built:
+    """What came of an request.
+
+    Attributes:
+        modules: quantised modules by the name of the child or parameter that each replaces; an
+            empty name is the module itself.
+        weights: each weight before and after, in one basis and form.
+        rotation: size of the Hadamard blocks of both operands; None without.
+        attention: formats inside attention, sizes of rotations included.
+    """
+
+    modules: Mapping[str, nn.Module] = field(default_factory=dict)
+    weights: list[tuple[Tensor, PackedWeight]] = field(default_factory=list)
+    rotation: int | None = None
+    attention: AttentionFormats | None = None
+
+
+class ModuleKind:
+    """One kind of module. A file of kinds/ fills in what is its own and calls the object KIND.
+
+    Attributes:
+        name: for reports and messages.
+        priority: where kinds might recognise the same module, the lower one has it.
+        accepts: what a recipe may say of such modules.
+        owns_weights: whether its parameters are its operands; attention and MLPs leave theirs to
+            the linear layers inside.
+        encloses: whether nothing inside such a module is chosen on its own.
+    """
+
+    name: str
+    priority: int
+    accepts: AcceptedFormats
+    owns_weights = True
+    encloses = False
+
+    def recognise(self, module: nn.Module) -> bool:
+        """Return whether a module is of this kind, whatever family of models it belongs to."""
+        raise NotImplementedError
+
+    def matmuls(self, name: str) -> list[str]:
+        """Return the matrix products of a module of this name that [rotation] may rotate."""
+        return []
+
+    def weight_blocks(self, module: nn.Module, where: str) -> dict[str, tuple[torch.Size, int]]:
+        """Return shape and block axis of each weight that [gptq] may calibrate, as it is stored.
+
+        Args:
+            module: of this kind.
+            where: for messages.
+
+        Returns:
+            By the name that the weight has in calibration: empty for a module's only one.
+        """
+        return {}
+
+    def check(
+        self,
+        module: nn.Module,
+        selector: Selector,
+        *,
+        hw: HardwareConfig | None,
+        handover: KvHandover,
+        where: str,
+    ) -> None:
+        """Raise FormatError where a module cannot become what a selector says; change nothing.
+
+        Args:
+            module: of this kind; its own parameters are finite.
+            selector: with what this kind accepts.
+            hw: the machine of exact numerics; None for fake numerics.
+            handover: what decode makes of the cache of prefill.
+            where: for messages.
+        """
+
+    def check_phases(
+        self, module: nn.Module, selectors: Mapping[Phase, Selector | None], where: str
+    ) -> None:
+        """Raise FormatError where a module cannot be one thing in prefill and another in decode.
+
+        Args:
+            module: of this kind.
+            selectors: by phase; None: left alone.
+            where: for messages.
+        """
+
+    def input_formats(
+        self, selectors: Mapping[Phase, Selector | None], hw: HardwareConfig | None, where: str
+    ) -> dict[Phase, Format | None] | None:
+        """Return the formats of the input, if they are all that changes between phases.
+
+        Args:
+            selectors: by phase; None: left alone.
+            hw: the machine of exact numerics; None for fake numerics.
+            where: for messages.
+
+        Returns:
+            By phase, for a quantised module with an attribute `data_in`; None where phases need
+            quantised modules of their own.
+        """
+        return None
+
+    def build(self, request: BuildRequest) -> Built:
+        """Return the quantised modules of a module; nothing is put in place yet."""
+        raise NotImplementedError
+
+    def install(
+        self,
+        module: nn.Module,
+        selectors: Mapping[Phase, Selector | None],
+        *,
+        hw: HardwareConfig | None,
+        clock: PhaseClock,
+        where: str,
+    ) -> None:
+        """Change what of a module is no module of its own, in place, for both phases.
+
+        Args:
+            module: of this kind.
+            selectors: by phase; None: left alone.
+            hw: the machine of exact numerics; None for fake numerics.
+            clock: says which phase it is.
+            where: for messages.
+        """
+
+    def finish(self, model: nn.Module) -> None:
+        """Change what concerns a model as a whole, once it has such modules, in place."""
