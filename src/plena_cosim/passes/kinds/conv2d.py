@@ -1,0 +1,152 @@
+"""Convolutions in two dimensions, as the matrix products that a matrix unit makes of them."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from plena_cosim.golden import FormatError, HardwareConfig, Mx
+
+from ..modules.module_kind import BLOCKS, AcceptedFormats, BuildRequest, Built, ModuleKind
+from ..modules.operand import fake_quantize
+from ..modules.quantized_module import QuantizedModule
+from ..recipe.formats import ModuleFormats
+from ..recipe.recipe import KvHandover
+from ..recipe.role_format import ROLES
+from ..recipe.selector import Selector
+from ..weights.packed_weight import PackedWeight, WeightFactory
+
+
+class FakeConv2d(QuantizedModule):
+    """y = Q(patches(x)) @ Q(W).T + Q(b), group by group, with the products and sums of torch.
+
+    The contraction runs over the in / groups channels of a group and over the kernel's rows and
+    columns, in this order, as in `weight.flatten(1)` and torch's unfold. Blocks of weight and input
+    run along it: each output position has a patch of its own, padding included, and an input
+    element is quantised once for each patch that it is in.
+
+    The weight and bias are quantised once, here. Gradients reach the input straight through.
+
+    Attributes:
+        stored: the quantised weight, (out, in / groups * rows * columns).
+        stored_bias: the quantised bias, (out,).
+        formats: what quantised them, and what quantises each input.
+    """
+
+    def __init__(
+        self, conv: nn.Conv2d, formats: ModuleFormats, *, store: WeightFactory = PackedWeight
+    ) -> None:
+        super().__init__()
+        self.formats, self.groups, self.shape = formats, conv.groups, conv.weight.shape
+        self.kernel_size = cast(tuple[int, int], conv.kernel_size)
+        self.stride = cast(tuple[int, int], conv.stride)
+        self.dilation = cast(tuple[int, int], conv.dilation)
+        self.mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode
+        self.margins = list(conv._reversed_padding_repeated_twice)  # left, right, top, bottom
+        dtype = conv.weight.dtype
+        self.stored = store(conv.weight.detach().flatten(1), formats.weight, dtype=dtype)
+        self.stored_bias: PackedWeight | None = None
+        if conv.bias is not None:
+            self.stored_bias = store(conv.bias, formats.bias, dtype=dtype)
+
+    @property
+    def weight(self) -> Tensor:
+        """Values of the quantised weight, (out, in / groups, rows, columns)."""
+        return self.to_plain(self.stored.values)
+
+    @property
+    def bias(self) -> Tensor | None:
+        """Values of the quantised bias."""
+        return None if self.stored_bias is None else self.stored_bias.values
+
+    def to_plain(self, values: Tensor) -> Tensor:
+        """Return a weight as the model keeps it."""
+        return values.view(self.shape)
+
+    def patches(self, x: Tensor) -> Tensor:
+        """Return what the weight multiplies, before it is quantised.
+
+        Args:
+            x: (batch, in, height, width).
+
+        Returns:
+            (batch, groups, positions, in / groups * rows * columns), positions row by row.
+        """
+        padded = functional.pad(x, self.margins, mode=self.mode)
+        columns = functional.unfold(
+            padded, self.kernel_size, dilation=self.dilation, stride=self.stride
+        )
+        return columns.unflatten(1, (self.groups, -1)).mT
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the convolution of (batch, in, height, width), or of one (in, height, width)."""
+        if x.ndim == 3:
+            one: Tensor = self(x[None])[0]
+            return one
+        operand = fake_quantize(self.patches(x), self.formats.data_in)
+        y = operand @ self.stored.values.unflatten(0, (self.groups, -1)).mT
+        y = y.mT.flatten(1, 2)  # (batch, out, positions)
+        if self.bias is not None:
+            y = y + self.bias[:, None]
+        return y.unflatten(2, self._positions(x))
+
+    def _positions(self, x: Tensor) -> tuple[int, int]:
+        """Return rows and columns of the output."""
+        left, right, top, bottom = self.margins
+        sizes = x.shape[-2] + top + bottom, x.shape[-1] + left + right
+        rows, columns = (
+            (size - dilation * (kernel - 1) - 1) // stride + 1
+            for size, dilation, kernel, stride in zip(
+                sizes, self.dilation, self.kernel_size, self.stride, strict=True
+            )
+        )
+        return rows, columns
+
+    def extra_repr(self) -> str:
+        """Show shape and formats."""
+        named = [
+            f"{role}={fmt.name}" + (f"/{fmt.block_size}" if isinstance(fmt, Mx) else "")
+            for role in ROLES
+            if (fmt := getattr(self.formats, role)) is not None
+        ]
+        return ", ".join([f"{tuple(self.shape)}, groups={self.groups}", *named])
+
+
+class Conv2dKind(ModuleKind):
+    """torch's own convolution, with fake numerics."""
+
+    name = "Conv2d"
+    priority = 80
+    accepts = AcceptedFormats(roles=dict.fromkeys(ROLES, BLOCKS))
+
+    def recognise(self, module: nn.Module) -> bool:
+        """Return whether it is torch's class; classes derived from it compute more."""
+        return type(module) is nn.Conv2d
+
+    def check(
+        self,
+        module: nn.Module,
+        selector: Selector,
+        *,
+        hw: HardwareConfig | None,
+        handover: KvHandover,
+        where: str,
+    ) -> None:
+        """Raise FormatError with exact numerics."""
+        if hw is not None:
+            raise FormatError(
+                f"{where}: a convolution is quantised with fake numerics only; use these, or "
+                "exclude it from the recipe"
+            )
+
+    def build(self, request: BuildRequest) -> Built:
+        """Return the quantised convolution."""
+        assert isinstance(request.module, nn.Conv2d)
+        made = FakeConv2d(request.module, request.selector.formats, store=request.store)
+        before = request.module.weight.detach().flatten(1)
+        return Built(modules={"": made}, weights=[(before, made.stored)])
+
+
+KIND = Conv2dKind()
