@@ -147,6 +147,11 @@ def _prepare(
 def calibration_tokens(model: nn.Module, recipe: Recipe, table: GptqTable | DataTable) -> Tensor:
     """Return the samples that a table names, (samples, seqlen) int64.
 
+    Args:
+        model: knows its vocabulary, and where it was loaded from.
+        recipe: for messages.
+        table: names text, tokenizer and sizes.
+
     Raises:
         TextSourceError: text or tokenizer cannot be had.
         FormatError: the tokens are not those of the model.

@@ -86,7 +86,14 @@ def attend_fake(given: QueryChunk, rotator: Rotator) -> tuple[Tensor, Tensor]:
 def attend_exact(
     given: QueryChunk, rotator: Rotator, hw: HardwareConfig, where: str
 ) -> tuple[Tensor, Tensor]:
-    """Return outputs (batch, heads, queries, head_dim) and probabilities, by the machine."""
+    """Return outputs (batch, heads, queries, head_dim) and probabilities, by the machine.
+
+    Args:
+        given: queries, keys, values and mask.
+        rotator: the formats and rotations of the phase.
+        hw: the machine.
+        where: for messages.
+    """
     vector, formats = hw.vector_format, rotator.formats
     qk, av = _matrix(formats.qk_matmul, where), _matrix(formats.av_matmul, where)
     q = matrix_operand(given.grouped(given.query), qk, vector)
@@ -111,7 +118,14 @@ def attend_exact(
 def check_machine(
     module: nn.Module, formats: AttentionFormats, *, hw: HardwareConfig | None, where: str
 ) -> None:
-    """Raise FormatError for what the machine cannot do."""
+    """Raise FormatError for what the machine cannot do.
+
+    Args:
+        module: an attention module.
+        formats: of its operations.
+        hw: the machine of exact numerics; None: torch computes, which can do all.
+        where: for messages.
+    """
     if hw is None:
         return
     if getattr(module, "attn_logit_softcapping", None):

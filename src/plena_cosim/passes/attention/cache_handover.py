@@ -26,6 +26,10 @@ class CacheHandover:
         """Quantise the cache again where it is a prefill's: a forward pre-hook of the whole model.
 
         The clock's own pre-hook has to run before.
+
+        Args:
+            model: the whole model.
+            args, kwargs: of its forward.
         """
         cache = kwargs.get("past_key_values")
         if cache is None:
@@ -38,7 +42,13 @@ class CacheHandover:
     def after_forward(
         self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
     ) -> None:
-        """Mark the cache that a prefill has made: a forward hook of the whole model."""
+        """Mark the cache that a prefill has made: a forward hook of the whole model.
+
+        Args:
+            model: the whole model.
+            args, kwargs: of its forward.
+            output: what it returned.
+        """
         cache = getattr(output, "past_key_values", None)
         if cache is not None:
             cache.plena_phase = self.clock.now

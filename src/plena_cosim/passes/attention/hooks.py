@@ -40,7 +40,15 @@ def check(
     handover: KvHandover,
     where: str,
 ) -> None:
-    """Raise FormatError where an attention module cannot be quantised as `install` would."""
+    """Raise FormatError where an attention module cannot be quantised as `install` would.
+
+    Args:
+        module: an attention module.
+        formats: of its operations in one phase.
+        hw: the machine of exact numerics; None for fake numerics.
+        handover: what decode makes of the cache of prefill.
+        where: for messages.
+    """
     forward = inspect.unwrap(type(module).forward)
     name = type(module).__name__
     if "past_key_values" not in inspect.signature(forward).parameters:
@@ -71,7 +79,13 @@ def check(
 
 
 def check_phases(module: nn.Module, formats: Mapping[Phase, AttentionFormats], where: str) -> None:
-    """Raise FormatError where the phases of an attention module cannot share a cache."""
+    """Raise FormatError where the phases of an attention module cannot share a cache.
+
+    Args:
+        module: an attention module.
+        formats: for each phase.
+        where: for messages.
+    """
     check_handover({p: resolved(module, given, where) for p, given in formats.items()}, where)
 
 

@@ -23,6 +23,11 @@ def resolved(module: nn.Module, formats: AttentionFormats, where: str) -> Attent
     Along head_dim a size divides it. Keys come one by one, so that no size divides them: there the
     largest is that of the blocks in which av_matmul quantises.
 
+    Args:
+        module: an attention module; its head_dim counts.
+        formats: of its operations, as the recipe says them.
+        where: for messages.
+
     Raises:
         FormatError: a size does not fit, keys have two sizes, or they are quantised before the
             rotary embedding.

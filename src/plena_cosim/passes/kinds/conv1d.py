@@ -55,7 +55,8 @@ class Conv1DKind(LinearKind):
     def as_linear(self, module: nn.Module) -> nn.Linear:
         """Return the same layer with its weight turned."""
         weight = module.get_parameter("weight").detach()
-        linear = nn.Linear(*weight.shape, bias=False, device="meta")
+        inputs, outputs = weight.shape
+        linear = nn.Linear(inputs, outputs, bias=False, device="meta")
         linear.weight = nn.Parameter(weight.T.contiguous(), requires_grad=False)
         linear.bias = module.get_parameter("bias")
         return linear

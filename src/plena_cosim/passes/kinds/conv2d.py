@@ -78,7 +78,7 @@ class FakeConv2d(QuantizedModule):
         columns = functional.unfold(
             padded, self.kernel_size, dilation=self.dilation, stride=self.stride
         )
-        return columns.unflatten(1, (self.groups, -1)).mT
+        return columns.view(len(x), self.groups, -1, columns.shape[-1]).mT
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the convolution of (batch, in, height, width), or of one (in, height, width)."""
@@ -86,11 +86,12 @@ class FakeConv2d(QuantizedModule):
             one: Tensor = self(x[None])[0]
             return one
         operand = fake_quantize(self.patches(x), self.formats.data_in)
-        y = operand @ self.stored.values.unflatten(0, (self.groups, -1)).mT
+        weight = self.stored.values
+        y = operand @ weight.view(self.groups, -1, weight.shape[1]).mT
         y = y.mT.flatten(1, 2)  # (batch, out, positions)
         if self.bias is not None:
             y = y + self.bias[:, None]
-        return y.unflatten(2, self._positions(x))
+        return y.view(*y.shape[:2], *self._positions(x))
 
     def _positions(self, x: Tensor) -> tuple[int, int]:
         """Return rows and columns of the output."""

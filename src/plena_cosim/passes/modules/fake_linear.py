@@ -97,7 +97,12 @@ class FakeLinear(CalibratedModule):
 
 
 def describe(in_features: int, out_features: int, formats: ModuleFormats) -> str:
-    """Return sizes and formats on one line."""
+    """Return sizes and formats on one line.
+
+    Args:
+        in_features, out_features: sizes of the layer.
+        formats: of its roles.
+    """
     named = [
         f"{role}={fmt.name}" + (f"/{fmt.block_size}" if isinstance(fmt, Mx) else "")
         for role in ("weight", "data_in", "bias")

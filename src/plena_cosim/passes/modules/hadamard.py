@@ -77,7 +77,16 @@ def _blocks(x: Tensor, size: int) -> Tensor:
 
 @lru_cache(maxsize=64)
 def hadamard_matrix(size: int, dtype: torch.dtype, device: torch.device) -> Tensor:
-    """Return the orthonormal Hadamard matrix of a power of two, in Sylvester's order."""
+    """Return the orthonormal Hadamard matrix of a power of two, in Sylvester's order.
+
+    Args:
+        size: a power of two.
+        dtype: of the result; entries are computed in float64 and rounded once.
+        device: of the result.
+
+    Returns:
+        (size, size).
+    """
     with torch.inference_mode(mode=False):  # a constant for calls with and without gradients
         signs = torch.ones(1, 1, dtype=torch.float64, device="cpu")
         while signs.shape[0] < size:

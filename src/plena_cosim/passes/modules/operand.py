@@ -68,6 +68,11 @@ def matrix_format(fmt: Format | None, *, block_size: int, where: str) -> Mx:
 
     What a recipe leaves unquantised enters with the widest elements there are, MXINT16.
 
+    Args:
+        fmt: of the recipe; None: it gives none.
+        block_size: of the other operand.
+        where: file, table, module and role, for messages.
+
     Raises:
         FormatError: a format without blocks, or blocks of another size than the other operand's.
     """
@@ -87,5 +92,12 @@ def matrix_format(fmt: Format | None, *, block_size: int, where: str) -> Mx:
 
 
 def matrix_operand(x: Tensor, mx: Mx, vector: Minifloat, axis: int = -1) -> MxTensor:
-    """Return `x` as it enters the matrix unit: cast to the vector format, then to blocks."""
+    """Return `x` as it enters the matrix unit: cast to the vector format, then to blocks.
+
+    Args:
+        x: floating-point tensor of any shape.
+        mx: the format in the matrix unit.
+        vector: the format of the vector unit, where `x` comes from.
+        axis: along which blocks run.
+    """
     return fakequant.quantize_mx(fakequant.cast(x, vector), mx, axis=axis)

@@ -30,7 +30,12 @@ class PhaseClock:
     def before_forward(
         self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
-        """Tell the phase of a pass from its arguments: a forward pre-hook of the whole model."""
+        """Tell the phase of a pass from its arguments: a forward pre-hook of the whole model.
+
+        Args:
+            model: the whole model.
+            args, kwargs: of its forward; tokens or embeddings, (batch, seqlen, …), come first.
+        """
         cache = kwargs.get("past_key_values")
         tokens = next(
             (
@@ -57,7 +62,7 @@ class PhasedInput:
 
 
 class PhaseSwitch(nn.Module):
-    """Two twins of one module, one for each phase."""
+    """Two quantised modules in the place of one, one for each phase."""
 
     def __init__(self, prefill: nn.Module, decode: nn.Module, clock: PhaseClock) -> None:
         super().__init__()
@@ -69,11 +74,11 @@ class PhaseSwitch(nn.Module):
         return self.active().weight
 
     def active(self) -> nn.Module:
-        """Return the twin of the phase that the model is in."""
+        """Return the module of the phase that the model is in."""
         return self.decode if self.clock.now is Phase.DECODE else self.prefill
 
     def plain_state(self) -> dict[str, Tensor]:
-        """Return the weights that both twins have; FormatError where they differ."""
+        """Return the weights that both modules have; FormatError where they differ."""
         prefill, decode = plain_state(self.prefill), plain_state(self.decode)
         if any(not torch.equal(tensor, decode[name]) for name, tensor in prefill.items()):
             raise FormatError(
@@ -83,5 +88,5 @@ class PhaseSwitch(nn.Module):
         return prefill
 
     def forward(self, *args: Any, **kwargs: Any) -> Any:
-        """Run the twin of the phase that the model is in."""
+        """Run the module of the phase that the model is in."""
         return self.active()(*args, **kwargs)

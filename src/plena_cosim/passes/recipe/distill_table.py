@@ -53,6 +53,11 @@ class DistillTable(DataTable):
 def read_distill(given: Any, gptq: GptqTable | None, where: str) -> DistillTable:
     """Return the table with its text filled in.
 
+    Args:
+        given: the table as parsed.
+        gptq: [gptq], whose data it takes where it names none.
+        where: file and table, for messages.
+
     Raises:
         FormatError: it is wrong in itself, or a step needs more samples than there are.
     """

@@ -64,7 +64,20 @@ def read_quant_config(
     folder: Path | None = None,
     sha256: str = "",
 ) -> Recipe:
-    """Check a recipe that is already parsed; see `load_quant_config`."""
+    """Check a recipe that is already parsed; see `load_quant_config`.
+
+    Args:
+        tables: the recipe as parsed from TOML or JSON.
+        source: where it comes from, for messages.
+        folder: what the path in [hardware] starts from; None: the working directory.
+        sha256: of the file's bytes.
+
+    Returns:
+        The recipe, checked.
+
+    Raises:
+        FormatError: as `load_quant_config`.
+    """
     rest = dict(tables)
     by = _match_by(rest.pop("by", MatchBy.REGEX_NAME.value), source)
     exclude = _patterns(rest.pop("exclude", []), by, source)

@@ -28,7 +28,16 @@ _T = TypeVar("_T", bound=Table)
 
 
 def read_table(kind: type[_T], given: Any, where: str) -> _T:
-    """Return `given` as a `kind`; FormatError names `where`, the key and the nearest known key."""
+    """Return `given` as a `kind`.
+
+    Args:
+        kind: the table's schema.
+        given: the table as parsed.
+        where: file and table, for messages.
+
+    Raises:
+        FormatError: names `where`, the key and the nearest known key.
+    """
     if not isinstance(given, dict):
         raise FormatError(f"{where}: must be a table, got {given!r}")
     try:

@@ -59,7 +59,13 @@ def role_of(key: str) -> str | None:
 
 
 def shape_keys(role: str, keys: Iterable[str], family: str | None = None) -> list[str]:
-    """Return those keys that shape the format of a role: of one family, or of any."""
+    """Return those keys that shape the format of a role: of one family, or of any.
+
+    Args:
+        role: such as "weight".
+        keys: of a table.
+        family: "mxint", "mxfp" or "minifloat"; None: any of them.
+    """
     families = SHAPE_KEYS.values() if family is None else [SHAPE_KEYS[family]]
     known = {f"{role}_{key}" for family_keys in families for key in family_keys}
     return [key for key in keys if key in known]
@@ -77,6 +83,12 @@ def role_format(
     role: str, values: Mapping[str, Any], family: str, shared: FormatDefaults
 ) -> Format | None:
     """Return the format of one role; None where it has no keys or is bypassed.
+
+    Args:
+        role: such as "weight".
+        values: the keys of a table with what they say.
+        family: "mxint", "mxfp" or "minifloat".
+        shared: what all formats of the recipe have in common.
 
     Raises:
         FormatError: a key is missing, belongs to another family, or is out of range.

@@ -39,6 +39,11 @@ class ScalingTable(DataTable):
 def complete_scaling(scaling: ScalingTable, gptq: GptqTable | None, where: str) -> ScalingTable:
     """Return the table with its data filled in, from [gptq] or as [gptq] would have it.
 
+    Args:
+        scaling: the table, checked by itself.
+        gptq: [gptq], whose data it takes where it names none.
+        where: file and table, for messages.
+
     Raises:
         FormatError: a key of the other method is given.
     """

@@ -76,7 +76,18 @@ def module_info(
     rotation: int | None = None,
     semantics: RotationMode = RotationMode.FUSED,
 ) -> ModuleInfo:
-    """Describe a module; `weights` are pairs of what a weight was and what became of it."""
+    """Describe a module; `weights` are pairs of what a weight was and what became of it.
+
+    Args:
+        kind: of the module.
+        formats: of its roles.
+        weights: pairs of what a weight was and what became of it, in one shape and basis.
+        selector: key of the recipe that chose it.
+        numerics: "fake" or "exact".
+        untied: whether the weight was shared with another module.
+        rotation: size of the Hadamard blocks of both operands.
+        semantics: of the rotations.
+    """
     elements = sum(before.numel() for before, _ in weights)
     bits = error = clipped = 0.0
     for before, after in weights:

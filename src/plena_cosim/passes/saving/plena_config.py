@@ -88,7 +88,14 @@ class PlenaConfig(QuantizationConfigMixin):
         machine: HardwareConfig | None,
         dtype: torch.dtype | None,
     ) -> PlenaConfig:
-        """Return the config of a model that the pass has quantised."""
+        """Return the config of a model that the pass has quantised.
+
+        Args:
+            recipe: what quantised it.
+            numerics: "fake" or "exact".
+            machine: of exact numerics.
+            dtype: of the model's activations.
+        """
         return cls(
             recipe=recipe.tables,
             numerics=numerics,

@@ -24,7 +24,13 @@ _TABLE_BITS = 16
 
 
 def scales_shape(shape: torch.Size, mx: Mx, axis: int) -> torch.Size:
-    """Return the shape of the scales of a tensor whose blocks run along `axis`."""
+    """Return the shape of the scales of a tensor whose blocks run along `axis`.
+
+    Args:
+        shape: of the tensor.
+        mx: the format.
+        axis: along which blocks run, not negative.
+    """
     blocks = Blocks.of(shape, axis, mx.block_size).count
     return torch.Size((*shape[:axis], blocks, *shape[axis + 1 :]))
 
@@ -56,6 +62,12 @@ def block_codes(values: Tensor, scales: Tensor, mx: Mx, axis: int) -> Tensor:
 
 def block_values(codes: Tensor, scales: Tensor, mx: Mx, axis: int) -> Tensor:
     """Return the exact values of element codes and scale codes.
+
+    Args:
+        codes: element codes, of any integer dtype.
+        scales: their uint8 scale codes, in the shape of `scales_shape`.
+        mx: the format.
+        axis: along which blocks run, not negative.
 
     Returns:
         float32 where every block is zero or has normal float32 numbers as values and units, else

@@ -82,6 +82,12 @@ class PackedWeight(nn.Module):
         Its buffers `codes` and `scales` have the shapes of what a file holds, so that a loader may
         fill them one by one; `unpack` then makes values of them. Of `weight` only shape, dtype and
         device count.
+
+        Args:
+            weight: any number of axes; it may be on the meta device.
+            fmt: the format; None for a weight that is stored as it is.
+            axis: along which blocks run.
+            dtype: of the values; None for the narrowest that is exact.
         """
         stored = cls.__new__(cls)
         nn.Module.__init__(stored)

@@ -9,7 +9,7 @@ from plena_cosim.golden import FormatError
 from .packed_weight import PackedWeight
 
 _NAMES = {"stored": "weight", "stored_bias": "bias"}
-"""Parameters of the original module by the names of a twin's stored weights."""
+"""Parameters of the original module by the names of a quantised module's stored weights."""
 
 
 def plain_state(module: nn.Module) -> dict[str, Tensor]:
