@@ -1,6 +1,6 @@
 // plena_fp_mul_core against a table of all its results, one row for every pair of codes.
 //
-// Method:     row {a, b} of Table; the table comes from exact fractions (sim/proofs.py).
+// Method:     row {a, b} of Table; the table comes from exact fractions (sim/formal/proofs.py).
 // Latency:    combinational.
 module plena_fp_mul_table_props
   import plena_pkg::*;

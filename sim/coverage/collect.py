@@ -13,10 +13,10 @@ import numpy.typing as npt
 from plena_cosim.golden import Mx, Scalar, decode
 from plena_cosim.golden.ops.registry import Op, Port
 
-from ..cases import Case
+from ..cases.table import Case
 from ..provenance import commit, write_record
-from ..stimuli import is_exhaustive, is_scalar
-from ..vector_stimuli import drives_every_code
+from ..stimuli.stimuli import is_exhaustive, is_scalar
+from ..stimuli.vectors import drives_every_code
 from .bins import (
     BLOCK_KINDS,
     Partition,

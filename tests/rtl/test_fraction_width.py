@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from plena_cosim.sim.sources import RTL_DIR
+from plena_cosim.sim.verilate.rtl_files import RTL_DIR
 
 LONG = np.longdouble
 MAN_BITS = range(15)

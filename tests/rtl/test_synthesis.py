@@ -11,9 +11,9 @@ import pytest
 
 from plena_cosim.golden import get_format
 from plena_cosim.golden.ops import OPS, get_op
-from plena_cosim.sim.cases import argument_label
-from plena_cosim.sim.sources import RTL_DIR, needed_sources, waivers
-from plena_cosim.sim.toolchain import find_toolchain
+from plena_cosim.sim.cases.table import argument_label
+from plena_cosim.sim.verilate.rtl_files import RTL_DIR, needed_sources, waivers
+from plena_cosim.sim.verilate.toolchain import find_toolchain
 
 from ..op_arguments import usual_arguments
 
