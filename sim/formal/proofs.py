@@ -132,7 +132,7 @@ TOO_DEEP = (
 def keeps_contract(op: Op) -> bool:
     """Whether plena_stream_props is about an op's block: a beat a cycle, and a result for each."""
     text = needed_sources(op.module)[-1].read_text(encoding="utf-8")
-    steady = not op.emits and "localparam int unsigned Interval" not in text
+    steady = not op.result_when and "localparam int unsigned Interval" not in text
     return steady and op.name not in TOO_DEEP
 
 

@@ -116,7 +116,7 @@ class Block:
         Returns:
             The codes of the one output `(n,)` or `(n, lanes)`, or a dict by port name where the
             block has several. Every call begins with a reset. A block that has no result for some
-            beats (see `Op.emits`) gives that many rows less.
+            beats (see `Op.result_when`) gives that many rows less.
 
         Raises:
             FormatError: wrong ports, shapes or dtypes, or codes wider than the format.
