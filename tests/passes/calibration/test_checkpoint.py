@@ -16,7 +16,7 @@ from torch import nn
 
 from plena_cosim.golden import FormatError
 from plena_cosim.passes.calibration import Calibration, calibrate
-from plena_cosim.passes.calibration import fit as fit_module
+from plena_cosim.passes.calibration import group_calibrator
 from plena_cosim.passes.plan.plan_model import plans_of
 from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.recipe.recipe import Recipe
@@ -53,14 +53,14 @@ def run(
 def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Note each group that is really calibrated."""
     found: list[str] = []
-    solved = fit_module.GroupCalibrator.solved
+    solved = group_calibrator.GroupCalibrator.solved
 
     def note(self: Any, where: str) -> Any:
         found.append(where.rpartition(".")[2])
         return solved(self, where)
 
     with monkeypatch.context() as patch:
-        patch.setattr(fit_module.GroupCalibrator, "solved", note)
+        patch.setattr(group_calibrator.GroupCalibrator, "solved", note)
         yield found
 
 
@@ -112,7 +112,7 @@ def test_killed_inside_of_a_layer(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    solved = fit_module.GroupCalibrator.solved
+    solved = group_calibrator.GroupCalibrator.solved
     count = 0
 
     def kill(self: Any, where: str) -> Any:
@@ -123,7 +123,7 @@ def test_killed_inside_of_a_layer(
         return solved(self, where)
 
     with monkeypatch.context() as patch:
-        patch.setattr(fit_module.GroupCalibrator, "solved", kill)
+        patch.setattr(group_calibrator.GroupCalibrator, "solved", kill)
         with pytest.raises(KeyboardInterrupt):
             run(model, recipe(tmp_path))
     assert len(files(tmp_path)) == group // 4
