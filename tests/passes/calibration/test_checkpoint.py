@@ -15,8 +15,7 @@ from tests.passes.families import build
 from torch import nn
 
 from plena_cosim.golden import FormatError
-from plena_cosim.passes.calibration import Calibration, calibrate
-from plena_cosim.passes.calibration import group_calibrator
+from plena_cosim.passes.calibration import Calibration, calibrate, group_calibrator
 from plena_cosim.passes.plan.plan_model import plans_of
 from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.recipe.recipe import Recipe

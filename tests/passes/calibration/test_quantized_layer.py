@@ -1,4 +1,4 @@
-"""A layer's twin takes the weights that were calibrated for it."""
+"""A quantised layer takes the weights that were calibrated for it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import torch
 from tests.passes.families import build
 
 from plena_cosim.passes.calibration import calibrate
-from plena_cosim.passes.calibration.quantized_layer import layer_twin
+from plena_cosim.passes.calibration.quantized_layer import quantized_layer
 from plena_cosim.passes.plan.plan_model import plans_of
 from plena_cosim.passes.recipe.load import read_quant_config
 
@@ -26,8 +26,8 @@ def test_layers_from_checkpoints_have_all_their_weights(family: str) -> None:
     found = calibrate(model, plans, args, tokens)
     layer, name = model.model.layers[1], "model.layers.1"
     mine = {key: weight for key, weight in found.weights.items() if key.startswith(name)}
-    twin = layer_twin(layer, name, plans, args, mine)
+    quantized = quantized_layer(layer, name, plans, args, mine)
     for key, weight in mine.items():
-        stored = twin.get_submodule(key.removeprefix(f"{name}.")).stored
+        stored = quantized.get_submodule(key.removeprefix(f"{name}.")).stored
         assert torch.equal(stored.values, weight.values), key
         assert torch.equal(stored.scales, weight.scales), key
