@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.passes import recipes
 from tests.passes.families import build
+from tests.passes.recipes import IN4, LINEAR, LINEAR_AND_EXPERTS, W4, token_ids
 from torch import nn
 
 from plena_cosim import fakequant
@@ -27,21 +29,18 @@ from plena_cosim.passes.recipe.calibration_tables import GptqTable
 from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.recipe.recipe import Recipe
 
-MX4 = {"weight_block_size": 16, "weight_width": 4}
-IN4 = {"data_in_block_size": 16, "data_in_width": 4}
-GPTQ = {"model_name": "tiny", "format": "mxint", "weight_config": MX4, "cali_batch_size": 2}
-LINEAR = r"model\.layers\.\d+\..*_proj"
+GPTQ = recipes.GPTQ | {"cali_batch_size": 2}
 
 
 def recipe(gptq: dict[str, Any] | None = None, **tables: Any) -> Recipe:
-    selector = {"name": "mxint", "gptq": True, **MX4, **IN4}
+    selector = {"name": "mxint", "gptq": True, **W4, **IN4}
     return read_quant_config(
         {"gptq": GPTQ | (gptq or {}), LINEAR: selector, **tables}, source="recipe.toml"
     )
 
 
 def tokens(samples: int = 6, seqlen: int = 24) -> torch.Tensor:
-    return torch.randint(3, 64, (samples, seqlen), generator=torch.Generator().manual_seed(7))
+    return token_ids(samples, seqlen, seed=7)
 
 
 def calibrated(model: nn.Module, args: Recipe, given: torch.Tensor) -> Any:
@@ -177,10 +176,11 @@ def expect_what_a_hand_finds(args: Recipe, given: torch.Tensor) -> None:
 )
 def test_outputs_get_better(family: str) -> None:
     model, given = build(family), tokens(16, 32)
-    selector = {"name": "mxint", "gptq": True, **MX4}
-    key = r"model\.layers\.\d+\..*(_proj|\.experts)"
-    args = read_quant_config({"gptq": GPTQ | {"clip_search_y": True}, key: selector})
-    plain = read_quant_config({key: {k: v for k, v in selector.items() if k != "gptq"}})
+    selector = {"name": "mxint", "gptq": True, **W4}
+    args = read_quant_config({"gptq": GPTQ | {"clip_search_y": True}, LINEAR_AND_EXPERTS: selector})
+    plain = read_quant_config(
+        {LINEAR_AND_EXPERTS: {k: v for k, v in selector.items() if k != "gptq"}}
+    )
     with torch.no_grad():
         wanted = model(given).logits
         errors = {}
@@ -214,7 +214,7 @@ def test_gptaq_targets_the_float_model() -> None:
 def test_experts_make_up_for_the_rounding_of_their_own_tokens() -> None:
     model, given = build("qwen3_moe"), tokens(16, 32)
     key = r"model\.layers\.\d+\.mlp\.experts"
-    wide = MX4 | {"weight_width": 8}
+    wide = W4 | {"weight_width": 8}
     coarse = {"data_in_block_size": 16, "data_in_width": 2}
     selector = {"name": "mxint", "gptq": True, **wide, **coarse}
     errors = {}
@@ -239,7 +239,7 @@ def test_experts_without_tokens_are_rounded_and_reported() -> None:
         model.model.layers[0].mlp.gate.weight[3] = 0
         model.model.layers[0].mlp.gate.weight[:3] = 0
     key = r"model\.layers\.\d+\.mlp\.experts"
-    args = read_quant_config({"gptq": GPTQ, key: {"name": "mxint", "gptq": True, **MX4}})
+    args = read_quant_config({"gptq": GPTQ, key: {"name": "mxint", "gptq": True, **W4}})
     found = calibrated(model, args, tokens(2, 8))
     name = "model.layers.0.mlp.experts.down_proj"
     empty = [number for number, record in enumerate(found.records[name]) if record.rounded]
@@ -285,7 +285,7 @@ def test_exact_twins_take_the_same_codes() -> None:
     ("gptq", "tables", "message"),
     [
         ({"device": "cuda:99"}, {}, "device 'cuda:99' cannot be used"),
-        ({}, {"lm_head": {"name": "mxint", "gptq": True, **MX4}}, "'lm_head' is outside"),
+        ({}, {"lm_head": {"name": "mxint", "gptq": True, **W4}}, "'lm_head' is outside"),
     ],
 )
 def test_what_cannot_be_calibrated(
@@ -297,7 +297,7 @@ def test_what_cannot_be_calibrated(
 
 
 def test_a_recipe_that_calibrates_nothing() -> None:
-    args = read_quant_config({"gptq": GPTQ, LINEAR: {"name": "mxint", **MX4}})
+    args = read_quant_config({"gptq": GPTQ, LINEAR: {"name": "mxint", **W4}})
     with pytest.raises(FormatError, match="no selector says gptq = true"):
         calibrated(build("llama"), args, tokens())
 
@@ -352,7 +352,7 @@ def test_the_whole_chain_and_what_is_remembered(tmp_path: Path) -> None:
 
 def test_experts_take_their_calibrated_weights() -> None:
     key = r"model\.layers\.\d+\.mlp\.experts"
-    args = read_quant_config({"gptq": GPTQ, key: {"name": "mxint", "gptq": True, **MX4}})
+    args = read_quant_config({"gptq": GPTQ, key: {"name": "mxint", "gptq": True, **W4}})
     found = calibrated(build("qwen3_moe"), args, tokens())
     quantized, _ = quantize_module_transform_pass(build("qwen3_moe"), args, tokens=tokens())
     for name, weight in found.weights.items():
@@ -365,7 +365,7 @@ def test_what_is_recalled_changes_no_bit(
     family: str, algorithm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = r"model\.layers\.\d+\..*(_proj|fc\d|dense|\.experts)"
-    selector = {"name": "mxint", "gptq": True, **MX4, **IN4}
+    selector = {"name": "mxint", "gptq": True, **W4, **IN4}
     args = read_quant_config({"gptq": GPTQ | {"algorithm": algorithm}, key: selector})
     found = calibrated(build(family), args, tokens())
     monkeypatch.setattr(layer_by_layer, "OutputCache", partial(OutputCache, budget=0))

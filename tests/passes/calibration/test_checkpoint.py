@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from tests.passes.families import build
+from tests.passes.recipes import GPTQ, IN4, LINEAR, W4, token_ids
 from torch import nn
 
 from plena_cosim.golden import FormatError
@@ -20,8 +21,6 @@ from plena_cosim.passes.plan.plan_model import plans_of
 from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.recipe.recipe import Recipe
 
-MX4 = {"weight_block_size": 16, "weight_width": 4}
-LINEAR = r"model\.layers\.\d+\..*_proj"
 LAYERS = 4
 
 
@@ -31,15 +30,14 @@ def model() -> nn.Module:
 
 
 def recipe(folder: Path | None, **changes: Any) -> Recipe:
-    table: dict[str, Any] = {"model_name": "tiny", "format": "mxint", "weight_config": MX4}
-    table |= {"cali_batch_size": 2, "checkpoint_dir": None if folder is None else str(folder)}
+    table = GPTQ | {"cali_batch_size": 2, "checkpoint_dir": None if folder is None else str(folder)}
     table = {key: value for key, value in (table | changes).items() if value is not None}
-    selector = {"name": "mxint", "gptq": True, **MX4, "data_in_block_size": 16, "data_in_width": 4}
+    selector = {"name": "mxint", "gptq": True, **W4, **IN4}
     return read_quant_config({"gptq": table, LINEAR: selector}, source="recipe.toml")
 
 
 def tokens(seed: int = 7) -> torch.Tensor:
-    return torch.randint(3, 64, (4, 32), generator=torch.Generator().manual_seed(seed))
+    return token_ids(4, 32, seed=seed)
 
 
 def run(
