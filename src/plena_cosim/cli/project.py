@@ -33,6 +33,7 @@ def doctor(
 @app.command()
 def formats(
     markdown: Annotated[bool, typer.Option(help="Print Markdown, as in the README.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Renew the tables of README.md.")] = False,
 ) -> None:
     """List every named number format with its facts.
 
@@ -41,6 +42,10 @@ def formats(
     """
     from ..docs import format_table
 
+    if write:
+        changed = format_table.write()
+        typer.echo(f"{'renewed' if changed else 'fresh'}: {format_table.DOCUMENT}")
+        return
     if markdown:
         typer.echo(format_table.markdown())
         return
