@@ -99,6 +99,28 @@ def ops(
 
 
 @app.command()
+def rooms(
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write", help="Renew the maps of README.md and docs/architecture.md, and layers.svg."
+        ),
+    ] = False,
+) -> None:
+    """Show the packages of this project and their rooms, from their docstrings.
+
+    The picture docs/layers.svg shows who may import whom, from the contracts in pyproject.toml.
+    """
+    from ..docs import rooms as house
+
+    if write:
+        for document, changed in house.write().items():
+            typer.echo(f"{'renewed' if changed else 'fresh'}: {document}")
+    else:
+        typer.echo(house.map_table())
+
+
+@app.command()
 def demo(
     tokens: Annotated[int, typer.Option(min=512, help="Tokens each perplexity reads.")] = 4096,
     out: Annotated[Path, typer.Option(help="Where table and picture go.")] = Path("results/demo"),
