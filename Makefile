@@ -12,6 +12,9 @@ PROOF     ?=
 COUNT     ?=
 RTL       ?=
 CHUNKS    ?=
+BASE      ?=
+BUDGET    ?= 120
+LIST      ?=
 
 VENV  := .venv
 BIN   := $(VENV)/bin
@@ -24,7 +27,7 @@ comma     := ,
 installed  = $(VENV)/.with-$(if $(wildcard $(VENV)/.with-dev),dev,$(1)$(addprefix $(comma),$(2)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test slowest sim sim-long prove mutate synth replay waves coverage lint bench clean
+.PHONY: help setup demo test quick slowest sim sim-long prove mutate synth replay waves coverage lint bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -55,6 +58,9 @@ test: lint $(VENV)/.with-dev ## lint, golden, torch equivalence, RTL regression,
 	@plena sim
 	@plena prove
 	@plena synth
+
+quick: $(VENV)/.with-dev ## what your changes touch, nearest first, in about two minutes: BASE=main, BUDGET=120, LIST=1
+	@$(BIN)/python -m tools.quick $(if $(BASE),--base $(BASE)) $(if $(LIST),--list) --budget $(BUDGET) --jobs $(JOBS)
 
 slowest: $(VENV)/.with-dev ## the twenty slowest tests of the last `make test`
 	@$(BIN)/python -m tools.slowest
