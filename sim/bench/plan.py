@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the simulator's process reads plans: it need not wait for NumPy
-    from ..player.harness import CodeArray, Lanes
+    from ..player.harness import CodeArray, SizedPort
 
 PLAN_VARIABLE = "PLENA_BENCH_PLAN"
 """Environment variable that tells the simulator's Python where the plan is."""
@@ -44,7 +44,7 @@ class Plan:
 
 
 def pack_beats(
-    ports: Sequence[Lanes], arrays: Mapping[str, CodeArray]
+    ports: Sequence[SizedPort], arrays: Mapping[str, CodeArray]
 ) -> tuple[dict[str, int], ...]:
     """Return one dict a beat: SystemVerilog port -> its lanes as one integer, lane 0 lowest."""
     packed = {port.sv_name: [_pack(port, row) for row in arrays[port.name]] for port in ports}
@@ -52,6 +52,6 @@ def pack_beats(
     return tuple({name: words[beat] for name, words in packed.items()} for beat in range(count))
 
 
-def _pack(port: Lanes, row: CodeArray) -> int:
+def _pack(port: SizedPort, row: CodeArray) -> int:
     codes = row.tolist() if port.is_array else [int(row)]
     return sum(code << (lane * port.width_bits) for lane, code in enumerate(codes))

@@ -18,9 +18,9 @@ from cocotb_test.simulator import Verilator
 from plena_cosim.golden.ops.registry import Op
 
 from ..cases.table import Case
-from ..player.harness import Lanes, input_lanes, output_lanes
+from ..player.harness import SizedPort, input_ports, output_ports
 from ..stimuli.stimuli import Beats, sample
-from ..verilate.model import Flavour, Model, build
+from ..verilate.model import BuildProfile, Model, build
 from ..verilate.rtl_files import RTL_DIR
 from .plan import PLAN_VARIABLE, Plan, pack_beats
 
@@ -54,13 +54,13 @@ class _Prebuilt(Verilator):  # type: ignore[misc]
         return [[str(self.executable), "+verilator+rand+reset+2"]]
 
 
-def bench_model(op: Op, parameters: dict[str, int], ports: list[Lanes], rtl_dir: Path) -> Model:
+def bench_model(op: Op, parameters: dict[str, int], ports: list[SizedPort], rtl_dir: Path) -> Model:
     """Return the model that cocotb drives: VPI sees the top's ports and nothing else.
 
     `--public-flat-rw` on the whole design would cost most of the speed.
     """
     libraries = COCOTB / "libs"
-    flavour = Flavour(
+    flavour = BuildProfile(
         name="cocotb",
         verilator=("--vpi", "--x-assign", "unique", "--x-initial", "unique"),
         runtime=("verilated", "verilated_threads", "verilated_vpi"),
@@ -106,7 +106,7 @@ def run_bench_on(
     rtl_dir: Path = RTL_DIR,
 ) -> BenchOutcome:
     """As `run_bench`, with beats and expected results given."""
-    inputs, outputs = input_lanes(op, formats), output_lanes(op, formats)
+    inputs, outputs = input_ports(op, formats), output_ports(op, formats)
     executable = build(bench_model(op, parameters, [*inputs, *outputs], rtl_dir))
     plan = Plan(
         label=label,

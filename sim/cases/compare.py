@@ -15,7 +15,7 @@ from plena_cosim.golden.ops.registry import Port
 
 from ..player.player import UNSTALLED, Block, CodeArray, Stalls, load_block
 from ..stimuli.stimuli import Beats, sample, stimuli
-from ..verilate.model import PLAYER, SHORT, Flavour
+from ..verilate.model import PLAYER, SHORT, BuildProfile
 from ..verilate.rtl_files import RTL_DIR
 from .table import Case, argument_label
 
@@ -142,7 +142,7 @@ def compare_case(
     return compare(case, block, beats, seed=seed, stalls=stalls, seen=seen)
 
 
-def load_case(case: Case, *, rtl_dir: Path = RTL_DIR, flavour: Flavour | None = None) -> Block:
+def load_case(case: Case, *, rtl_dir: Path = RTL_DIR, flavour: BuildProfile | None = None) -> Block:
     """Return the built block of a case; without a flavour the one that is done first."""
     flavour = flavour or (SHORT if case.beats <= SHORT_BEATS else PLAYER)
     return load_block(case.op.name, rtl_dir=rtl_dir, flavour=flavour, **case.formats, **case.modes)

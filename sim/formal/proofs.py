@@ -13,7 +13,7 @@ from plena_cosim.golden.ops.registry import OPS, Op
 
 from ..cases.table import select_cases
 from ..verilate.fault import Fault
-from ..verilate.rtl_files import RTL_DIR, SourceError, needed_sources
+from ..verilate.rtl_files import RTL_DIR, RtlNotFoundError, needed_sources
 
 Parameters = Mapping[str, int | str]
 
@@ -220,7 +220,9 @@ def ignored_stall(module: str) -> Fault:
     text = path.read_text(encoding="utf-8")
     ways = [way for way in _IGNORED_STALLS if text.count(way[0]) == 1]
     if not ways:
-        raise SourceError(f"{path}: no way known to ignore a stall; add one to _IGNORED_STALLS")
+        raise RtlNotFoundError(
+            f"{path}: no way known to ignore a stall; add one to _IGNORED_STALLS"
+        )
     file = path.relative_to(RTL_DIR).as_posix()
     return Fault(name="a stalled result is overwritten", file=file, old=ways[0][0], new=ways[0][1])
 

@@ -101,7 +101,7 @@ def elaborate(
 
     Raises:
         ElaborationError: yosys refused.
-        SourceError: no file for a module.
+        RtlNotFoundError: no file for a module.
     """
     with tempfile.TemporaryDirectory(prefix="plena-prove-") as folder:
         out = Path(folder) / "design.smt2"

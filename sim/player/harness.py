@@ -18,7 +18,7 @@ PLAYER_CPP = Path(__file__).resolve().parent / "player.cpp"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Lanes:
+class SizedPort:
     """One data port in numbers: `lanes` codes of `width_bits` bits."""
 
     name: str
@@ -45,18 +45,18 @@ class Lanes:
         return (count, self.lanes) if self.is_array else (count,)
 
 
-def input_lanes(op: Op, formats: Mapping[str, Any]) -> tuple[Lanes, ...]:
+def input_ports(op: Op, formats: Mapping[str, Any]) -> tuple[SizedPort, ...]:
     """Return the op's input ports for these formats, in the registry's order."""
-    return tuple(_lanes(port, formats, "_i") for port in op.inputs)
+    return tuple(_sized(port, formats, "_i") for port in op.inputs)
 
 
-def output_lanes(op: Op, formats: Mapping[str, Any]) -> tuple[Lanes, ...]:
+def output_ports(op: Op, formats: Mapping[str, Any]) -> tuple[SizedPort, ...]:
     """Return the op's output ports for these formats, in the registry's order."""
-    return tuple(_lanes(port, formats, "_o") for port in op.outputs)
+    return tuple(_sized(port, formats, "_o") for port in op.outputs)
 
 
-def _lanes(port: Port, formats: Mapping[str, Any], suffix: str) -> Lanes:
-    return Lanes(
+def _sized(port: Port, formats: Mapping[str, Any], suffix: str) -> SizedPort:
+    return SizedPort(
         name=port.name,
         sv_name=port.name + suffix,
         lanes=port.lanes(formats),
@@ -66,7 +66,7 @@ def _lanes(port: Port, formats: Mapping[str, Any], suffix: str) -> Lanes:
 
 
 def player_files(
-    module: str, inputs: tuple[Lanes, ...], outputs: tuple[Lanes, ...]
+    module: str, inputs: tuple[SizedPort, ...], outputs: tuple[SizedPort, ...]
 ) -> dict[str, str]:
     """Return the C++ files of the player for one block, name -> text."""
     header = "\n".join(
@@ -82,7 +82,7 @@ def player_files(
     return {"ports.h": header, "player.cpp": player, "exports.map": exports}
 
 
-def _macro(name: str, ports: tuple[Lanes, ...]) -> str:
+def _macro(name: str, ports: tuple[SizedPort, ...]) -> str:
     rows = [
         f"X({index}, {port.sv_name}, {port.lanes}, {port.width_bits}, {np.dtype(port.dtype)}_t)"
         for index, port in enumerate(ports)

@@ -16,10 +16,10 @@ import numpy.typing as npt
 from plena_cosim.golden.formats import FormatError
 from plena_cosim.golden.ops.registry import Op, get_op
 
-from ..verilate.model import PLAYER, Flavour, Model, build
+from ..verilate.model import PLAYER, BuildProfile, Model, build
 from ..verilate.rtl_files import RTL_DIR
 from ..verilate.toolchain import Toolchain
-from .harness import Lanes, input_lanes, output_lanes, player_files
+from .harness import SizedPort, input_ports, output_ports, player_files
 
 CodeArray = npt.NDArray[Any]
 MODES = ("rounding", "overflow")
@@ -94,8 +94,8 @@ class Block:
 
     op: Op
     formats: Mapping[str, Any]
-    inputs: tuple[Lanes, ...]
-    outputs: tuple[Lanes, ...]
+    inputs: tuple[SizedPort, ...]
+    outputs: tuple[SizedPort, ...]
     latency: int
     """The module's localparam Latency."""
     library: ctypes.CDLL = field(repr=False)
@@ -193,7 +193,7 @@ class Block:
         return arrays
 
 
-def check_codes(given: npt.ArrayLike, port: Lanes, *, owner: str) -> CodeArray:
+def check_codes(given: npt.ArrayLike, port: SizedPort, *, owner: str) -> CodeArray:
     """Return `given` as contiguous codes of the port's dtype.
 
     Raises:
@@ -219,7 +219,7 @@ def check_codes(given: npt.ArrayLike, port: Lanes, *, owner: str) -> CodeArray:
 def load_block(
     name: str,
     *,
-    flavour: Flavour = PLAYER,
+    flavour: BuildProfile = PLAYER,
     rtl_dir: Path = RTL_DIR,
     toolchain: Toolchain | None = None,
     cache: Path | None = None,
@@ -263,14 +263,14 @@ def load_op(
     formats: Mapping[str, Any],
     parameters: Mapping[str, int],
     *,
-    flavour: Flavour = PLAYER,
+    flavour: BuildProfile = PLAYER,
     rtl_dir: Path = RTL_DIR,
     toolchain: Toolchain | None = None,
     cache: Path | None = None,
 ) -> Block:
     """As `load_block`, for an op that need not be in the registry and with its parameters given."""
     ordered = {key: formats[key] for key in op.arguments}
-    inputs, outputs = input_lanes(op, ordered), output_lanes(op, ordered)
+    inputs, outputs = input_ports(op, ordered), output_ports(op, ordered)
     model = Model(
         module=op.module,
         parameters=parameters,

@@ -19,7 +19,7 @@ from plena_cosim.golden import FormatError
 
 from ..cases.compare import compare, load_case
 from ..cases.table import Case, find_case, select_cases
-from ..player.harness import input_lanes
+from ..player.harness import input_ports
 from ..provenance import commit, write_record
 from ..stimuli.stimuli import every_input, is_scalar
 from ..verilate.rtl_files import RTL_DIR, needed_sources
@@ -59,7 +59,7 @@ class Ledger:
     @classmethod
     def open(cls, case: Case, folder: Path, *, chunk_bits: int, rtl_dir: Path) -> Ledger:
         """Read the case's ledger; an empty one if there is none for these sources and chunks."""
-        bits = sum(port.total_bits for port in input_lanes(case.op, case.formats))
+        bits = sum(port.total_bits for port in input_ports(case.op, case.formats))
         ledger = cls(
             path=folder / f"{case.id}.json",
             case=case.id,
@@ -105,7 +105,7 @@ def long_case(block: str, fmt: str) -> Case:
         FormatError: an unknown block or format, or inputs of more than 32 bits.
     """
     case = next(case for case in select_cases(block, fmt) if not case.modes)
-    bits = sum(port.total_bits for port in input_lanes(case.op, case.formats))
+    bits = sum(port.total_bits for port in input_ports(case.op, case.formats))
     if not is_scalar(case.op) or bits > MAXIMUM_BITS:
         raise FormatError(
             f"{case.id} has {bits} bits of input; the long run takes scalar blocks of at most "

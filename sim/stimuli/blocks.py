@@ -21,7 +21,7 @@ from plena_cosim.golden import (
 from plena_cosim.golden.formats import CLIP_BELOW
 from plena_cosim.golden.ops.registry import Op
 
-from ..player.harness import CodeArray, input_lanes
+from ..player.harness import CodeArray, input_ports
 from .corners import corner_codes
 
 Values = npt.NDArray[np.float64]
@@ -44,7 +44,7 @@ def block_beats(
         if not isinstance(formats[op.outputs[0].fmt], Mx):
             yield result_corners(op, formats)
     if kinds == ["byte"]:  # no bit set, and one
-        (port,) = input_lanes(op, formats)
+        (port,) = input_ports(op, formats)
         yield {port.name: np.eye(port.lanes + 1, port.lanes, dtype=port.dtype)}
     if "keys" in op.sizes:
         yield value_corners(op, formats)
@@ -55,7 +55,7 @@ def block_beats(
 
 
 def _every_element_and_scale(op: Op, formats: Mapping[str, Any]) -> Iterator[dict[str, CodeArray]]:
-    codes_port, scale_port = input_lanes(op, formats)
+    codes_port, scale_port = input_ports(op, formats)
     if codes_port.width_bits + scale_port.width_bits > 16:
         return
     codes = np.arange(1 << codes_port.width_bits)
@@ -69,7 +69,7 @@ def _every_element_and_scale(op: Op, formats: Mapping[str, Any]) -> Iterator[dic
 
 def result_corners(op: Op, formats: Mapping[str, Any]) -> dict[str, CodeArray]:
     """Return blocks of equal elements whose values are the results' corners, or next to them."""
-    codes_port, scale_port = input_lanes(op, formats)
+    codes_port, scale_port = input_ports(op, formats)
     codes, scales = _corner_elements(formats[op.inputs[0].fmt], formats[op.outputs[0].fmt])
     return {
         codes_port.name: np.repeat(codes[:, None], codes_port.lanes, 1).astype(codes_port.dtype),
@@ -100,7 +100,7 @@ def value_corners(op: Op, formats: Mapping[str, Any]) -> dict[str, CodeArray]:
         port.name: np.broadcast_to(beats.get(port.name, 0), (count, port.lanes))
         .reshape(port.shape(count))
         .astype(port.dtype)
-        for port in input_lanes(op, formats)
+        for port in input_ports(op, formats)
     }
 
 
@@ -118,7 +118,7 @@ def _corner_elements(mx: Mx, dst: Scalar) -> tuple[CodeArray, CodeArray]:
 
 def random_beats(rng: Rng, op: Op, formats: Mapping[str, Any], count: int) -> dict[str, CodeArray]:
     """Return `count` random beats for every input of the op."""
-    lanes = {port.name: port for port in input_lanes(op, formats)}
+    lanes = {port.name: port for port in input_ports(op, formats)}
     beats: dict[str, CodeArray] = {}
     for port in op.inputs:
         shape = lanes[port.name].shape(count)

@@ -15,7 +15,7 @@ import numpy as np
 from plena_cosim.golden import FixedPoint, Minifloat, Mx, Scalar
 from plena_cosim.golden.ops.registry import Op
 
-from ..player.harness import CodeArray, input_lanes
+from ..player.harness import CodeArray, input_ports
 from .blocks import Rng, element_blocks
 
 CHUNK_BEATS = 1 << 13
@@ -51,7 +51,7 @@ def accumulator_corners(op: Op, formats: Mapping[str, Any]) -> dict[str, CodeArr
     smallest normal. Only the first element along the sum is not zero in `a`, and none is in `b`,
     so that its layout does not matter.
     """
-    ports = {port.name: port for port in input_lanes(op, formats)}
+    ports = {port.name: port for port in input_ports(op, formats)}
     heads, rows = (formats.get(size, 1) for size in ("heads", "rows"))
     depth = ports["a_codes"].lanes // (heads * rows)
     beats_a_block = max(formats["a"].block_size // depth, 1)
@@ -103,7 +103,7 @@ def random_products(
     rng: Rng, op: Op, formats: Mapping[str, Any], count: int
 ) -> dict[str, CodeArray]:
     """Return `count` random beats for every input of the op."""
-    ports = {port.name: port for port in input_lanes(op, formats)}
+    ports = {port.name: port for port in input_ports(op, formats)}
     heads, rows, columns = (formats.get(size, 1) for size in ("heads", "rows", "cols"))
     depth = ports["a_codes"].lanes // (heads * rows)
     size = formats["a"].block_size

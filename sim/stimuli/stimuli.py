@@ -14,7 +14,7 @@ import numpy as np
 from plena_cosim.golden import FixedPoint, Minifloat, Mx, Scalar
 from plena_cosim.golden.ops.registry import Op
 
-from ..player.harness import CodeArray, input_lanes
+from ..player.harness import CodeArray, input_ports
 from .blocks import block_beats, random_beats
 from .corners import corner_codes, near_ties
 from .products import is_product, product_beats, random_products
@@ -58,7 +58,7 @@ def is_exhaustive(op: Op, formats: Mapping[str, Any]) -> bool:
 
 def input_count(op: Op, formats: Mapping[str, Any]) -> int:
     """Return how many inputs there are, 0 where they are too many to try them all."""
-    bits = sum(port.total_bits for port in input_lanes(op, formats))
+    bits = sum(port.total_bits for port in input_ports(op, formats))
     return 1 << bits if is_scalar(op) and bits <= EXHAUSTIVE_BITS else 0
 
 
@@ -113,7 +113,7 @@ def every_input(
         formats: its formats.
         begin, end: take only these of the 2^bits inputs; all by default.
     """
-    ports = input_lanes(op, formats)
+    ports = input_ports(op, formats)
     total = 1 << sum(port.total_bits for port in ports)
     stop = total if end is None else min(end, total)
     for start in range(begin, stop, CHUNK_LANES):
@@ -127,7 +127,7 @@ def every_input(
 
 def _corners(op: Op, formats: Mapping[str, Any]) -> Iterator[Beats]:
     """Yield corners × corners; for one input its corners and what is near the results' ties."""
-    ports = input_lanes(op, formats)
+    ports = input_ports(op, formats)
     specs = [formats[port.fmt] for port in op.inputs]
     if len(specs) == 1:
         dst = formats[op.outputs[0].fmt]
@@ -144,7 +144,7 @@ def _corners(op: Op, formats: Mapping[str, Any]) -> Iterator[Beats]:
 
 
 def _random(op: Op, formats: Mapping[str, Any], *, seed: int, budget: int) -> Iterator[Beats]:
-    ports = input_lanes(op, formats)
+    ports = input_ports(op, formats)
     specs = [formats[port.fmt] for port in op.inputs]
     for start in range(0, budget, CHUNK_LANES):
         rng = np.random.default_rng([seed, start])

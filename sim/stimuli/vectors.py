@@ -11,7 +11,7 @@ import numpy as np
 from plena_cosim.golden import Scalar, decode
 from plena_cosim.golden.ops.registry import Op
 
-from ..player.harness import CodeArray, input_lanes
+from ..player.harness import CodeArray, input_ports
 from .blocks import Rng, encoded, random_flags
 from .corners import corner_codes
 
@@ -23,7 +23,7 @@ GAINS = (1.0, 2**0.5, 2.0, 2**1.5, 4.0, 2**2.5)
 
 def drives_every_code(op: Op, formats: Mapping[str, Any]) -> bool:
     """Whether `vector_beats` puts every code of the op's one vector into some lane."""
-    ports = input_lanes(op, formats)
+    ports = input_ports(op, formats)
     return len(ports) == 1 and ports[0].width_bits <= EVERY_CODE_BITS
 
 
@@ -33,7 +33,7 @@ def corner_rows(op: Op, formats: Mapping[str, Any]) -> Iterator[dict[str, CodeAr
     Masks are all set, and then all clear: what a seed or a row of ones or zeros passes on unchanged
     comes out as a corner.
     """
-    ports = input_lanes(op, formats)
+    ports = input_ports(op, formats)
     specs = {port.name: port for port in op.inputs}
     coded = [port for port in ports if specs[port.name].kind == "code"]
     for chosen in coded:
@@ -71,7 +71,7 @@ def vector_beats(
 ) -> Iterator[dict[str, CodeArray]]:
     """Yield rows of corners, every code of an op with one vector, then `budget` random beats."""
     yield from corner_rows(op, formats)
-    ports = input_lanes(op, formats)
+    ports = input_ports(op, formats)
     if drives_every_code(op, formats):
         codes = np.arange(1 << ports[0].width_bits)
         rows = np.resize(codes, ports[0].shape(-(-codes.size // ports[0].lanes)))
@@ -93,7 +93,7 @@ def random_vectors(
     alike = rng.random(count) < 0.75
     centre = rng.normal(0, 3, count).round()
     beats: dict[str, CodeArray] = {}
-    for port in input_lanes(op, formats):
+    for port in input_ports(op, formats):
         spec = next(p for p in op.inputs if p.name == port.name)
         shape = (count, port.lanes)
         if spec.kind == "flag":

@@ -6,7 +6,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from .rtl_files import RTL_DIR, SourceError
+from .rtl_files import RTL_DIR, RtlNotFoundError
 
 
 @dataclass(frozen=True)
@@ -26,9 +26,9 @@ class Fault:
     name: str = ""
 
     def apply(self, text: str) -> str:
-        """Return the file's text with the fault; SourceError unless `old` stands there once."""
+        """Return the file's text with the fault; RtlNotFoundError unless `old` stands there once."""
         if (count := text.count(self.old)) != 1:
-            raise SourceError(
+            raise RtlNotFoundError(
                 f"{self.old!r} stands {count} times in {self.file}, not once; name another piece"
             )
         return text.replace(self.old, self.new)
@@ -41,7 +41,7 @@ class Fault:
             rtl_dir: what is copied.
 
         Raises:
-            SourceError: `old` does not stand in the file exactly once.
+            RtlNotFoundError: `old` does not stand in the file exactly once.
         """
         text = self.apply((rtl_dir / self.file).read_text(encoding="utf-8"))
         rtl = folder / "rtl"

@@ -24,7 +24,7 @@ VM_SWITCHES = ("COVERAGE", "SC", "TIMING", "TRACE", "TRACE_FST", "TRACE_SAIF", "
 
 
 @dataclass(frozen=True, kw_only=True)
-class Flavour:
+class BuildProfile:
     """What a module is built into: Verilator's and the compiler's switches for one use."""
 
     name: str
@@ -43,10 +43,10 @@ class Flavour:
 FAST = ("--x-assign", "fast", "--x-initial", "fast")
 # Several models live in one Python process, each with its own copy of Verilator's runtime.
 SHARED = ("-shared", "-Wl,-Bsymbolic", "-Wl,--version-script=exports.map")
-PLAYER = Flavour(name="player", verilator=FAST, link=SHARED, product="block.so")
+PLAYER = BuildProfile(name="player", verilator=FAST, link=SHARED, product="block.so")
 SHORT = replace(PLAYER, name="short", optimise="-O0")
 """A player for short runs: built in 40 % of the time, half as fast."""
-TRACE = Flavour(
+TRACE = BuildProfile(
     name="trace",
     verilator=(*FAST, "--trace"),
     vm_switches=("TRACE", "TRACE_VCD"),
@@ -54,7 +54,7 @@ TRACE = Flavour(
     link=SHARED,
     product="block.so",
 )
-COVERAGE = Flavour(
+COVERAGE = BuildProfile(
     name="coverage",
     verilator=(*FAST, "--coverage-line", "--coverage-toggle"),
     vm_switches=("COVERAGE",),
@@ -70,7 +70,7 @@ class Model:
 
     module: str
     parameters: Mapping[str, int]
-    flavour: Flavour
+    flavour: BuildProfile
     harness: Mapping[str, str]
     """C++ files, name -> text; those named *.cpp are compiled."""
     link: tuple[str, ...] = ()
@@ -96,7 +96,7 @@ def build(model: Model, *, toolchain: Toolchain | None = None, cache: Path | Non
 
     Raises:
         BuildError: Verilator or g++ refused (with their words), or the disk is full.
-        SourceError: no file for the module.
+        RtlNotFoundError: no file for the module.
         ToolchainError: no usable Verilator or g++.
     """
     tools = toolchain or find_toolchain()

@@ -13,7 +13,7 @@ _NAME = re.compile(r"\bplena_\w+")
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
-class SourceError(FileNotFoundError):
+class RtlNotFoundError(FileNotFoundError):
     """There is no file for a module."""
 
 
@@ -23,14 +23,14 @@ def needed_sources(module: str, rtl_dir: Path = RTL_DIR) -> list[Path]:
     A file depends on `plena_x.sv` (module or package) when the word plena_x stands in its code.
 
     Raises:
-        SourceError: no `<module>.sv` under `rtl_dir`.
+        RtlNotFoundError: no `<module>.sv` under `rtl_dir`.
     """
     by_name = {path.stem: path for path in sorted(rtl_dir.rglob("plena_*.sv"))}
     if module not in by_name:
         near = difflib.get_close_matches(module, by_name, n=1)
         hint = f". Did you mean {near[0]}?" if near else ""
         known = ", ".join(by_name) or "no plena_*.sv at all"
-        raise SourceError(f"no {module}.sv under {rtl_dir}; there are: {known}{hint}")
+        raise RtlNotFoundError(f"no {module}.sv under {rtl_dir}; there are: {known}{hint}")
     order: dict[str, Path] = {}
     visiting: set[str] = set()
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from plena_cosim.evaluate import SourceError
+from plena_cosim.evaluate import TextSourceError
 from plena_cosim.evaluate.inspect import run_inspect
 from plena_cosim.evaluate.quantize import run_quantize
 from plena_cosim.golden import FormatError
@@ -94,7 +94,7 @@ def test_what_cannot_be_inspected(tiny_model: Path, tmp_path: Path) -> None:
     saved = tmp_path / "saved"
     quiet = Console(quiet=True)
     run_quantize(model=str(tiny_model), quant_config=recipe, out=saved, console=quiet)
-    with pytest.raises(SourceError, match="quantised already"):
+    with pytest.raises(TextSourceError, match="quantised already"):
         run_inspect(model=str(saved), quant_config=recipe, console=quiet)
     recipe.write_text('[".*_proj"]\nname = "mxint"\nbypass = true\n')
     with pytest.raises(FormatError, match="leaves every module as it is"):

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from plena_cosim.evaluate import SourceError, load_model
+from plena_cosim.evaluate import TextSourceError, load_model
 
 
 def test_a_folder_loads_in_the_dtype_asked_for(tiny_model: Path) -> None:
@@ -20,13 +20,13 @@ def test_a_folder_loads_in_the_dtype_asked_for(tiny_model: Path) -> None:
 def test_a_missing_model_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     message = r"cannot load model '.*nowhere': .*give a folder with config\.json"
-    with pytest.raises(SourceError, match=message):
+    with pytest.raises(TextSourceError, match=message):
         load_model(str(tmp_path / "nowhere"))
     (tmp_path / "nowhere").mkdir()
-    with pytest.raises(SourceError, match=message):
+    with pytest.raises(TextSourceError, match=message):
         load_model(str(tmp_path / "nowhere"))
 
 
 def test_a_file_as_model_is_named(words: Path) -> None:
-    with pytest.raises(SourceError, match="is a file; give the folder that holds config"):
+    with pytest.raises(TextSourceError, match="is a file; give the folder that holds config"):
         load_model(str(words))

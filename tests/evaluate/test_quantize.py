@@ -9,7 +9,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from plena_cosim.evaluate import SourceError, load_model, quantize, run_eval_ppl
+from plena_cosim.evaluate import TextSourceError, load_model, quantize, run_eval_ppl
 from plena_cosim.evaluate.quantize import run_quantize
 from plena_cosim.golden import FormatError
 
@@ -71,18 +71,18 @@ def test_a_folder_is_only_replaced_when_told_to(tiny_model, recipe, tmp_path) ->
     out = tmp_path / "out"
     run_quantize(**given, out=out)
     (out / "old").touch()
-    with pytest.raises(SourceError, match="out exists; give another --out, or --overwrite"):
+    with pytest.raises(TextSourceError, match="out exists; give another --out, or --overwrite"):
         run_quantize(**given, out=out)
     assert (out / "old").exists()
     run_quantize(**given, out=out, overwrite=True)
     assert not (out / "old").exists()
     assert load_model(str(out))[0].plena_config.numerics == "fake"
-    with pytest.raises(SourceError, match="is not a folder"):
+    with pytest.raises(TextSourceError, match="is not a folder"):
         run_quantize(**given, out=recipe, overwrite=True)
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "thesis.tex").touch()
-    with pytest.raises(SourceError, match=r"holds no model \(no config.json\)"):
+    with pytest.raises(TextSourceError, match=r"holds no model \(no config.json\)"):
         run_quantize(**given, out=mine, overwrite=True)
 
 
@@ -97,9 +97,9 @@ def test_a_failure_leaves_everything_as_it_was(tiny_model, recipe, tmp_path, mon
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(quantize, "write_json", fail)
-    with pytest.raises(SourceError, match=r"cannot write .*out: No space left on device"):
+    with pytest.raises(TextSourceError, match=r"cannot write .*out: No space left on device"):
         run_quantize(**given, out=out, overwrite=True)
-    with pytest.raises(SourceError, match="cannot write"):
+    with pytest.raises(TextSourceError, match="cannot write"):
         run_quantize(**given, out=tmp_path / "fresh")
     assert {path.name: path.read_bytes() for path in out.iterdir()} == before
     assert {path.name for path in tmp_path.iterdir()} == names
@@ -108,9 +108,9 @@ def test_a_failure_leaves_everything_as_it_was(tiny_model, recipe, tmp_path, mon
 def test_a_quantised_model_is_not_quantised_again(tiny_model, recipe, words, tmp_path) -> None:
     out = tmp_path / "out"
     run_quantize(model=str(tiny_model), quant_config=recipe, out=out, console=QUIET)
-    with pytest.raises(SourceError, match=r"is quantised already, by .*w4a8.toml; leave"):
+    with pytest.raises(TextSourceError, match=r"is quantised already, by .*w4a8.toml; leave"):
         run_quantize(model=str(out), quant_config=recipe, out=tmp_path / "again", console=QUIET)
-    with pytest.raises(SourceError, match="is quantised already"):
+    with pytest.raises(TextSourceError, match="is quantised already"):
         run_eval_ppl(model=str(out), text=str(words), quant_config=recipe, console=QUIET)
 
 
@@ -121,12 +121,12 @@ def test_a_broken_folder_is_one_clear_error(tiny_model, recipe, tmp_path) -> Non
     whole = weights.read_bytes()
     for broken in (whole[:1000], whole[:-100], b"", b"garbage, and not a little of it"):
         weights.write_bytes(broken)
-        with pytest.raises(SourceError, match="not a whole safetensors file"):
+        with pytest.raises(TextSourceError, match="not a whole safetensors file"):
             load_model(str(out))
     weights.write_bytes(whole)
     config = out / "config.json"
     config.write_text(config.read_text().replace('"version": 1', '"version": 9'))
-    with pytest.raises(SourceError, match="saved with version 9 of plena's packed weights"):
+    with pytest.raises(TextSourceError, match="saved with version 9 of plena's packed weights"):
         load_model(str(out))
 
 
@@ -148,7 +148,7 @@ def test_a_model_that_cannot_be_replaced_stays(tiny_model, recipe, tmp_path, mon
         return rename(self, target)
 
     monkeypatch.setattr(Path, "rename", refuse)
-    with pytest.raises(SourceError, match="No space left"):
+    with pytest.raises(TextSourceError, match="No space left"):
         run_quantize(**given, numerics="exact", overwrite=True)
     assert (out / "plena.json").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["model"]

@@ -24,7 +24,8 @@ from plena_cosim.passes.distillation.distill import WARM_UP
 from plena_cosim.passes.distillation.student import student_of
 from plena_cosim.passes.modules.hadamard import rotate
 from plena_cosim.passes.quantize_module import build_twins
-from plena_cosim.passes.recipe.load import PassArgs, read_quant_config
+from plena_cosim.passes.recipe.load import read_quant_config
+from plena_cosim.passes.recipe.recipe import Recipe
 
 W4 = {"weight_block_size": 16, "weight_width": 4}
 IN4 = {"data_in_block_size": 16, "data_in_width": 4}
@@ -34,7 +35,7 @@ ONLY_WEIGHTS = {LINEAR: {"name": "mxint", **W4}}
 CPU = torch.device("cpu")
 
 
-def recipe(distill: dict[str, Any] | None = None, **tables: Any) -> PassArgs:
+def recipe(distill: dict[str, Any] | None = None, **tables: Any) -> Recipe:
     table = {"steps": 4, "batch_size": 2, "learning_rate": 1e-3, **(distill or {})}
     return read_quant_config(
         {"distill": table, LINEAR: {"name": "mxint", **W4, **IN4}, **tables}, source="recipe.toml"

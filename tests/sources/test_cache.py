@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plena_cosim.sources import SourceError
+from plena_cosim.sources import TextSourceError
 from plena_cosim.sources.cache import default_cache, whole
 
 
@@ -43,7 +43,7 @@ def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
         with whole(tmp_path / "file"):
             raise OSError(errno.ENOSPC, "No space left on device")
 
-    with pytest.raises(SourceError, match=r"cannot write .*file: No space left on device"):
+    with pytest.raises(TextSourceError, match=r"cannot write .*file: No space left on device"):
         fill()
     assert list(tmp_path.iterdir()) == []
 

@@ -11,7 +11,7 @@ import torch
 from plena_cosim.golden import FormatError
 from plena_cosim.sources import (
     CalibrationSet,
-    SourceError,
+    TextSourceError,
     calibration_set,
     load_text,
     load_tokenizer,
@@ -74,11 +74,11 @@ def test_the_hub_gives_windows_too(words: Path, tokenizer, tmp_path, monkeypatch
 
 def test_a_text_that_is_too_short_or_empty_is_named(words: Path, tokenizer, tmp_path) -> None:
     message = r"dataset 'file:.*words\.txt' has 100 tokens, but 13 samples of 8 take 104; lower"
-    with pytest.raises(SourceError, match=message):
+    with pytest.raises(TextSourceError, match=message):
         collect(f"file:{words}", tokenizer, nsamples=13)
     assert collect(f"file:{words}", tokenizer, nsamples=12).tokens.shape == (12, 8)
     (tmp_path / "empty.txt").write_text(" \n")
-    with pytest.raises(SourceError, match=r"empty\.txt' has no text to calibrate on"):
+    with pytest.raises(TextSourceError, match=r"empty\.txt' has no text to calibrate on"):
         collect(f"file:{tmp_path / 'empty.txt'}", tokenizer)
 
 
@@ -110,14 +110,16 @@ def test_a_saved_stream_is_sampled(tmp_path: Path, tokenizer) -> None:
     write_token_file(tmp_path / "a", torch.arange(50), {})
     found = collect(f"tokens:{tmp_path / 'a'}", tokenizer)
     assert_pieces_of(found, list(range(50)))
-    with pytest.raises(SourceError, match="has 50 tokens, but 7 samples of 8 take 56"):
+    with pytest.raises(TextSourceError, match="has 50 tokens, but 7 samples of 8 take 56"):
         collect(f"tokens:{tmp_path / 'a'}", tokenizer, nsamples=7)
 
 
 @pytest.mark.parametrize("numbers", [{"nsamples": 6}, {"seqlen": 7}, {"seqlen": 9}])
 def test_samples_that_are_not_saved_are_named(tmp_path: Path, tokenizer, numbers) -> None:
     write_token_file(tmp_path / "a", torch.arange(40).reshape(5, 8), {})
-    with pytest.raises(SourceError, match=r"holds 5 samples of 8 tokens, but \d of \d are asked"):
+    with pytest.raises(
+        TextSourceError, match=r"holds 5 samples of 8 tokens, but \d of \d are asked"
+    ):
         collect(f"tokens:{tmp_path / 'a'}", tokenizer, **numbers)
 
 
@@ -128,14 +130,18 @@ def test_tokens_outside_the_vocabulary_are_named(tmp_path: Path, tokenizer, wron
     assert collect(f"tokens:{tmp_path / 'good'}", tokenizer).drawn_from == 24
     tokens[2, 3] = wrong
     write_token_file(tmp_path / "bad", tokens, {})
-    with pytest.raises(SourceError, match=r"are not within the tokenizer's vocabulary, 0 … 60;"):
+    with pytest.raises(
+        TextSourceError, match=r"are not within the tokenizer's vocabulary, 0 … 60;"
+    ):
         collect(f"tokens:{tmp_path / 'bad'}", tokenizer)
 
 
 def test_tokens_of_another_tokenizer_are_named(tmp_path: Path, tokenizer) -> None:
     other = {"vocabulary": "0" * 64, "model": "other/model"}
     write_token_file(tmp_path / "a", torch.ones(3, 8, dtype=torch.int64), other)
-    with pytest.raises(SourceError, match="collected with model 'other/model', whose tokenizer"):
+    with pytest.raises(
+        TextSourceError, match="collected with model 'other/model', whose tokenizer"
+    ):
         collect(f"tokens:{tmp_path / 'a'}", tokenizer)
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plena_cosim.sources import SourceError
+from plena_cosim.sources import TextSourceError
 from plena_cosim.sources.demo_model import convert_gguf
 
 
@@ -28,6 +28,6 @@ def test_a_truncated_gguf_is_refused_and_leaves_nothing(tmp_path: Path, kept: fl
     small_gguf(path)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * kept)])
-    with pytest.raises(SourceError, match=r"model\.gguf .*not a whole GGUF file \(truncated"):
+    with pytest.raises(TextSourceError, match=r"model\.gguf .*not a whole GGUF file \(truncated"):
         convert_gguf(path, tmp_path / "converted")
     assert [p.name for p in tmp_path.iterdir()] == ["model.gguf"]

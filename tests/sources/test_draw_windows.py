@@ -9,7 +9,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from plena_cosim.sources import SourceError
+from plena_cosim.sources import TextSourceError
 from plena_cosim.sources.draw_windows import draw_windows
 
 
@@ -59,7 +59,7 @@ def test_windows_are_spread_over_the_text() -> None:
 
 
 def test_a_short_text_says_how_many_tokens_there_are() -> None:
-    with pytest.raises(SourceError) as error:
+    with pytest.raises(TextSourceError) as error:
         draw(1999, 4, 500, 0)
     assert str(error.value) == (
         "text has 1,999 tokens, but 4 samples of 500 take 2,000; lower nsamples or seqlen, or give "
@@ -68,5 +68,5 @@ def test_a_short_text_says_how_many_tokens_there_are() -> None:
 
 
 def test_an_empty_text_is_named() -> None:
-    with pytest.raises(SourceError, match="text has no text to calibrate on; give another"):
+    with pytest.raises(TextSourceError, match="text has no text to calibrate on; give another"):
         draw(0, 1, 1, 0)

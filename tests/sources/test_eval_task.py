@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plena_cosim.sources import SourceError
+from plena_cosim.sources import TextSourceError
 from plena_cosim.sources.eval_task import load_task
 
 from ..task_folder import write_task
@@ -59,23 +59,25 @@ def test_documents_are_prepared_by_the_task(tmp_path: Path) -> None:
 
 def test_an_unknown_task_is_named_with_the_nearest(tmp_path: Path) -> None:
     write_task(tmp_path, "quiz", {"test": rows("test")}, test_split="test")
-    with pytest.raises(SourceError, match=r"no task 'quizz' in .*\. Did you mean 'quiz'\?"):
+    with pytest.raises(TextSourceError, match=r"no task 'quizz' in .*\. Did you mean 'quiz'\?"):
         load_task("quizz", folder=tmp_path)
-    with pytest.raises(SourceError, match=r"there is no folder of tasks '.*nowhere'"):
+    with pytest.raises(TextSourceError, match=r"there is no folder of tasks '.*nowhere'"):
         load_task("quiz", folder=tmp_path / "nowhere")
 
 
 def test_a_group_is_refused(tmp_path: Path) -> None:
     write_task(tmp_path, "quiz", {"test": rows("test")}, test_split="test")
     (tmp_path / "all.yaml").write_text('{"group": "quizzes", "task": ["quiz"]}')
-    with pytest.raises(SourceError, match="'quizzes' is a group of tasks; give one of the tasks"):
+    with pytest.raises(
+        TextSourceError, match="'quizzes' is a group of tasks; give one of the tasks"
+    ):
         load_task("quizzes", folder=tmp_path)
 
 
 def test_data_that_cannot_be_had_is_one_clear_error(tmp_path: Path) -> None:
     write_task(tmp_path, "quiz", {"test": rows("test")}, test_split="test")
     (tmp_path / "quiz_test.json").unlink()
-    with pytest.raises(SourceError) as error:
+    with pytest.raises(TextSourceError) as error:
         load_task("quiz", folder=tmp_path)
     assert str(error.value).startswith("cannot load task 'quiz': FileNotFoundError: ")
     assert "\n" not in str(error.value)
@@ -83,12 +85,12 @@ def test_data_that_cannot_be_had_is_one_clear_error(tmp_path: Path) -> None:
 
 def test_a_task_without_data_to_evaluate_on_is_one_clear_error(tmp_path: Path) -> None:
     write_task(tmp_path, "quiz", {"train": rows("train")}, training_split="train")
-    with pytest.raises(SourceError, match="cannot load task 'quiz': "):
+    with pytest.raises(TextSourceError, match="cannot load task 'quiz': "):
         load_task("quiz", folder=tmp_path)
 
 
 def test_without_lm_eval_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "lm_eval", None)
     monkeypatch.delitem(sys.modules, "lm_eval.tasks", raising=False)
-    with pytest.raises(SourceError, match=r"install plena-cosim\[eval\]"):
+    with pytest.raises(TextSourceError, match=r"install plena-cosim\[eval\]"):
         load_task("quiz")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plena_cosim.sources import SourceError
+from plena_cosim.sources import TextSourceError
 from plena_cosim.sources.file_text import file_text
 
 
@@ -44,18 +44,20 @@ def test_a_relative_path_starts_at_the_working_directory(
 def test_a_bad_line_is_named(tmp_path: Path, line: str, message: str) -> None:
     path = tmp_path / "a.jsonl"
     path.write_text('{"text": "good"}\n' + line + "\n")
-    with pytest.raises(SourceError, match=message):
+    with pytest.raises(TextSourceError, match=message):
         file_text(str(path))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"no\.txt': No such file or directory; give a UTF-8"):
+    with pytest.raises(TextSourceError, match=r"no\.txt': No such file or directory; give a UTF-8"):
         file_text(str(tmp_path / "no.txt"))
     (tmp_path / "folder.txt").mkdir()
-    with pytest.raises(SourceError, match=r"folder\.txt': Is a directory"):
+    with pytest.raises(TextSourceError, match=r"folder\.txt': Is a directory"):
         file_text(str(tmp_path / "folder.txt"))
 
 
 def test_another_ending_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"cannot read 'a\.parquet' as text: give a \.txt, or a"):
+    with pytest.raises(
+        TextSourceError, match=r"cannot read 'a\.parquet' as text: give a \.txt, or a"
+    ):
         file_text("a.parquet")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plena_cosim.sources import SourceError
+from plena_cosim.sources import TextSourceError
 from plena_cosim.sources.dataset_name import HUB_NAMES
 from plena_cosim.sources.hub_text import HUB, HubDataset, hub_text
 
@@ -70,7 +70,7 @@ def test_sentences_of_ptb_stand_in_one_line(
 
 @pytest.mark.parametrize("name", HUB)
 def test_without_a_network_one_clear_error(name: str) -> None:
-    with pytest.raises(SourceError) as error:
+    with pytest.raises(TextSourceError) as error:
         hub_text(name)
     message = str(error.value)
     assert message.startswith(f"cannot load dataset '{name}' (")
@@ -84,5 +84,7 @@ def test_a_column_that_is_not_there_is_named(
 ) -> None:
     parquet(tmp_path / "data" / "train-0.parquet", "words", ["one"])
     monkeypatch.setitem(HUB, "ptb", HubDataset(path=str(tmp_path / "data"), column="sentence"))
-    with pytest.raises(SourceError, match="has no column 'sentence', only words; give 'file:PATH'"):
+    with pytest.raises(
+        TextSourceError, match="has no column 'sentence', only words; give 'file:PATH'"
+    ):
         hub_text("ptb")

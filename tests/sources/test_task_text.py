@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from plena_cosim.sources import SourceError
+from plena_cosim.sources import TextSourceError
 from plena_cosim.sources.eval_task import TaskSplit, load_task
 from plena_cosim.sources.task_text import document_text
 
@@ -55,5 +55,7 @@ def test_the_answer_follows_the_prompt(tmp_path: Path, keys: dict[str, Any], tex
 @pytest.mark.parametrize("label", [-1, 2])
 def test_a_hidden_answer_is_named(tmp_path: Path, label: int) -> None:
     part = task(tmp_path, ROW | {"label": label}, **CHOICE)
-    with pytest.raises(SourceError, match="task 'quiz', document 0 of split 'train': cannot make"):
+    with pytest.raises(
+        TextSourceError, match="task 'quiz', document 0 of split 'train': cannot make"
+    ):
         document_text(part, 0)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plena_cosim.sources import SourceError, load_tokenizer
+from plena_cosim.sources import TextSourceError, load_tokenizer
 from plena_cosim.sources.eval_task import TaskSplit, load_task
 from plena_cosim.sources.task_tokens import task_tokens
 
@@ -62,5 +62,5 @@ def test_no_more_documents_are_read_than_needed(part, tiny_model: Path, monkeypa
 
 def test_too_few_documents_are_counted(part, tiny_model: Path) -> None:
     message = "split 'train' of task 'quiz' has 159 tokens, but 20 samples of 8 take 160"
-    with pytest.raises(SourceError, match=message):
+    with pytest.raises(TextSourceError, match=message):
         tokens(part, tiny_model, 20, 8, 0, end=True)

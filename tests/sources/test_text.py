@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plena_cosim.sources import SourceError, load_text
+from plena_cosim.sources import TextSourceError, load_text
 
 
 def test_a_text_file_is_read(words: Path) -> None:
@@ -14,8 +14,8 @@ def test_a_text_file_is_read(words: Path) -> None:
 
 
 def test_a_bad_text_is_named(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"no\.txt': No such file or directory; give a UTF-8"):
+    with pytest.raises(TextSourceError, match=r"no\.txt': No such file or directory; give a UTF-8"):
         load_text(str(tmp_path / "no.txt"))
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
-    with pytest.raises(SourceError, match="binary' is not UTF-8"):
+    with pytest.raises(TextSourceError, match="binary' is not UTF-8"):
         load_text(str(tmp_path / "binary"))

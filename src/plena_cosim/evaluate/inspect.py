@@ -39,7 +39,7 @@ def run_inspect(
         console: where the table goes.
 
     Raises:
-        FormatError, SourceError: with one clear message each. The recipe is checked first.
+        FormatError, TextSourceError: with one clear message each. The recipe is checked first.
     """
     console = console or Console()
     made = load_quantized(

@@ -9,7 +9,7 @@ import torch
 
 from plena_cosim import passes as _passes  # noqa: F401  (lets transformers load what they save)
 from plena_cosim.golden import FormatError
-from plena_cosim.sources import SourceError, load_tokenizer
+from plena_cosim.sources import TextSourceError, load_tokenizer
 from plena_cosim.sources.errors import need
 from plena_cosim.sources.model_place import model_place
 
@@ -25,7 +25,7 @@ def load_model(
         cache: where the demo model lives; the user's cache directory when None.
 
     Raises:
-        SourceError: there is no such model, or it cannot be reached.
+        TextSourceError: there is no such model, or it cannot be reached.
     """
     transformers, safetensors = need("transformers"), need("safetensors")
     place = model_place(name, cache=cache)
@@ -33,15 +33,15 @@ def load_model(
     try:
         model = transformers.AutoModelForCausalLM.from_pretrained(place, dtype=dtype)
     except FormatError as error:
-        raise SourceError(f"cannot load model {name!r}: {error}") from None
+        raise TextSourceError(f"cannot load model {name!r}: {error}") from None
     except safetensors.SafetensorError as error:
-        raise SourceError(
+        raise TextSourceError(
             f"cannot load model {name!r}: its weights are not a whole safetensors file ({error}); "
             "copy or save it again"
         ) from None
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise SourceError(
+        raise TextSourceError(
             f"cannot load model {name!r}: {reason} (give a folder with config.json, an id on the "
             "Hugging Face hub, or 'demo')"
         ) from None
@@ -49,10 +49,10 @@ def load_model(
 
 
 def require_original(model: Any, name: str) -> None:
-    """Raise SourceError if a model that `load_model` returned is quantised already."""
+    """Raise TextSourceError if a model that `load_model` returned is quantised already."""
     saved = getattr(model, "plena_config", None)
     if saved is not None:
-        raise SourceError(
+        raise TextSourceError(
             f"model {name!r} is quantised already, by {saved.source}; leave the recipe away, or "
             "give the original model"
         )

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from plena_cosim.passes import export_dequantized
-from plena_cosim.sources import SourceError
+from plena_cosim.sources import TextSourceError
 
 from .quantized import load_quantized
 from .record import write_json
@@ -48,7 +48,7 @@ def run_quantize(
         What plena.json holds.
 
     Raises:
-        FormatError, SourceError: with one clear message each; `out` is as it was then.
+        FormatError, TextSourceError: with one clear message each; `out` is as it was then.
     """
     console = console or Console()
     _require_free(out, overwrite=overwrite)
@@ -82,13 +82,13 @@ def run_quantize(
 
 def _require_free(out: Path, *, overwrite: bool) -> None:
     if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise SourceError(f"{out} is not a folder; give another --out")
+        raise TextSourceError(f"{out} is not a folder; give another --out")
     if not out.exists():
         return
     if not overwrite:
-        raise SourceError(f"{out} exists; give another --out, or --overwrite to replace it")
+        raise TextSourceError(f"{out} exists; give another --out, or --overwrite to replace it")
     if any(out.iterdir()) and not (out / "config.json").is_file():
-        raise SourceError(
+        raise TextSourceError(
             f"{out} holds no model (no config.json), so --overwrite leaves it alone; give another "
             "--out"
         )
@@ -101,7 +101,7 @@ def _replacing(out: Path) -> Iterator[Path]:
         out.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
     except OSError as error:
-        raise SourceError(f"cannot write into {out.parent}: {error.strerror}") from None
+        raise TextSourceError(f"cannot write into {out.parent}: {error.strerror}") from None
     try:
         fresh = scratch / "new"
         fresh.mkdir()
@@ -116,6 +116,6 @@ def _replacing(out: Path) -> Iterator[Path]:
                 old.rename(out)
             raise
     except OSError as error:
-        raise SourceError(f"cannot write {out}: {error.strerror or error}") from None
+        raise TextSourceError(f"cannot write {out}: {error.strerror or error}") from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

@@ -11,7 +11,7 @@ from rich.console import Console
 from plena_cosim.golden import HardwareConfig
 from plena_cosim.passes import (
     ModuleInfo,
-    PassArgs,
+    Recipe,
     load_quant_config,
     quantize_module_transform_pass,
 )
@@ -36,7 +36,7 @@ class Quantized:
     model: str
     network: Any
     tokenizer: Any
-    recipe: PassArgs
+    recipe: Recipe
     numerics: str
     info: dict[str, ModuleInfo]
 
@@ -71,7 +71,7 @@ def load_quantized(
         console: where the progress of a calibration is shown.
 
     Raises:
-        FormatError, SourceError: with one clear message each.
+        FormatError, TextSourceError: with one clear message each.
     """
     recipe = load_quant_config(quant_config)
     machine = HardwareConfig.load(hardware) if hardware is not None else None

@@ -6,7 +6,9 @@ from plena_cosim import fakequant as _fakequant  # noqa: F401  (first: says so w
 
 from .pipeline import Progress
 from .quantize_module import quantize_module_transform_pass
-from .recipe.load import KvHandover, MatchBy, PassArgs, Phase, Selector, load_quant_config
+from .recipe.load import load_quant_config
+from .recipe.recipe import KvHandover, MatchBy, PassArgs, Phase, Recipe
+from .recipe.selector import Selector
 from .replace.module_info import ModuleInfo
 from .replace.replace import Numerics
 from .saving.export import dequantized_state_dict, export_dequantized
@@ -23,6 +25,7 @@ __all__ = [
     "PassArgs",
     "Phase",
     "Progress",
+    "Recipe",
     "Selector",
     "dequantized_state_dict",
     "export_dequantized",

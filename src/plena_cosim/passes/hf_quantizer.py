@@ -18,10 +18,11 @@ from transformers.utils.quantization_config import QuantizationConfigMixin
 from plena_cosim.golden import FormatError, HardwareConfig
 
 from .quantize_module import build_twins
-from .recipe.load import PassArgs, read_quant_config
+from .recipe.load import read_quant_config
+from .recipe.recipe import Recipe
 from .saving.attach_config import attach
 from .saving.machine_fields import machine_from_fields, machine_to_fields
-from .weights.packed_weight import StoredWeight
+from .weights.packed_weight import PackedWeight
 
 _METHOD = "plena"
 _VERSION = 1
@@ -88,7 +89,7 @@ class PlenaConfig(QuantizationConfigMixin):
     @classmethod
     def of(
         cls,
-        recipe: PassArgs,
+        recipe: Recipe,
         numerics: str,
         machine: HardwareConfig | None,
         dtype: torch.dtype | None,
@@ -102,7 +103,7 @@ class PlenaConfig(QuantizationConfigMixin):
             source=recipe.source,
         )
 
-    def pass_args(self) -> PassArgs:
+    def pass_args(self) -> Recipe:
         """Return the checked recipe."""
         return read_quant_config(self.recipe, source=self.source)
 
@@ -170,7 +171,7 @@ class PlenaQuantizer(HfQuantizer):
             config.pass_args(),
             numerics=config.numerics,
             hw=config.machine(),
-            store=StoredWeight.empty,
+            store=PackedWeight.empty,
         )
         for module in model.modules():
             if not module._non_persistent_buffers_set:
@@ -181,13 +182,13 @@ class PlenaQuantizer(HfQuantizer):
 
     def param_needs_quantization(self, model: nn.Module, param_name: str, **kwargs: Any) -> bool:
         """Say yes to packed codes, so that those of a wrong length reach `unpack` and its error."""
-        return isinstance(model.get_submodule(param_name.rpartition(".")[0]), StoredWeight)
+        return isinstance(model.get_submodule(param_name.rpartition(".")[0]), PackedWeight)
 
     def _process_model_after_weight_loading(self, model: nn.Module, **kwargs: Any) -> None:
         _require_loaded(model)
         _align(model)
         for name, module in model.named_modules():
-            if isinstance(module, StoredWeight):
+            if isinstance(module, PackedWeight):
                 try:
                     module.unpack()
                 except FormatError as error:

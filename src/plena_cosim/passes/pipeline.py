@@ -18,8 +18,8 @@ from .layers.evaluating import evaluating
 from .plan.plan_model import plans_of
 from .recipe.calibration_tables import GptqTable
 from .recipe.data_table import DataTable
-from .recipe.load import PassArgs
-from .rotation_search import Found, Step, search_rotations
+from .recipe.recipe import Recipe
+from .rotation_search import SearchProgress, SearchResult, search_rotations
 from .weights.weight_record import WeightRecord
 
 Progress = Callable[[str, int, int], None]
@@ -39,17 +39,17 @@ class Prepared:
         notes: what a user should be told.
     """
 
-    recipe: PassArgs
+    recipe: Recipe
     weights: Mapping[str, MxTensor] = field(default_factory=dict)
     records: Mapping[str, list[WeightRecord]] = field(default_factory=dict)
-    search: Found | None = None
+    search: SearchResult | None = None
     distilled: Distilled | None = None
     notes: tuple[str, ...] = ()
 
 
 def prepare(
     model: nn.Module,
-    recipe: PassArgs,
+    recipe: Recipe,
     *,
     tokens: Tensor | None = None,
     progress: Progress | None = None,
@@ -72,7 +72,7 @@ def prepare(
 
 
 def _prepare(
-    model: nn.Module, recipe: PassArgs, tokens: Tensor | None, progress: Progress | None
+    model: nn.Module, recipe: Recipe, tokens: Tensor | None, progress: Progress | None
 ) -> Prepared:
     rotation = recipe.rotation
     r1 = rotation is not None and rotation.r1
@@ -100,7 +100,7 @@ def _prepare(
             random=rotation.random,
             seed=rotation.seed,
         )
-    found: Found | None = None
+    found: SearchResult | None = None
     if recipe.rotation_search is not None:
         found = search_rotations(
             model,
@@ -133,11 +133,11 @@ def _prepare(
     )
 
 
-def calibration_tokens(model: nn.Module, recipe: PassArgs, table: GptqTable | DataTable) -> Tensor:
+def calibration_tokens(model: nn.Module, recipe: Recipe, table: GptqTable | DataTable) -> Tensor:
     """Return the samples that a table names, (samples, seqlen) int64.
 
     Raises:
-        SourceError: text or tokenizer cannot be had.
+        TextSourceError: text or tokenizer cannot be had.
         FormatError: the tokens are not those of the model.
     """
     return _samples(
@@ -145,7 +145,7 @@ def calibration_tokens(model: nn.Module, recipe: PassArgs, table: GptqTable | Da
     )
 
 
-def _search_tokens(model: nn.Module, recipe: PassArgs) -> Tensor:
+def _search_tokens(model: nn.Module, recipe: Recipe) -> Tensor:
     table = recipe.rotation_search
     assert table is not None
     data = table.calib_data or "wikitext2"
@@ -156,7 +156,7 @@ def _search_tokens(model: nn.Module, recipe: PassArgs) -> Tensor:
 
 def _samples(
     model: nn.Module,
-    recipe: PassArgs,
+    recipe: Recipe,
     name: str | None,
     dataset: str | None,
     nsamples: int | None,
@@ -185,7 +185,7 @@ def _samples(
     return tokens
 
 
-def _steps(progress: Progress | None) -> Callable[[Step], None] | None:
+def _steps(progress: Progress | None) -> Callable[[SearchProgress], None] | None:
     """Show a round of the search as one stage."""
     if progress is None:
         return None

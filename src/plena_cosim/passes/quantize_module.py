@@ -14,12 +14,13 @@ from plena_cosim.golden import FormatError, HardwareConfig
 
 from .pipeline import Progress, prepare
 from .plan.plan_model import plans_of
-from .recipe.load import PassArgs, read_quant_config
+from .recipe.load import read_quant_config
+from .recipe.recipe import Recipe
 from .replace.build import check
 from .replace.module_info import ModuleInfo
 from .replace.replace import Numerics, install_twins
 from .saving.attach_config import remember_recipe, require_rememberable
-from .weights.packed_weight import Store, StoredWeight
+from .weights.packed_weight import PackedWeight, WeightFactory
 
 _LOG = logging.getLogger(__name__)
 _Model = TypeVar("_Model", bound=nn.Module)
@@ -27,7 +28,7 @@ _Model = TypeVar("_Model", bound=nn.Module)
 
 def quantize_module_transform_pass(
     model: _Model,
-    pass_args: PassArgs | Mapping[str, Any],
+    pass_args: Recipe | Mapping[str, Any],
     *,
     numerics: Numerics | str = Numerics.FAKE,
     hw: HardwareConfig | None = None,
@@ -54,9 +55,9 @@ def quantize_module_transform_pass(
     Raises:
         FormatError: a selector matches nothing, a weight is not finite, exact numerics cannot take
             a module, or it cannot be calibrated. Nothing has been replaced then.
-        SourceError: calibration text cannot be had.
+        TextSourceError: calibration text cannot be had.
     """
-    recipe = pass_args if isinstance(pass_args, PassArgs) else read_quant_config(dict(pass_args))
+    recipe = pass_args if isinstance(pass_args, Recipe) else read_quant_config(dict(pass_args))
     require_rememberable(model, recipe)
     dtype = getattr(model, "dtype", None)  # that of some weight, in a transformers model
     machine = machine_of(recipe, numerics, hw)
@@ -85,14 +86,14 @@ def quantize_module_transform_pass(
 
 def build_twins(
     model: nn.Module,
-    recipe: PassArgs,
+    recipe: Recipe,
     *,
     numerics: Numerics | str = Numerics.FAKE,
     hw: HardwareConfig | None = None,
-    store: Store = StoredWeight,
+    store: WeightFactory = PackedWeight,
     calibrated: Mapping[str, MxTensor] | None = None,
 ) -> dict[str, ModuleInfo]:
-    """Do the work of the pass; with `store` = StoredWeight.empty, on weights that come later."""
+    """Do the work of the pass; with `store` = PackedWeight.empty, on weights that come later."""
     machine = machine_of(recipe, numerics, hw)
     plans = plans_of(model, recipe)
     for plan in plans:
@@ -101,7 +102,7 @@ def build_twins(
 
 
 def machine_of(
-    recipe: PassArgs, numerics: Numerics | str, hw: HardwareConfig | None
+    recipe: Recipe, numerics: Numerics | str, hw: HardwareConfig | None
 ) -> HardwareConfig | None:
     """Return the machine of exact numerics, None for fake numerics."""
     try:

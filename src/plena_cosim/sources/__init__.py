@@ -3,13 +3,14 @@
 from plena_cosim import fakequant as _fakequant  # noqa: F401  (first: says so when torch is missing)
 
 from .calibration_set import CalibrationSet, calibration_set
-from .errors import SourceError
+from .errors import SourceError, TextSourceError
 from .text import load_text, text_digest
 from .tokenizer import load_tokenizer, tokenize
 
 __all__ = [
     "CalibrationSet",
     "SourceError",
+    "TextSourceError",
     "calibration_set",
     "load_text",
     "load_tokenizer",

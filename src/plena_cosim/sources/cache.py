@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from .errors import SourceError
+from .errors import TextSourceError
 
 
 def default_cache() -> Path:
@@ -26,19 +26,19 @@ def whole(target: Path) -> Iterator[Path]:
     by nobody but never mistaken for the real thing.
 
     Raises:
-        SourceError: the disk is full or not writable.
+        TextSourceError: the disk is full or not writable.
     """
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
         scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))
     except OSError as error:
-        raise SourceError(f"cannot write into {target.parent}: {error.strerror}") from None
+        raise TextSourceError(f"cannot write into {target.parent}: {error.strerror}") from None
     try:
         inside = scratch / target.name
         yield inside
         if not target.exists():
             inside.replace(target)
     except OSError as error:
-        raise SourceError(f"cannot write {target}: {error.strerror or error}") from None
+        raise TextSourceError(f"cannot write {target}: {error.strerror or error}") from None
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

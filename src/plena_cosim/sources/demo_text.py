@@ -34,7 +34,7 @@ def demo_text(cache: Path) -> str:
     """Return the first 200 KB of the sample's articles as plain text: what evaluation reads.
 
     Raises:
-        SourceError: the wheel is not cached and cannot be downloaded.
+        TextSourceError: the wheel is not cached and cannot be downloaded.
     """
     return part(_sample(cache))[0]
 
@@ -43,7 +43,7 @@ def demo_calibration_text(cache: Path) -> str:
     """Return all articles of which nothing is in `demo_text`, as plain text.
 
     Raises:
-        SourceError: the wheel is not cached and cannot be downloaded.
+        TextSourceError: the wheel is not cached and cannot be downloaded.
     """
     return part(_sample(cache))[1]
 

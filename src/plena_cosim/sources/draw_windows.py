@@ -7,7 +7,7 @@ import random
 import torch
 from torch import Tensor
 
-from .errors import SourceError
+from .errors import TextSourceError
 
 
 def draw_windows(stream: Tensor, *, nsamples: int, seqlen: int, seed: int, name: str) -> Tensor:
@@ -27,16 +27,16 @@ def draw_windows(stream: Tensor, *, nsamples: int, seqlen: int, seed: int, name:
         (nsamples, seqlen) token ids.
 
     Raises:
-        SourceError: the text is empty, or shorter than all windows together.
+        TextSourceError: the text is empty, or shorter than all windows together.
 
     >>> draw_windows(torch.arange(9), nsamples=2, seqlen=3, seed=1, name="digits").tolist()
     [[6, 7, 8], [0, 1, 2]]
     """
     spare = len(stream) - nsamples * seqlen
     if not len(stream):
-        raise SourceError(f"{name} has no text to calibrate on; give another")
+        raise TextSourceError(f"{name} has no text to calibrate on; give another")
     if spare < 0:
-        raise SourceError(
+        raise TextSourceError(
             f"{name} has {len(stream):,} tokens, but {nsamples} samples of {seqlen} take "
             f"{nsamples * seqlen:,}; lower nsamples or seqlen, or give more text"
         )

@@ -6,7 +6,7 @@ import importlib
 from types import ModuleType
 
 
-class SourceError(RuntimeError):
+class TextSourceError(RuntimeError):
     """A model, text or file that cannot be had; the message says what to do."""
 
 
@@ -15,7 +15,11 @@ def need(module: str, *, extra: str = "torch") -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise SourceError(
+        raise TextSourceError(
             f"{module} is not installed ({error}); install plena-cosim[{extra}]: "
             f"pip install 'plena-cosim[{extra}]'"
         ) from None
+
+
+SourceError = TextSourceError
+"""The name that it had before RTL had a `SourceError` of its own."""

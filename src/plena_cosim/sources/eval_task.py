@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import SourceError, need
+from .errors import TextSourceError, need
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,11 +39,11 @@ def load_task(name: str, *, folder: Path | None = None) -> TaskSplit:
             come with lm-eval, whose list takes seconds to read.
 
     Raises:
-        SourceError: there is no such task, it is a group of tasks, or its data cannot be had.
+        TextSourceError: there is no such task, it is a group of tasks, or its data cannot be had.
     """
     tasks = need("lm_eval.tasks", extra="eval")
     if folder is not None and not folder.is_dir():
-        raise SourceError(f"there is no folder of tasks {str(folder)!r}")
+        raise TextSourceError(f"there is no folder of tasks {str(folder)!r}")
     manager = tasks.TaskManager(
         include_path=str(folder) if folder is not None else None, include_defaults=folder is None
     )
@@ -51,15 +51,17 @@ def load_task(name: str, *, folder: Path | None = None) -> TaskSplit:
         close = difflib.get_close_matches(name, manager.all_tasks, n=1)
         hint = f". Did you mean {close[0]!r}?" if close else ""
         where = f"in {folder}" if folder is not None else "among those of lm-eval"
-        raise SourceError(f"there is no task {name!r} {where}{hint}")
+        raise TextSourceError(f"there is no task {name!r} {where}{hint}")
     if name not in manager.all_subtasks:
-        raise SourceError(f"{name!r} is a group of tasks; give one of the tasks in it")
+        raise TextSourceError(f"{name!r} is a group of tasks; give one of the tasks in it")
     try:
         (task,) = manager.load(name)["tasks"].values()
         return _split_for_calibration(task, name)
     except Exception as error:  # lm-eval, datasets and the task's own code have errors of their own
         reason = str(error).strip().partition("\n")[0]
-        raise SourceError(f"cannot load task {name!r}: {type(error).__name__}: {reason}") from None
+        raise TextSourceError(
+            f"cannot load task {name!r}: {type(error).__name__}: {reason}"
+        ) from None
 
 
 def _split_for_calibration(task: Any, name: str) -> TaskSplit:

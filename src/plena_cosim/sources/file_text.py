@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from .errors import SourceError
+from .errors import TextSourceError
 from .text import load_text
 
 
@@ -16,11 +16,12 @@ def file_text(path: str) -> str:
         path: relative ones start at the working directory.
 
     Raises:
-        SourceError: there is no such file, it is neither, or a line is not an object with "text".
+        TextSourceError: there is no such file, it is neither, or a line is no object
+            with "text".
     """
     ending = Path(path).suffix
     if ending not in (".txt", ".jsonl"):
-        raise SourceError(
+        raise TextSourceError(
             f"cannot read {path!r} as text: give a .txt, or a .jsonl with one object a line whose "
             '"text" is the text'
         )
@@ -35,11 +36,11 @@ def _text_of(line: str, where: str) -> str:
     try:
         record = json.loads(line)
     except (ValueError, RecursionError) as error:
-        raise SourceError(f"{where}: not a line of JSON: {error}") from None
+        raise TextSourceError(f"{where}: not a line of JSON: {error}") from None
     text = record.get("text") if isinstance(record, dict) else None
     if not isinstance(text, str):
         known = f"an object with {', '.join(map(repr, record))}" if isinstance(record, dict) else ""
-        raise SourceError(
+        raise TextSourceError(
             f'{where}: needs an object whose "text" is a text, such as {{"text": "words"}}; got '
             f"{known or type(record).__name__}"
         )

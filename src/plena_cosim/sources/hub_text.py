@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .errors import SourceError, need
+from .errors import TextSourceError, need
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +55,7 @@ def hub_text(name: str) -> str:
         name: a key of `HUB`.
 
     Raises:
-        SourceError: the hub cannot be reached, or its data is not as `HUB` says.
+        TextSourceError: the hub cannot be reached, or its data is not as `HUB` says.
     """
     place = HUB[name]
     datasets = need("datasets")
@@ -65,12 +65,12 @@ def hub_text(name: str) -> str:
         )
     except Exception as error:  # datasets, huggingface_hub and httpx have errors of their own
         reason = str(error).strip().partition("\n")[0]
-        raise SourceError(
+        raise TextSourceError(
             f"cannot load dataset {name!r} ({_address(place)}) from the Hugging Face hub: "
             f"{type(error).__name__}: {reason}; connect to a network, or give 'demo' or 'file:PATH'"
         ) from None
     if place.column not in rows.column_names:
-        raise SourceError(
+        raise TextSourceError(
             f"dataset {name!r} ({_address(place)}) has no column {place.column!r}, only "
             f"{', '.join(rows.column_names)}; give 'file:PATH' instead"
         )

@@ -6,17 +6,17 @@ from pathlib import Path
 
 from .cache import default_cache
 from .demo_model import demo_model_folder
-from .errors import SourceError
+from .errors import TextSourceError
 
 
 def model_place(name: str, *, cache: Path | None = None) -> str | Path:
     """Return the folder of the demo model for "demo", and any other name as it is.
 
     Raises:
-        SourceError: `name` is a file, or the demo model cannot be had.
+        TextSourceError: `name` is a file, or the demo model cannot be had.
     """
     if name == "demo":
         return demo_model_folder(cache or default_cache())
     if Path(name).is_file():
-        raise SourceError(f"model {name!r} is a file; give the folder that holds config.json")
+        raise TextSourceError(f"model {name!r} is a file; give the folder that holds config.json")
     return name

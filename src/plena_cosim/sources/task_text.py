@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .errors import SourceError
+from .errors import TextSourceError
 from .eval_task import TaskSplit
 
 
@@ -16,7 +16,7 @@ def document_text(part: TaskSplit, index: int) -> str:
         index: of the document.
 
     Raises:
-        SourceError: the task cannot make them, for example since the answer is hidden.
+        TextSourceError: the task cannot make them, for example since the answer is hidden.
     """
     task, document = part.task, part.documents[index]
     try:
@@ -30,7 +30,7 @@ def document_text(part: TaskSplit, index: int) -> str:
             prompt = prompt[task.doc_to_text(document)]
         return str(prompt) + _answer(task, document, target)
     except Exception as error:  # templates and functions of the task
-        raise SourceError(
+        raise TextSourceError(
             f"task {part.name!r}, document {index} of split {part.split!r}: cannot make prompt and "
             f"answer: {type(error).__name__}: {error}"
         ) from None

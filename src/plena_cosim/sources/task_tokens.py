@@ -32,7 +32,7 @@ def task_tokens(
         (nsamples, seqlen) int64.
 
     Raises:
-        SourceError: all documents together are too short, or one cannot be made.
+        TextSourceError: all documents together are too short, or one cannot be made.
     """
     end = [] if tokenizer.eos_token_id is None else [torch.tensor([tokenizer.eos_token_id])]
     draw = random.Random(seed).random

@@ -7,25 +7,25 @@ from pathlib import Path
 
 from .cache import default_cache
 from .demo_text import demo_text
-from .errors import SourceError
+from .errors import TextSourceError
 
 
 def load_text(name: str, *, cache: Path | None = None) -> str:
     """Return a text file's content, or the demo text for "demo".
 
     Raises:
-        SourceError: there is no such file, or it is not UTF-8.
+        TextSourceError: there is no such file, or it is not UTF-8.
     """
     if name == "demo":
         return demo_text(cache or default_cache())
     try:
         return Path(name).read_text(encoding="utf-8")
     except OSError as error:
-        raise SourceError(
+        raise TextSourceError(
             f"cannot read text {name!r}: {error.strerror}; give a UTF-8 file or 'demo'"
         ) from None
     except UnicodeDecodeError as error:
-        raise SourceError(f"text {name!r} is not UTF-8: {error}") from None
+        raise TextSourceError(f"text {name!r} is not UTF-8: {error}") from None
 
 
 def text_digest(text: str) -> str:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from .cache import whole
-from .errors import SourceError, need
+from .errors import TextSourceError, need
 
 TENSOR = "tokens"
 
@@ -21,7 +21,7 @@ def write_token_file(path: Path, tokens: Tensor, metadata: Mapping[str, str]) ->
     """Write (n, seqlen) or (n,) token ids, whole or not at all; their sha256 is added.
 
     Raises:
-        SourceError: the disk is full or not writable.
+        TextSourceError: the disk is full or not writable.
     """
     save_file = need("safetensors.torch").save_file
     known = {**metadata, "sha256": token_digest(tokens)}
@@ -40,44 +40,44 @@ def read_token_file(path: str) -> tuple[Tensor, dict[str, str]]:
         (n, seqlen) or (n,) int64; what `write_token_file` was given, empty for a file of others.
 
     Raises:
-        SourceError: there is no such file, or it holds something else; the message says what.
+        TextSourceError: there is no such file, or it holds something else; the message says what.
     """
     safetensors = need("safetensors")
     if not Path(path).is_file():
-        raise SourceError(f"there is no file of tokens {path!r}; plena calib collect makes one")
+        raise TextSourceError(f"there is no file of tokens {path!r}; plena calib collect makes one")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata, names = dict(file.metadata() or {}), list(file.keys())
             tokens = file.get_tensor(TENSOR) if TENSOR in names else None
     except (OSError, safetensors.SafetensorError) as error:
-        raise SourceError(f"{path} is not a whole safetensors file: {error}") from None
+        raise TextSourceError(f"{path} is not a whole safetensors file: {error}") from None
     if tokens is None:
-        raise SourceError(
+        raise TextSourceError(
             f"{path} has no tensor {TENSOR!r}, only {', '.join(names) or 'none'}; plena calib "
             "collect makes a file of tokens"
         )
     if tokens.dtype != torch.int64 or tokens.dim() not in (1, 2) or not tokens.numel():
-        raise SourceError(
+        raise TextSourceError(
             f"{path}: {TENSOR!r} must be int64 of shape (n, seqlen) or (n,), got "
             f"{str(tokens.dtype).removeprefix('torch.')} {tuple(tokens.shape)}"
         )
     if metadata.get("sha256", digest := token_digest(tokens)) != digest:
-        raise SourceError(f"{path} is damaged: its tokens are not those that were saved")
+        raise TextSourceError(f"{path} is damaged: its tokens are not those that were saved")
     return tokens, metadata
 
 
 def require_vocabulary(
     tokens: Tensor, metadata: Mapping[str, str], tokenizer: Any, path: str
 ) -> None:
-    """Raise SourceError where tokens cannot be this tokenizer's."""
+    """Raise TextSourceError where tokens cannot be this tokenizer's."""
     low, high, size = int(tokens.min()), int(tokens.max()), len(tokenizer)
     if low < 0 or high >= size:
-        raise SourceError(
+        raise TextSourceError(
             f"{path}: token ids {low} … {high} are not within the tokenizer's vocabulary, "
             f"0 … {size - 1}; collect the tokens again with this model"
         )
     if metadata.get("vocabulary", digest := vocabulary_digest(tokenizer)) != digest:
-        raise SourceError(
+        raise TextSourceError(
             f"{path} was collected with model {metadata.get('model', '')!r}, whose tokenizer has "
             "another vocabulary; collect the tokens again with this model"
         )

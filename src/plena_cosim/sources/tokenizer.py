@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from .errors import SourceError, need
+from .errors import TextSourceError, need
 from .model_place import model_place
 
 
@@ -19,7 +19,7 @@ def load_tokenizer(name: str, *, cache: Path | None = None) -> Any:
         cache: where the demo model lives; the user's cache directory when None.
 
     Raises:
-        SourceError: there is no such model, it cannot be reached, or it has no tokenizer.
+        TextSourceError: there is no such model, it cannot be reached, or it has no tokenizer.
     """
     transformers = need("transformers")
     place = model_place(name, cache=cache)
@@ -27,7 +27,7 @@ def load_tokenizer(name: str, *, cache: Path | None = None) -> Any:
         return transformers.AutoTokenizer.from_pretrained(place)
     except (OSError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]
-        raise SourceError(
+        raise TextSourceError(
             f"cannot load the tokenizer of model {name!r}: {reason} (give a folder with "
             "tokenizer.json, an id on the Hugging Face hub, or 'demo')"
         ) from None

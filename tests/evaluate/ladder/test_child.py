@@ -113,7 +113,7 @@ def test_what_is_refused_comes_out_as_one_line(request_, tmp_path: Path) -> None
     wrong = {**request_, "text": str(tmp_path / "absent.txt")}
     with pytest.raises(StepError) as error:
         measure_step(wrong, log=tmp_path / "a.log", show=no_show)
-    assert str(error.value).startswith("SourceError: cannot read text")
+    assert str(error.value).startswith("TextSourceError: cannot read text")
     assert (tmp_path / "a.log").read_text() == ""
 
 

@@ -21,7 +21,7 @@ from plena_cosim.evaluate.ladder.child import StepError
 from plena_cosim.evaluate.ladder.row import Measurement
 from plena_cosim.golden import FormatError
 from plena_cosim.passes import load_quant_config, quantize_module_transform_pass
-from plena_cosim.sources import SourceError, tokenize
+from plena_cosim.sources import TextSourceError, tokenize
 
 from .ladder_folder import MISSING, Ladder
 
@@ -160,7 +160,7 @@ def test_files_that_a_recipe_reads_count(
     text.unlink()
     complete, shown = steps.run()
     assert not complete
-    assert "SourceError: cannot read calibration text" in shown
+    assert "TextSourceError: cannot read calibration text" in shown
     assert measured == ["20_four fake"] * 2
 
 
@@ -291,7 +291,7 @@ def test_a_broken_record_is_set_aside(steps: Ladder, measured: list[str], damage
 def test_two_ladders_do_not_write_into_one_folder(steps: Ladder, measured: list[str]) -> None:
     from plena_cosim.evaluate.ladder.store import alone
 
-    with alone(steps.out), pytest.raises(SourceError, match="another plena ladder is writing"):
+    with alone(steps.out), pytest.raises(TextSourceError, match="another plena ladder is writing"):
         steps.run()
     assert measured == []
     assert steps.run()[0]
@@ -348,7 +348,7 @@ def test_a_row_can_hold_an_infinite_perplexity(
 
 def test_the_last_table_can_be_had_in_markdown(steps: Ladder, measured: list[str]) -> None:
     arguments = ["ladder", "--recipes", str(steps.folder), "--out", str(steps.out), "--markdown"]
-    assert isinstance(CliRunner().invoke(cli.app, arguments).exception, SourceError)
+    assert isinstance(CliRunner().invoke(cli.app, arguments).exception, TextSourceError)
     steps.run()
     result = CliRunner().invoke(cli.app, arguments)
     lines = result.output.splitlines()
@@ -361,5 +361,5 @@ def test_the_last_table_can_be_had_in_markdown(steps: Ladder, measured: list[str
     result = CliRunner().invoke(cli.app, arguments)
     assert isinstance(result.exception, FormatError)
     (steps.out / "ladder.json").write_text("{}")
-    with pytest.raises(SourceError, match="is not a record of plena ladder"):
+    with pytest.raises(TextSourceError, match="is not a record of plena ladder"):
         ladder.ladder_markdown(recipes=steps.folder, out=steps.out)

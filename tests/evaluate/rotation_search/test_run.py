@@ -19,7 +19,7 @@ from plena_cosim.evaluate.rotation_search import run as search_rotation
 from plena_cosim.evaluate.rotation_search.run import rounds_table, run_search_rotation
 from plena_cosim.golden import FormatError
 from plena_cosim.passes import load_quant_config, quantize_module_transform_pass
-from plena_cosim.passes.rotation_search import Found, Round, Step
+from plena_cosim.passes.rotation_search import SearchProgress, SearchResult, SearchRound
 from plena_cosim.sources import calibration_set, load_tokenizer
 
 RECIPE = """
@@ -105,7 +105,7 @@ def test_ctrl_c_leaves_what_was_measured(given: Any, monkeypatch: pytest.MonkeyP
     def interrupted(progress: Any) -> Any:
         show = steps(progress)
 
-        def shown(step: Step) -> None:
+        def shown(step: SearchProgress) -> None:
             show(step)
             if (step.round, step.name) == (1, list(whole["rounds"][0]["tried"])[2]):
                 raise KeyboardInterrupt
@@ -126,7 +126,7 @@ def test_ctrl_c_leaves_what_was_measured(given: Any, monkeypatch: pytest.MonkeyP
 
 def test_single_layers_are_shown_by_their_best() -> None:
     rounds = tuple(
-        Round(
+        SearchRound(
             place=f"layers.{n}", before=9.0, tried={f"{n}.a": 8.5, f"{n}.b": 8.0}, winner=f"{n}.b"
         )
         for n in range(2)
@@ -135,8 +135,8 @@ def test_single_layers_are_shown_by_their_best() -> None:
     assert rounds_table(_found(rounds[:1]), title="t").row_count == 2
 
 
-def _found(rounds: tuple[Round, ...]) -> Found:
-    return Found(
+def _found(rounds: tuple[SearchRound, ...]) -> SearchResult:
+    return SearchResult(
         recipe=None,  # type: ignore[arg-type]
         winners=(),
         baseline=9.0,

@@ -18,8 +18,8 @@ from plena_cosim.passes.attention import hooks as attention
 from plena_cosim.passes.attention.hooks import core_of
 from plena_cosim.passes.attention.rotation import Rotator
 from plena_cosim.passes.modules.phase import PhaseClock
-from plena_cosim.passes.recipe.formats import AttentionFormats, Semantics
-from plena_cosim.passes.recipe.load import Phase
+from plena_cosim.passes.recipe.formats import AttentionFormats, RotationMode
+from plena_cosim.passes.recipe.recipe import Phase
 
 from ..families import MX8, build
 
@@ -177,13 +177,13 @@ def test_formats_in_rotated_bases(sizes: dict[str, int], semantics: str) -> None
 
 
 @pytest.mark.parametrize("axis", [-1, -2])
-@pytest.mark.parametrize("semantics", list(Semantics))
-def test_operands_along_the_keys(semantics: Semantics, axis: int) -> None:
+@pytest.mark.parametrize("semantics", list(RotationMode))
+def test_operands_along_the_keys(semantics: RotationMode, axis: int) -> None:
     """By themselves: H Q(Hp) times H Q(Hv) is nearly Q(Hp) times Q(Hv)."""
     formats = AttentionFormats(av_matmul=INT8, av_rotate=8, semantics=semantics)
     x = torch.randn(2, 3, 19, 19)
     y = q(turned_along_keys(x, 8, axis), INT8, axis)
-    if semantics is Semantics.DEQUANT:
+    if semantics is RotationMode.DEQUANT:
         y = turned_along_keys(y, 8, axis).narrow(axis, 0, 19)
     found = Rotator(formats, hw=None).narrow_av(x, axis=axis)
     assert found.shape == y.shape

@@ -20,11 +20,12 @@ from plena_cosim.passes.calibration import calibrate, layer_by_layer
 from plena_cosim.passes.calibration.descent import descend
 from plena_cosim.passes.calibration.gptq import damped, factorise, solve
 from plena_cosim.passes.calibration.settings import scale_search
-from plena_cosim.passes.layers.recall import Recall
+from plena_cosim.passes.layers.output_cache import OutputCache
 from plena_cosim.passes.modules.hadamard import rotate
 from plena_cosim.passes.plan.plan_model import plans_of
 from plena_cosim.passes.recipe.calibration_tables import GptqTable
-from plena_cosim.passes.recipe.load import PassArgs, read_quant_config
+from plena_cosim.passes.recipe.load import read_quant_config
+from plena_cosim.passes.recipe.recipe import Recipe
 
 MX4 = {"weight_block_size": 16, "weight_width": 4}
 IN4 = {"data_in_block_size": 16, "data_in_width": 4}
@@ -32,7 +33,7 @@ GPTQ = {"model_name": "tiny", "format": "mxint", "weight_config": MX4, "cali_bat
 LINEAR = r"model\.layers\.\d+\..*_proj"
 
 
-def recipe(gptq: dict[str, Any] | None = None, **tables: Any) -> PassArgs:
+def recipe(gptq: dict[str, Any] | None = None, **tables: Any) -> Recipe:
     selector = {"name": "mxint", "gptq": True, **MX4, **IN4}
     return read_quant_config(
         {"gptq": GPTQ | (gptq or {}), LINEAR: selector, **tables}, source="recipe.toml"
@@ -43,7 +44,7 @@ def tokens(samples: int = 6, seqlen: int = 24) -> torch.Tensor:
     return torch.randint(3, 64, (samples, seqlen), generator=torch.Generator().manual_seed(7))
 
 
-def calibrated(model: nn.Module, args: PassArgs, given: torch.Tensor) -> Any:
+def calibrated(model: nn.Module, args: Recipe, given: torch.Tensor) -> Any:
     return calibrate(model, plans_of(model, args), args, given)
 
 
@@ -102,7 +103,7 @@ def inputs_of(model: nn.Module, name: str, given: torch.Tensor) -> torch.Tensor:
     return torch.cat(seen).flatten(0, 1)
 
 
-def by_hand(model: nn.Module, args: PassArgs, given: torch.Tensor) -> dict[str, torch.Tensor]:
+def by_hand(model: nn.Module, args: Recipe, given: torch.Tensor) -> dict[str, torch.Tensor]:
     """Calibrate in the plainest way: whole quantised models, one group after the other.
 
     Every group sees the model with all weights before it calibrated, all after it as they round to
@@ -158,7 +159,7 @@ def test_few_tokens_take_more_damping() -> None:
     expect_what_a_hand_finds(recipe(), tokens(1, 24))
 
 
-def expect_what_a_hand_finds(args: PassArgs, given: torch.Tensor) -> None:
+def expect_what_a_hand_finds(args: Recipe, given: torch.Tensor) -> None:
     model = build("llama")
     before = copy.deepcopy(model.state_dict())
     found = calibrated(model, args, given)
@@ -191,7 +192,7 @@ def test_outputs_get_better(family: str) -> None:
 
 def test_gptaq_targets_the_float_model() -> None:
     """What GPTAQ fits is W t for the operands x: least squares in float64 gives the target."""
-    from plena_cosim.passes.calibration.fit import target_weight
+    from plena_cosim.passes.calibration.group_calibrator import target_weight
     from plena_cosim.passes.calibration.hessian import Hessian
 
     generator = torch.Generator().manual_seed(1)
@@ -364,7 +365,7 @@ def test_what_is_recalled_changes_no_bit(
     selector = {"name": "mxint", "gptq": True, **MX4, **IN4}
     args = read_quant_config({"gptq": GPTQ | {"algorithm": algorithm}, key: selector})
     found = calibrated(build(family), args, tokens())
-    monkeypatch.setattr(layer_by_layer, "Recall", partial(Recall, budget=0))
+    monkeypatch.setattr(layer_by_layer, "Recall", partial(OutputCache, budget=0))
     again = calibrated(build(family), args, tokens())
     assert found.weights.keys() == again.weights.keys()
     for name, weight in found.weights.items():

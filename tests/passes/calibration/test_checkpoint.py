@@ -18,7 +18,8 @@ from plena_cosim.golden import FormatError
 from plena_cosim.passes.calibration import Calibration, calibrate
 from plena_cosim.passes.calibration import fit as fit_module
 from plena_cosim.passes.plan.plan_model import plans_of
-from plena_cosim.passes.recipe.load import PassArgs, read_quant_config
+from plena_cosim.passes.recipe.load import read_quant_config
+from plena_cosim.passes.recipe.recipe import Recipe
 
 MX4 = {"weight_block_size": 16, "weight_width": 4}
 LINEAR = r"model\.layers\.\d+\..*_proj"
@@ -30,7 +31,7 @@ def model() -> nn.Module:
     return build("llama", num_hidden_layers=LAYERS)
 
 
-def recipe(folder: Path | None, **changes: Any) -> PassArgs:
+def recipe(folder: Path | None, **changes: Any) -> Recipe:
     table: dict[str, Any] = {"model_name": "tiny", "format": "mxint", "weight_config": MX4}
     table |= {"cali_batch_size": 2, "checkpoint_dir": None if folder is None else str(folder)}
     table = {key: value for key, value in (table | changes).items() if value is not None}
@@ -43,7 +44,7 @@ def tokens(seed: int = 7) -> torch.Tensor:
 
 
 def run(
-    model: nn.Module, args: PassArgs, given: torch.Tensor | None = None, **kw: Any
+    model: nn.Module, args: Recipe, given: torch.Tensor | None = None, **kw: Any
 ) -> Calibration:
     return calibrate(model, plans_of(model, args), args, tokens() if given is None else given, **kw)
 
@@ -52,14 +53,14 @@ def run(
 def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Note each group that is really calibrated."""
     found: list[str] = []
-    solved = fit_module.Fit.solved
+    solved = fit_module.GroupCalibrator.solved
 
     def note(self: Any, where: str) -> Any:
         found.append(where.rpartition(".")[2])
         return solved(self, where)
 
     with monkeypatch.context() as patch:
-        patch.setattr(fit_module.Fit, "solved", note)
+        patch.setattr(fit_module.GroupCalibrator, "solved", note)
         yield found
 
 
@@ -111,7 +112,7 @@ def test_killed_inside_of_a_layer(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    solved = fit_module.Fit.solved
+    solved = fit_module.GroupCalibrator.solved
     count = 0
 
     def kill(self: Any, where: str) -> Any:
@@ -122,7 +123,7 @@ def test_killed_inside_of_a_layer(
         return solved(self, where)
 
     with monkeypatch.context() as patch:
-        patch.setattr(fit_module.Fit, "solved", kill)
+        patch.setattr(fit_module.GroupCalibrator, "solved", kill)
         with pytest.raises(KeyboardInterrupt):
             run(model, recipe(tmp_path))
     assert len(files(tmp_path)) == group // 4

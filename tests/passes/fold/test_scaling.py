@@ -16,7 +16,7 @@ from plena_cosim.passes.fold.channels import Channels
 from plena_cosim.passes.fold.output_error import OutputError
 from plena_cosim.passes.fold.scaling import activation_scales
 from plena_cosim.passes.recipe.load import read_quant_config
-from plena_cosim.passes.recipe.recipe import PassArgs
+from plena_cosim.passes.recipe.recipe import Recipe
 from plena_cosim.passes.recipe.scaling_table import ScalingTable
 
 from .tiny import FOLDED, error, logits, precisely, state, tiny
@@ -38,7 +38,7 @@ EVERY = [
 ]  # fmt: skip
 
 
-def recipe(pattern: str = r".*(_proj|\.experts)", **keys: Any) -> PassArgs:
+def recipe(pattern: str = r".*(_proj|\.experts)", **keys: Any) -> Recipe:
     return read_quant_config({pattern: W4 | keys})
 
 
@@ -47,7 +47,7 @@ def tokens(count: int = 3) -> Tensor:
 
 
 def fold(
-    model: nn.Module, method: str, given: PassArgs | None = None, **keys: Any
+    model: nn.Module, method: str, given: Recipe | None = None, **keys: Any
 ) -> dict[str, ScalingRecord]:
     table = ScalingTable(method=method, **keys)
     with precisely(model):
@@ -350,7 +350,7 @@ def test_an_activation_that_is_not_finite_is_one_error(method: str) -> None:
         (recipe(r".*nothing"), r"\[.*nothing\]: matches no module"),
     ],
 )
-def test_recipes_without_such_layers(given: PassArgs, message: str) -> None:
+def test_recipes_without_such_layers(given: Recipe, message: str) -> None:
     with pytest.raises(FormatError, match=message):
         fold(tiny("llama"), "awq", given)
 

@@ -16,7 +16,7 @@ from plena_cosim import golden
 from plena_cosim.golden import Mx
 from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.passes.attention.hooks import core_of
-from plena_cosim.passes.recipe.load import Phase
+from plena_cosim.passes.recipe.recipe import Phase
 
 from ..families import FP12, MX8, W8A8, build
 

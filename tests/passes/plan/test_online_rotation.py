@@ -20,7 +20,7 @@ from plena_cosim.passes import (
 )
 from plena_cosim.passes.attention.hooks import core_of
 from plena_cosim.passes.plan.match import choose
-from plena_cosim.passes.recipe.formats import Semantics
+from plena_cosim.passes.recipe.formats import RotationMode
 from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.recipe.selector import LARGEST_ROTATION, Selector
 
@@ -161,9 +161,9 @@ def test_dequant_concerns_what_is_quantised_again() -> None:
     assert rotations(selectors(rotation, **{SELF: cache, LINEAR: W8})) == {}
     chosen = selectors(rotation | {"online": ["kv_cache"]}, **EVERYTHING)
     attention = chosen["model.layers.0.self_attn"].formats.attention
-    assert attention.semantics is Semantics.DEQUANT
-    assert chosen["model.layers.0.mlp.down_proj"].semantics is Semantics.DEQUANT
-    assert chosen["model.layers.0.mlp.up_proj"].semantics is Semantics.FUSED
+    assert attention.semantics is RotationMode.DEQUANT
+    assert chosen["model.layers.0.mlp.down_proj"].semantics is RotationMode.DEQUANT
+    assert chosen["model.layers.0.mlp.up_proj"].semantics is RotationMode.FUSED
 
 
 IN_DECODE = {"phase": {"decode": {r".*\.down_proj": W8A8}}, "lm_head": W8A8}

@@ -20,7 +20,8 @@ from plena_cosim.golden import FormatError
 from plena_cosim.passes import Numerics, quantize_module_transform_pass
 from plena_cosim.passes.plan.match import choose
 from plena_cosim.passes.recipe.json_schema import recipe_schema
-from plena_cosim.passes.recipe.load import PassArgs, Phase, load_quant_config, read_quant_config
+from plena_cosim.passes.recipe.load import load_quant_config, read_quant_config
+from plena_cosim.passes.recipe.recipe import Phase, Recipe
 
 try:
     import jsonschema
@@ -130,7 +131,7 @@ def mutated(draw: st.DrawFn) -> dict[str, Any]:
 
 
 def test_the_recipe_that_is_changed_is_valid() -> None:
-    assert isinstance(read_quant_config(RICH), PassArgs)
+    assert isinstance(read_quant_config(RICH), Recipe)
 
 
 def complaint(read: Callable[[], Any]) -> str | None:

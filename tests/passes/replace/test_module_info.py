@@ -13,7 +13,7 @@ from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.passes.plan.module_kind import Kind
 from plena_cosim.passes.recipe.formats import AttentionFormats, CastFormat, ModuleFormats
 from plena_cosim.passes.replace.module_info import module_info
-from plena_cosim.passes.weights.packed_weight import StoredWeight
+from plena_cosim.passes.weights.packed_weight import PackedWeight
 
 from ..families import FP12, MX8, W8A8, build, full_recipe
 
@@ -22,7 +22,7 @@ E4M3 = CastFormat(fmt=golden.Minifloat(exp_bits=4, man_bits=3, specials="none"))
 
 
 def info(formats: ModuleFormats, *weights: torch.Tensor, axis: int = -1):  # type: ignore[no-untyped-def]
-    pairs = [(weight, StoredWeight(weight, formats.weight, axis=axis)) for weight in weights]
+    pairs = [(weight, PackedWeight(weight, formats.weight, axis=axis)) for weight in weights]
     return module_info(Kind.LINEAR, formats, pairs, selector="key", numerics="fake")
 
 

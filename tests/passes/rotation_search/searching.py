@@ -9,7 +9,8 @@ from torch import Tensor, nn
 
 from plena_cosim.evaluate import evaluate_perplexity
 from plena_cosim.passes.quantize_module import build_twins
-from plena_cosim.passes.recipe.load import PassArgs, read_quant_config
+from plena_cosim.passes.recipe.load import read_quant_config
+from plena_cosim.passes.recipe.recipe import Recipe
 
 from ..families import build
 
@@ -41,7 +42,7 @@ def tokens(seed: int = 3) -> Tensor:
     return torch.randint(3, 64, (2, 20), generator=torch.Generator().manual_seed(seed))
 
 
-def recipe(given: dict[str, Any], rotation: Any = None, **search: Any) -> PassArgs:
+def recipe(given: dict[str, Any], rotation: Any = None, **search: Any) -> Recipe:
     tables = {**given, "rotation_search": search}
     return read_quant_config(tables if rotation is None else tables | {"rotation": rotation})
 

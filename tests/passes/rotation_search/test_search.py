@@ -16,13 +16,18 @@ from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.passes.modules.fake_linear import FakeLinear
 from plena_cosim.passes.quantize_module import build_twins
 from plena_cosim.passes.recipe.load import read_quant_config
-from plena_cosim.passes.rotation_search import Found, Step, engine, search_rotations
+from plena_cosim.passes.rotation_search import (
+    SearchProgress,
+    SearchResult,
+    engine,
+    search_rotations,
+)
 
 from ..families import FAMILIES, build, full_recipe
 from .searching import EVERYTHING, FEW, IN4, TYPES, W4A4, model, recipe, tokens, without_shortcuts
 
 
-def said(found: Found) -> list[tuple[dict[str, float], str | None]]:
+def said(found: SearchResult) -> list[tuple[dict[str, float], str | None]]:
     return [(dict(each.tried), each.winner) for each in found.rounds]
 
 
@@ -275,7 +280,7 @@ def test_only_weights_that_change_are_quantised_again(
     given = recipe(EVERYTHING, improvement_eps=1e9, cache_path=str(tmp_path / "decisions.json"),
                    matmul_types=["q_proj", "down_proj", "kv_cache", "av_matmul"])  # fmt: skip
 
-    def stop(step: Step) -> None:
+    def stop(step: SearchProgress) -> None:
         if step.perplexity is not None:
             raise KeyboardInterrupt
 
@@ -300,7 +305,7 @@ def test_what_is_kept_reaches_the_layers_behind_it() -> None:
 
 
 def test_progress_counts_layers_up_to_their_number() -> None:
-    steps: list[Step] = []
+    steps: list[SearchProgress] = []
     found = search_rotations(model(), recipe(FEW), tokens(), progress=steps.append)
     for number, each in enumerate(found.rounds, start=1):
         mine = [step for step in steps if step.round == number]

@@ -24,7 +24,7 @@ from plena_cosim.passes import (
 )
 from plena_cosim.passes.hf_quantizer import PlenaConfig
 from plena_cosim.passes.recipe.load import read_quant_config
-from plena_cosim.passes.weights.packed_weight import StoredWeight
+from plena_cosim.passes.weights.packed_weight import PackedWeight
 
 
 def mxint(weight: int, data_in: int = 8, block: int = 16) -> dict[str, Any]:
@@ -187,7 +187,7 @@ def test_the_file_has_the_ideal_size(name, numerics, saved) -> None:
     model = quantised(RECIPES[name], numerics, **sizes)
     ideal_bits = 0
     for module in model.modules():
-        if isinstance(module, StoredWeight):
+        if isinstance(module, PackedWeight):
             mx = module.fmt
             rows, columns = module.shape
             blocks = rows * -(-columns // mx.block_size)

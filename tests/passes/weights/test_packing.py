@@ -24,7 +24,7 @@ from plena_cosim.passes.weights.element_codes import (
     scalar_codes,
     scalar_values,
 )
-from plena_cosim.passes.weights.packed_weight import StoredWeight
+from plena_cosim.passes.weights.packed_weight import PackedWeight
 from plena_cosim.passes.weights.packing import pack_bits, packed_bytes, unpack_bits
 
 BLOCK_FORMATS = [fmt for fmt in FORMATS.values() if isinstance(fmt, Mx)] + [
@@ -117,9 +117,9 @@ def test_fixed_point_codes_are_goldens() -> None:
 def test_a_block_with_a_nan_keeps_its_scale_code() -> None:
     mx = mxfp(2, 1, block_size=4)
     x = torch.tensor([[1.0, math.nan, -3.0, 0.5, -0.0, 6.0, -1.0, 2.0]])
-    stored = StoredWeight(x, mx)
+    stored = PackedWeight(x, mx)
     assert stored.scales[0, 0] == 255
-    again = StoredWeight.empty(x, mx)
+    again = PackedWeight.empty(x, mx)
     again.load_state_dict(stored.state_dict())
     assert again.values[0, :4].isnan().all()
     assert same(again.values.data, stored.values.data)
@@ -150,8 +150,8 @@ def test_any_weight_goes_through_its_state_dict(
     axis = axis % len(shape)
     torch.manual_seed(seed)
     weight = torch.randn(shape) * 2.0**binade
-    stored = StoredWeight(weight, mx, axis=axis, dtype=dtype)
-    again = StoredWeight.empty(torch.empty(shape), mx, axis=axis, dtype=dtype)
+    stored = PackedWeight(weight, mx, axis=axis, dtype=dtype)
+    again = PackedWeight.empty(torch.empty(shape), mx, axis=axis, dtype=dtype)
     again.load_state_dict(stored.state_dict())
     assert same(again.values.data, stored.values.data)
     assert torch.equal(again.scales, stored.scales)
@@ -163,23 +163,23 @@ def test_any_weight_goes_through_its_state_dict(
 def test_a_cast_weight_is_stored_as_its_codes(name, rounding) -> None:
     fmt = CastFormat(fmt=golden.get_format(name), rounding=rounding)
     weight = torch.randn(7, 5)
-    stored = StoredWeight(weight, fmt)
+    stored = PackedWeight(weight, fmt)
     state = stored.state_dict()
     assert set(state) == {"codes"}
     assert state["codes"].numel() == math.ceil(35 * fmt.fmt.width_bits / 8)
     expected = golden.encode(weight.numpy(), fmt.fmt, rounding=rounding)
     codes = unpack_bits(state["codes"], fmt.fmt.width_bits, weight.shape)
     np.testing.assert_array_equal(codes.numpy(), expected)
-    again = StoredWeight.empty(weight, fmt)
+    again = PackedWeight.empty(weight, fmt)
     again.load_state_dict(state)
     assert same(again.values.data, stored.values.data)
 
 
 def test_a_weight_without_a_format_is_stored_as_it_is() -> None:
     weight = torch.randn(3, 4)
-    stored = StoredWeight(weight, None)
+    stored = PackedWeight(weight, None)
     assert list(stored.state_dict()) == ["values"]
-    again = StoredWeight.empty(weight, None)
+    again = PackedWeight.empty(weight, None)
     again.load_state_dict(stored.state_dict())
     assert torch.equal(again.values, weight)
     weight.zero_()
@@ -188,7 +188,7 @@ def test_a_weight_without_a_format_is_stored_as_it_is() -> None:
 
 def test_copies_and_conversions_keep_the_weight() -> None:
     mx = mxint(4, block_size=8)
-    stored = StoredWeight(torch.randn(5, 16), mx)
+    stored = PackedWeight(torch.randn(5, 16), mx)
     for other in (deepcopy(stored), deepcopy(stored).double(), deepcopy(stored).bfloat16()):
         assert torch.equal(other.values.float(), stored.values)
         assert all(
@@ -198,17 +198,17 @@ def test_copies_and_conversions_keep_the_weight() -> None:
     file = io.BytesIO()
     torch.save(stored.state_dict(), file)
     file.seek(0)
-    other = StoredWeight(torch.randn(5, 16), mx)
+    other = PackedWeight(torch.randn(5, 16), mx)
     other.load_state_dict(torch.load(file))
     assert torch.equal(other.values, stored.values)
 
 
 def test_an_empty_weight_lives_on_the_meta_device_and_passes_its_codes_on() -> None:
     mx = mxint(4, block_size=8)
-    stored = StoredWeight(torch.randn(5, 20), mx)
+    stored = PackedWeight(torch.randn(5, 20), mx)
     state = stored.state_dict()
     with torch.device("meta"):
-        empty = StoredWeight.empty(torch.empty(5, 20), mx)
+        empty = PackedWeight.empty(torch.empty(5, 20), mx)
     assert {name: tensor.shape for name, tensor in empty.state_dict().items()} == {
         name: tensor.shape for name, tensor in state.items()
     }
@@ -225,14 +225,14 @@ def test_an_empty_weight_lives_on_the_meta_device_and_passes_its_codes_on() -> N
 
 def test_sixteen_bits_in_bfloat16_are_saved_by_the_values_they_round_to() -> None:
     mx = mxint(16, block_size=8)
-    stored = StoredWeight(torch.randn(64, 64), mx, dtype=torch.bfloat16)
-    again = StoredWeight.empty(torch.empty(64, 64), mx, dtype=torch.bfloat16)
+    stored = PackedWeight(torch.randn(64, 64), mx, dtype=torch.bfloat16)
+    again = PackedWeight.empty(torch.empty(64, 64), mx, dtype=torch.bfloat16)
     again.load_state_dict(stored.state_dict())
     assert same(again.values.data, stored.values.data)
 
 
 def test_a_weight_that_was_changed_cannot_be_saved() -> None:
-    stored = StoredWeight(torch.randn(2, 8) * 1e6, mxint(4, block_size=8))
+    stored = PackedWeight(torch.randn(2, 8) * 1e6, mxint(4, block_size=8))
     parent = torch.nn.ModuleDict({"proj": deepcopy(stored).half()})
     with pytest.raises(FormatError, match=r"^proj: its torch.float16 values are not .* mxint4"):
         parent.state_dict()
@@ -243,7 +243,7 @@ def test_a_weight_that_was_changed_cannot_be_saved() -> None:
 
 
 def test_a_state_that_does_not_fit_is_named() -> None:
-    stored = StoredWeight(torch.randn(4, 8), mxint(4, block_size=8))
+    stored = PackedWeight(torch.randn(4, 8), mxint(4, block_size=8))
     state = stored.state_dict()
     short = {**state, "codes": state["codes"][:-1]}
     with pytest.raises(RuntimeError, match=r"32 codes of 4 bits take 16 bytes, got .*\(15,\)"):
@@ -257,15 +257,15 @@ def test_a_state_that_does_not_fit_is_named() -> None:
 def test_exact_values_are_float32_wherever_that_holds_them() -> None:
     mx = mxfp(2, 1, block_size=8)
     ordinary = torch.randn(4, 16, dtype=torch.float64)
-    assert StoredWeight(ordinary, mx).values.dtype == torch.float32
-    assert StoredWeight(ordinary * 2.0**-125, mx).values.dtype == torch.float64
+    assert PackedWeight(ordinary, mx).values.dtype == torch.float32
+    assert PackedWeight(ordinary * 2.0**-125, mx).values.dtype == torch.float64
     # Scale code 0 is also that of all-zero blocks, and of blocks that round to zeros of any sign.
     for factor, dtype in ((2.0**-127, torch.float64), (2.0**-135, torch.float32)):
-        stored = StoredWeight(ordinary * factor, mx)
+        stored = PackedWeight(ordinary * factor, mx)
         assert not bool(stored.scales.any())
         assert stored.values.dtype == dtype
-        again = StoredWeight.empty(ordinary, mx)
+        again = PackedWeight.empty(ordinary, mx)
         again.load_state_dict(stored.state_dict())
         assert same(again.values.data, stored.values.data)
     narrow = replace(mx, scale_bits=4)
-    assert StoredWeight(ordinary * 2.0**-125, narrow).values.dtype == torch.float32
+    assert PackedWeight(ordinary * 2.0**-125, narrow).values.dtype == torch.float32

@@ -25,7 +25,7 @@ from plena_cosim.sim.formal.proofs import (
 )
 from plena_cosim.sim.formal.smt import ElaborationError, ProofToolsError
 from plena_cosim.sim.verilate.fault import Fault
-from plena_cosim.sim.verilate.rtl_files import RTL_DIR, SourceError
+from plena_cosim.sim.verilate.rtl_files import RTL_DIR, RtlNotFoundError
 
 BY_NAME = {proof.name: proof for proof in PROOFS}
 TOGGLE = """\
@@ -82,7 +82,7 @@ def test_a_false_claim_fails_with_its_counterexample(tmp_path: Path) -> None:
 def test_a_bug_that_changes_nothing_is_not_found(tmp_path: Path) -> None:
     proof = BY_NAME["max-tree"]
     same = Fault(name="no bug", file=proof.faults[0].file, old="localparam", new="localparam  ")
-    with pytest.raises(SourceError, match=r"'localparam' stands \d+ times in .*not once"):
+    with pytest.raises(RtlNotFoundError, match=r"'localparam' stands \d+ times in .*not once"):
         prove.seed(proof, same)
     same = dataclasses.replace(same, old="Largest of many", new="Greatest of many")
     lazy = dataclasses.replace(proof, faults=(same,), configurations={"2 lanes": {"Lanes": 2}})

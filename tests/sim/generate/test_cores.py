@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from plena_cosim.cli import main as cli
 from plena_cosim.sim.generate.cores import core_texts, stale_cores, write_cores
-from plena_cosim.sim.verilate.rtl_files import RTL_DIR, SourceError, needed_sources
+from plena_cosim.sim.verilate.rtl_files import RTL_DIR, RtlNotFoundError, needed_sources
 
 FOLDERS = sorted({path.parent.name for path in RTL_DIR.glob("*/plena*")})
 VERSION = "0.1.0"
@@ -83,7 +83,7 @@ def test_folders_that_need_each_other_are_refused(tmp_path: Path) -> None:
         text = f"module {module}; {part} u_part (); endmodule\n"
         (tmp_path / folder / f"{module}.sv").write_text(text, encoding="utf-8")
     (tmp_path / "a" / "plena_z.sv").write_text("module plena_z; endmodule\n", encoding="utf-8")
-    with pytest.raises(SourceError, match="need each other"):
+    with pytest.raises(RtlNotFoundError, match="need each other"):
         core_texts(tmp_path)
 
 

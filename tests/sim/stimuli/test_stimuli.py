@@ -9,7 +9,7 @@ from plena_cosim.golden import decode, get_format
 from plena_cosim.golden.ops.mx_pe import block_places
 from plena_cosim.golden.ops.registry import OPS, get_op
 from plena_cosim.sim.cases.table import Case, all_cases, find_case, select_cases
-from plena_cosim.sim.player.harness import input_lanes
+from plena_cosim.sim.player.harness import input_ports
 from plena_cosim.sim.stimuli.corners import corner_codes, near_ties
 from plena_cosim.sim.stimuli.stimuli import CHUNK_LANES, is_exhaustive, sample, stimuli
 
@@ -72,7 +72,7 @@ def test_corner_pairs_come_before_the_random_ones() -> None:
 @pytest.mark.parametrize("case", all_cases(), ids=lambda case: case.id)
 def test_beats_fit_their_ports_and_follow_the_seed(case: Case) -> None:
     beats, again, other = (sample(case.op, case.formats, seed=s, count=300) for s in (5, 5, 6))
-    for port in input_lanes(case.op, case.formats):
+    for port in input_ports(case.op, case.formats):
         codes = beats[port.name]
         assert codes.shape == port.shape(300)
         assert codes.dtype == port.dtype

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plena_cosim.sim.verilate.fault import Fault
-from plena_cosim.sim.verilate.rtl_files import SourceError
+from plena_cosim.sim.verilate.rtl_files import RtlNotFoundError
 
 TEXT = "assign y = a & b;\nassign z = b;\n"
 
@@ -30,6 +30,8 @@ def test_the_copy_has_the_fault_and_nothing_else_changes(tmp_path: Path) -> None
 
 @pytest.mark.parametrize(("old", "count"), [("no such text", 0), ("assign", 2)])
 def test_text_that_does_not_stand_once_is_an_error(tmp_path: Path, old: str, count: int) -> None:
-    with pytest.raises(SourceError, match=f"^'{old}' stands {count} times in fp/one.sv, not once"):
+    with pytest.raises(
+        RtlNotFoundError, match=f"^'{old}' stands {count} times in fp/one.sv, not once"
+    ):
         Fault("fp/one.sv", old, "").write(tmp_path, rtl_dir=rtl(tmp_path))
     assert not (tmp_path / "rtl").exists()

@@ -13,18 +13,18 @@ from pathlib import Path
 
 import pytest
 
-from plena_cosim.sim.player.harness import input_lanes, output_lanes, player_files
+from plena_cosim.sim.player.harness import input_ports, output_ports, player_files
 from plena_cosim.sim.verilate.cache import BuildError, build_once
 from plena_cosim.sim.verilate.model import PLAYER, Model, build
 from plena_cosim.sim.verilate.process import heed_interrupts
-from plena_cosim.sim.verilate.rtl_files import SourceError, needed_sources
+from plena_cosim.sim.verilate.rtl_files import RtlNotFoundError, needed_sources
 from plena_cosim.sim.verilate.toolchain import find_toolchain
 
 from ..toy import FORMATS, SOURCE, TOY, parameters, write_source, write_toy
 
 
 def model(rtl_dir: Path, *, width_bits: int = 8) -> Model:
-    files = player_files(TOY.module, input_lanes(TOY, FORMATS), output_lanes(TOY, FORMATS))
+    files = player_files(TOY.module, input_ports(TOY, FORMATS), output_ports(TOY, FORMATS))
     return Model(
         module=TOY.module,
         parameters=parameters(width_bits, 2),
@@ -72,7 +72,7 @@ def test_changed_submodule_or_package_is_another_build(tmp_path: Path) -> None:
 
 
 def test_unknown_module_names_the_nearest(tmp_path: Path) -> None:
-    with pytest.raises(SourceError, match=r"no plena_tox\.sv.*Did you mean plena_toy\?"):
+    with pytest.raises(RtlNotFoundError, match=r"no plena_tox\.sv.*Did you mean plena_toy\?"):
         needed_sources("plena_tox", write_toy(tmp_path))
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from plena_cosim import golden
-from plena_cosim.passes import Numerics, PassArgs, load_quant_config, quantize_module_transform_pass
+from plena_cosim.passes import Numerics, Recipe, load_quant_config, quantize_module_transform_pass
 from plena_cosim.sources import load_text, text_digest, tokenize
 from plena_cosim.sources.demo_model import CAVEAT
 
@@ -71,7 +71,7 @@ def run_demo(
         Whether every comparison was equal in every bit.
 
     Raises:
-        FormatError, SourceError: with one clear message each.
+        FormatError, TextSourceError: with one clear message each.
     """
     console = console or Console()
     loaded = {name: load_quant_config(recipes / file) for name, file in RECIPES.items()}
@@ -132,14 +132,14 @@ def measure(
     model: Any,
     tokenizer: Any,
     tokens: torch.Tensor,
-    recipes: dict[str, PassArgs],
+    recipes: dict[str, Recipe],
     *,
     seqlen: int,
     console: Console,
 ) -> list[DemoRow]:
     """Return fp32 and each recipe with fake and exact numerics; `model` itself is left alone."""
     rows = []
-    runs: list[tuple[str, PassArgs | None, Numerics | None]] = [("fp32", None, None)]
+    runs: list[tuple[str, Recipe | None, Numerics | None]] = [("fp32", None, None)]
     runs += [(name, recipe, kind) for name, recipe in recipes.items() for kind in Numerics]
     with bar(console) as progress:
         everything = progress.add_task("perplexity table", total=len(runs))

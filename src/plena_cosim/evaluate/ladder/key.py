@@ -9,8 +9,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-from plena_cosim.passes import PassArgs
-from plena_cosim.sources import SourceError
+from plena_cosim.passes import Recipe
+from plena_cosim.sources import TextSourceError
 
 _PACKAGE = Path(__file__).resolve().parents[2]
 _CODE = ("golden", "fakequant", "passes", "sources")
@@ -18,11 +18,11 @@ _HERE = ("load.py", "perplexity.py", "ladder/step.py")
 _VERSIONS = ("torch", "transformers", "numpy")
 
 
-def row_key(shared: dict[str, Any], recipe: PassArgs | None, numerics: str) -> dict[str, Any]:
+def row_key(shared: dict[str, Any], recipe: Recipe | None, numerics: str) -> dict[str, Any]:
     """Return the key of a row: what all rows share, and the recipe with all that it reads.
 
     Raises:
-        SourceError: a file of calibration text that the recipe names cannot be read.
+        TextSourceError: a file of calibration text that the recipe names cannot be read.
     """
     if recipe is None:
         return {**shared, "recipe_sha256": None, "numerics": "fake"}
@@ -74,7 +74,7 @@ def _model_parts(model: Any, config: str) -> Iterable[Any]:
         yield tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy()
 
 
-def _datasets(recipe: PassArgs) -> list[str]:
+def _datasets(recipe: Recipe) -> list[str]:
     """Return the files of text or tokens that any table of the recipe names."""
     tables = [table for table in recipe.tables.values() if isinstance(table, dict)]
     given = [table.get(key) for table in tables for key in ("dataset", "calib_data")]
@@ -88,7 +88,7 @@ def _file_digest(name: str) -> str:
     try:
         return hashlib.sha256(path.read_bytes()).hexdigest()
     except OSError as error:
-        raise SourceError(f"cannot read calibration text {name!r}: {error.strerror}") from None
+        raise TextSourceError(f"cannot read calibration text {name!r}: {error.strerror}") from None
 
 
 def _digest(parts: Iterable[Any]) -> str:

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from plena_cosim.golden import FormatError
 from plena_cosim.passes import load_quant_config
-from plena_cosim.sources import SourceError, load_text, text_digest, tokenize
+from plena_cosim.sources import TextSourceError, load_text, text_digest, tokenize
 from plena_cosim.sources.demo_model import CAVEAT
 
 from ..load import load_model, require_original
@@ -80,8 +80,8 @@ def run_ladder(
         Whether every row was measured.
 
     Raises:
-        FormatError, SourceError: with one clear message each; what is wrong with one recipe is a
-            failed row instead.
+        FormatError, TextSourceError: with one clear message each; what is wrong with one recipe is
+            a failed row instead.
     """
     console = console or Console()
     steps = read_ladder(recipes)
@@ -136,7 +136,7 @@ def ladder_markdown(*, recipes: Path, out: Path) -> str:
     """Return the table that the last run left in `out`, in Markdown.
 
     Raises:
-        FormatError, SourceError: there is no ladder.json, or it does not fit the recipes.
+        FormatError, TextSourceError: there is no ladder.json, or it does not fit the recipes.
     """
     steps = read_ladder(recipes)
     rows = read_shown(out / "ladder.json")
@@ -228,7 +228,7 @@ def _work(shared: dict[str, Any], step: Step, numerics: str) -> Work:
     try:
         recipe = load_quant_config(step.recipe) if step.recipe is not None else None
         key = row_key(shared, recipe, numerics)
-    except (FormatError, SourceError) as error:
+    except (FormatError, TextSourceError) as error:
         line = f"{type(error).__name__}: {error}"
         return Work(step=step, numerics=numerics, key=None, error=line)
     return Work(step=step, numerics=numerics, key=key)

@@ -23,7 +23,7 @@ import torch
 
 from plena_cosim.passes import (
     ModuleInfo,
-    PassArgs,
+    Recipe,
     load_quant_config,
     quantize_module_transform_pass,
 )
@@ -89,7 +89,7 @@ def measure(request: Mapping[str, Any], send: Send) -> dict[str, Any]:
     }
 
 
-def kept_calibration(recipe: PassArgs | None) -> list[str]:
+def kept_calibration(recipe: Recipe | None) -> list[str]:
     """Return which checkpoints and caches that a recipe names are there already."""
     if recipe is None:
         return []

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from plena_cosim.sources import SourceError
+from plena_cosim.sources import TextSourceError
 
 from ..record import write_json
 from .row import Row
@@ -56,14 +56,14 @@ def read_shown(path: Path) -> list[Row]:
     """Return the rows that the last run showed.
 
     Raises:
-        SourceError: there is no such file, or it is not a ladder's.
+        TextSourceError: there is no such file, or it is not a ladder's.
     """
     try:
         return _load(path).rows
     except FileNotFoundError:
-        raise SourceError(f"there is no {path}; run plena ladder first") from None
+        raise TextSourceError(f"there is no {path}; run plena ladder first") from None
     except _ForeignError as error:
-        raise SourceError(f"{error}; run plena ladder again") from None
+        raise TextSourceError(f"{error}; run plena ladder again") from None
 
 
 def write_rows(
@@ -79,18 +79,18 @@ def alone(folder: Path) -> Iterator[None]:
     """Make a folder and keep other ladders out of it while the block runs.
 
     Raises:
-        SourceError: another process is at work there, or the folder cannot be made.
+        TextSourceError: another process is at work there, or the folder cannot be made.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock = (folder / ".lock").open("w")
     except OSError as error:
-        raise SourceError(f"cannot write into {folder}: {error.strerror}") from None
+        raise TextSourceError(f"cannot write into {folder}: {error.strerror}") from None
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
-            raise SourceError(
+            raise TextSourceError(
                 f"another plena ladder is writing into {folder}; wait for it, or give another --out"
             ) from None
         yield
@@ -108,7 +108,7 @@ def _load(path: Path) -> LadderFile:
     except FileNotFoundError:
         raise
     except OSError as error:
-        raise SourceError(f"cannot read {path}: {error.strerror}") from None
+        raise TextSourceError(f"cannot read {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:  # also broken UTF-8, broken JSON
         raise _ForeignError(f"{path} is not a record of plena ladder ({_reason(error)})") from None
     return found

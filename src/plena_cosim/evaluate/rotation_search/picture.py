@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from plena_cosim.passes.rotation_search import Found
+from plena_cosim.passes.rotation_search import SearchResult
 from plena_cosim.sources.cache import whole
 from plena_cosim.sources.errors import need
 
@@ -12,7 +12,7 @@ _NAMED = 12
 """So many rounds can be named below the axis."""
 
 
-def draw(path: Path, found: Found, *, title: str, caveat: str) -> None:
+def draw(path: Path, found: SearchResult, *, title: str, caveat: str) -> None:
     """Draw candidates as dots over rounds, and the perplexity that remains as a line.
 
     Args:

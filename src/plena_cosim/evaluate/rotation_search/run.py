@@ -13,9 +13,14 @@ from rich.table import Table
 from rich.text import Text
 
 from plena_cosim.golden import FormatError
-from plena_cosim.passes import PassArgs, load_quant_config
+from plena_cosim.passes import Recipe, load_quant_config
 from plena_cosim.passes.pipeline import prepare
-from plena_cosim.passes.rotation_search import Found, Round, Step, search_rotations
+from plena_cosim.passes.rotation_search import (
+    SearchProgress,
+    SearchResult,
+    SearchRound,
+    search_rotations,
+)
 from plena_cosim.sources import calibration_set
 from plena_cosim.sources.cache import whole
 from plena_cosim.sources.demo_model import CAVEAT
@@ -54,7 +59,7 @@ def run_search_rotation(
         console: where the table goes.
 
     Raises:
-        FormatError, SourceError: with one clear message each. The recipe is checked first.
+        FormatError, TextSourceError: with one clear message each. The recipe is checked first.
     """
     console = console or Console()
     recipe = _with_cache_path(load_quant_config(quant_config))
@@ -105,12 +110,12 @@ def run_search_rotation(
     return record
 
 
-def steps(progress: Progress) -> Callable[[Step], None]:
+def steps(progress: Progress) -> Callable[[SearchProgress], None]:
     """Return a callback that shows one bar a round, by layers, with the time that is left."""
     task: TaskID | None = None
     shown = 0
 
-    def show(step: Step) -> None:
+    def show(step: SearchProgress) -> None:
         nonlocal task, shown
         if task is None or step.round != shown:
             if task is not None:
@@ -123,7 +128,7 @@ def steps(progress: Progress) -> Callable[[Step], None]:
     return show
 
 
-def rounds_table(found: Found, *, title: str) -> Table:
+def rounds_table(found: SearchResult, *, title: str) -> Table:
     """Return what was measured: every candidate, or the best of each round of single layers."""
     table = Table(title=title)
     table.add_column("round", justify="right")
@@ -143,7 +148,7 @@ def rounds_table(found: Found, *, title: str) -> Table:
     return table
 
 
-def summary(found: Found) -> list[str]:
+def summary(found: SearchResult) -> list[str]:
     """Return what the search found, and what it left out and why."""
     names = ", ".join(found.winners) or "none"
     reasons: dict[str, list[str]] = {}
@@ -157,12 +162,12 @@ def summary(found: Found) -> list[str]:
     ]
 
 
-def _shown(each: Round, *, every: bool) -> list[str]:
+def _shown(each: SearchRound, *, every: bool) -> list[str]:
     best = sorted(each.tried, key=lambda name: each.tried[name])
     return best if every else best[:1]
 
 
-def _with_cache_path(recipe: PassArgs) -> PassArgs:
+def _with_cache_path(recipe: Recipe) -> Recipe:
     """Return the recipe with a file for the decisions, so that a search can be broken off."""
     table = recipe.rotation_search
     if table is None:
@@ -175,7 +180,7 @@ def _with_cache_path(recipe: PassArgs) -> PassArgs:
     return replace(recipe, rotation_search=table.model_copy(update={"cache_path": str(path)}))
 
 
-def _write(out: Path, recipe: PassArgs, found: Found) -> None:
+def _write(out: Path, recipe: Recipe, found: SearchResult) -> None:
     about = (
         f"{recipe.source} with the online rotations that plena search rotation has found:\n"
         f"perplexity {found.baseline:.4f} -> {found.perplexity:.4f} on its calibration text."

@@ -12,13 +12,19 @@ from plena_cosim import fakequant
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FixedPoint, FormatError, HardwareConfig, Mx, ScaleRule, mxint
 
-from ..modules.operand import DEFAULT_BLOCK, WIDEST_BITS, matrix_format, matrix_operand, narrow
+from ..modules.operand import (
+    DEFAULT_BLOCK,
+    WIDEST_BITS,
+    fake_quantize,
+    matrix_format,
+    matrix_operand,
+)
 from ..recipe.formats import AttentionFormats, Format
 from .rotation import Rotator
 
 
 @dataclass(frozen=True, kw_only=True)
-class Portion:
+class QueryChunk:
     """Some queries, and the keys and values of all that they attend.
 
     Attributes:
@@ -57,14 +63,14 @@ class Portion:
         return torch.cat([column, scores], dim=-1)
 
 
-def attend_fake(given: Portion, rotator: Rotator) -> tuple[Tensor, Tensor]:
+def attend_fake(given: QueryChunk, rotator: Rotator) -> tuple[Tensor, Tensor]:
     """Return outputs (batch, heads, queries, head_dim) and probabilities, by torch."""
     q = rotator.narrow_qk(given.query)
     k = given.key if given.reads_cache else rotator.narrow_qk(given.key)
     scores = given.by_head(given.grouped(q) @ k.mT) * given.scale
     if given.softcap is not None:
         scores = torch.tanh(scores / given.softcap) * given.softcap
-    scores = narrow(given.with_sinks(scores), rotator.formats.softmax)
+    scores = fake_quantize(given.with_sinks(scores), rotator.formats.softmax)
     more = scores.shape[-1] - k.shape[-2]
     if given.allowed is not None:
         shut = functional.pad(~given.allowed, (more, 0), value=False)
@@ -78,7 +84,7 @@ def attend_fake(given: Portion, rotator: Rotator) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def attend_exact(
-    given: Portion, rotator: Rotator, hw: HardwareConfig, where: str
+    given: QueryChunk, rotator: Rotator, hw: HardwareConfig, where: str
 ) -> tuple[Tensor, Tensor]:
     """Return outputs (batch, heads, queries, head_dim) and probabilities, by the machine."""
     vector, formats = hw.vector_format, rotator.formats
@@ -89,7 +95,7 @@ def attend_exact(
     factor = fakequant.cast(torch.tensor(given.scale, dtype=torch.float64), vector)
     scores = fakequant.mul(scores, factor.to(scores), vector)
     scores = fakequant.cast(given.with_sinks(scores), vector)
-    scores = fakequant.cast(narrow(scores, formats.softmax), vector)
+    scores = fakequant.cast(fake_quantize(scores, formats.softmax), vector)
     taking_part = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=scores.device)
     more = scores.shape[-1] - given.key.shape[-2]
     if given.allowed is not None:

@@ -12,13 +12,13 @@ from torch import Tensor, nn
 from plena_cosim import fakequant
 from plena_cosim.golden import FormatError, HardwareConfig, Minifloat, Mx
 
-from ..modules.operand import DEFAULT_BLOCK, narrow
+from ..modules.operand import DEFAULT_BLOCK, fake_quantize
 from ..modules.phase import PhaseClock
 from ..modules.vector_unit import VectorUnit
 from ..recipe.formats import AttentionFormats, KvPosition
-from ..recipe.load import Phase
+from ..recipe.recipe import Phase
 from .align_keys import align
-from .arithmetic import Portion, attend_exact, attend_fake
+from .arithmetic import QueryChunk, attend_exact, attend_fake
 from .kv_writer import KvWriter
 from .rotation import Rotator
 
@@ -74,7 +74,7 @@ class AttentionCore:
         def turned(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor, *args: Any, **kw: Any) -> Any:
             if formats.kv_position is KvPosition.PRE_ROPE:
                 k, writer.turned = self.cached_keys(k), k.shape[-1]
-            given = [narrow(x, formats.rope) for x in (q, k, cos, sin)]
+            given = [fake_quantize(x, formats.rope) for x in (q, k, cos, sin)]
             if self.hw is None:
                 return rope(*given, *args, **kw)
             vector = self.hw.vector_format
@@ -150,7 +150,7 @@ class AttentionCore:
             rows = slice(start, start + QUERIES)
             shown = None if allowed is None else allowed[:, :, rows]
             keys = self._keys_for(shown, key.shape[-2])
-            portion = Portion(
+            portion = QueryChunk(
                 query=query[:, :, rows],
                 key=key[:, :, :keys],
                 value=value[:, :, :keys],
@@ -165,7 +165,7 @@ class AttentionCore:
         output = self.rotator.from_values(torch.cat(outputs, dim=2))
         return output.to(query.dtype), weights
 
-    def _portion(self, portion: Portion) -> tuple[Tensor, Tensor]:
+    def _portion(self, portion: QueryChunk) -> tuple[Tensor, Tensor]:
         if self.hw is None:
             return attend_fake(portion, self.rotator)
         return attend_exact(portion, self.rotator, self.hw, self.where)

@@ -20,7 +20,7 @@ from plena_cosim.golden import FormatError, HardwareConfig
 
 from ..modules.phase import PhaseClock
 from ..recipe.formats import AttentionFormats, KvPosition
-from ..recipe.load import KvHandover, Phase
+from ..recipe.recipe import KvHandover, Phase
 from .arithmetic import check_machine
 from .core import AttentionCore
 from .kv_writer import KvWriter

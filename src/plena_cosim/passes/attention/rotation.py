@@ -12,9 +12,9 @@ from plena_cosim import fakequant
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
 from ..modules.hadamard import rotate, rotation_size
-from ..modules.operand import DEFAULT_BLOCK, narrow, narrow_rotated
-from ..recipe.formats import AttentionFormats, Format, KvPosition, Semantics
-from ..recipe.load import Phase
+from ..modules.operand import DEFAULT_BLOCK, fake_quantize, fake_quantize_rotated
+from ..recipe.formats import AttentionFormats, Format, KvPosition, RotationMode
+from ..recipe.recipe import Phase
 
 
 def resolved(module: nn.Module, formats: AttentionFormats, where: str) -> AttentionFormats:
@@ -103,7 +103,7 @@ class Rotator:
 
     def __init__(self, formats: AttentionFormats, hw: HardwareConfig | None) -> None:
         self.formats, self.hw = formats, hw
-        self.dequant = formats.semantics is Semantics.DEQUANT
+        self.dequant = formats.semantics is RotationMode.DEQUANT
 
     @property
     def written(self) -> tuple[Format | None, int | None]:
@@ -129,21 +129,21 @@ class Rotator:
 
     def cached_again(self, x: Tensor) -> Tensor:
         """Return what lies in the cache, and so in its basis, in the format of the cache."""
-        return narrow_rotated(x, *self.written)
+        return fake_quantize_rotated(x, *self.written)
 
     def narrow_qk(self, x: Tensor) -> Tensor:
         """Return queries or keys, in the basis of keys, as torch multiplies them."""
-        return narrow_rotated(x, *self.read)
+        return fake_quantize_rotated(x, *self.read)
 
     def narrow_av(self, x: Tensor, axis: int) -> Tensor:
         """Return probabilities or values as torch multiplies them; keys run along `axis`."""
         fmt, size = self.formats.av_matmul, self.formats.av_rotate
         if size is None:
-            return narrow(x, fmt, axis=axis)
+            return fake_quantize(x, fmt, axis=axis)
         if not self.dequant:
-            return narrow(self.along_keys(x, axis), fmt, axis=axis)
+            return fake_quantize(self.along_keys(x, axis), fmt, axis=axis)
         padded = _padded(x.transpose(axis, -1), size)
-        narrowed = narrow_rotated(padded, fmt, size)[..., : x.shape[axis]]
+        narrowed = fake_quantize_rotated(padded, fmt, size)[..., : x.shape[axis]]
         return narrowed.transpose(axis, -1)
 
     def along_keys(self, x: Tensor, axis: int) -> Tensor:

@@ -20,7 +20,7 @@ from plena_cosim.golden import Mx
 
 from ..checkpoints.fingerprint import Fingerprint
 from ..checkpoints.run_folder import begin_folder, read_tensors, write_tensors
-from ..weights.packed_weight import StoredWeight
+from ..weights.packed_weight import PackedWeight
 from ..weights.weight_record import WeightRecord
 
 Layer = tuple[dict[str, MxTensor], dict[str, list[WeightRecord]]]
@@ -87,11 +87,11 @@ class Checkpoints:
 
 
 def _packed(weight: MxTensor) -> dict[str, Tensor]:
-    stored = StoredWeight.of(weight)
+    stored = PackedWeight.of(weight)
     return {name: tensor.cpu() for name, tensor in stored.pack().items()}
 
 
 def _unpack(codes: Tensor, scales: Tensor, shape: torch.Size, mx: Mx, axis: int) -> MxTensor:
-    stored = StoredWeight.empty(torch.empty(shape, device="meta"), mx, axis=axis)
+    stored = PackedWeight.empty(torch.empty(shape, device="meta"), mx, axis=axis)
     values, unpacked = stored._decode(codes, scales)
     return MxTensor(values=values, scales=unpacked, mx=mx, axis=axis)

@@ -20,19 +20,19 @@ from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, Mx
 
 from ..layers.device import device_of
-from ..layers.recall import Recall
+from ..layers.output_cache import OutputCache
 from ..layers.stack import stack_of
 from ..layers.stream import capture
 from ..recipe.calibration_tables import GptqTable
-from ..recipe.load import PassArgs
+from ..recipe.recipe import Recipe
 from ..replace.build import Plan
 from ..weights.weight_record import WeightRecord
 from .checkpoint import Checkpoints, Layer
 from .eager_masks import eager_masks
-from .fit import Fit
-from .layer_twin import layer_twin
+from .group_calibrator import GroupCalibrator
+from .quantized_layer import layer_twin
 from .settings import fingerprint_of
-from .site import grouped, sites_of, weights_of
+from .target import grouped, sites_of, weights_of
 
 Progress = Callable[[int, int], None]
 """Called with layers done and layers in all."""
@@ -59,7 +59,7 @@ class Calibration:
 def calibrate(
     model: nn.Module,
     plans: list[Plan],
-    recipe: PassArgs,
+    recipe: Recipe,
     tokens: Tensor,
     *,
     progress: Progress | None = None,
@@ -89,7 +89,7 @@ class _Run:
         self,
         model: nn.Module,
         plans: list[Plan],
-        recipe: PassArgs,
+        recipe: Recipe,
         tokens: Tensor,
         table: GptqTable,
     ) -> None:
@@ -153,7 +153,7 @@ class _Run:
         arguments = state.arguments[index]
         weights = saved[0] if saved else {}
         twin = layer_twin(layer, name, self.plans, self.recipe, weights).to(self.device)
-        true, hidden = Recall(layer), Recall(twin)
+        true, hidden = OutputCache(layer), OutputCache(twin)
         result = saved or self._calibrated(index, true, hidden, state)
         if self.checkpoints is not None and saved is None:
             self.checkpoints.save(index, result)
@@ -163,7 +163,9 @@ class _Run:
                 state.true = true.run_all(state.true, arguments)
         return result
 
-    def _calibrated(self, index: int, true: Recall, hidden: Recall, state: _State) -> Layer:
+    def _calibrated(
+        self, index: int, true: OutputCache, hidden: OutputCache, state: _State
+    ) -> Layer:
         name, arguments = self.stack.layer_name(index), state.arguments[index]
         layer, twin = true.layer, hidden.layer
         inside = [full.removeprefix(f"{name}.") for full in self._inside(index)]
@@ -173,7 +175,7 @@ class _Run:
         groups = grouped(twin, sites_of(layer, twin, inside), sample, arguments)
         for number, group in enumerate(groups):
             hidden.waiting = {site.place for later in groups[number:] for site in later}
-            fit = Fit.of(group, self.table, self.device)
+            fit = GroupCalibrator.of(group, self.table, self.device)
             for batch, inputs in enumerate(zip(state.hidden, state.true, strict=True)):
                 fit.observe(batch, hidden, true, *inputs, arguments)
             for site, (weight, found) in zip(

@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from ..checkpoints.fingerprint import Fingerprint
 from ..recipe.calibration_tables import GptqTable
-from ..recipe.recipe import PassArgs
+from ..recipe.recipe import Recipe
 from .block_scale import ScaleSearch
 
 _NO_MATTER = ("checkpoint_dir", "device", "model_name", "max_layers")
@@ -23,7 +23,7 @@ def scale_search(table: GptqTable) -> ScaleSearch:
     )
 
 
-def fingerprint_of(model: nn.Module, recipe: PassArgs, tokens: Tensor) -> Fingerprint:
+def fingerprint_of(model: nn.Module, recipe: Recipe, tokens: Tensor) -> Fingerprint:
     """Return everything that decides the bits of calibrated weights."""
     assert recipe.gptq is not None
     tables = {key: value for key, value in recipe.tables.items() if key not in _DONE}

@@ -23,7 +23,7 @@ from ..layers.device import device_of
 from ..layers.evaluating import evaluating
 from ..layers.stream import require_tokens
 from ..plan.plan_model import plans_of
-from ..recipe.load import PassArgs
+from ..recipe.recipe import Recipe
 from .state import Checkpoint, fingerprint_of
 from .student import Trained, require_trainable, student_of
 
@@ -59,7 +59,7 @@ class Distilled:
 
 @torch.enable_grad()
 def distill(
-    model: nn.Module, recipe: PassArgs, tokens: Tensor, *, progress: Progress | None = None
+    model: nn.Module, recipe: Recipe, tokens: Tensor, *, progress: Progress | None = None
 ) -> Distilled:
     """Train a model's weights, in place, so that its quantised twin says what it says now.
 
@@ -107,7 +107,7 @@ def distill(
     return Distilled(losses=tuple(losses), resumed=resumed, notes=tuple(notes))
 
 
-def require_distillable(model: nn.Module, recipe: PassArgs, tokens: Tensor) -> None:
+def require_distillable(model: nn.Module, recipe: Recipe, tokens: Tensor) -> None:
     """Raise FormatError where `distill` cannot begin; nothing is changed."""
     table = recipe.distill
     assert table is not None

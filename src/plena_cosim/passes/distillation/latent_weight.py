@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from plena_cosim import fakequant
 from plena_cosim.golden import Mx
 
-from ..modules.operand import narrow
+from ..modules.operand import fake_quantize
 from ..recipe.formats import Format
-from ..weights.packed_weight import StoredWeight
+from ..weights.packed_weight import PackedWeight
 
 
-class LatentWeight(StoredWeight):
+class LatentWeight(PackedWeight):
     """A float weight whose gradient reaches it straight through its quantisation.
 
     Attributes:
@@ -41,12 +41,12 @@ class LatentWeight(StoredWeight):
     @property
     def values(self) -> Tensor:  # type: ignore[override]
         """What products take."""
-        return narrow(self.latent, self.fmt, self.axis) if self.rounded else self.latent
+        return fake_quantize(self.latent, self.fmt, self.axis) if self.rounded else self.latent
 
     def matrix(self, expert: Any) -> Tensor:
         """Return the values of one expert, of which alone anything is rounded."""
         latent = self.latent[expert]
-        return narrow(latent, self.fmt, self.axis - 1) if self.rounded else latent
+        return fake_quantize(latent, self.fmt, self.axis - 1) if self.rounded else latent
 
     @property
     def scales(self) -> Tensor:  # type: ignore[override]
@@ -56,8 +56,8 @@ class LatentWeight(StoredWeight):
         return fakequant.quantize_mx(self.latent, self.fmt, axis=self.axis).scales
 
     @classmethod
-    def store(cls, *, rounded: bool) -> Callable[..., StoredWeight]:
-        """Return a `Store` of such weights."""
+    def store(cls, *, rounded: bool) -> Callable[..., PackedWeight]:
+        """Return a `WeightFactory` of such weights."""
 
         def make(
             weight: Tensor,
@@ -65,7 +65,7 @@ class LatentWeight(StoredWeight):
             *,
             axis: int = -1,
             dtype: torch.dtype | None = None,
-        ) -> StoredWeight:
+        ) -> PackedWeight:
             return cls(weight, fmt, axis=axis, dtype=dtype, rounded=rounded)
 
         return make

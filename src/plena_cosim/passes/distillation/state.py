@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from ..checkpoints.fingerprint import Fingerprint
 from ..checkpoints.run_folder import begin_folder, read_tensors, write_tensors
-from ..recipe.load import PassArgs
+from ..recipe.recipe import Recipe
 from .student import Trained
 
 _NO_MATTER = ("checkpoint_dir", "device")
@@ -24,7 +24,7 @@ _LATER = ("gptq", "rotation_search")
 _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
-def fingerprint_of(model: nn.Module, recipe: PassArgs, tokens: Tensor) -> Fingerprint:
+def fingerprint_of(model: nn.Module, recipe: Recipe, tokens: Tensor) -> Fingerprint:
     """Return everything that decides the bits of trained weights."""
     assert recipe.distill is not None
     tables = {key: value for key, value in recipe.tables.items() if key not in _LATER}

@@ -18,7 +18,8 @@ from ..modules.hadamard import rotate
 from ..modules.quant_norm import QuantNorm
 from ..plan.module_kind import Kind
 from ..plan.plan_model import plans_of
-from ..recipe.load import PassArgs, Phase, Selector
+from ..recipe.recipe import Phase, Recipe
+from ..recipe.selector import Selector
 from ..replace.build import Plan, input_formats
 from ..replace.replace import install_twins
 from .latent_weight import LatentWeight
@@ -46,7 +47,7 @@ class Trained:
         return (latent if self.rotation is None else rotate(latent, self.rotation)) - self.offset
 
 
-def require_trainable(plans: Sequence[Plan], recipe: PassArgs) -> None:
+def require_trainable(plans: Sequence[Plan], recipe: Recipe) -> None:
     """Raise FormatError where a recipe quantises what [distill] cannot train, or nothing to learn.
 
     Args:
@@ -80,7 +81,7 @@ def require_trainable(plans: Sequence[Plan], recipe: PassArgs) -> None:
 
 
 def student_of(
-    model: nn.Module, recipe: PassArgs, *, rounded: bool, device: torch.device
+    model: nn.Module, recipe: Recipe, *, rounded: bool, device: torch.device
 ) -> tuple[nn.Module, list[Trained]]:
     """Return a quantised copy of a model in float32, and what of it is trained.
 

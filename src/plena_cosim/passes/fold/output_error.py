@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from ..modules.hadamard import rotate, rotation_size
-from ..modules.operand import narrow, narrow_rotated
-from ..recipe.formats import Semantics
+from ..modules.operand import fake_quantize, fake_quantize_rotated
+from ..recipe.formats import RotationMode
 from ..recipe.selector import Selector
 from .channels import Channels
 from .matrix import Matrix
@@ -58,10 +58,13 @@ class _Product:
     def error(self, spread: Tensor) -> float:
         small, large = self.x / spread.to(self.x), self.weight * spread.to(self.x)
         formats, size = self.selector.formats, self._rotation()
-        if size is not None and self.selector.semantics is Semantics.FUSED:
+        if size is not None and self.selector.semantics is RotationMode.FUSED:
             small, large = rotate(small, size), rotate(large, size)
             size = None
-        found = narrow_rotated(small, formats.data_in, size) @ narrow(large, formats.weight).T
+        found = (
+            fake_quantize_rotated(small, formats.data_in, size)
+            @ fake_quantize(large, formats.weight).T
+        )
         return float((self.exact - found).square().sum(dtype=torch.float64))
 
     def _rotation(self) -> int | None:

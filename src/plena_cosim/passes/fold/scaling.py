@@ -18,7 +18,7 @@ from ..layers.evaluating import evaluating
 from ..layers.run import run
 from ..layers.stream import Stream, capture
 from ..plan.match import choose
-from ..recipe.recipe import PassArgs, Phase
+from ..recipe.recipe import Phase, Recipe
 from ..recipe.scaling_table import ScalingTable
 from ..recipe.selector import Selector
 from .channels import Channels
@@ -60,7 +60,7 @@ class ScalingRecord:
 def fold_scaling(
     model: nn.Module,
     table: ScalingTable,
-    recipe: PassArgs,
+    recipe: Recipe,
     tokens: Tensor,
     *,
     norms: bool = True,

@@ -9,7 +9,7 @@ from plena_cosim import fakequant
 from plena_cosim.golden import HardwareConfig, Mx
 
 from ..recipe.formats import CastFormat, ModuleFormats
-from ..weights.packed_weight import Store, StoredWeight
+from ..weights.packed_weight import PackedWeight, WeightFactory
 from .fake_linear import describe
 from .operand import DEFAULT_BLOCK, matrix_format
 
@@ -53,14 +53,14 @@ class ExactLinear(nn.Module):
         *,
         where: str = "a linear layer",
         rotation: int | None = None,
-        store: Store = StoredWeight,
+        store: WeightFactory = PackedWeight,
     ) -> None:
         super().__init__()
         weight, self.data_in = operand_formats(formats, where)
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.formats, self.hw, self.rotation = formats, hw, rotation
         self.stored = store(linear.weight, weight)
-        self.stored_bias: StoredWeight | None = None
+        self.stored_bias: PackedWeight | None = None
         if linear.bias is not None:
             self.stored_bias = store(linear.bias, formats.bias or CastFormat(fmt=hw.vector_format))
 

@@ -14,10 +14,10 @@ from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
 from ..recipe.formats import Format, ModuleFormats
-from ..weights.packed_weight import Store, StoredWeight
+from ..weights.packed_weight import PackedWeight, WeightFactory
 from .exact_linear import operand_formats
 from .fake_linear import Observer
-from .operand import matrix_operand, narrow
+from .operand import fake_quantize, matrix_operand
 
 
 class ExpertWeight(nn.Module):
@@ -41,7 +41,7 @@ class ExpertWeight(nn.Module):
         transposed: bool,
         hw: HardwareConfig | None,
         where: str = "experts",
-        store: Store = StoredWeight,
+        store: WeightFactory = PackedWeight,
     ) -> None:
         super().__init__()
         self.transposed, self.hw = transposed, hw
@@ -102,7 +102,7 @@ class _ExpertMatrix:
             raise FormatError("experts are multiplied along another axis than they were quantised")
         values = owner.stored.matrix(self.expert)
         if owner.hw is None:
-            narrowed = narrow(x, owner.data_in) if x.numel() else x
+            narrowed = fake_quantize(x, owner.data_in) if x.numel() else x
             if owner.observer is not None:
                 owner.observer(int(self.expert), narrowed, x)
             return narrowed @ values if transposed else functional.linear(narrowed, values)
@@ -149,7 +149,7 @@ def install_experts(
     *,
     hw: HardwareConfig | None,
     where: str,
-    store: Store = StoredWeight,
+    store: WeightFactory = PackedWeight,
 ) -> None:
     """Replace the weights of a fused experts module, in place, and have it multiply one by one."""
     transposed = is_transposed(experts, where)

@@ -10,9 +10,9 @@ from torch.nn import functional
 from plena_cosim.golden import Mx
 
 from ..recipe.formats import ModuleFormats
-from ..weights.packed_weight import Store, StoredWeight
+from ..weights.packed_weight import PackedWeight, WeightFactory
 from .hadamard import rotate
-from .operand import narrow, narrow_rotated
+from .operand import fake_quantize, fake_quantize_rotated
 
 Observer = Callable[[int, Tensor, Tensor], None]
 """Is told which matrix of a module (0, or the number of an expert) is to multiply which operand,
@@ -42,7 +42,7 @@ class FakeLinear(nn.Module):
         *,
         rotation: int | None = None,
         dequant: bool = False,
-        store: Store = StoredWeight,
+        store: WeightFactory = PackedWeight,
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
@@ -51,7 +51,7 @@ class FakeLinear(nn.Module):
         self.observer: Observer | None = None
         dtype = linear.weight.dtype
         self.stored = store(linear.weight, formats.weight, dtype=dtype)
-        self.stored_bias: StoredWeight | None = None
+        self.stored_bias: PackedWeight | None = None
         if linear.bias is not None:
             self.stored_bias = store(linear.bias, formats.bias, dtype=dtype)
 
@@ -68,10 +68,10 @@ class FakeLinear(nn.Module):
     def operand(self, x: Tensor) -> Tensor:
         """Return what an input becomes before the weight multiplies it."""
         if self.dequant:
-            return narrow_rotated(x, self.data_in, self.rotation)
+            return fake_quantize_rotated(x, self.data_in, self.rotation)
         if self.rotation is not None:
             x = rotate(x, self.rotation)
-        return narrow(x, self.data_in)
+        return fake_quantize(x, self.data_in)
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output in the dtype of `x`."""

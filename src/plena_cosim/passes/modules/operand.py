@@ -18,7 +18,7 @@ WIDEST_BITS = 16
 DEFAULT_BLOCK = 32
 
 
-def narrow(x: Tensor, fmt: Format | None, axis: int = -1) -> Tensor:
+def fake_quantize(x: Tensor, fmt: Format | None, axis: int = -1) -> Tensor:
     """Return `x` quantised to `fmt`, in its own dtype; the gradient is straight through.
 
     Args:
@@ -36,17 +36,17 @@ def narrow(x: Tensor, fmt: Format | None, axis: int = -1) -> Tensor:
     return _cast(x, fmt)
 
 
-def narrow_rotated(x: Tensor, fmt: Format | None, size: int | None) -> Tensor:
+def fake_quantize_rotated(x: Tensor, fmt: Format | None, size: int | None) -> Tensor:
     """Return `x` rotated along its last axis, quantised and rotated back: H^T Q(Hx).
 
     Args:
-        x: as for `narrow`.
+        x: as for `fake_quantize`.
         fmt: blocks along the last axis; None changes nothing.
         size: of the Hadamard blocks, which divides that axis; None: no rotation.
     """
     if fmt is None or size is None:
-        return narrow(x, fmt)
-    return rotate(narrow(rotate(x, size), fmt), size)
+        return fake_quantize(x, fmt)
+    return rotate(fake_quantize(rotate(x, size), fmt), size)
 
 
 def _cast(x: Tensor, fmt: CastFormat) -> Tensor:

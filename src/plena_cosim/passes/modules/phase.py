@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from plena_cosim.golden import FormatError
 
 from ..recipe.formats import Format
-from ..recipe.load import KvHandover, Phase
+from ..recipe.recipe import KvHandover, Phase
 
 
 class PhaseClock:

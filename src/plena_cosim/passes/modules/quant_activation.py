@@ -12,7 +12,7 @@ from plena_cosim import fakequant
 from plena_cosim.golden import FormatError, HardwareConfig, Minifloat
 
 from ..recipe.formats import Format
-from .operand import narrow
+from .operand import fake_quantize
 
 
 def _gelu_sigmoid(x: Tensor) -> Tensor:
@@ -49,7 +49,7 @@ class QuantActivation(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the activation in the dtype of `x`."""
-        narrowed = narrow(x, self.fmt)
+        narrowed = fake_quantize(x, self.fmt)
         if self.hw is None or self.operation is None:
             activated: Tensor = self.inner(narrowed)
             return activated

@@ -9,7 +9,7 @@ from plena_cosim import fakequant
 from plena_cosim.golden import HardwareConfig
 
 from ..recipe.formats import CastFormat, ModuleFormats
-from ..weights.packed_weight import Store, StoredWeight
+from ..weights.packed_weight import PackedWeight, WeightFactory
 
 
 class QuantEmbedding(nn.Module):
@@ -26,7 +26,7 @@ class QuantEmbedding(nn.Module):
         formats: ModuleFormats,
         *,
         hw: HardwareConfig | None,
-        store: Store = StoredWeight,
+        store: WeightFactory = PackedWeight,
     ) -> None:
         super().__init__()
         self.formats, self.hw = formats, hw

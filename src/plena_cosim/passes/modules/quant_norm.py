@@ -10,8 +10,8 @@ from plena_cosim import fakequant
 from plena_cosim.golden import FormatError, HardwareConfig
 
 from ..recipe.formats import CastFormat, ModuleFormats
-from ..weights.packed_weight import Store, StoredWeight
-from .operand import narrow
+from ..weights.packed_weight import PackedWeight, WeightFactory
+from .operand import fake_quantize
 
 
 class QuantNorm(nn.Module):
@@ -34,7 +34,7 @@ class QuantNorm(nn.Module):
         *,
         hw: HardwareConfig | None,
         where: str,
-        store: Store = StoredWeight,
+        store: WeightFactory = PackedWeight,
     ) -> None:
         super().__init__()
         self.formats, self.hw = formats, hw
@@ -56,7 +56,7 @@ class QuantNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return the normalised rows in the dtype of `x`."""
-        x_in = narrow(x, self.formats.data_in)
+        x_in = fake_quantize(x, self.formats.data_in)
         bias = None if self.stored_bias is None else self.stored_bias.values
         if self.hw is not None:
             return self._exact(x_in, bias).to(x.dtype)

@@ -17,7 +17,7 @@ _BLOCKS, _SCALAR = "mxint or mxfp", "minifloat"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Takes:
+class AcceptedFormats:
     """What one kind of module takes.
 
     Attributes:
@@ -41,13 +41,15 @@ class Takes:
         return ", ".join([*roles, *self.options, *tables])
 
 
-TAKES: dict[Kind, Takes] = {
-    Kind.LINEAR: Takes(roles=dict.fromkeys(ROLES, _BLOCKS), options=OPTIONS),
-    Kind.EXPERTS: Takes(roles=dict.fromkeys(("weight", "data_in"), _BLOCKS), options=("gptq",)),
-    Kind.EMBEDDING: Takes(roles={"weight": _BLOCKS}),
-    Kind.NORM: Takes(roles={"weight": _SCALAR, "data_in": _SCALAR}),
-    Kind.MLP: Takes(roles={"data_in": _SCALAR}),
-    Kind.ATTENTION: Takes(attention=True),
+TAKES: dict[Kind, AcceptedFormats] = {
+    Kind.LINEAR: AcceptedFormats(roles=dict.fromkeys(ROLES, _BLOCKS), options=OPTIONS),
+    Kind.EXPERTS: AcceptedFormats(
+        roles=dict.fromkeys(("weight", "data_in"), _BLOCKS), options=("gptq",)
+    ),
+    Kind.EMBEDDING: AcceptedFormats(roles={"weight": _BLOCKS}),
+    Kind.NORM: AcceptedFormats(roles={"weight": _SCALAR, "data_in": _SCALAR}),
+    Kind.MLP: AcceptedFormats(roles={"data_in": _SCALAR}),
+    Kind.ATTENTION: AcceptedFormats(attention=True),
 }
 
 

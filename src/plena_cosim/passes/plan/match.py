@@ -10,16 +10,14 @@ from torch import nn
 from plena_cosim.golden import FormatError
 
 from ..recipe.did_you_mean import did_you_mean
-from ..recipe.load import MatchBy, PassArgs, Phase
+from ..recipe.recipe import MatchBy, Phase, Recipe
 from ..recipe.selector import Selector
 from .accepted_formats import fitted
 from .module_kind import Kind, kind_of
 from .online_rotation import OnlineRotations
 
 
-def choose(
-    model: nn.Module, pass_args: PassArgs, phase: Phase | None = None
-) -> dict[str, Selector]:
+def choose(model: nn.Module, pass_args: Recipe, phase: Phase | None = None) -> dict[str, Selector]:
     """Return the selector of each module that one chooses; the first in the recipe wins.
 
     Args:
@@ -52,7 +50,7 @@ class _Matcher:
     """The modules of one model against the patterns of one recipe."""
 
     def __init__(
-        self, modules: dict[str, nn.Module], kinds: dict[str, Kind], pass_args: PassArgs
+        self, modules: dict[str, nn.Module], kinds: dict[str, Kind], pass_args: Recipe
     ) -> None:
         self.modules, self.kinds, self.recipe = modules, kinds, pass_args
 

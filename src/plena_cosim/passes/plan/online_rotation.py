@@ -9,7 +9,7 @@ from typing import TypeAlias
 from plena_cosim.golden import FormatError
 
 from ..recipe.did_you_mean import did_you_mean
-from ..recipe.formats import AttentionFormats, Semantics
+from ..recipe.formats import AttentionFormats, RotationMode
 from ..recipe.rotation_table import RotationTable
 from ..recipe.selector import LARGEST_ROTATION, Selector
 from ..recipe.selector_tables import ROTATIONS
@@ -34,7 +34,7 @@ class OnlineRotations:
         self.matmuls = dict.fromkeys(_matmuls(kinds))
         shorthands = [R3] * self.table.r3 + [R4] * self.table.r4
         self.wanted = {*self.table.online, *shorthands}
-        self.semantics = Semantics(self.table.semantics)
+        self.semantics = RotationMode(self.table.semantics)
 
     def applied(self, chosen: Chosen) -> Chosen:
         """Return the selectors with their rotations; a selector's own online_rotate wins."""
@@ -57,7 +57,7 @@ class OnlineRotations:
                     f"of them by its full name{did_you_mean(name, known)}"
                 )
             if not any(name in (matmul, _type(matmul)) for matmul in rotatable):
-                what = "inputs" if self.semantics is Semantics.DEQUANT else "operands"
+                what = "inputs" if self.semantics is RotationMode.DEQUANT else "operands"
                 raise FormatError(
                     f"{where}but the recipe quantises none of its {what}; give them a format or "
                     "remove the name"
@@ -79,12 +79,12 @@ class OnlineRotations:
         sizes = {field: given or None for field, given in sizes.items()}
         turned = any(sizes.values())
         attention = replace(
-            attention, **sizes, semantics=self.semantics if turned else Semantics.FUSED
+            attention, **sizes, semantics=self.semantics if turned else RotationMode.FUSED
         )
         return replace(
             selector,
             formats=replace(selector.formats, attention=attention),
-            semantics=self.semantics if selector.online_rotate else Semantics.FUSED,
+            semantics=self.semantics if selector.online_rotate else RotationMode.FUSED,
         )
 
     def _rotatable(self, chosen: Chosen) -> Iterable[str]:
@@ -96,7 +96,7 @@ class OnlineRotations:
                     yield f"{name}.{operation}"
 
     def _linear_is_quantised(self, selector: Selector) -> bool:
-        fused = self.semantics is Semantics.FUSED
+        fused = self.semantics is RotationMode.FUSED
         return selector.formats.data_in is not None or (
             fused and selector.formats.weight is not None
         )
@@ -106,7 +106,7 @@ class OnlineRotations:
 
         Keys of the fused semantics are rotated before the cache quantises them.
         """
-        cache = self.semantics is Semantics.FUSED and formats.kv_cache is not None
+        cache = self.semantics is RotationMode.FUSED and formats.kv_cache is not None
         return getattr(formats, operation) is not None or (operation == R3 and cache)
 
 

@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from torch import nn
 
-from ..recipe.load import PassArgs, Phase, Selector
+from ..recipe.recipe import Phase, Recipe
+from ..recipe.selector import Selector
 from ..replace.build import Plan
 from .match import choose
 from .module_kind import kind_of
 
 
-def plans_of(model: nn.Module, recipe: PassArgs) -> list[Plan]:
+def plans_of(model: nn.Module, recipe: Recipe) -> list[Plan]:
     """Return what becomes of each module that is chosen in some phase, in the model's order."""
     chosen: dict[Phase, dict[str, Selector]] = {
         phase: choose(model, recipe, phase) for phase in Phase

@@ -40,7 +40,7 @@ class KvPosition(Enum):
     """Before it: the rotary embedding turns quantised keys."""
 
 
-class Semantics(Enum):
+class RotationMode(Enum):
     """What an online rotation H means for an operand x that is quantised by Q."""
 
     FUSED = "fused"
@@ -77,19 +77,19 @@ class AttentionFormats:
     qk_rotate: int | None = None
     av_rotate: int | None = None
     kv_rotate: int | None = None
-    semantics: Semantics = Semantics.FUSED
+    semantics: RotationMode = RotationMode.FUSED
 
     @property
     def key_basis(self) -> int | None:
         """Size of the blocks by which keys lie rotated in the cache, and queries meet them."""
-        if self.semantics is Semantics.DEQUANT:
+        if self.semantics is RotationMode.DEQUANT:
             return None
         return self.kv_rotate or self.qk_rotate or None
 
     @property
     def value_basis(self) -> int | None:
         """Size of the blocks by which values lie rotated in the cache."""
-        return self.kv_rotate or None if self.semantics is Semantics.FUSED else None
+        return self.kv_rotate or None if self.semantics is RotationMode.FUSED else None
 
 
 @dataclass(frozen=True, kw_only=True)

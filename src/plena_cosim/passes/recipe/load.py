@@ -18,26 +18,16 @@ from .did_you_mean import did_you_mean
 from .distill_table import read_distill
 from .file_tables import HardwareTable, NumericsTable, PhaseTable, RecipeFile
 from .read_table import read_table
-from .recipe import KvHandover, MatchBy, PassArgs, Phase
-from .role_format import Shared, role_format, shared_numerics
+from .recipe import KvHandover, MatchBy, Phase, Recipe
+from .role_format import FormatDefaults, role_format, shared_numerics
 from .rotation_table import RotationTable
 from .scaling_table import ScalingTable, complete_scaling
 from .selector import Selector
 from .selector_from_table import read_selector
 from .selector_tables import DefaultsTable
 
-__all__ = [
-    "KvHandover",
-    "MatchBy",
-    "PassArgs",
-    "Phase",
-    "Selector",
-    "load_quant_config",
-    "read_quant_config",
-]
 
-
-def load_quant_config(path: str | Path) -> PassArgs:
+def load_quant_config(path: str | Path) -> Recipe:
     """Read a quantisation recipe.
 
     Args:
@@ -73,7 +63,7 @@ def read_quant_config(
     source: str = "quantisation recipe",
     folder: Path | None = None,
     sha256: str = "",
-) -> PassArgs:
+) -> Recipe:
     """Check a recipe that is already parsed; see `load_quant_config`."""
     rest = dict(tables)
     by = _match_by(rest.pop("by", MatchBy.REGEX_NAME.value), source)
@@ -114,7 +104,7 @@ def read_quant_config(
         raise FormatError(f"{source}: no selector; give one table for each group of modules")
     if unused := sorted(set(defaults) - used):
         raise FormatError(f"{source} [defaults]: no selector takes {', '.join(unused)}; remove it")
-    return PassArgs(
+    return Recipe(
         by=by,
         selectors=selectors[""],
         exclude=exclude,
@@ -200,7 +190,7 @@ class _Context:
 
     by: MatchBy
     defaults: Mapping[str, Any]
-    shared: Shared
+    shared: FormatDefaults
     calibrated: Mx | None
     source: str
 
@@ -233,7 +223,7 @@ class _Context:
         _require_pattern(key, self.by, where)
 
 
-def _gptq(given: Any, shared: Shared, source: str) -> tuple[GptqTable | None, Mx | None]:
+def _gptq(given: Any, shared: FormatDefaults, source: str) -> tuple[GptqTable | None, Mx | None]:
     """Return [gptq] and the weight format that it calibrates."""
     if given is None:
         return None, None

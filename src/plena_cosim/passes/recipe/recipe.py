@@ -1,4 +1,4 @@
-"""PassArgs: a quantisation recipe, checked."""
+"""Recipe: a quantisation recipe, checked."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class KvHandover(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class PassArgs:
+class Recipe:
     """A recipe, checked.
 
     Attributes:
@@ -82,3 +82,7 @@ class PassArgs:
     source: str = "quantisation recipe"
     sha256: str = ""
     tables: Mapping[str, Any] = field(default_factory=dict)
+
+
+PassArgs = Recipe
+"""Mase's word for it: what a recipe gives to a pass."""

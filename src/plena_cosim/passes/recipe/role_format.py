@@ -34,7 +34,7 @@ ROUND_MODES = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shared:
+class FormatDefaults:
     """What all formats of a recipe have in common, from [numerics].
 
     Attributes:
@@ -46,11 +46,11 @@ class Shared:
     rounding: Rounding
 
 
-def shared_numerics(fields: Mapping[str, Any]) -> Shared:
+def shared_numerics(fields: Mapping[str, Any]) -> FormatDefaults:
     """Return what formats share; FormatError where golden does not know a field's value."""
     mxint(8, **fields)  # complains here, once, and not about the first selector
     rounding = as_enum(Rounding, fields.get("rounding", Rounding.RNE), "rounding mode")
-    return Shared(fields=fields, rounding=rounding)
+    return FormatDefaults(fields=fields, rounding=rounding)
 
 
 def role_of(key: str) -> str | None:
@@ -73,7 +73,9 @@ def family_of(role: str, keys: Iterable[str]) -> str:
     return "mxfp" if f"{role}_block_size" in given else "minifloat"
 
 
-def role_format(role: str, values: Mapping[str, Any], family: str, shared: Shared) -> Format | None:
+def role_format(
+    role: str, values: Mapping[str, Any], family: str, shared: FormatDefaults
+) -> Format | None:
     """Return the format of one role; None where it has no keys or is bypassed.
 
     Raises:
@@ -116,7 +118,7 @@ def _round_mode(role: str, mode: str) -> Rounding:
 
 
 def _scalar(
-    numbers: Mapping[str, int], *, finite: bool, rounding: Rounding | None, shared: Shared
+    numbers: Mapping[str, int], *, finite: bool, rounding: Rounding | None, shared: FormatDefaults
 ) -> CastFormat:
     fmt = Minifloat(
         exp_bits=numbers["exponent_width"],
@@ -134,7 +136,7 @@ def _scalar(
 
 
 def _blocks(
-    numbers: Mapping[str, int], *, finite: bool, rounding: Rounding | None, shared: Shared
+    numbers: Mapping[str, int], *, finite: bool, rounding: Rounding | None, shared: FormatDefaults
 ) -> Mx:
     if not finite:
         raise FormatError("is_finite = false is for scalar formats only; MX elements are OCP's")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .formats import ModuleFormats, Semantics
+from .formats import ModuleFormats, RotationMode
 
 CLIP_GRID = tuple(round(1 - step / 20, 2) for step in range(11))
 """The shares of `clip_search = true`: 1.0, 0.95 … 0.5."""
@@ -37,5 +37,5 @@ class Selector:
     gptq: bool = False
     clip_search: tuple[float, ...] = ()
     online_rotate: int | None = None
-    semantics: Semantics = Semantics.FUSED
+    semantics: RotationMode = RotationMode.FUSED
     explicit: frozenset[str] = frozenset()

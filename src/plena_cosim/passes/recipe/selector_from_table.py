@@ -11,13 +11,17 @@ from .defaults import inherited
 from .did_you_mean import did_you_mean
 from .formats import AttentionFormats, Format, KvPosition, ModuleFormats
 from .read_table import read_table
-from .role_format import ROLES, Shared, family_of, role_format, role_of, shape_keys
+from .role_format import ROLES, FormatDefaults, family_of, role_format, role_of, shape_keys
 from .selector import CLIP_GRID, LARGEST_ROTATION, Selector
 from .selector_tables import OPERATIONS, ROTATIONS, SELECTOR_TABLES
 
 
 def read_selector(
-    key: str, given: Mapping[str, Any], defaults: Mapping[str, Any], shared: Shared, where: str
+    key: str,
+    given: Mapping[str, Any],
+    defaults: Mapping[str, Any],
+    shared: FormatDefaults,
+    where: str,
 ) -> tuple[Selector, frozenset[str]]:
     """Check one selector's table.
 
@@ -69,7 +73,9 @@ def _name(name: Any, where: str) -> str:
     return name
 
 
-def _roles(name: str, values: Mapping[str, Any], shared: Shared) -> dict[str, Format | None]:
+def _roles(
+    name: str, values: Mapping[str, Any], shared: FormatDefaults
+) -> dict[str, Format | None]:
     present = [role for role in ROLES if shape_keys(role, values)]
     families = {role: _family(role, name, values, alone=len(present) == 1) for role in present}
     blocks = {family for family in families.values() if family != "minifloat"}
@@ -100,7 +106,7 @@ def _family(role: str, name: str, values: Mapping[str, Any], *, alone: bool) -> 
     return "mxfp" if family == "minifloat" and not (role == "data_in" and alone) else family
 
 
-def _attention(values: Mapping[str, Any], shared: Shared) -> AttentionFormats:
+def _attention(values: Mapping[str, Any], shared: FormatDefaults) -> AttentionFormats:
     found: dict[str, Any] = {}
     for operation in OPERATIONS:
         table = values.get(operation)

@@ -21,9 +21,10 @@ from ..modules.quant_activation import QuantActivation, recognise
 from ..modules.quant_embedding import QuantEmbedding
 from ..modules.quant_norm import QuantNorm, gain_and_bias
 from ..plan.module_kind import Kind, activation_names
-from ..recipe.formats import AttentionFormats, Format, ModuleFormats, Semantics
-from ..recipe.load import KvHandover, Phase, Selector
-from ..weights.packed_weight import Store, StoredWeight
+from ..recipe.formats import AttentionFormats, Format, ModuleFormats, RotationMode
+from ..recipe.recipe import KvHandover, Phase
+from ..recipe.selector import Selector
+from ..weights.packed_weight import PackedWeight, WeightFactory
 from .clip_search import clipped
 
 
@@ -63,7 +64,7 @@ def check(plan: Plan, hw: HardwareConfig | None, handover: KvHandover) -> None:
     for selector in plan.different():
         where = plan.where(selector)
         semantics = (selector.semantics, selector.formats.attention.semantics)
-        if hw is not None and Semantics.DEQUANT in semantics:
+        if hw is not None and RotationMode.DEQUANT in semantics:
             raise FormatError(
                 f'{where}: semantics = "dequant" rotates operands back once they are quantised, '
                 "and what that gives are no MX codes, which alone the matrix unit multiplies; use "
@@ -146,9 +147,9 @@ def build(
     plan: Plan,
     selector: Selector,
     hw: HardwareConfig | None,
-    store: Store,
+    store: WeightFactory,
     calibrated: MxTensor | None = None,
-) -> tuple[nn.Module, list[tuple[Tensor, StoredWeight]], int | None]:
+) -> tuple[nn.Module, list[tuple[Tensor, PackedWeight]], int | None]:
     """Return the twin of a linear layer, embedding or norm.
 
     A linear layer takes the weight that was `calibrated` for it, in the basis of its rotation.
@@ -181,10 +182,14 @@ def activations(
 
 
 def _linear(
-    linear: nn.Linear, selector: Selector, hw: HardwareConfig | None, store: Store, where: str
-) -> tuple[FakeLinear | ExactLinear, list[tuple[Tensor, StoredWeight]], int | None]:
+    linear: nn.Linear,
+    selector: Selector,
+    hw: HardwareConfig | None,
+    store: WeightFactory,
+    where: str,
+) -> tuple[FakeLinear | ExactLinear, list[tuple[Tensor, PackedWeight]], int | None]:
     formats, rotation = selector.formats, size_of_rotation(linear, selector, where)
-    dequant = selector.semantics is Semantics.DEQUANT
+    dequant = selector.semantics is RotationMode.DEQUANT
     before = linear.weight.detach()
     source = linear
     if not before.is_meta:

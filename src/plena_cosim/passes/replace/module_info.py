@@ -13,9 +13,9 @@ from plena_cosim.fakequant.carrier import DOUBLE
 from plena_cosim.golden import Mx
 
 from ..plan.module_kind import Kind
-from ..recipe.formats import CastFormat, Format, ModuleFormats, Semantics
+from ..recipe.formats import CastFormat, Format, ModuleFormats, RotationMode
 from ..recipe.selector_tables import ROTATIONS
-from ..weights.packed_weight import StoredWeight
+from ..weights.packed_weight import PackedWeight
 from ..weights.weight_record import WeightRecord
 
 
@@ -68,13 +68,13 @@ class ModuleInfo:
 def module_info(
     kind: Kind,
     formats: ModuleFormats,
-    weights: Sequence[tuple[Tensor, StoredWeight]] = (),
+    weights: Sequence[tuple[Tensor, PackedWeight]] = (),
     *,
     selector: str,
     numerics: str,
     untied: bool = False,
     rotation: int | None = None,
-    semantics: Semantics = Semantics.FUSED,
+    semantics: RotationMode = RotationMode.FUSED,
 ) -> ModuleInfo:
     """Describe a module; `weights` are pairs of what a weight was and what became of it."""
     elements = sum(before.numel() for before, _ in weights)
@@ -114,7 +114,7 @@ def _name(fmt: Format | None) -> str | None:
     return fmt.name if fmt is not None else None
 
 
-def _bits(before: Tensor, after: StoredWeight) -> float:
+def _bits(before: Tensor, after: PackedWeight) -> float:
     if after.fmt is None:
         return before.numel() * before.element_size() * 8.0
     if isinstance(after.fmt, CastFormat):
@@ -123,14 +123,14 @@ def _bits(before: Tensor, after: StoredWeight) -> float:
     return float(before.numel() * after.fmt.element.width_bits + scale_bits)
 
 
-def _squared_error(before: Tensor, after: StoredWeight) -> float:
+def _squared_error(before: Tensor, after: PackedWeight) -> float:
     if after.fmt is None:
         return 0.0
     error = after.values - before.to(after.values.dtype)
     return float(error.square().sum(dtype=torch.float64))
 
 
-def _clipped(before: Tensor, after: StoredWeight) -> float:
+def _clipped(before: Tensor, after: PackedWeight) -> float:
     fmt = after.fmt
     if fmt is None:
         return 0.0

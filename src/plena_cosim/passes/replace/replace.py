@@ -18,8 +18,9 @@ from ..modules.phase import PhaseClock, PhasedInput, PhaseSwitch
 from ..modules.strict import FiniteInputs
 from ..plan.module_kind import Kind
 from ..recipe.formats import AttentionFormats
-from ..recipe.load import PassArgs, Phase, Selector
-from ..weights.packed_weight import Store, StoredWeight
+from ..recipe.recipe import Phase, Recipe
+from ..recipe.selector import Selector
+from ..weights.packed_weight import PackedWeight, WeightFactory
 from .build import Plan, activations, attention_formats, build, input_formats
 from .module_info import ModuleInfo, module_info
 
@@ -36,10 +37,10 @@ class Numerics(Enum):
 def install_twins(
     root: nn.Module,
     plans: list[Plan],
-    recipe: PassArgs,
+    recipe: Recipe,
     hw: HardwareConfig | None,
     *,
-    store: Store = StoredWeight,
+    store: WeightFactory = PackedWeight,
     calibrated: Mapping[str, MxTensor] | None = None,
 ) -> dict[str, ModuleInfo]:
     """Replace the modules of `root` that plans name; `check` has said of each that it can be done.
@@ -49,7 +50,7 @@ def install_twins(
         plans: emptied on the way, so that memory holds one weight twice, not all.
         recipe: where they come from.
         hw: the machine of exact numerics; None for fake numerics.
-        store: StoredWeight.empty where weights come later.
+        store: PackedWeight.empty where weights come later.
         calibrated: weights by module name, for selectors with gptq.
     """
     users = _users(root)
@@ -68,9 +69,9 @@ class _Work:
     def __init__(
         self,
         model: nn.Module,
-        recipe: PassArgs,
+        recipe: Recipe,
         hw: HardwareConfig | None,
-        store: Store,
+        store: WeightFactory,
         calibrated: Mapping[str, MxTensor],
     ) -> None:
         self.model, self.recipe, self.hw, self.store = model, recipe, hw, store
@@ -189,7 +190,7 @@ class _Work:
         self,
         plan: Plan,
         selector: Selector,
-        weights: list[tuple[Tensor, StoredWeight]],
+        weights: list[tuple[Tensor, PackedWeight]],
         *,
         untied: bool = False,
         rotation: int | None = None,

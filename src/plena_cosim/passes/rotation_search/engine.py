@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from ..layers.run import run_all
 from ..layers.stack import Stack
-from ..recipe.load import PassArgs
+from ..recipe.recipe import Recipe
 from ..replace.build import Plan
-from .layer_twins import LayerTwins
-from .shell import Shell
+from .backbone import Backbone
+from .quantized_layers import LayerTwins
 
 Tick = Callable[[], None]
 """Called after each layer that ran over all samples."""
@@ -35,12 +35,12 @@ class Engine:
         self,
         model: nn.Module,
         stack: Stack,
-        recipe: PassArgs,
+        recipe: Recipe,
         plans: Sequence[Plan],
         tokens: Tensor,
         device: torch.device,
     ) -> None:
-        self.shell = Shell(model, stack, plans, recipe, sample=tokens[0], device=device)
+        self.shell = Backbone(model, stack, plans, recipe, sample=tokens[0], device=device)
         self.twins = LayerTwins(stack, recipe, device)
         self.count, self.tokens, self.plans = len(stack.layers), tokens, plans
         self.kept: dict[int, list[Tensor]] = {}

@@ -6,17 +6,18 @@ import copy
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..recipe.load import PassArgs, read_quant_config
+from ..recipe.load import read_quant_config
+from ..recipe.recipe import Recipe
 from ..recipe.rotation_table import RotationTable
 
 
-def extended(recipe: PassArgs, names: Sequence[str]) -> PassArgs:
+def extended(recipe: Recipe, names: Sequence[str]) -> Recipe:
     """Return the recipe with more names in `online`, to make plans of; its tables stay."""
     table = recipe.rotation or RotationTable.model_validate({})
     return replace(recipe, rotation=table.model_copy(update={"online": [*table.online, *names]}))
 
 
-def finished(recipe: PassArgs, names: Sequence[str]) -> PassArgs:
+def finished(recipe: Recipe, names: Sequence[str]) -> Recipe:
     """Return the recipe with more names in `online`, and without a search, read from its tables.
 
     The machine that [hardware] names is in the tables already.

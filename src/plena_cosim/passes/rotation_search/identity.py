@@ -13,13 +13,13 @@ from torch import Tensor, nn
 from plena_cosim.sources.token_file import token_digest
 
 from ..checkpoints.fingerprint import code_digest, model_digest, weights_digest
-from ..recipe.load import PassArgs
+from ..recipe.recipe import Recipe
 
 _DECIDES = ("improvement_eps", "matmul_types", "per_layer")
 """Keys of [rotation_search] that decide; others name places, or the text that tokens come from."""
 
 
-def identity(model: nn.Module, recipe: PassArgs, tokens: Tensor) -> dict[str, str]:
+def identity(model: nn.Module, recipe: Recipe, tokens: Tensor) -> dict[str, str]:
     """Return a hash of each part: recipe, model, tokens, code."""
     return {
         "recipe": _recipe(recipe),
@@ -29,7 +29,7 @@ def identity(model: nn.Module, recipe: PassArgs, tokens: Tensor) -> dict[str, st
     }
 
 
-def _recipe(recipe: PassArgs) -> str:
+def _recipe(recipe: Recipe) -> str:
     search, tables = recipe.rotation_search, dict(recipe.tables)
     tables.pop("distill", None)  # comes after the search
     tables["rotation_search"] = [getattr(search, key) for key in _DECIDES]

@@ -18,26 +18,26 @@ from ..plan.module_kind import kind_of
 from ..plan.online_rotation import OnlineRotations
 from ..plan.plan_model import plans_of
 from ..recipe.calibration_tables import MatmulType, RotationSearchTable
-from ..recipe.load import PassArgs
+from ..recipe.recipe import Recipe
 from ..replace.build import Plan, check
+from .candidate import Candidate, LeftOut, trial
 from .engine import Engine
 from .extended import extended, finished
-from .found import EVERYWHERE, Found, Step
 from .identity import identity
-from .journal import Journal
-from .trial import LeftOut, Trial, trial
+from .result import EVERYWHERE, SearchProgress, SearchResult
+from .search_log import SearchLog
 
-Progress = Callable[[Step], None]
+Progress = Callable[[SearchProgress], None]
 
 
 def search_rotations(
     model: nn.Module,
-    recipe: PassArgs,
+    recipe: Recipe,
     tokens: Tensor,
     *,
     progress: Progress | None = None,
     say: Callable[[str], None] | None = None,
-) -> Found:
+) -> SearchResult:
     """Return a recipe with the online rotations that lower a model's perplexity, found greedily.
 
     Each round measures every rotation that could be added, in fake numerics and with weights
@@ -69,7 +69,7 @@ def search_rotations(
             f"tokens must be samples of 2 tokens or more, got a shape of {tuple(tokens.shape)}"
         )
     path = None if table.cache_path is None else Path(table.cache_path)
-    journal = Journal(path, identity(model, recipe, tokens), read=table.cache_winners)
+    journal = SearchLog(path, identity(model, recipe, tokens), read=table.cache_winners)
     if journal.complete:
         winners = [each.winner for each in journal.rounds if each.winner is not None]
         try:
@@ -90,10 +90,10 @@ class _Search:
     def __init__(
         self,
         model: nn.Module,
-        recipe: PassArgs,
+        recipe: Recipe,
         table: RotationSearchTable,
         tokens: Tensor,
-        journal: Journal,
+        journal: SearchLog,
         progress: Progress | None,
     ) -> None:
         self.model, self.recipe, self.tokens = model, recipe, tokens
@@ -124,12 +124,12 @@ class _Search:
             raise FormatError(self._nothing())
         self.journal.finish(self.left_out)
 
-    def found(self) -> Found:
+    def found(self) -> SearchResult:
         """Return what the journal says."""
         rounds, baseline = self.journal.rounds, self.journal.baseline
         assert baseline is not None
         winners = tuple(each.winner for each in rounds if each.winner is not None)
-        return Found(
+        return SearchResult(
             recipe=finished(self.recipe, winners),
             winners=winners,
             baseline=baseline,
@@ -153,7 +153,7 @@ class _Search:
             inside = [name for name in matmuls if name.startswith(f"{layer}.")]
             yield layer, [n for kind in types for n in inside if n.rpartition(".")[2] == kind]
 
-    def _trials(self, names: list[str]) -> list[Trial]:
+    def _trials(self, names: list[str]) -> list[Candidate]:
         recipe, found = extended(self.recipe, self.names), []
         for name in names:
             try:
@@ -162,7 +162,7 @@ class _Search:
                 self.left_out[name] = str(reason)
         return found
 
-    def _round(self, place: str, trials: list[Trial]) -> Trial | None:
+    def _round(self, place: str, trials: list[Candidate]) -> Candidate | None:
         """Measure what a round tries, and return what it keeps."""
         known = self.journal.measured(self.rounds, place)
         open_ = [each for each in trials if each.name not in known]
@@ -181,7 +181,7 @@ class _Search:
             self.engine.commit(best.plans, best.first)
         return best
 
-    def _measured(self, place: str, trials: list[Trial]) -> dict[str, float]:
+    def _measured(self, place: str, trials: list[Candidate]) -> dict[str, float]:
         if self.engine is None:
             self.engine = Engine(
                 self.model, self.stack, self.recipe, self.plans, self.tokens, self.device
@@ -229,7 +229,7 @@ class _Ticks:
     def report(self, perplexity: float | None) -> None:
         """Say how far it is."""
         if self.progress is not None:
-            step = Step(
+            step = SearchProgress(
                 round=self.number,
                 place=self.place,
                 name=self.name,

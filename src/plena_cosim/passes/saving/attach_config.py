@@ -9,12 +9,12 @@ from torch import nn
 
 from plena_cosim.golden import FormatError, HardwareConfig
 
-from ..recipe.load import PassArgs
+from ..recipe.recipe import Recipe
 
 
 def remember_recipe(
     model: nn.Module,
-    recipe: PassArgs,
+    recipe: Recipe,
     *,
     numerics: str,
     machine: HardwareConfig | None,
@@ -37,7 +37,7 @@ def remember_recipe(
         attach(model, PlenaConfig.of(recipe, numerics, machine, dtype))
 
 
-def require_rememberable(model: nn.Module, recipe: PassArgs) -> None:
+def require_rememberable(model: nn.Module, recipe: Recipe) -> None:
     """Raise FormatError where `remember_recipe` could not say all that became of the model.
 
     A file names one recipe, by its tables.

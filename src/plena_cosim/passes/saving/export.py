@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
-from ..weights.packed_weight import StoredWeight
+from ..weights.packed_weight import PackedWeight
 
 _NAMES = {"stored": "weight", "stored_bias": "bias"}
 """Parameters of the original module by the names of a twin's stored weights."""
@@ -83,7 +83,7 @@ def _collect(module: nn.Module, prefix: str, state: dict[str, Tensor]) -> None:
         return
     module._save_to_state_dict(state, prefix, keep_vars=False)
     for name, child in module.named_children():
-        if not isinstance(child, StoredWeight):
+        if not isinstance(child, PackedWeight):
             _collect(child, f"{prefix}{name}.", state)
             continue
         if child.is_packed:

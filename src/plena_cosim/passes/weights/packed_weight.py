@@ -1,4 +1,4 @@
-"""StoredWeight: a quantised weight, kept as the values that torch multiplies and their scales.
+"""PackedWeight: a quantised weight, kept as the values that torch multiplies and their scales.
 
 Its state dict holds packed codes instead: `codes` and, for blocks, `scales`, both flat bytes.
 """
@@ -28,7 +28,7 @@ from .element_codes import (
 from .packing import pack_bits, packed_bytes, unpack_bits
 
 
-class StoredWeight(nn.Module):
+class PackedWeight(nn.Module):
     """A weight (any number of axes) that was quantised once.
 
     Attributes:
@@ -76,7 +76,7 @@ class StoredWeight(nn.Module):
         *,
         axis: int = -1,
         dtype: torch.dtype | None = None,
-    ) -> StoredWeight:
+    ) -> PackedWeight:
         """Return one without values, for a state to be loaded into.
 
         Its buffers `codes` and `scales` have the shapes of what a file holds, so that a loader may
@@ -97,7 +97,7 @@ class StoredWeight(nn.Module):
         return stored
 
     @classmethod
-    def of(cls, quantised: MxTensor) -> StoredWeight:
+    def of(cls, quantised: MxTensor) -> PackedWeight:
         """Return one that holds a weight quantised elsewhere, with exact values."""
         stored = cls.__new__(cls)
         nn.Module.__init__(stored)
@@ -105,7 +105,7 @@ class StoredWeight(nn.Module):
         stored._set_values(quantised.values, quantised.scales)
         return stored
 
-    def with_values(self, quantised: MxTensor) -> StoredWeight:
+    def with_values(self, quantised: MxTensor) -> PackedWeight:
         """Return one like this that holds a weight quantised elsewhere, to the same blocks.
 
         Raises:
@@ -287,5 +287,5 @@ class StoredWeight(nn.Module):
         self._set_values(values, scales)
 
 
-Store = Callable[..., StoredWeight]
-"""`StoredWeight`, or `StoredWeight.empty` for a module whose weights are loaded later."""
+WeightFactory = Callable[..., PackedWeight]
+"""`PackedWeight`, or `PackedWeight.empty` for a module whose weights are loaded later."""

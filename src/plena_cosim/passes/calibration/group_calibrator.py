@@ -13,7 +13,7 @@ from torch import Tensor
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError
 
-from ..layers.recall import Recall
+from ..layers.output_cache import OutputCache
 from ..layers.run import Stop
 from ..recipe.calibration_tables import GptqTable
 from ..weights.weight_record import WeightRecord, histogram
@@ -21,11 +21,11 @@ from .descent import descend
 from .gptq import block_columns, damped, factorise, solve
 from .hessian import Hessian
 from .settings import scale_search
-from .site import Site
+from .target import CalibrationTarget
 
 
 @dataclass(kw_only=True)
-class Fit:
+class GroupCalibrator:
     """The Hessians of one group of sites: one, or one an expert.
 
     Attributes:
@@ -34,13 +34,15 @@ class Fit:
         hessians: of the input, by expert.
     """
 
-    sites: list[Site]
+    sites: list[CalibrationTarget]
     table: GptqTable
     hessians: list[Hessian]
     _first: list[Tensor] = field(default_factory=list)
 
     @classmethod
-    def of(cls, sites: list[Site], table: GptqTable, device: torch.device) -> Fit:
+    def of(
+        cls, sites: list[CalibrationTarget], table: GptqTable, device: torch.device
+    ) -> GroupCalibrator:
         """Return one that has seen nothing."""
         matrices = sites[0].matrices()
         hessians = [
@@ -58,8 +60,8 @@ class Fit:
     def observe(
         self,
         batch: int,
-        twin: Recall,
-        layer: Recall,
+        twin: OutputCache,
+        layer: OutputCache,
         hidden: Tensor,
         true: Tensor,
         arguments: Any,

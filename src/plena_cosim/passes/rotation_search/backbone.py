@@ -16,12 +16,12 @@ from ..layers.run import moved
 from ..layers.stack import Stack
 from ..layers.stream import answering, calls, entering, read
 from ..plan.module_kind import Kind
-from ..recipe.load import PassArgs
+from ..recipe.recipe import Recipe
 from ..replace.build import Plan
 from ..replace.replace import install_twins
 
 
-class Shell:
+class Backbone:
     """All of a model but its layers, quantised by a recipe, in fake numerics.
 
     The model's own forward runs, so that nothing about its family needs to be known. The model
@@ -44,7 +44,7 @@ class Shell:
         model: nn.Module,
         stack: Stack,
         plans: Sequence[Plan],
-        recipe: PassArgs,
+        recipe: Recipe,
         *,
         sample: Tensor,
         device: torch.device,

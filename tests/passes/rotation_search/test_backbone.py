@@ -11,16 +11,16 @@ from torch.nn import functional
 from plena_cosim.passes.layers.run import run_all
 from plena_cosim.passes.layers.stack import stack_of
 from plena_cosim.passes.recipe.load import read_quant_config
-from plena_cosim.passes.rotation_search.shell import Shell
+from plena_cosim.passes.rotation_search.backbone import Backbone
 
 from ..families import build
 from ..layers import toy
 from .searching import FEW, tokens
 
 
-def shell_of(model: nn.Module, given: torch.Tensor, names: list[str]) -> tuple[Shell, Any]:
+def shell_of(model: nn.Module, given: torch.Tensor, names: list[str]) -> tuple[Backbone, Any]:
     stack, recipe = stack_of(model, names, "r.toml"), read_quant_config(FEW)
-    shell = Shell(model, stack, [], recipe, sample=given[0], device=torch.device("cpu"))
+    shell = Backbone(model, stack, [], recipe, sample=given[0], device=torch.device("cpu"))
     return shell, stack
 
 

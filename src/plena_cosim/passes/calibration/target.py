@@ -21,7 +21,7 @@ from ..replace.build import Plan, input_formats
 
 
 @dataclass(frozen=True, kw_only=True)
-class Site:
+class CalibrationTarget:
     """A module of a layer's twin, and the weight that it was made from.
 
     Attributes:
@@ -87,10 +87,10 @@ class Site:
         return whole
 
 
-def sites_of(layer: nn.Module, twin: nn.Module, names: list[str]) -> list[Site]:
+def sites_of(layer: nn.Module, twin: nn.Module, names: list[str]) -> list[CalibrationTarget]:
     """Return the sites of the modules that are called so."""
     return [
-        Site(name=name, twin=made, original=_weight(layer, name))
+        CalibrationTarget(name=name, twin=made, original=_weight(layer, name))
         for name in names
         if isinstance(made := twin.get_submodule(name), (FakeLinear, ExpertWeight))
     ]
@@ -137,8 +137,8 @@ def weights_of(plans: Sequence[Plan], source: str) -> dict[str, tuple[torch.Size
 
 
 def grouped(
-    twin: nn.Module, sites: list[Site], hidden: Tensor, arguments: Mapping[str, Any]
-) -> list[list[Site]]:
+    twin: nn.Module, sites: list[CalibrationTarget], hidden: Tensor, arguments: Mapping[str, Any]
+) -> list[list[CalibrationTarget]]:
     """Return sites in the order in which they run, together where they read the same input.
 
     Args:
@@ -147,10 +147,10 @@ def grouped(
         hidden: one sample for the layer.
         arguments: what it is called with besides.
     """
-    reached: dict[Any, list[Site]] = {}
+    reached: dict[Any, list[CalibrationTarget]] = {}
     inputs: list[Tensor] = []  # kept, so that no two of them share an address
 
-    def note(site: Site) -> Any:
+    def note(site: CalibrationTarget) -> Any:
         def hook(_: nn.Module, args: tuple[Any, ...]) -> None:
             given: Tensor = args[0]
             inputs.append(given)
@@ -159,7 +159,7 @@ def grouped(
 
         return hook
 
-    def see(site: Site) -> Any:
+    def see(site: CalibrationTarget) -> Any:
         def observer(expert: int, operand: Tensor, given: Tensor) -> None:
             reached.setdefault(site.name, [site])
 

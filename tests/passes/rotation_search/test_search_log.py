@@ -13,7 +13,13 @@ import pytest
 import torch
 
 from plena_cosim.golden import FormatError
-from plena_cosim.passes.rotation_search import Found, Step, engine, identity, search_rotations
+from plena_cosim.passes.rotation_search import (
+    SearchProgress,
+    SearchResult,
+    engine,
+    identity,
+    search_rotations,
+)
 
 from .searching import FEW, model, recipe, tokens
 
@@ -48,13 +54,13 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return found
 
 
-def search(path: Path, said: list[str] | None = None, **changes: Any) -> Found:
+def search(path: Path, said: list[str] | None = None, **changes: Any) -> SearchResult:
     given = recipe(FEW, cache_path=str(path), **SEARCH | changes)
     say = None if said is None else said.append
     return search_rotations(model(), given, tokens(), say=say)
 
 
-def same(one: Found, other: Found) -> bool:
+def same(one: SearchResult, other: SearchResult) -> bool:
     return replace(one, seconds=0, begun="") == replace(other, seconds=0, begun="")
 
 
@@ -67,7 +73,7 @@ def test_a_search_killed_after_each_candidate_goes_on(
     given = recipe(FEW, cache_path=str(path), per_layer=per_layer, **SEARCH)
     noted: list[tuple[int, str | None, float]] = []
 
-    def kill(step: Step) -> None:
+    def kill(step: SearchProgress) -> None:
         if step.perplexity is not None:
             noted.append((step.round, step.name, step.perplexity))
             raise Killed
@@ -103,7 +109,7 @@ def test_a_kill_between_candidates_loses_only_the_one_that_runs(
 
     second = list(whole.rounds[1].tried)[1]
 
-    def kill(step: Step) -> None:
+    def kill(step: SearchProgress) -> None:
         if (step.round, step.name) == (2, second):
             raise Killed
 

@@ -11,7 +11,7 @@ from torch import nn
 from plena_cosim.fakequant import MxTensor
 
 from ..plan.plan_model import plans_inside
-from ..recipe.load import PassArgs
+from ..recipe.recipe import Recipe
 from ..replace.build import Plan
 from ..replace.replace import install_twins
 
@@ -20,7 +20,7 @@ def layer_twin(
     layer: nn.Module,
     name: str,
     plans: Sequence[Plan],
-    recipe: PassArgs,
+    recipe: Recipe,
     calibrated: Mapping[str, MxTensor] | None = None,
 ) -> nn.Module:
     """Return a copy of a layer with the twins of a recipe, in fake numerics; the layer stays.

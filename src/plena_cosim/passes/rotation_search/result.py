@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..recipe.load import PassArgs
+from ..recipe.recipe import Recipe
 
 EVERYWHERE = "all layers"
 """Where a round looks whose candidates are matmul types."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Round:
+class SearchRound:
     """Every rotation that could be added was measured once, and the best one kept if it helps.
 
     Attributes:
@@ -35,7 +35,7 @@ class Round:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Step:
+class SearchProgress:
     """How far a search is.
 
     Attributes:
@@ -55,7 +55,7 @@ class Step:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Found:
+class SearchResult:
     """The result of a search.
 
     Attributes:
@@ -70,11 +70,11 @@ class Found:
             was.
     """
 
-    recipe: PassArgs
+    recipe: Recipe
     winners: tuple[str, ...]
     baseline: float
     perplexity: float
-    rounds: tuple[Round, ...]
+    rounds: tuple[SearchRound, ...]
     left_out: Mapping[str, str]
     seconds: float
     begun: str

@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from plena_cosim.golden import FormatError
 
-from .found import Round
+from .result import SearchRound
 
 _VERSION = 1
 _OTHER = {
@@ -57,7 +57,7 @@ class _State(_Part):
         return self
 
 
-class Journal:
+class SearchLog:
     """What has been measured and decided, in memory and in a file.
 
     Args:
@@ -90,15 +90,15 @@ class Journal:
         return self.state.baseline
 
     @property
-    def rounds(self) -> tuple[Round, ...]:
+    def rounds(self) -> tuple[SearchRound, ...]:
         """The rounds that are over."""
         before = math.nan if self.baseline is None else self.baseline
-        found: list[Round] = []
+        found: list[SearchRound] = []
         for each in self.state.rounds:
             if each.over:
                 tried = dict(each.tried)
                 found.append(
-                    Round(place=each.place, before=before, tried=tried, winner=each.winner)
+                    SearchRound(place=each.place, before=before, tried=tried, winner=each.winner)
                 )
                 before = found[-1].after
         return tuple(found)

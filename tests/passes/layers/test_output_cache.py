@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from plena_cosim.passes.layers.recall import Recall
+from plena_cosim.passes.layers.output_cache import OutputCache
 from plena_cosim.passes.layers.run import Stop, run
 
 
@@ -66,7 +66,7 @@ def change(module: nn.Linear) -> None:
         module.weight.add_(1)
 
 
-def expect_what_the_layer_says(recall: Recall) -> None:
+def expect_what_the_layer_says(recall: OutputCache) -> None:
     """Run all batches twice, and compare with a layer that recalls nothing."""
     for _ in range(2):
         found = recall.run_all(BATCHES, GIVEN)
@@ -76,7 +76,7 @@ def expect_what_the_layer_says(recall: Recall) -> None:
 
 def test_each_module_runs_once_a_batch_while_weights_are_found() -> None:
     layer = Layer()
-    recall, parts = Recall(layer), ["mixer.q", "mixer.o", "up", "down"]
+    recall, parts = OutputCache(layer), ["mixer.q", "mixer.o", "up", "down"]
     for number, name in enumerate(parts):
         recall.waiting = parts[number:]
         module = layer.get_submodule(name)
@@ -100,7 +100,7 @@ def test_each_module_runs_once_a_batch_while_weights_are_found() -> None:
 
 def test_what_waits_and_what_comes_after_it_is_run_again() -> None:
     layer = Layer()
-    recall = Recall(layer)
+    recall = OutputCache(layer)
     recall.waiting = ["up"]
     recall.run_all(BATCHES, GIVEN)
     assert layer.runs() == [2, 2, 2, 2]
@@ -112,7 +112,7 @@ def test_what_waits_and_what_comes_after_it_is_run_again() -> None:
 
 def test_a_weight_inside_of_a_module_waits() -> None:
     layer = Layer()
-    recall = Recall(layer)
+    recall = OutputCache(layer)
     recall.waiting = ["mixer.o"]
     recall.run_all(BATCHES, GIVEN)
     change(layer.mixer.o)
@@ -123,14 +123,14 @@ def test_a_weight_inside_of_a_module_waits() -> None:
 @pytest.mark.parametrize("changes", [{"twice": True}, {"in_place": True}])
 def test_what_cannot_be_recalled_is_run_again(changes: dict[str, bool]) -> None:
     layer = Layer(**changes)
-    expect_what_the_layer_says(Recall(layer))
+    expect_what_the_layer_says(OutputCache(layer))
     assert layer.runs()[:2] == [2 + 4, 2 + 4]
     assert layer.runs()[3 if "twice" in changes else 2] > 2 + 4
 
 
 def test_what_is_inside_of_a_module_is_forgotten_when_it_is_through() -> None:
     layer = Layer()
-    recall = Recall(layer)
+    recall = OutputCache(layer)
     recall.run(0, BATCHES[0], GIVEN)
     assert {name for _, name in recall._kept} == {"mixer", "up", "down"}
     assert sum(output.size for output in recall._kept.values()) == 3 * (4 + 6 + 4) * 4
@@ -138,7 +138,7 @@ def test_what_is_inside_of_a_module_is_forgotten_when_it_is_through() -> None:
 
 @pytest.mark.parametrize("budget", [0, 100, 150])
 def test_no_more_is_kept_than_may_be(budget: int) -> None:
-    recall = Recall(Layer(), budget=budget)
+    recall = OutputCache(Layer(), budget=budget)
     expect_what_the_layer_says(recall)
     kept = sum(output.size for output in recall._kept.values())
     assert kept <= budget
@@ -147,7 +147,7 @@ def test_no_more_is_kept_than_may_be(budget: int) -> None:
 
 def test_a_module_is_told_its_input() -> None:
     layer = Layer()
-    recall = Recall(layer)
+    recall = OutputCache(layer)
     for _ in range(2):
         assert torch.equal(
             recall.input_of("mixer.o", 0, BATCHES[0], GIVEN), layer.mixer.q(BATCHES[0]) * 0.5
@@ -156,7 +156,7 @@ def test_a_module_is_told_its_input() -> None:
 
 
 def test_tensors_of_inference_mode_are_not_kept() -> None:
-    recall = Recall(Layer())
+    recall = OutputCache(Layer())
     with torch.inference_mode():
         recall.run(0, BATCHES[0], GIVEN)
     assert not recall._kept
@@ -167,6 +167,6 @@ def test_forwards_are_put_back() -> None:
     own = layer.up.forward
     layer.up.forward = own  # of the module itself, as installed attention is
     with pytest.raises(RuntimeError):
-        Recall(layer).run(0, BATCHES[0][..., :3], GIVEN)
+        OutputCache(layer).run(0, BATCHES[0][..., :3], GIVEN)
     assert vars(layer.up)["forward"] is own
     assert "forward" not in vars(layer.down)

@@ -7,7 +7,7 @@ import torch
 from tests.passes.families import build
 
 from plena_cosim.passes.calibration import calibrate
-from plena_cosim.passes.calibration.layer_twin import layer_twin
+from plena_cosim.passes.calibration.quantized_layer import layer_twin
 from plena_cosim.passes.plan.plan_model import plans_of
 from plena_cosim.passes.recipe.load import read_quant_config
 

@@ -12,7 +12,7 @@ from .run import input_of, replaced, run
 _BUDGET = 2 * 2**30
 
 
-class Recall:
+class OutputCache:
     """A layer whose weights are found one after the other, and what its modules have put out.
 
     A module that has come to its end before any weight was used that is still to be found puts out

@@ -13,14 +13,14 @@ from plena_cosim.golden import FormatError
 from ..attention.rotation import resolved
 from ..layers.stack import Stack
 from ..plan.plan_model import plans_of
-from ..recipe.formats import AttentionFormats, Semantics
-from ..recipe.load import PassArgs, Phase
+from ..recipe.formats import AttentionFormats, RotationMode
+from ..recipe.recipe import Phase, Recipe
 from ..replace.build import Plan, check
 from .extended import extended
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trial:
+class Candidate:
     """What a model becomes with one more rotation.
 
     Attributes:
@@ -41,10 +41,10 @@ class LeftOut(Exception):  # noqa: N818  (it is no error)
 def trial(
     model: nn.Module,
     stack: Stack,
-    recipe: PassArgs,
+    recipe: Recipe,
     committed: Sequence[Plan],
     name: str,
-) -> Trial:
+) -> Candidate:
     """Return what a rotation would change.
 
     Args:
@@ -81,7 +81,7 @@ def trial(
     inside = [layer for layer in layers if layer is not None]
     if len(inside) < len(layers):
         raise LeftOut(f"{changed[layers.index(None)].name} is not in the layers ({stack.name})")
-    return Trial(name=name, plans=plans, first=min(inside))
+    return Candidate(name=name, plans=plans, first=min(inside))
 
 
 def _prefill(plan: Plan) -> Any:
@@ -94,7 +94,7 @@ def _prefill(plan: Plan) -> Any:
     if given == AttentionFormats():
         return plain
     inside = resolved(plan.module, given, plan.where(selector))
-    if inside.semantics is Semantics.DEQUANT:
+    if inside.semantics is RotationMode.DEQUANT:
         return plain, inside
     basis = inside.key_basis, inside.value_basis
     return plain, basis, replace(inside, qk_rotate=None, kv_rotate=None)

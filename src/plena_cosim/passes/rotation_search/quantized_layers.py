@@ -13,7 +13,7 @@ from torch import nn
 from ..layers.stack import Stack
 from ..plan.module_kind import Kind
 from ..plan.plan_model import plans_inside
-from ..recipe.load import PassArgs
+from ..recipe.recipe import Recipe
 from ..replace.build import Plan
 from ..replace.replace import install_twins
 
@@ -30,7 +30,7 @@ class _Made:
 class LayerTwins:
     """The twins of a model's layers under one recipe, and under what is tried on top of it."""
 
-    def __init__(self, stack: Stack, recipe: PassArgs, device: torch.device) -> None:
+    def __init__(self, stack: Stack, recipe: Recipe, device: torch.device) -> None:
         self.stack, self.recipe, self.device = stack, recipe, device
         self.kept: dict[int, _Made] = {}
 
