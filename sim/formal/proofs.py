@@ -9,6 +9,7 @@ from typing import Any
 
 from plena_cosim.golden import Rounding, get_format
 from plena_cosim.golden.formats import Minifloat, Mx, sv_rounding
+from plena_cosim.golden.ops.op import Family
 from plena_cosim.golden.ops.registry import OPS, Op
 
 from ..cases.table import select_cases
@@ -136,10 +137,8 @@ def contract_arguments(op: Op) -> dict[str, Any]:
     return formats | {size: 2 if size == "lanes" else 1 for size in op.sizes}
 
 
-TOO_DEEP = (
-    *("fp_rsqrt", "fp_sigmoid", "silu", "swiglu", "gelu_sigmoid", "gelu_tanh"),
-    *("softmax", "online_softmax", "rms_norm", "layer_norm"),
-)
+DEEP_FAMILIES = (Family.ACTIVATION, Family.ROW)
+DEEP_OPS = ("fp_rsqrt", "fp_sigmoid")
 """Ops of seven stages and more, which can be full and empty in too many ways to list them all."""
 
 
@@ -147,7 +146,7 @@ def keeps_contract(op: Op) -> bool:
     """Whether plena_stream_props is about an op's block: a beat a cycle, and a result for each."""
     text = needed_sources(op.module)[-1].read_text(encoding="utf-8")
     steady = not op.result_when and "localparam int unsigned Interval" not in text
-    return steady and op.name not in TOO_DEEP
+    return steady and op.family not in DEEP_FAMILIES and op.name not in DEEP_OPS
 
 
 CONTRACT_TOP, LATENCY_TOP = "plena_stream_contract", "plena_latency"

@@ -26,7 +26,7 @@ class Fault:
     name: str = ""
 
     def apply(self, text: str) -> str:
-        """Return the file's text with the fault; RtlNotFoundError unless `old` stands there once."""
+        """Return a text with the fault; RtlNotFoundError unless `old` stands there once."""
         if (count := text.count(self.old)) != 1:
             raise RtlNotFoundError(
                 f"{self.old!r} stands {count} times in {self.file}, not once; name another piece"
