@@ -7,13 +7,13 @@ import numpy.typing as npt
 
 from ..codec import Codes, decode, encode
 from ..exact import Values, sum_to_odd
-from ..formats import Minifloat, Overflow, Rounding, as_enum
+from ..formats import Minifloat, Overflow, Rounding, as_enum, as_minifloat
 
 
 def add(
     a: npt.ArrayLike,
     b: npt.ArrayLike,
-    fmt: Minifloat,
+    fmt: Minifloat | str,
     *,
     rounding: Rounding | str = Rounding.RNE,
     overflow: Overflow | str = Overflow.SATURATE,
@@ -36,13 +36,14 @@ def add(
     >>> [hex(c) for c in golden.ops.add([0x3F80, 0x3F80], [0x3F80, 0xBF80], bf16)]
     ['0x4000', '0x0']
     """
+    fmt = as_minifloat(fmt)
     return _round_sum(decode(a, fmt), decode(b, fmt), fmt, rounding, overflow)
 
 
 def sub(
     a: npt.ArrayLike,
     b: npt.ArrayLike,
-    fmt: Minifloat,
+    fmt: Minifloat | str,
     *,
     rounding: Rounding | str = Rounding.RNE,
     overflow: Overflow | str = Overflow.SATURATE,
@@ -53,6 +54,7 @@ def sub(
     >>> [hex(c) for c in golden.ops.sub([0x4000], [0x3F80], golden.get_format("bf16"))]
     ['0x3f80']
     """
+    fmt = as_minifloat(fmt)
     return _round_sum(decode(a, fmt), -decode(b, fmt), fmt, rounding, overflow)
 
 

@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, decode, encode
-from ..formats import Minifloat, Overflow, Rounding
+from ..formats import Minifloat, Overflow, Rounding, as_minifloat
 
 
 def mul(
     a: npt.ArrayLike,
     b: npt.ArrayLike,
-    fmt: Minifloat,
+    fmt: Minifloat | str,
     *,
     rounding: Rounding | str = Rounding.RNE,
     overflow: Overflow | str = Overflow.SATURATE,
@@ -34,6 +34,7 @@ def mul(
     >>> [hex(c) for c in golden.ops.mul([0x3F80], [0x0001], golden.get_format("bf16"))]
     ['0x1']
     """
+    fmt = as_minifloat(fmt)
     with np.errstate(invalid="ignore"):
         product = decode(a, fmt) * decode(b, fmt)  # exact: 24 + 24 significant bits at most
     return encode(product, fmt, rounding=rounding, overflow=overflow)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy.typing as npt
 
 from ..codec import Codes
-from ..formats import Minifloat, Overflow, Rounding
+from ..formats import Minifloat, Overflow, Rounding, as_minifloat
 from ..transcendental import logistic
 from .unary import Function, evaluate
 
@@ -14,7 +14,7 @@ _SIGMOID = Function(finite=logistic, at_zero=0.5, at_minus_zero=0.5, at_inf=1.0,
 
 def sigmoid(
     a: npt.ArrayLike,
-    fmt: Minifloat,
+    fmt: Minifloat | str,
     *,
     rounding: Rounding | str = Rounding.RNE,
     overflow: Overflow | str = Overflow.SATURATE,
@@ -33,4 +33,5 @@ def sigmoid(
     >>> [hex(c) for c in golden.ops.sigmoid([0x0000, 0x3F80], golden.get_format("bf16"))]
     ['0x3f00', '0x3f3b']
     """
+    fmt = as_minifloat(fmt)
     return evaluate(_SIGMOID, a, fmt, rounding=rounding, overflow=overflow)

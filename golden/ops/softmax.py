@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes
-from ..formats import Minifloat
+from ..formats import Minifloat, as_minifloat
 from .add import sub
 from .cast import cast
 from .exp import exp
@@ -18,8 +18,8 @@ from .reduce import reduce_max, reduce_rows, reduce_sum
 def softmax(
     x: npt.ArrayLike,
     mask: npt.ArrayLike,
-    fmt: Minifloat,
-    red: Minifloat,
+    fmt: Minifloat | str,
+    red: Minifloat | str,
     *,
     lanes: int | None = None,
 ) -> Codes:
@@ -54,6 +54,7 @@ def softmax(
     >>> [hex(c) for c in golden.ops.softmax([0x3F80, 0x4000, 0x4040], 1, bf16, fp32)]   # 1, 2, 3
     ['0x3dba', '0x3e7b', '0x3f2b']
     """
+    fmt, red = as_minifloat(fmt), as_minifloat(red)
     codes = check_codes(x, fmt.width_bits, fmt.name)
     largest = cast(
         reduce_rows(reduce_max, codes, lowest_code(red), fmt, red, mask=mask, lanes=lanes), red, fmt
