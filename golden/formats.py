@@ -492,7 +492,16 @@ def mxint(width_bits: int, **fields: Any) -> Mx:
 def mxfp(exp_bits: int, man_bits: int, **fields: Any) -> Mx:
     """Return MXFP with elements of 1..5 exponent and 0..10 fraction bits.
 
-    E4M3 and E5M2 elements have the specials that OCP gives them; all others are finite throughout.
+    Args:
+        exp_bits, man_bits: the element's widths; those of E4M3 and E5M2 have the specials that OCP
+            gives them, all others are finite throughout.
+        **fields: those of `Mx`, e.g. `block_size=16`.
+
+    Returns:
+        Mx.
+
+    Raises:
+        FormatError: a width or a field out of range.
     """
     _require_int("mxfp", "exponent width", exp_bits, 1, 5)
     _require_int("mxfp", "fraction width", man_bits, 0, 10)

@@ -29,6 +29,9 @@ def add(
         Codes. x + (-x) is +0 (-0 under rdown), -0 + -0 is -0, Inf - Inf and any NaN give the
         canonical NaN, a finite sum beyond the largest value saturates by default.
 
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
+
     Source: IEEE 754-2019 §5.4.1 and §6.3.
 
     >>> from plena_cosim import golden
@@ -49,6 +52,8 @@ def sub(
     overflow: Overflow | str = Overflow.SATURATE,
 ) -> Codes:
     """Return RN(a - b); exactly `add` with the sign of `b` flipped.
+
+    Arguments, results and errors are those of `add`.
 
     >>> from plena_cosim import golden
     >>> [hex(c) for c in golden.ops.sub([0x4000], [0x3F80], golden.get_format("bf16"))]

@@ -31,6 +31,9 @@ def compare(a: npt.ArrayLike, b: npt.ArrayLike, fmt: Minifloat | str) -> Compari
     Returns:
         Comparison. Numbers are compared by value: -0 equals +0, Inf equals Inf.
 
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
+
     Source: IEEE 754-2019 §5.11.
 
     >>> from plena_cosim import golden

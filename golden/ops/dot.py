@@ -168,6 +168,9 @@ def mx_dot(
 
     Returns:
         Codes of `acc`, (n,): acc = RN_acc(acc + partial), in order. The unit starts at +0.
+
+    Raises:
+        FormatError: as in `dot`, or `first` of another shape than (n,).
     """
     a, b, acc = as_mx(a), as_mx(b), as_scalar(acc)
     partials = dot(a_codes, a_scale, b_codes, b_scale, a, b, acc)

@@ -36,6 +36,9 @@ def exp(
         Codes. Zero gives 1, -Inf gives +0, NaN gives the canonical NaN; overflow saturates by
         default.
 
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
+
     >>> from plena_cosim import golden
     >>> [hex(c) for c in golden.ops.exp([0x0000, 0x3F80, 0xC000], golden.get_format("bf16"))]
     ['0x3f80', '0x402e', '0x3e0b']
@@ -60,6 +63,9 @@ def exp2(
 
     Returns:
         Codes. As `exp`; whole numbers give exact powers of two.
+
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
 
     >>> from plena_cosim import golden
     >>> [hex(c) for c in golden.ops.exp2([0x3F80, 0xC000, 0x3F00], golden.get_format("bf16"))]

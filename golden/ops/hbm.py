@@ -35,6 +35,9 @@ def pack_blocks(codes: npt.ArrayLike, scale: npt.ArrayLike, mx: Mx | str) -> Byt
         uint8 (n, block_bytes(mx)): element 0 in the lowest bits of byte 0, the next one right above
         it; unused bits of the last element byte are 0; the scale code in the last byte.
 
+    Raises:
+        FormatError: shapes that do not fit, or a code too wide.
+
     >>> from plena_cosim import golden
     >>> pack_blocks([[0x3, 0xE]], [0x7F], golden.get_format("mxint4", block_size=2)).tolist()
     [[227, 127]]
@@ -85,6 +88,9 @@ def hbm_store(x: npt.ArrayLike, src: Minifloat | str, mx: Mx | str) -> Bytes:
     Returns:
         uint8 (n, block_bytes(mx)), see `pack_blocks`.
 
+    Raises:
+        FormatError: the shape is not (n, block_size), or a code is too wide.
+
     >>> from plena_cosim import golden
     >>> mx = golden.get_format("mxint4", block_size=2)
     >>> golden.ops.hbm_store([[0x3F80, 0xBE80]], golden.get_format("bf16"), mx).tolist()
@@ -113,6 +119,9 @@ def hbm_load(
     Returns:
         Codes of `dst`, (n, block_size). Where `dst` holds every value of `mx`, loading and storing
         again gives the same bytes for every idempotent scale rule.
+
+    Raises:
+        FormatError: `data` of another shape than (n, block_bytes(mx)), or a code too wide.
 
     >>> from plena_cosim import golden
     >>> mx = golden.get_format("mxint4", block_size=2)

@@ -38,6 +38,9 @@ def layer_norm(
         Codes of `fmt`, shape (…, n). A row of equal elements whose mean is exact gives beta (with
         eps = 0: NaN, or beta where `fmt` has no Inf). An Inf or NaN makes its row NaN.
 
+    Raises:
+        FormatError: rows without an element, or a code too wide.
+
     Source: Ba, Kiros and Hinton, "Layer normalization", 2016, equation 4, with the variance taken
     over the rounded differences.
 

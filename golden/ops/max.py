@@ -19,6 +19,9 @@ def max(a: npt.ArrayLike, b: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     Returns:
         Codes. +0 is larger than -0. A NaN loses to a number; two NaNs give the canonical NaN.
 
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
+
     Source: maximumNumber of IEEE 754-2019 §9.6.
 
     >>> from plena_cosim import golden
@@ -32,6 +35,8 @@ def max(a: npt.ArrayLike, b: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
 
 def min(a: npt.ArrayLike, b: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     """Return the smaller of two codes; -0 is smaller than +0, a NaN loses to a number.
+
+    Arguments, results and errors are those of `max`.
 
     >>> from plena_cosim import golden
     >>> bf16 = golden.get_format("bf16")

@@ -28,6 +28,9 @@ def mul(
         Codes. The sign is the XOR of the signs, zeros included; 0 * Inf and any NaN give the
         canonical NaN, a finite product beyond the largest value saturates by default.
 
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
+
     Source: IEEE 754-2019 §5.4.1 and §6.3.
 
     >>> from plena_cosim import golden

@@ -104,6 +104,9 @@ def online_softmax_rows(
         Codes of `fmt`, shape (…, n): not always the codes of `softmax`, since p rounds against the
         maximum of its time. Specials are those of `softmax`.
 
+    Raises:
+        FormatError: shapes that do not fit, or a code too wide.
+
     >>> from plena_cosim import golden
     >>> bf16, fp32 = golden.get_format("bf16"), golden.get_format("fp32")
     >>> x = [0x3F80, 0x4000, 0x4040]                                            # 1, 2, 3

@@ -34,6 +34,9 @@ def reciprocal(
         Codes. A zero gives Inf of its sign (the largest value where there is no Inf), Inf a zero
         of its sign.
 
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
+
     >>> from plena_cosim import golden
     >>> [hex(c) for c in golden.ops.reciprocal([0x4040, 0x8000], golden.get_format("bf16"))]
     ['0x3eab', '0xff80']

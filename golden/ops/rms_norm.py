@@ -48,6 +48,9 @@ def rms_norm(
         (0 where `fmt` has no Inf). An Inf in a row makes the Inf NaN and the rest zero, a NaN makes
         the row NaN. Squares saturate: a row of huge elements comes out too large.
 
+    Raises:
+        FormatError: rows without an element, or a code too wide.
+
     Source: Zhang and Sennrich, "Root mean square layer normalization", 2019, equation 4.
 
     >>> from plena_cosim import golden

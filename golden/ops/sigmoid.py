@@ -29,6 +29,9 @@ def sigmoid(
     Returns:
         Codes. Zero gives 1/2, -Inf gives +0, +Inf gives 1.
 
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
+
     >>> from plena_cosim import golden
     >>> [hex(c) for c in golden.ops.sigmoid([0x0000, 0x3F80], golden.get_format("bf16"))]
     ['0x3f00', '0x3f3b']

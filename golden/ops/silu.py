@@ -46,6 +46,9 @@ def swiglu(gate: npt.ArrayLike, up: npt.ArrayLike, fmt: Minifloat | str) -> Code
     Returns:
         Codes of `fmt`.
 
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
+
     Source: Shazeer, "GLU variants improve transformer", 2020, equation 5.
 
     >>> from plena_cosim import golden

@@ -46,6 +46,9 @@ def softmax(
         -Inf gives +0. A row of nothing but -Inf, or one masked throughout, has s = +0: its
         selected elements are 0 * Inf = NaN, or +0 where `fmt` has no Inf.
 
+    Raises:
+        FormatError: shapes that do not fit, or a code too wide.
+
     Source: docs/numerics.md; the order is that of the PLENA instructions V_RED_MAX, V_SUB, V_EXP,
     V_RED_SUM, S_RECI, V_MUL.
 

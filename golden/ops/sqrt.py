@@ -36,6 +36,9 @@ def sqrt(
         Codes. -0 gives -0, a negative number NaN. A NaN result is the largest value where the
         format has none.
 
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
+
     >>> from plena_cosim import golden
     >>> [hex(c) for c in golden.ops.sqrt([0x4000, 0x4080], golden.get_format("bf16"))]
     ['0x3fb5', '0x4000']
@@ -61,6 +64,9 @@ def rsqrt(
     Returns:
         Codes. A zero gives Inf of its sign, a negative number NaN, +Inf gives +0. A NaN result is
         the largest value where the format has none.
+
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
 
     >>> from plena_cosim import golden
     >>> [hex(c) for c in golden.ops.rsqrt([0x4080, 0x4000], golden.get_format("bf16"))]

@@ -38,6 +38,8 @@ def max(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
 def min(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     """Return the smaller of two values; -0 is smaller than +0, a NaN loses to a number.
 
+    Arguments and errors are those of `max`.
+
     >>> from plena_cosim import golden
     >>> min(torch.tensor([-0.0, torch.nan]), torch.tensor([0.0, 1.0]), golden.get_format("bf16"))
     tensor([-0., 1.])
