@@ -13,6 +13,7 @@ from plena_cosim.golden.ops.registry import OPS, Op
 
 from .cases import select_cases
 from .sources import RTL_DIR, SourceError, needed_sources
+from .sv_literal import sv_literal
 
 Parameters = Mapping[str, int | str]
 
@@ -142,7 +143,7 @@ CONTRACT_TOP, LATENCY_TOP = "plena_stream_contract", "plena_latency"
 def latency_source(op: Op) -> str:
     """Return a module whose output `latency_o` is a block's localparam Latency."""
     parameters = op.sv_parameters(**contract_arguments(op)).items()
-    given = ", ".join(f".{name}({value})" for name, value in parameters)
+    given = ", ".join(f".{name}({sv_literal(value)})" for name, value in parameters)
     lines = [
         f"module {LATENCY_TOP} (output logic [31:0] latency_o);",
         f"  {op.module} #({given}) u_dut ();",
@@ -168,7 +169,7 @@ def contract_source(op: Op, latency: int) -> str:
     connected = [f".{port.name}_i" for port in op.inputs]
     connected += [f".{port.name}_o({port.name})" for port in op.outputs]
     parameters = op.sv_parameters(**formats)
-    connected_parameters = ", ".join(f".{name}({value})" for name, value in parameters.items())
+    connected_parameters = ", ".join(f".{name}({sv_literal(value)})" for name, value in parameters.items())
     total = sum(widths[port] for port in op.outputs)
     lines = [
         f"module {CONTRACT_TOP} (",
