@@ -46,7 +46,7 @@ demo: $(VENV)/.with-torch,rtl ## the whole chain in minutes: RTL = golden = torc
 	@plena demo
 
 test: lint $(VENV)/.with-dev ## lint, golden, torch equivalence, RTL regression, proofs and gate counts: what CI runs
-	@$(BIN)/python -m pytest -q -n $(JOBS) --ignore tests/sim/regression
+	@$(BIN)/python -m pytest -q -n $(JOBS) --ignore tests/regression
 	@plena sim
 	@plena prove
 	@plena synth

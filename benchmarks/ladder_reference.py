@@ -31,10 +31,10 @@ from plena_cosim.evaluate.load import load_model
 from plena_cosim.evaluate.perplexity import evaluate_perplexity
 from plena_cosim.evaluate.record import describe_run, write_json
 from plena_cosim.passes import quantize_module_transform_pass
-from plena_cosim.passes.calibration_tables import QUANTILES
-from plena_cosim.passes.evaluating import evaluating
+from plena_cosim.passes.layers.evaluating import evaluating
 from plena_cosim.passes.layers.run import run_all
 from plena_cosim.passes.layers.stream import capture
+from plena_cosim.passes.recipe.calibration_tables import QUANTILES
 from plena_cosim.sources import calibration_set, load_text, tokenize
 
 BLOCK, WIDTH, DAMP = 32, 4, 0.01

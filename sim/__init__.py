@@ -6,9 +6,9 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .cache import BuildError
-    from .player import Block, ProtocolError, Stalls, load_block
-    from .toolchain import Toolchain, ToolchainError, find_toolchain
+    from .player.player import Block, ProtocolError, Stalls, load_block
+    from .verilate.cache import BuildError
+    from .verilate.toolchain import Toolchain, ToolchainError, find_toolchain
 
 __all__ = [
     "Block",
@@ -22,9 +22,9 @@ __all__ = [
 ]
 
 _HOMES = {
-    "cache": ("BuildError",),
-    "player": ("Block", "ProtocolError", "Stalls", "load_block"),
-    "toolchain": ("Toolchain", "ToolchainError", "find_toolchain"),
+    "verilate.cache": ("BuildError",),
+    "player.player": ("Block", "ProtocolError", "Stalls", "load_block"),
+    "verilate.toolchain": ("Toolchain", "ToolchainError", "find_toolchain"),
 }
 
 

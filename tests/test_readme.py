@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from plena_cosim import op_table
-from plena_cosim.format_table import markdown
+from plena_cosim.docs import op_table
+from plena_cosim.docs.format_table import markdown
 from plena_cosim.golden.ops import OPS
 
 README = Path(__file__).parents[1] / "README.md"

@@ -20,7 +20,7 @@ module plena_normalize
   parameter  int          ExpMax  = 15,  // largest exp_i
   // Leading zeros of a number that is normal in the destination never exceed MaxLz.
   parameter  int unsigned MaxLz   = InW - 1,
-  localparam fmt_t        F       = fmt_of(Fmt),
+  localparam fmt_t        F       = minifloat_of(Fmt),
   localparam int unsigned ExpInW  = signed_width(ExpMin, ExpMax),
   localparam int unsigned ExpOutW = ExpInW - 1
 ) (

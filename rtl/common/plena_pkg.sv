@@ -115,7 +115,7 @@ package plena_pkg;
   // The number of a minifloat.
   function automatic int unsigned pack_minifloat(int unsigned exp_w, int unsigned man_w, int bias,
                                                  int unsigned specials);
-    return {2'd0, 2'd0, 6'd0, 2'(specials), 11'(bias), 5'(man_w), 4'(exp_w)};
+    return {10'd0, 2'(specials), 11'(bias), 5'(man_w), 4'(exp_w)};
   endfunction
 
   // The number of a fixed-point format; int_w counts the sign.
@@ -145,7 +145,8 @@ package plena_pkg;
                    RoundNearestEven);
   endfunction
 
-  // A scalar format from its number.
+  // A scalar format from its number. Codes have two bits at least, so that elaboration reaches what
+  // a module says about a number that is no format.
   function automatic fmt_t fmt_of(int unsigned fmt);
     fmt_t f;
     f.exp_w     = 32'(fmt[3:0]);
@@ -155,8 +156,14 @@ package plena_pkg;
     f.int_w     = 32'(fmt[27:22]);
     f.wrap      = fmt[28];
     f.symmetric = fmt[29];
-    f.width     = f.exp_w == 0 ? f.int_w + f.man_w : 1 + f.exp_w + f.man_w;
+    f.width     = max(f.exp_w == 0 ? f.int_w + f.man_w : 1 + f.exp_w + f.man_w, 2);
     return f;
+  endfunction
+
+  // A minifloat from its number, for modules that take nothing else; bf16 where there is no
+  // exponent, as above.
+  function automatic fmt_t minifloat_of(int unsigned fmt);
+    return fmt_of(fmt[3:0] == '0 ? Bf16 : fmt);
   endfunction
 
   // The number of an MX format's element, as a scalar format.
@@ -164,12 +171,12 @@ package plena_pkg;
     return {2'd0, mx[46], 1'b0, mx[3:0] == '0 ? 6'd2 : 6'd0, mx[21:0]};
   endfunction
 
-  // A block format from its number.
+  // A block format from its number; an element and two bits of scale at least, as above.
   function automatic mx_t mx_of(bit [63:0] mx);
     mx_t m;
     m.elem         = fmt_of(elem_fmt(mx));
-    m.block_size   = 32'(mx[34:22]);
-    m.scale_w      = 32'(mx[38:35]);
+    m.block_size   = max(32'(mx[34:22]), 1);
+    m.scale_w      = max(32'(mx[38:35]), 2);
     m.scale_frac_w = 32'(mx[41:39]);
     m.scale_rule   = 32'(mx[45:42]);
     m.rounding     = 32'(mx[49:47]);
@@ -195,7 +202,7 @@ package plena_pkg;
   function automatic bit is_scalar(int unsigned fmt);
     fmt_t f = fmt_of(fmt);
     if (f.exp_w != 0) return is_minifloat(fmt);
-    return f.int_w >= 1 && f.int_w <= 32 && f.width >= 2 && f.width <= 32 && f.bias == 0
+    return f.int_w >= 1 && f.int_w + f.man_w >= 2 && f.width <= 32 && f.bias == 0
         && f.specials == SpecialsNone && !(f.wrap && f.symmetric) && fmt[31:30] == '0;
   endfunction
 
@@ -205,27 +212,26 @@ package plena_pkg;
     bit  is_elem = is_scalar(elem_fmt(mx)) && (m.elem.exp_w == 0 ? m.elem.man_w <= 14
                  : m.elem.exp_w <= 5 && m.elem.man_w <= 10);
     bit  is_new  = m.scale_frac_w != 0 || m.micro_size != 0 || m.micro_w != 0;
-    return is_elem && m.block_size >= 1 && m.block_size <= 4096 && m.scale_w >= 2
+    return is_elem && mx[34:22] != '0 && m.block_size <= 4096 && mx[38:35] >= 2
         && m.scale_w <= 8 && m.scale_rule <= RuleClip && m.rounding <= RoundDown && !is_new
         && mx[63:56] == '0;
   endfunction
 
-  // Words for messages about a number that is no format.
+  // Words for messages about a number that is no format: what its fields say.
   function automatic string fmt_text(int unsigned fmt);
-    fmt_t f = fmt_of(fmt);
-    return $sformatf(
-        "%0d: exp_w=%0d man_w=%0d bias=%0d specials=%0d int_w=%0d wrap=%0d symmetric=%0d spare=%0d",
-        fmt, f.exp_w, f.man_w, f.bias, f.specials, f.int_w, f.wrap, f.symmetric, fmt[31:30]);
+    string fixed = $sformatf("int_w=%0d wrap=%0d symmetric=%0d", fmt[27:22], fmt[28], fmt[29]);
+    int    bias  = {{21{fmt[19]}}, fmt[19:9]};
+    return $sformatf("%0d (exp_w=%0d man_w=%0d bias=%0d specials=%0d %s spare=%0d)", fmt, fmt[3:0],
+                     fmt[8:4], bias, fmt[21:20], fixed, fmt[31:30]);
   endfunction
 
   function automatic string mx_text(bit [63:0] mx);
-    mx_t   m     = mx_of(mx);
-    string scale = $sformatf("scale_w=%0d scale_frac_w=%0d scale_rule=%0d", m.scale_w,
-                             m.scale_frac_w, m.scale_rule);
-    string micro = $sformatf("micro_size=%0d micro_w=%0d spare=%0d", m.micro_size, m.micro_w,
+    string scale = $sformatf("scale_w=%0d scale_frac_w=%0d scale_rule=%0d", mx[38:35], mx[41:39],
+                             mx[45:42]);
+    string micro = $sformatf("micro_size=%0d micro_w=%0d spare=%0d", mx[53:50], mx[55:54],
                              mx[63:56]);
-    return $sformatf("64'h%0h: block_size=%0d %s rounding=%0d %s, element %s", mx, m.block_size,
-                     scale, m.rounding, micro, fmt_text(elem_fmt(mx)));
+    return $sformatf("64'h%0h (block_size=%0d %s rounding=%0d %s, element %s)", mx, mx[34:22],
+                     scale, mx[49:47], micro, fmt_text(elem_fmt(mx)));
   endfunction
 
   // Code of the largest finite magnitude.

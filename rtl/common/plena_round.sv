@@ -19,7 +19,7 @@ module plena_round
   parameter  int unsigned Fmt      = E4m3,
   parameter  int unsigned Rounding = RoundNearestEven,
   parameter  bit          Saturate = 1'b1,
-  localparam fmt_t        F        = fmt_of(Fmt),
+  localparam fmt_t        F        = minifloat_of(Fmt),
   parameter  int unsigned ExpInW   = F.exp_w + 1  // of exp_i; may exceed the field
 ) (
   input  logic               sign_i,    // sign

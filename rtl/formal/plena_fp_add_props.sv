@@ -12,7 +12,7 @@ module plena_fp_add_props
   parameter  int unsigned Fmt      = E4m3,
   parameter  int unsigned Rounding = RoundNearestEven,
   parameter  bit          Saturate = 1'b1,
-  localparam fmt_t        F        = fmt_of(Fmt),
+  localparam fmt_t        F        = minifloat_of(Fmt),
   localparam int unsigned MagW     = F.exp_w + F.man_w
 ) (
   input  logic [MagW:0]   a_i,      // summand

@@ -9,7 +9,7 @@ module plena_fp_add_stream_props
   import plena_pkg::*;
 #(
   parameter  int unsigned Fmt   = pack_minifloat(2, 1, 1, SpecialsNone),
-  localparam fmt_t        F     = fmt_of(Fmt),
+  localparam fmt_t        F     = minifloat_of(Fmt),
   localparam int unsigned Width = F.width
 ) (
   input  logic             clk_i,        // clock

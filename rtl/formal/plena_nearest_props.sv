@@ -17,7 +17,7 @@ module plena_nearest_props
   parameter  bit          Saturate = 1'b1,
   parameter  int unsigned DropW    = 2,
   parameter  int unsigned ExactW   = 32,
-  localparam fmt_t        F        = fmt_of(Fmt),
+  localparam fmt_t        F        = minifloat_of(Fmt),
   localparam int unsigned MagW     = F.exp_w + F.man_w
 ) (
   input  logic              sign_i,   // sign of the exact number

@@ -12,7 +12,7 @@ module plena_fp_constant
   parameter  int unsigned Fmt   = Bf16,
   parameter  logic [63:0] Sig   = 64'h8000_0000_0000_0000,
   parameter  int          Exp   = 0,
-  localparam fmt_t        F     = fmt_of(Fmt),
+  localparam fmt_t        F     = minifloat_of(Fmt),
   localparam int unsigned Width = F.width
 ) (
   output logic [Width-1:0] code_o  // code of the constant

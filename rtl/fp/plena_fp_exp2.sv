@@ -17,7 +17,7 @@ module plena_fp_exp2
   parameter  int unsigned Fmt      = Bf16,
   parameter  int unsigned Rounding = RoundNearestEven,
   parameter  bit          Saturate = 1'b1,
-  localparam fmt_t        F        = fmt_of(Fmt),
+  localparam fmt_t        F        = minifloat_of(Fmt),
   localparam int unsigned Width    = F.width
 ) (
   input  logic             clk_i,        // clock

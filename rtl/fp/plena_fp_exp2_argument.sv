@@ -18,7 +18,7 @@ module plena_fp_exp2_argument
   parameter  bit          Natural = 1'b1,  // t = a * log2(e), else t = a
   parameter  int unsigned WholeW  = 8,
   parameter  int unsigned FracW   = 28,
-  localparam fmt_t        F       = fmt_of(Fmt)
+  localparam fmt_t        F       = minifloat_of(Fmt)
 ) (
   input  logic                  sign_i,  // sign
   input  logic [F.exp_w-1:0]    exp_i,   // exponent field, 1 for a subnormal

@@ -18,7 +18,7 @@ module plena_fp_exp2_parts
   parameter  bit          Negative = 1'b0,  // t is that of -|a|
   parameter  int unsigned WholeW   = 8,     // t is kept within -2^WholeW .. 2^WholeW
   parameter  int unsigned FracW    = 28,
-  localparam fmt_t        F        = fmt_of(Fmt)
+  localparam fmt_t        F        = minifloat_of(Fmt)
 ) (
   input  logic               clk_i,        // clock
   input  logic               rst_ni,       // asynchronous reset

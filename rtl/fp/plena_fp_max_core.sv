@@ -12,7 +12,7 @@ module plena_fp_max_core
 #(
   parameter  int unsigned Fmt      = Bf16,
   parameter  bit          Smallest = 1'b0,
-  localparam fmt_t        F        = fmt_of(Fmt),
+  localparam fmt_t        F        = minifloat_of(Fmt),
   localparam int unsigned Width    = F.width
 ) (
   input  logic [Width-1:0] a_i,  // operand

@@ -12,7 +12,7 @@ module plena_fp_min
   import plena_pkg::*;
 #(
   parameter  int unsigned Fmt   = Bf16,
-  localparam fmt_t        F     = fmt_of(Fmt),
+  localparam fmt_t        F     = minifloat_of(Fmt),
   localparam int unsigned Width = F.width
 ) (
   input  logic             clk_i,        // clock

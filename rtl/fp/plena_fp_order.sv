@@ -9,7 +9,7 @@ module plena_fp_order
   import plena_pkg::*;
 #(
   parameter  int unsigned Fmt   = Bf16,
-  localparam fmt_t        F     = fmt_of(Fmt),
+  localparam fmt_t        F     = minifloat_of(Fmt),
   localparam int unsigned Width = F.width
 ) (
   input  logic [Width-1:0] a_i,      // operand

@@ -11,7 +11,7 @@ module plena_fp_unpack
   import plena_pkg::*;
 #(
   parameter  int unsigned Fmt = E4m3,
-  localparam fmt_t        F   = fmt_of(Fmt)
+  localparam fmt_t        F   = minifloat_of(Fmt)
 ) (
   input  logic [F.width-1:0] code_i,  // code
   output logic               sign_o,  // sign

@@ -11,7 +11,7 @@ module plena_fp_unpack_normal
   import plena_pkg::*;
 #(
   parameter  int unsigned Fmt     = E4m3,
-  localparam fmt_t        F       = fmt_of(Fmt),
+  localparam fmt_t        F       = minifloat_of(Fmt),
   localparam int          ExpMin  = 1 - int'(F.man_w),  // smallest and largest exp_o
   localparam int          ExpMax  = (1 << F.exp_w) - 1,
   localparam int unsigned ExpOutW = signed_width(ExpMin, ExpMax)

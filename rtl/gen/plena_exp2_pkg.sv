@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Constants of 2^f, cut (not rounded) to fixed point. Made by sim/exp2_tables.py: do not edit.
+// Constants of 2^f, cut (not rounded) to fixed point.
+// Made by sim/generate/exp2_tables.py: do not edit.
 //
 // Golden twin: golden.transcendental, which knows them to any length.
 package plena_exp2_pkg;

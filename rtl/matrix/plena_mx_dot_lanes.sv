@@ -25,7 +25,7 @@ module plena_mx_dot_lanes
   localparam mx_t         A         = mx_of(AMx),
   localparam mx_t         B         = mx_of(BMx),
   localparam fmt_t        Acc       = fmt_of(AccFmt),
-  localparam fmt_t        F         = fmt_of(Fmt),
+  localparam fmt_t        F         = minifloat_of(Fmt),
   localparam int unsigned BlockSize = A.block_size,
   localparam int unsigned Depth     = Blocks * BlockSize,
   localparam int unsigned AWidth    = A.elem.width,

@@ -13,7 +13,7 @@ module plena_hbm_load
   import plena_pkg::*;
 #(
   parameter  bit [63:0]   Mx        = pack_mxint(8, 32),
-  parameter  int unsigned DstFmt    = Bf16,  // minifloat
+  parameter  int unsigned DstFmt    = Bf16,  // minifloat or fixed point
   parameter  int unsigned Rounding  = RoundNearestEven,
   parameter  bit          Saturate  = 1'b1,
   localparam mx_t         M         = mx_of(Mx),

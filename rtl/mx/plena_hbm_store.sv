@@ -14,7 +14,7 @@ module plena_hbm_store
 #(
   parameter  int unsigned SrcFmt    = Bf16,  // minifloat
   parameter  bit [63:0]   Mx        = pack_mxint(8, 32),
-  localparam fmt_t        Src       = fmt_of(SrcFmt),
+  localparam fmt_t        Src       = minifloat_of(SrcFmt),
   localparam mx_t         M         = mx_of(Mx),
   localparam int unsigned BlockSize = M.block_size,
   localparam int unsigned SrcWidth  = Src.width,

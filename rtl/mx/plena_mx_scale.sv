@@ -17,7 +17,7 @@ module plena_mx_scale
   parameter  bit [63:0]   Mx         = pack_mxint(8, 32),
   parameter  int unsigned FracW      = 7,
   parameter  int          CodeOffset = 0,     // scale code - exponent field, before the rule
-  localparam fmt_t        Src        = fmt_of(SrcFmt),
+  localparam fmt_t        Src        = minifloat_of(SrcFmt),
   localparam mx_t         M          = mx_of(Mx)
 ) (
   input  logic [Src.exp_w+FracW-1:0] amax_i,  // largest magnitude, see Contract

@@ -33,7 +33,7 @@ module plena_attention_step
   localparam mx_t         K           = mx_of(KMx),
   localparam mx_t         P           = mx_of(PMx),
   localparam mx_t         V           = mx_of(VMx),
-  localparam fmt_t        F           = fmt_of(Fmt),
+  localparam fmt_t        F           = minifloat_of(Fmt),
   localparam int unsigned BlockSize   = Q.block_size,
   localparam int unsigned DepthBlocks = Depth / BlockSize,
   localparam int unsigned KeyBlocks   = Keys / BlockSize,

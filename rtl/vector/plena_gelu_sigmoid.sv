@@ -13,7 +13,7 @@ module plena_gelu_sigmoid
 #(
   parameter  int unsigned Fmt   = Bf16,
   parameter  int unsigned Lanes = 4,
-  localparam fmt_t        F     = fmt_of(Fmt),
+  localparam fmt_t        F     = minifloat_of(Fmt),
   localparam int unsigned Width = F.width
 ) (
   input  logic                        clk_i,        // clock

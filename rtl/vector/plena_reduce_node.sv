@@ -9,7 +9,7 @@ module plena_reduce_node
 #(
   parameter  int unsigned Fmt     = Fp32,
   parameter  bit          Largest = 1'b0,
-  localparam fmt_t        F       = fmt_of(Fmt),
+  localparam fmt_t        F       = minifloat_of(Fmt),
   localparam int unsigned Width   = F.width
 ) (
   input  logic [Width-1:0] a_i,  // operand

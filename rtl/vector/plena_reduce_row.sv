@@ -17,8 +17,8 @@ module plena_reduce_row
   parameter  int unsigned Lanes    = 8,
   parameter  bit          Largest  = 1'b0,
   parameter  int unsigned SideW    = 8,
-  localparam fmt_t        F        = fmt_of(Fmt),
-  localparam fmt_t        Red      = fmt_of(RedFmt),
+  localparam fmt_t        F        = minifloat_of(Fmt),
+  localparam fmt_t        Red      = minifloat_of(RedFmt),
   localparam int unsigned RedWidth = Red.width,
   localparam int unsigned Width    = F.width
 ) (

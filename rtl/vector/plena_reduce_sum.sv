@@ -12,8 +12,8 @@ module plena_reduce_sum
   parameter  int unsigned SrcFmt   = Bf16,  // minifloat
   parameter  int unsigned DstFmt   = Fp32,  // minifloat, of sums and maxima
   parameter  int unsigned Lanes    = 16,
-  localparam fmt_t        Src      = fmt_of(SrcFmt),
-  localparam fmt_t        Dst      = fmt_of(DstFmt),
+  localparam fmt_t        Src      = minifloat_of(SrcFmt),
+  localparam fmt_t        Dst      = minifloat_of(DstFmt),
   localparam int unsigned SrcWidth = Src.width,
   localparam int unsigned DstWidth = Dst.width
 ) (

@@ -15,7 +15,7 @@ module plena_rope
   parameter  int unsigned Fmt    = Bf16,
   parameter  int unsigned Groups = 1,
   parameter  int unsigned Stride = 4,  // between the two lanes of a pair
-  localparam fmt_t        F      = fmt_of(Fmt),
+  localparam fmt_t        F      = minifloat_of(Fmt),
   localparam int unsigned Lanes  = 2 * Groups * Stride,
   localparam int unsigned Width  = F.width
 ) (

@@ -16,7 +16,7 @@ module plena_softmax
   parameter  int unsigned Fmt    = Bf16,
   parameter  int unsigned RedFmt = Fp32,  // of sums and maxima
   parameter  int unsigned Lanes  = 8,
-  localparam fmt_t        F      = fmt_of(Fmt),
+  localparam fmt_t        F      = minifloat_of(Fmt),
   localparam int unsigned Width  = F.width
 ) (
   input  logic                        clk_i,        // clock

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the simulator's process reads plans: it need not wait for NumPy
-    from ..harness import CodeArray, Lanes
+    from ..player.harness import CodeArray, Lanes
 
 PLAN_VARIABLE = "PLENA_BENCH_PLAN"
 """Environment variable that tells the simulator's Python where the plan is."""

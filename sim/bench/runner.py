@@ -17,11 +17,11 @@ from cocotb_test.simulator import Verilator
 
 from plena_cosim.golden.ops.registry import Op
 
-from ..build import Flavour, Model, build
-from ..cases import Case
-from ..harness import Lanes, input_lanes, output_lanes
-from ..sources import RTL_DIR
-from ..stimuli import Beats, sample
+from ..cases.table import Case
+from ..player.harness import Lanes, input_lanes, output_lanes
+from ..stimuli.stimuli import Beats, sample
+from ..verilate.model import Flavour, Model, build
+from ..verilate.rtl_files import RTL_DIR
 from .plan import PLAN_VARIABLE, Plan, pack_beats
 
 BEATS = 256

@@ -13,10 +13,10 @@ import numpy.typing as npt
 from plena_cosim.golden import Mx, Scalar, decode
 from plena_cosim.golden.ops.registry import Op, Port
 
-from ..cases import Case
+from ..cases.table import Case
 from ..provenance import commit, write_record
-from ..stimuli import is_exhaustive, is_scalar
-from ..vector_stimuli import drives_every_code
+from ..stimuli.stimuli import is_exhaustive, is_scalar
+from ..stimuli.vectors import drives_every_code
 from .bins import (
     BLOCK_KINDS,
     Partition,
@@ -205,7 +205,9 @@ class Coverage:
     def add(self, inputs: Arrays, outputs: Arrays) -> None:
         """Count one chunk of inputs and golden's outputs, all of it while a bin may be missing."""
         self.vectors += len(inputs[self.case.op.inputs[0].name])
-        thin = (inputs, outputs) if self.case.op.emits else (_thinned(inputs), _thinned(outputs))
+        thin = (
+            (inputs, outputs) if self.case.op.result_when else (_thinned(inputs), _thinned(outputs))
+        )
         for group in self.groups:
             chosen = thin if self._is_complete(group) else (inputs, outputs)
             self.counts[group.name] += group.count(*chosen)

@@ -28,7 +28,7 @@ from plena_cosim.golden.mx import scale_exponent
 from plena_cosim.golden.ops import exp
 from plena_cosim.golden.ops.registry import Op
 
-from ..product_stimuli import is_product
+from ..stimuli.products import is_product
 from .bins import magnitudes, probe_codes, scalar_partition
 
 UPWARD = {"up into the next binade", "up to the smallest normal"}

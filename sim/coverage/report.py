@@ -12,7 +12,7 @@ from rich.table import Table
 
 from plena_cosim.golden import FormatError
 
-from ..cases import Case, all_cases, find_case, select_cases
+from ..cases.table import Case, all_cases, find_case, select_cases
 from ..provenance import commit, write_record
 from .collect import Coverage
 

@@ -19,13 +19,13 @@ from pathlib import Path
 
 from rich.table import Table
 
-from ..build import COVERAGE
-from ..cases import Case, find_case
-from ..compare import load_case
-from ..player import UNSTALLED, Block, Stalls
+from ..cases.compare import load_case
+from ..cases.table import Case, find_case
+from ..player.player import UNSTALLED, Block, Stalls
 from ..provenance import commit, write_record
-from ..sources import RTL_DIR
-from ..stimuli import Beats, is_exhaustive, sample, stimuli
+from ..stimuli.stimuli import Beats, is_exhaustive, sample, stimuli
+from ..verilate.model import COVERAGE
+from ..verilate.rtl_files import RTL_DIR
 
 BEATS = 1 << 14
 _POINT = re.compile(r"C '(.*)' (\d+)")

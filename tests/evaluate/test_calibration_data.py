@@ -12,7 +12,7 @@ from rich.console import Console
 from safetensors.torch import save_file
 from typer.testing import CliRunner
 
-from plena_cosim import cli
+from plena_cosim.cli import main as cli
 from plena_cosim.evaluate.calibration_data import run_collect, run_show
 from plena_cosim.golden import FormatError
 from plena_cosim.sources import calibration_set, load_tokenizer

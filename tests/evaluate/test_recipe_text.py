@@ -10,7 +10,7 @@ import pytest
 
 from plena_cosim.evaluate.recipe_text import recipe_text
 from plena_cosim.passes import load_quant_config
-from plena_cosim.passes.quant_config import read_quant_config
+from plena_cosim.passes.recipe.load import read_quant_config
 
 FILES = [
     path

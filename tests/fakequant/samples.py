@@ -11,7 +11,7 @@ import torch
 from plena_cosim import golden
 from plena_cosim.fakequant.cast import value_dtype
 from plena_cosim.golden.formats import MINIFLOATS
-from plena_cosim.sim.corners import corner_codes
+from plena_cosim.sim.stimuli.corners import corner_codes
 
 Codes = npt.NDArray[Any]
 

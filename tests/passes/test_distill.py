@@ -18,13 +18,13 @@ from torch.nn import functional
 from plena_cosim import fakequant
 from plena_cosim.golden import FormatError, get_format
 from plena_cosim.passes import quantize_module_transform_pass
+from plena_cosim.passes.checkpoints.run_folder import read_tensors, write_tensors
 from plena_cosim.passes.distillation import distill
 from plena_cosim.passes.distillation.distill import WARM_UP
 from plena_cosim.passes.distillation.student import student_of
-from plena_cosim.passes.quant_config import PassArgs, read_quant_config
+from plena_cosim.passes.modules.hadamard import rotate
 from plena_cosim.passes.quantize_module import build_twins
-from plena_cosim.passes.rotation import rotate
-from plena_cosim.passes.run_folder import read_tensors, write_tensors
+from plena_cosim.passes.recipe.load import PassArgs, read_quant_config
 
 W4 = {"weight_block_size": 16, "weight_width": 4}
 IN4 = {"data_in_block_size": 16, "data_in_width": 4}

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from plena_cosim import golden
 from plena_cosim.passes import quantize_module_transform_pass
-from plena_cosim.passes.kinds import Kind
+from plena_cosim.passes.plan.module_kind import Kind
 
 from .families import FAMILIES, build, full_recipe
 

@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from plena_cosim.passes import install, quantize_module_transform_pass
+from plena_cosim.passes import quantize_module_transform_pass
+from plena_cosim.passes.replace import replace as install
 
 from .families import build, full_recipe
 

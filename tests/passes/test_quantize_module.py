@@ -12,9 +12,9 @@ from torch.nn import functional
 
 from plena_cosim import fakequant, golden
 from plena_cosim.passes import quantize_module_transform_pass
-from plena_cosim.passes.exact_linear import ExactLinear
-from plena_cosim.passes.fake_linear import FakeLinear
-from plena_cosim.passes.quant_config import read_quant_config
+from plena_cosim.passes.modules.exact_linear import ExactLinear
+from plena_cosim.passes.modules.fake_linear import FakeLinear
+from plena_cosim.passes.recipe.load import read_quant_config
 
 W4A8 = {
     "name": "mxint",

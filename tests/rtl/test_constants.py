@@ -6,8 +6,8 @@ import subprocess
 from math import isqrt
 from pathlib import Path
 
-from plena_cosim.sim.sources import RTL_DIR
-from plena_cosim.sim.toolchain import find_toolchain
+from plena_cosim.sim.verilate.rtl_files import RTL_DIR
+from plena_cosim.sim.verilate.toolchain import find_toolchain
 
 NUMBERS = (*range(1, 300), 511, 512, 1000, 1024, 4095, 4096, 65535, 1 << 20)
 

@@ -11,10 +11,10 @@ import pytest
 
 from plena_cosim.golden import get_format
 from plena_cosim.golden.ops import OPS, get_op
-from plena_cosim.sim.cases import argument_label
-from plena_cosim.sim.sources import RTL_DIR, needed_sources, waivers
-from plena_cosim.sim.sv_literal import sv_literal
-from plena_cosim.sim.toolchain import find_toolchain
+from plena_cosim.sim.cases.table import argument_label
+from plena_cosim.sim.verilate.rtl_files import RTL_DIR, needed_sources, waivers
+from plena_cosim.sim.verilate.sv_literal import sv_literal
+from plena_cosim.sim.verilate.toolchain import find_toolchain
 
 from ..op_arguments import usual_arguments
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from plena_cosim.sim.bench.runner import BenchError, run_bench_on
-from plena_cosim.sim.stimuli import sample
+from plena_cosim.sim.stimuli.stimuli import sample
 
 from .toy import FORMATS, TOY, parameters, write_toy
 

@@ -8,10 +8,10 @@ import pytest
 
 from plena_cosim.golden.ops.registry import OPS
 from plena_cosim.sim.bench.runner import BenchError, run_bench
-from plena_cosim.sim.cases import find_case
-from plena_cosim.sim.sources import RTL_DIR
+from plena_cosim.sim.cases.table import find_case
+from plena_cosim.sim.verilate.rtl_files import RTL_DIR
 
-from .regression.mutants import MUTANTS, STREAM, Mutant
+from ..regression.mutants import MUTANTS, STREAM, Mutant
 
 
 def test_every_block_has_a_mutant() -> None:

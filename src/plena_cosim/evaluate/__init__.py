@@ -3,7 +3,7 @@
 from plena_cosim import fakequant as _fakequant  # noqa: F401  (first: says so when torch is missing)
 from plena_cosim.sources import SourceError, load_text
 
-from .demo import run_demo
+from .demo.run import run_demo
 from .eval_ppl import run_eval_ppl
 from .load import load_model
 from .perplexity import Perplexity, evaluate_perplexity

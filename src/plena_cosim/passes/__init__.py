@@ -4,12 +4,12 @@ from importlib.util import find_spec as _find_spec
 
 from plena_cosim import fakequant as _fakequant  # noqa: F401  (first: says so when torch is missing)
 
-from .export import dequantized_state_dict, export_dequantized
-from .install import Numerics
-from .module_info import ModuleInfo
-from .prepare import Progress
-from .quant_config import KvHandover, MatchBy, PassArgs, Phase, Selector, load_quant_config
+from .pipeline import Progress
 from .quantize_module import quantize_module_transform_pass
+from .recipe.load import KvHandover, MatchBy, PassArgs, Phase, Selector, load_quant_config
+from .replace.module_info import ModuleInfo
+from .replace.replace import Numerics
+from .saving.export import dequantized_state_dict, export_dequantized
 
 if _find_spec("transformers") is not None:
     # Without it, transformers would load a saved model with random weights and a mere warning.

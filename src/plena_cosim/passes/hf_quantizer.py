@@ -17,11 +17,11 @@ from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from plena_cosim.golden import FormatError, HardwareConfig
 
-from .machine_fields import machine_from_fields, machine_to_fields
-from .quant_config import PassArgs, read_quant_config
 from .quantize_module import build_twins
-from .remember import attach
-from .stored_weight import StoredWeight
+from .recipe.load import PassArgs, read_quant_config
+from .saving.attach_config import attach
+from .saving.machine_fields import machine_from_fields, machine_to_fields
+from .weights.packed_weight import StoredWeight
 
 _METHOD = "plena"
 _VERSION = 1

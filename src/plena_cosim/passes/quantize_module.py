@@ -12,14 +12,14 @@ from torch import Tensor, nn
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, HardwareConfig
 
-from .install import Numerics, install_twins
-from .module_info import ModuleInfo
-from .plans import plans_of
-from .prepare import Progress, prepare
-from .quant_config import PassArgs, read_quant_config
-from .remember import remember_recipe, require_rememberable
-from .stored_weight import Store, StoredWeight
-from .twins import check
+from .pipeline import Progress, prepare
+from .plan.plan_model import plans_of
+from .recipe.load import PassArgs, read_quant_config
+from .replace.build import check
+from .replace.module_info import ModuleInfo
+from .replace.replace import Numerics, install_twins
+from .saving.attach_config import remember_recipe, require_rememberable
+from .weights.packed_weight import Store, StoredWeight
 
 _LOG = logging.getLogger(__name__)
 _Model = TypeVar("_Model", bound=nn.Module)

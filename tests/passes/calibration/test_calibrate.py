@@ -20,11 +20,11 @@ from plena_cosim.passes.calibration import calibrate, layer_by_layer
 from plena_cosim.passes.calibration.descent import descend
 from plena_cosim.passes.calibration.gptq import damped, factorise, solve
 from plena_cosim.passes.calibration.settings import scale_search
-from plena_cosim.passes.calibration_tables import GptqTable
 from plena_cosim.passes.layers.recall import Recall
-from plena_cosim.passes.plans import plans_of
-from plena_cosim.passes.quant_config import PassArgs, read_quant_config
-from plena_cosim.passes.rotation import rotate
+from plena_cosim.passes.modules.hadamard import rotate
+from plena_cosim.passes.plan.plan_model import plans_of
+from plena_cosim.passes.recipe.calibration_tables import GptqTable
+from plena_cosim.passes.recipe.load import PassArgs, read_quant_config
 
 MX4 = {"weight_block_size": 16, "weight_width": 4}
 IN4 = {"data_in_block_size": 16, "data_in_width": 4}

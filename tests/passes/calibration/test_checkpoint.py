@@ -17,8 +17,8 @@ from torch import nn
 from plena_cosim.golden import FormatError
 from plena_cosim.passes.calibration import Calibration, calibrate
 from plena_cosim.passes.calibration import fit as fit_module
-from plena_cosim.passes.plans import plans_of
-from plena_cosim.passes.quant_config import PassArgs, read_quant_config
+from plena_cosim.passes.plan.plan_model import plans_of
+from plena_cosim.passes.recipe.load import PassArgs, read_quant_config
 
 MX4 = {"weight_block_size": 16, "weight_width": 4}
 LINEAR = r"model\.layers\.\d+\..*_proj"

@@ -13,7 +13,7 @@ from plena_cosim.golden import Mx
 from plena_cosim.passes.calibration.block_scale import ScaleSearch
 from plena_cosim.passes.calibration.descent import descend
 from plena_cosim.passes.calibration.gptq import Solution, damped, factorise, solve
-from plena_cosim.passes.element_codes import block_codes, block_values
+from plena_cosim.passes.weights.element_codes import block_codes, block_values
 
 
 def true_loss(found: Solution, weight: torch.Tensor, hessian: torch.Tensor) -> torch.Tensor:

@@ -11,7 +11,7 @@ from plena_cosim import fakequant, golden
 from plena_cosim.golden import Mx
 from plena_cosim.passes.calibration.block_scale import ScaleSearch, scales_to_try
 from plena_cosim.passes.calibration.gptq import block_columns, factorise, solve
-from plena_cosim.passes.element_codes import block_codes, block_values
+from plena_cosim.passes.weights.element_codes import block_codes, block_values
 
 FORMATS = {
     "mxint4": golden.get_format("mxint4", block_size=8),

@@ -8,8 +8,8 @@ from tests.passes.families import build
 
 from plena_cosim.passes.calibration import calibrate
 from plena_cosim.passes.calibration.layer_twin import layer_twin
-from plena_cosim.passes.plans import plans_of
-from plena_cosim.passes.quant_config import read_quant_config
+from plena_cosim.passes.plan.plan_model import plans_of
+from plena_cosim.passes.recipe.load import read_quant_config
 
 MX4 = {"weight_block_size": 16, "weight_width": 4}
 GPTQ = {"model_name": "tiny", "format": "mxint", "weight_config": MX4}

@@ -7,7 +7,7 @@ import torch
 
 from plena_cosim.golden import FormatError
 from plena_cosim.passes.fold.hadamard_matrix import base_orders, rotation_matrix
-from plena_cosim.passes.rotation import rotate
+from plena_cosim.passes.modules.hadamard import rotate
 
 MISSING = {52, 92, 100, 116, 156, 172, 184, 188, 232, 236, 244}
 """Orders up to 256 that need prime powers, Williamson's or other constructions: 51, 91, 99, 115 …

@@ -15,9 +15,9 @@ from plena_cosim.passes.fold import ScalingRecord, fold_scaling, scaling
 from plena_cosim.passes.fold.channels import Channels
 from plena_cosim.passes.fold.output_error import OutputError
 from plena_cosim.passes.fold.scaling import activation_scales
-from plena_cosim.passes.quant_config import read_quant_config
-from plena_cosim.passes.recipe import PassArgs
-from plena_cosim.passes.scaling_table import ScalingTable
+from plena_cosim.passes.recipe.load import read_quant_config
+from plena_cosim.passes.recipe.recipe import PassArgs
+from plena_cosim.passes.recipe.scaling_table import ScalingTable
 
 from .tiny import FOLDED, error, logits, precisely, state, tiny
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from plena_cosim.evaluate import evaluate_perplexity
-from plena_cosim.passes.quant_config import PassArgs, read_quant_config
 from plena_cosim.passes.quantize_module import build_twins
+from plena_cosim.passes.recipe.load import PassArgs, read_quant_config
 
 from ..families import build
 

@@ -13,9 +13,9 @@ from torch import nn
 from plena_cosim.evaluate import evaluate_perplexity
 from plena_cosim.golden import FormatError
 from plena_cosim.passes import quantize_module_transform_pass
-from plena_cosim.passes.fake_linear import FakeLinear
-from plena_cosim.passes.quant_config import read_quant_config
+from plena_cosim.passes.modules.fake_linear import FakeLinear
 from plena_cosim.passes.quantize_module import build_twins
+from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.rotation_search import Found, Step, engine, search_rotations
 
 from ..families import FAMILIES, build, full_recipe

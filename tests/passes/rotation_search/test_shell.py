@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from plena_cosim.passes.layers.run import run_all
 from plena_cosim.passes.layers.stack import stack_of
-from plena_cosim.passes.quant_config import read_quant_config
+from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.rotation_search.shell import Shell
 
 from ..families import build

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from plena_cosim import cli
+from plena_cosim.cli import main as cli
 from plena_cosim.golden import get_format
 from plena_cosim.golden.ops.registry import OPS, get_op
-from plena_cosim.sim.cases import Case, find_case, select_cases
+from plena_cosim.sim.cases.table import Case, find_case, select_cases
 from plena_cosim.sim.coverage import report
 from plena_cosim.sim.coverage.collect import THINNED_CODES, Coverage
 from plena_cosim.sim.coverage.report import FOLDER, judge, missed_lines, total_line
-from plena_cosim.sim.stimuli import sample
+from plena_cosim.sim.stimuli.stimuli import sample
 
 from ..toy import FORMATS, TOY
 

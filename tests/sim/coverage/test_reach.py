@@ -10,12 +10,12 @@ import pytest
 from plena_cosim.golden import get_format
 from plena_cosim.golden.mx import scale_exponent
 from plena_cosim.golden.ops.registry import get_op
-from plena_cosim.sim.cases import Case
+from plena_cosim.sim.cases.table import Case
 from plena_cosim.sim.coverage.collect import Coverage
 from plena_cosim.sim.coverage.reach import ideal_exponents
 from plena_cosim.sim.coverage.report import judge
-from plena_cosim.sim.product_stimuli import accumulator_corners
-from plena_cosim.sim.stimuli import stimuli
+from plena_cosim.sim.stimuli.products import accumulator_corners
+from plena_cosim.sim.stimuli.stimuli import stimuli
 
 SMALL = ["e1m2", "e2m1", "e3m0", "e4m3", "e5m2", "e2m3", "e5m6", "q2.2", "q3.5", "q4.4", "q8.8"]
 MODES: list[dict[str, Any]] = [

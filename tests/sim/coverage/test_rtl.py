@@ -9,10 +9,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from plena_cosim.sim.build import COVERAGE
 from plena_cosim.sim.coverage import rtl
 from plena_cosim.sim.coverage.rtl import Point
-from plena_cosim.sim.player import load_op
+from plena_cosim.sim.player.player import load_op
+from plena_cosim.sim.verilate.model import COVERAGE
 
 from ..toy import FORMATS, SOURCE, TOY, parameters, write_source
 

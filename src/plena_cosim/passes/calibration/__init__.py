@@ -1,6 +1,6 @@
 """Calibration: weights fitted to what a layer sees (GPTQ for MX blocks), layer by layer."""
 
-from ..weight_record import WeightRecord
+from ..weights.weight_record import WeightRecord
 from .layer_by_layer import Calibration, calibrate
 
 __all__ = ["Calibration", "WeightRecord", "calibrate"]

@@ -18,10 +18,10 @@ from torch import Tensor
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import Mx
 
-from ..fingerprint import Fingerprint
-from ..run_folder import begin_folder, read_tensors, write_tensors
-from ..stored_weight import StoredWeight
-from ..weight_record import WeightRecord
+from ..checkpoints.fingerprint import Fingerprint
+from ..checkpoints.run_folder import begin_folder, read_tensors, write_tensors
+from ..weights.packed_weight import StoredWeight
+from ..weights.weight_record import WeightRecord
 
 Layer = tuple[dict[str, MxTensor], dict[str, list[WeightRecord]]]
 """Calibrated weights of a layer and their records, by the modules' names in the model."""

@@ -13,10 +13,10 @@ from torch import Tensor
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError
 
-from ..calibration_tables import GptqTable
 from ..layers.recall import Recall
 from ..layers.run import Stop
-from ..weight_record import WeightRecord, histogram
+from ..recipe.calibration_tables import GptqTable
+from ..weights.weight_record import WeightRecord, histogram
 from .descent import descend
 from .gptq import block_columns, damped, factorise, solve
 from .hessian import Hessian

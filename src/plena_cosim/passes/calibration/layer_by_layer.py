@@ -19,14 +19,14 @@ from torch import Tensor, nn
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, Mx
 
-from ..calibration_tables import GptqTable
-from ..device import device_of
+from ..layers.device import device_of
 from ..layers.recall import Recall
 from ..layers.stack import stack_of
 from ..layers.stream import capture
-from ..quant_config import PassArgs
-from ..twins import Plan
-from ..weight_record import WeightRecord
+from ..recipe.calibration_tables import GptqTable
+from ..recipe.load import PassArgs
+from ..replace.build import Plan
+from ..weights.weight_record import WeightRecord
 from .checkpoint import Checkpoints, Layer
 from .eager_masks import eager_masks
 from .fit import Fit

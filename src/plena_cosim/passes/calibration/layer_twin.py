@@ -10,10 +10,10 @@ from torch import nn
 
 from plena_cosim.fakequant import MxTensor
 
-from ..install import install_twins
-from ..plans import plans_inside
-from ..quant_config import PassArgs
-from ..twins import Plan
+from ..plan.plan_model import plans_inside
+from ..recipe.load import PassArgs
+from ..replace.build import Plan
+from ..replace.replace import install_twins
 
 
 def layer_twin(

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
-from ..calibration_tables import GptqTable
-from ..fingerprint import Fingerprint
-from ..recipe import PassArgs
+from ..checkpoints.fingerprint import Fingerprint
+from ..recipe.calibration_tables import GptqTable
+from ..recipe.recipe import PassArgs
 from .block_scale import ScaleSearch
 
 _NO_MATTER = ("checkpoint_dir", "device", "model_name", "max_layers")

@@ -12,12 +12,12 @@ from torch import Tensor, nn
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, Mx
 
-from ..experts import ExpertWeight, is_transposed, weight_names
-from ..fake_linear import FakeLinear
-from ..kinds import Kind
 from ..layers.run import run
-from ..rotation import rotate
-from ..twins import Plan, input_formats
+from ..modules.experts import ExpertWeight, is_transposed, weight_names
+from ..modules.fake_linear import FakeLinear
+from ..modules.hadamard import rotate
+from ..plan.module_kind import Kind
+from ..replace.build import Plan, input_formats
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,11 +19,11 @@ from torch.nn import functional
 
 from plena_cosim.golden import FormatError
 
-from ..device import device_of
-from ..evaluating import evaluating
+from ..layers.device import device_of
+from ..layers.evaluating import evaluating
 from ..layers.stream import require_tokens
-from ..plans import plans_of
-from ..quant_config import PassArgs
+from ..plan.plan_model import plans_of
+from ..recipe.load import PassArgs
 from .state import Checkpoint, fingerprint_of
 from .student import Trained, require_trainable, student_of
 

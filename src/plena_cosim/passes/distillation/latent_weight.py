@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from plena_cosim import fakequant
 from plena_cosim.golden import Mx
 
-from ..module_formats import Format
-from ..operand import narrow
-from ..stored_weight import StoredWeight
+from ..modules.operand import narrow
+from ..recipe.formats import Format
+from ..weights.packed_weight import StoredWeight
 
 
 class LatentWeight(StoredWeight):

@@ -14,9 +14,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..fingerprint import Fingerprint
-from ..quant_config import PassArgs
-from ..run_folder import begin_folder, read_tensors, write_tensors
+from ..checkpoints.fingerprint import Fingerprint
+from ..checkpoints.run_folder import begin_folder, read_tensors, write_tensors
+from ..recipe.load import PassArgs
 from .student import Trained
 
 _NO_MATTER = ("checkpoint_dir", "device")

@@ -12,15 +12,15 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
-from ..experts import ExpertWeight
-from ..fake_linear import FakeLinear
-from ..install import install_twins
-from ..kinds import Kind
-from ..norm import QuantNorm
-from ..plans import plans_of
-from ..quant_config import PassArgs, Phase, Selector
-from ..rotation import rotate
-from ..twins import Plan, input_formats
+from ..modules.experts import ExpertWeight
+from ..modules.fake_linear import FakeLinear
+from ..modules.hadamard import rotate
+from ..modules.quant_norm import QuantNorm
+from ..plan.module_kind import Kind
+from ..plan.plan_model import plans_of
+from ..recipe.load import PassArgs, Phase, Selector
+from ..replace.build import Plan, input_formats
+from ..replace.replace import install_twins
 from .latent_weight import LatentWeight
 
 

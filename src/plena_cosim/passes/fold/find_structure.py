@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
-from ..kinds import Kind, activation_names, kind_of
-from ..norm import gain_offset
+from ..modules.quant_norm import gain_offset
+from ..plan.module_kind import Kind, activation_names, kind_of
 from .matrix import Matrix
 from .parts import matrices_of
 from .probe import near, run_probe, same

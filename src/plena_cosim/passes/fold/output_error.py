@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..module_formats import Semantics
-from ..operand import narrow, narrow_rotated
-from ..rotation import rotate, rotation_size
-from ..selector import Selector
+from ..modules.hadamard import rotate, rotation_size
+from ..modules.operand import narrow, narrow_rotated
+from ..recipe.formats import Semantics
+from ..recipe.selector import Selector
 from .channels import Channels
 from .matrix import Matrix
 

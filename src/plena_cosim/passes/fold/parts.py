@@ -6,8 +6,8 @@ from torch import nn
 
 from plena_cosim.golden import FormatError
 
-from ..experts import is_transposed, weight_names
-from ..kinds import Kind, kind_of
+from ..modules.experts import is_transposed, weight_names
+from ..plan.module_kind import Kind, kind_of
 from .matrix import Matrix
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
-from ..evaluating import evaluating
+from ..layers.evaluating import evaluating
 
 _TOKENS = 7
 

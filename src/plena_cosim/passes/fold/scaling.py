@@ -14,13 +14,13 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
-from ..evaluating import evaluating
+from ..layers.evaluating import evaluating
 from ..layers.run import run
 from ..layers.stream import Stream, capture
-from ..match import choose
-from ..recipe import PassArgs, Phase
-from ..scaling_table import ScalingTable
-from ..selector import Selector
+from ..plan.match import choose
+from ..recipe.recipe import PassArgs, Phase
+from ..recipe.scaling_table import ScalingTable
+from ..recipe.selector import Selector
 from .channels import Channels
 from .find_structure import find_structure
 from .groups import Group, groups_of

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from ..layers.run import run_all
 from ..layers.stack import Stack
-from ..quant_config import PassArgs
-from ..twins import Plan
+from ..recipe.load import PassArgs
+from ..replace.build import Plan
 from .layer_twins import LayerTwins
 from .shell import Shell
 

@@ -6,8 +6,8 @@ import copy
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..quant_config import PassArgs, read_quant_config
-from ..rotation_table import RotationTable
+from ..recipe.load import PassArgs, read_quant_config
+from ..recipe.rotation_table import RotationTable
 
 
 def extended(recipe: PassArgs, names: Sequence[str]) -> PassArgs:

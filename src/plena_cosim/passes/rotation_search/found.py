@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..quant_config import PassArgs
+from ..recipe.load import PassArgs
 
 EVERYWHERE = "all layers"
 """Where a round looks whose candidates are matmul types."""

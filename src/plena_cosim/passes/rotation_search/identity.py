@@ -12,8 +12,8 @@ from torch import Tensor, nn
 
 from plena_cosim.sources.token_file import token_digest
 
-from ..fingerprint import code_digest, model_digest, weights_digest
-from ..quant_config import PassArgs
+from ..checkpoints.fingerprint import code_digest, model_digest, weights_digest
+from ..recipe.load import PassArgs
 
 _DECIDES = ("improvement_eps", "matmul_types", "per_layer")
 """Keys of [rotation_search] that decide; others name places, or the text that tokens come from."""

@@ -10,12 +10,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from ..install import install_twins
-from ..kinds import Kind
 from ..layers.stack import Stack
-from ..plans import plans_inside
-from ..quant_config import PassArgs
-from ..twins import Plan
+from ..plan.module_kind import Kind
+from ..plan.plan_model import plans_inside
+from ..recipe.load import PassArgs
+from ..replace.build import Plan
+from ..replace.replace import install_twins
 
 _WHOLE = (Kind.LINEAR, Kind.EMBEDDING, Kind.NORM, Kind.EXPERTS)
 """Kinds whose twin is one module that another copy of the layer can use as it is."""

@@ -12,14 +12,14 @@ from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
 
-from ..calibration_tables import MatmulType, RotationSearchTable
-from ..device import device_of
-from ..kinds import kind_of
+from ..layers.device import device_of
 from ..layers.stack import stack_of
-from ..online_rotation import OnlineRotations
-from ..plans import plans_of
-from ..quant_config import PassArgs
-from ..twins import Plan, check
+from ..plan.module_kind import kind_of
+from ..plan.online_rotation import OnlineRotations
+from ..plan.plan_model import plans_of
+from ..recipe.calibration_tables import MatmulType, RotationSearchTable
+from ..recipe.load import PassArgs
+from ..replace.build import Plan, check
 from .engine import Engine
 from .extended import extended, finished
 from .found import EVERYWHERE, Found, Step

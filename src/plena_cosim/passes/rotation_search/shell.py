@@ -11,14 +11,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .. import attention
-from ..install import install_twins
-from ..kinds import Kind
+from ..attention import hooks as attention
 from ..layers.run import moved
 from ..layers.stack import Stack
 from ..layers.stream import answering, calls, entering, read
-from ..quant_config import PassArgs
-from ..twins import Plan
+from ..plan.module_kind import Kind
+from ..recipe.load import PassArgs
+from ..replace.build import Plan
+from ..replace.replace import install_twins
 
 
 class Shell:

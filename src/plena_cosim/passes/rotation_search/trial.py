@@ -10,12 +10,12 @@ from torch import nn
 
 from plena_cosim.golden import FormatError
 
-from ..attention_rotation import resolved
+from ..attention.rotation import resolved
 from ..layers.stack import Stack
-from ..module_formats import AttentionFormats, Semantics
-from ..plans import plans_of
-from ..quant_config import PassArgs, Phase
-from ..twins import Plan, check
+from ..plan.plan_model import plans_of
+from ..recipe.formats import AttentionFormats, Semantics
+from ..recipe.load import PassArgs, Phase
+from ..replace.build import Plan, check
 from .extended import extended
 
 

@@ -1,0 +1,1 @@
+"""Proofs: RTL as SMT, the properties, and the faults that each has to find."""

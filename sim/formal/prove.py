@@ -1,0 +1,259 @@
+"""Prove the RTL and see every proof find its fault: what `plena prove` and `make prove` run."""
+
+from __future__ import annotations
+
+import difflib
+import importlib.metadata
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from plena_cosim.golden import FormatError
+from plena_cosim.golden.ops.registry import get_op
+
+from ..provenance import commit, write_record
+from ..regression.run import CHECKOUT
+from ..verilate.rtl_files import RTL_DIR, changed_copy
+from .proofs import CONTROL, LATENCY_TOP, PROOFS, Bug, Proof, contract_source, latency_source
+from .smt import (
+    Design,
+    ElaborationError,
+    as_line,
+    check_tools,
+    constant,
+    depends,
+    elaborate,
+    find_violation,
+    induct,
+    reachable,
+)
+
+RESULTS = CHECKOUT / "results" / "prove"
+PLAIN_WIDTH = 110
+"""Columns where the output is not a terminal."""
+DEPTH = 10
+"""Cycles from reset that are searched for a violation, and the most that an induction may need."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What became of one seeded bug."""
+
+    bug: Bug
+    configuration: str = ""
+    """The first one in which it shows; "" when it was not found."""
+    counterexample: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What became of one proof."""
+
+    proof: str
+    modules: tuple[str, ...]
+    claim: str
+    configurations: tuple[str, ...]
+    method: str
+    failure: str
+    """Why it does not hold, with the counterexample; "" when it is proven."""
+    seconds: float
+    bugs: tuple[Found, ...] = field(default=())
+    bug_seconds: float = 0.0
+
+    @property
+    def good(self) -> bool:
+        """Whether it is proven and every bug was found."""
+        return not self.failure and all(found.configuration for found in self.bugs)
+
+
+def check(design: Design, proof: Proof) -> tuple[str, str]:
+    """Try to prove one configuration; return the method in words, and the failure or ""."""
+    shown = [name for name in proof.shown if name in design.wires]
+    if steps := find_violation(design, DEPTH, shown):
+        return "search from reset", as_line(design, steps, shown)
+    if not design.clocked:
+        return "all inputs", ""
+    for output in proof.independent:
+        if steps := depends(design, output, "out_ready_i"):
+            told = as_line(design, steps[1:], (output, *design.inputs))
+            return "two futures", f"{output} depends on out_ready_i: {told}"
+    states = reachable(design, CONTROL)
+    for depth in range(1, DEPTH + 1):
+        steps = induct(design, depth, states, shown)
+        if steps is None:
+            return f"induction k={depth}, {len(states)} states", ""
+    assert steps is not None
+    return "induction", (
+        f"no violation within {DEPTH} cycles of a reset, but not inductive either; from a state "
+        f"that may not occur: {as_line(design, steps, shown)}"
+    )
+
+
+def designs(proof: Proof, rtl_dir: Path) -> Iterator[tuple[str, Design]]:
+    """Yield the elaborated configurations of a proof, by label."""
+    source = ""
+    if proof.op:
+        op = get_op(proof.op)
+        probe = elaborate(LATENCY_TOP, rtl_dir=rtl_dir, source=latency_source(op))
+        source = contract_source(op, constant(probe, "latency_o"))
+    for label, parameters in proof.configurations.items():
+        yield label, elaborate(proof.top, parameters, rtl_dir=rtl_dir, source=source)
+
+
+def attempt(proof: Proof, rtl_dir: Path = RTL_DIR) -> Result:
+    """Try every configuration of a proof; stops at the first that fails."""
+    began = time.monotonic()
+    methods: list[str] = []
+    failure = ""
+    for label, design in designs(proof, rtl_dir):
+        method, failure = check(design, proof)
+        methods.append(method)
+        if failure:
+            failure = f"{label}: {failure}"
+            break
+    return Result(
+        proof=proof.name,
+        modules=proof.modules,
+        claim=proof.claim,
+        configurations=tuple(proof.configurations),
+        method=max(methods, key=len),
+        failure=failure,
+        seconds=time.monotonic() - began,
+    )
+
+
+def seed(proof: Proof, bug: Bug, rtl_dir: Path = RTL_DIR) -> Found:
+    """Put a bug into a copy of the RTL and look for it: a real way to it from reset, no less."""
+    with tempfile.TemporaryDirectory(prefix="plena-bug-") as folder:
+        changed = changed_copy(
+            Path(folder), file=bug.file, old=bug.old, new=bug.new, rtl_dir=rtl_dir
+        )
+        found = find_bug(proof, changed)
+    return (
+        Found(bug=bug, configuration=found[0], counterexample=found[1]) if found else Found(bug=bug)
+    )
+
+
+def find_bug(proof: Proof, rtl_dir: Path) -> tuple[str, str] | None:
+    """Return a configuration and a way from reset to a violation in it; None if there is none."""
+    for label, design in designs(proof, rtl_dir):
+        if steps := find_violation(design, DEPTH, proof.shown):
+            return label, as_line(design, steps, proof.shown)
+    return None
+
+
+def select_proofs(name: str | None = None) -> tuple[Proof, ...]:
+    """Return the proof called `name`, or all; FormatError names the nearest known one."""
+    if name is None:
+        return PROOFS
+    chosen = tuple(proof for proof in PROOFS if proof.name == name)
+    if not chosen:
+        known = [proof.name for proof in PROOFS]
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f". Did you mean {close[0]!r}?" if close else ""
+        raise FormatError(f"unknown proof {name!r}; known: {', '.join(known)}{hint}")
+    return chosen
+
+
+def run(
+    name: str | None = None,
+    *,
+    console: Console | None = None,
+    results: Path = RESULTS,
+    proofs: Sequence[Proof] | None = None,
+    rtl_dir: Path = RTL_DIR,
+) -> int:
+    """Run the proofs, then their bugs; print the table and write prove.json.
+
+    Args:
+        name: only this proof.
+        console: where the table goes.
+        results: folder of prove.json.
+        proofs: these instead of the project's.
+        rtl_dir: where the RTL is.
+
+    Returns:
+        0 when all is proven and every bug is found, else 1.
+
+    Raises:
+        FormatError: an unknown proof.
+        ProofToolsError: pyosys or z3 is missing.
+    """
+    console = console or Console()
+    check_tools()
+    chosen = select_proofs(name) if proofs is None else tuple(proofs)
+    done: list[Result] = []
+    for index, proof in enumerate(chosen, 1):
+        count = len(proof.configurations)
+        words = f"prove {index}/{len(chosen)}: {proof.name}"
+        console.print(f"{words}, {count} configuration{'s' * (count > 1)}", highlight=False)
+        done.append(_run_one(proof, rtl_dir))
+    record = {
+        "commit": commit(),
+        "command": " ".join(["plena", "prove", *(["--proof", name] if name else [])]),
+        "versions": {
+            "python": sys.version.split()[0],
+            **{wheel: importlib.metadata.version(wheel) for wheel in ("pyosys", "z3-solver")},
+        },
+        "proofs": [asdict(result) for result in done],
+    }
+    write_record(results / "prove.json", record)
+    _show(done, console)
+    return 0 if all(result.good for result in done) else 1
+
+
+def _run_one(proof: Proof, rtl_dir: Path) -> Result:
+    try:
+        result = attempt(proof, rtl_dir)
+        began = time.monotonic()
+        found = tuple(seed(proof, bug, rtl_dir) for bug in proof.bugs)
+    except ElaborationError as error:
+        return Result(
+            proof=proof.name,
+            modules=proof.modules,
+            claim=proof.claim,
+            configurations=tuple(proof.configurations),
+            method="none",
+            failure=str(error),
+            seconds=0.0,
+        )
+    seconds = time.monotonic() - began
+    return Result(**{**vars(result), "bugs": found, "bug_seconds": seconds})
+
+
+def _show(results: Sequence[Result], console: Console) -> None:
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    for heading in ("proof", "method", "result"):
+        table.add_column(heading, no_wrap=True)
+    for heading in ("time", "bugs found"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for result in results:
+        found = sum(bool(found.configuration) for found in result.bugs)
+        table.add_row(
+            result.proof,
+            f"{result.method} × {len(result.configurations)}",
+            "[bold red]FAILED" if result.failure else "proven",
+            f"{result.seconds + result.bug_seconds:.1f} s",
+            f"{'' if found == len(result.bugs) else '[bold red]'}{found} of {len(result.bugs)}",
+        )
+    console.print(table, width=None if console.is_terminal else PLAIN_WIDTH)
+    for result in results:
+        if result.failure:
+            _tell(console, f"FAILED {result.proof}: {result.failure}")
+        for bug in result.bugs:
+            if bug.configuration:
+                place = f"{bug.bug.name!r} in {bug.configuration}"
+                _tell(console, f"{result.proof} finds {place}: {bug.counterexample}")
+            else:
+                _tell(console, f"FAILED {result.proof} does not find {bug.bug.name!r}")
+
+
+def _tell(console: Console, text: str) -> None:
+    console.print(text, soft_wrap=True, highlight=False, markup=False)

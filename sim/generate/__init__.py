@@ -1,0 +1,1 @@
+"""What is written from code: core files, tables of constants, docs/rtl.md."""

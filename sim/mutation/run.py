@@ -1,0 +1,513 @@
+"""Does the regression notice small faults? What `plena mutate` and `make mutate` run.
+
+Every mutant of the RTL (`mutants.mutants_of`) is built into the blocks that use its file and
+compared with golden on cheap cases, until one of them finds it; what they do not find goes to the
+proofs about the file's module, where pyosys and z3 are there. A survivor is a hole in the tests,
+or a change that makes no difference; those are listed with the reason in
+rtl/equivalent_mutants.toml.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+import multiprocessing
+import random
+import shutil
+import signal
+import tempfile
+import time
+import tomllib
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from plena_cosim.golden import FormatError
+from plena_cosim.golden.ops.registry import OPS
+
+from ..cases.compare import compare
+from ..cases.table import Case, find_case, select_cases
+from ..formal.proofs import proofs_of
+from ..formal.prove import find_bug, select_proofs
+from ..formal.smt import ElaborationError, tools_missing
+from ..player.player import UNSTALLED, ProtocolError, Stalls, load_op
+from ..provenance import commit, write_record
+from ..regression.report import PLAIN_WIDTH, time_text
+from ..regression.run import CHECKOUT
+from ..stimuli.stimuli import sample, stimuli
+from ..verilate.cache import BuildError, cache_root
+from ..verilate.rtl_files import RTL_DIR, needed_sources
+from .operators import Mutant, mutants_of
+
+RESULTS = CHECKOUT / "results" / "mutate"
+EQUIVALENTS = RTL_DIR / "equivalent_mutants.toml"
+DEFAULT_COUNT = 60
+SECONDS_A_CASE = 120
+"""A build and a run take seconds; longer means that the simulation does not end."""
+CASES_A_MUTANT = 24
+RANDOM_BEATS = 4096
+STALLED = Stalls(gaps=True, stalls=True)
+
+_OF_ONE_CODE = (
+    *("bf16-all", "e5m2-rdown-ieee-all", "e4m3.bias0-all", "e2m1-ieee-all", "e1m6.bias5-all"),
+    *("e4m3.bias-20-all", "e5m6-rna-all", "fp16-all"),
+)
+_EXACT = ("e5m2-all", "e4m3-all", "e2m1-all")
+_REDUCTION = (
+    *("e4m3-e5m2-lanes4-vectors", "e2m1-e3m4-lanes7-vectors", "bf16-e6m5-lanes1-vectors"),
+    "bf16-bf16-lanes8-vectors",
+)
+
+
+def _each(ops: str, cases: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """Return the same cases for several ops."""
+    return {op: tuple(f"{op}-{case}" for case in cases) for op in ops.split()}
+
+
+CHEAP_CASES: Mapping[str, tuple[str, ...]] = {
+    **_each("fp_sub", ("e4m3-all", "e5m2-rdown-all")),
+    **_each("fp_max fp_min fp_neg fp_abs fp_compare", _EXACT),
+    **_each("fp_reciprocal fp_sqrt fp_rsqrt fp_exp fp_exp2", _OF_ONE_CODE),
+    "fp_sigmoid": (*(f"fp_sigmoid-{case}" for case in _OF_ONE_CODE), "fp_sigmoid-e2m13-all"),
+    **_each("reduce_sum reduce_max", _REDUCTION),
+    "fp_add": (
+        *("fp_add-e4m3-all", "fp_add-e5m2-rdown-all", "fp_add-e4m3-rdown-ieee-all"),
+        *("fp_add-e2m1-ieee-all", "fp_add-e5m2-rup-ieee-all", "fp_add-bf16-corners+random"),
+        "fp_add-e3m4-all",
+    ),
+    "fp_mul": (
+        *(
+            "fp_mul-e4m3-all",
+            "fp_mul-e5m2-ieee-all",
+            "fp_mul-e1m3.bias4-rup-all",
+            "fp_mul-e3m2-all",
+            "fp_mul-e2m1.bias-20-all",
+        ),
+        *("fp_mul-e4m3-rdown-ieee-all", "fp_mul-e5m2-rna-all", "fp_mul-fp16-corners+random"),
+    ),
+    "fp_cast": (
+        *("fp_cast-bf16-e4m3-all", "fp_cast-bf16-q2.6-all", "fp_cast-bf16-fp16-all"),
+        *("fp_cast-bf16-e5m2-rup-ieee-all", "fp_cast-e4m3-fp32-all", "fp_cast-q2.6-bf16-all"),
+        *("fp_cast-bf16-q8.8wrap-all", "fp_cast-q16.16-q8.8-corners+random"),
+    ),
+    "fp_to_mx": (
+        *("fp_to_mx-bf16-mxint8.b8-blocks", "fp_to_mx-bf16-mxint4.b7-blocks"),
+        *("fp_to_mx-bf16-mxfp8_e5m2.b16-blocks", "fp_to_mx-bf16-mxint2.b1-blocks"),
+        *("fp_to_mx-bf16-mxint4.b16.s4-blocks", "fp_to_mx-e5m2-mxfp8_e4m3.b4.rceil-blocks"),
+        "fp_to_mx-e4m3-mxfp8_e4m3.b4.rceil-blocks",
+        *("fp_to_mx-bf16-mxfp4_e2m1.rceil-blocks", "fp_to_mx-bf16-mxfp4_e2m1.even-blocks"),
+        *("fp_to_mx-bf16-mxint8.mase.full-blocks", "fp_to_mx-bf16-mxint4.ceil-blocks"),
+        *("fp_to_mx-bf16-mxint4.clip-blocks", "fp_to_mx-e5m2-mxint4.b4.s4.clip-blocks"),
+        *("fp_to_mx-e4m3-mxint4.b4.s3.clip.full-blocks", "fp_to_mx-fp32-mxint16.b4-blocks"),
+    ),
+    "mx_to_fp": (
+        *("mx_to_fp-mxint8.b8-bf16-blocks", "mx_to_fp-mxfp4_e2m1.b16-fp16-ieee-blocks"),
+        *("mx_to_fp-mxint16.b4-bf16-ieee-blocks", "mx_to_fp-mxfp8_e5m2-bf16-blocks"),
+        *("mx_to_fp-mxfp4_e2m1-bf16-blocks", "mx_to_fp-mxint4.b4.s5-e5m2.bias14-blocks"),
+    ),
+    "mx_dot": (
+        "mx_dot-mxint8.b8-mxint4.b8-fp32-blocks",
+        "mx_dot-mxint4.b7-mxfp4_e2m1.b7-fp32-blocks",
+        "mx_dot-mxfp4_e2m1.b16-mxfp4_e2m1.b16-bf16-blocks",
+        "mx_dot-mxfp8_e5m2.b8-mxfp8_e5m2.b8-fp32-blocks",
+        "mx_dot-mxint4.b4.s5-mxint8.b4-fp16-blocks",
+        "mx_dot-mxint2.b1-mxint16.b1-fp32-blocks",
+        "mx_dot-mxint8-mxint8-q16.16-blocks",
+        "mx_dot-mxint8-mxint8-q16.16wrap-blocks",
+        "mx_dot-mxfp6_e3m2.b16-mxint4.b16-fp32-blocks",
+    ),
+}
+"""Cases that build and run in seconds, those that find most first. An op without a list has its
+first cases of the regression."""
+
+
+_ALIGNING = (
+    *("fp_mul-e4m3-all", "fp_mul-e3m2-all", "fp_mul-e1m3.bias4-rup-all", "fp_add-e3m4-all"),
+    *("fp_cast-bf16-fp16-all", "fp_cast-e4m3-fp32-all", "fp_cast-bf16-q2.6-all"),
+    *("fp_to_mx-bf16-mxfp8_e5m2.b16-blocks", "mx_to_fp-mxint16.b4-bf16-ieee-blocks"),
+    *("mx_to_fp-mxfp4_e2m1.b16-fp16-ieee-blocks", "mx_dot-mxint2.b1-mxint16.b1-fp32-blocks"),
+    *("fp_reciprocal-e5m2-rdown-ieee-all", "fp_mul-fp16-corners+random"),
+    *("mx_dot-mxfp4_e2m1.b16-mxfp4_e2m1.b16-bf16-blocks", "fp_sqrt-e1m6.bias5-all"),
+)
+FIRST_CASES: Mapping[str, tuple[str, ...]] = {
+    "plena_exp2_pkg": ("fp_sigmoid-e2m13-all",),
+    "plena_round": (
+        *("fp_add-e4m3-all", "fp_add-e5m2-rup-ieee-all", "fp_add-e4m3-rdown-ieee-all"),
+        *("fp_mul-e5m2-ieee-all", "fp_add-e2m1-ieee-all", "fp_cast-bf16-e5m2-rup-ieee-all"),
+    ),
+    "plena_round_up": ("fp_add-e4m3-all", "fp_add-e5m2-rdown-all", "fp_add-e5m2-rup-ieee-all"),
+    **dict.fromkeys(("plena_normalize", "plena_shift_sticky", "plena_lead_one"), _ALIGNING),
+    "plena_fp_unpack": ("fp_mul-e4m3-all", "fp_mul-e5m2-ieee-all", "fp_add-e2m1-ieee-all"),
+    "plena_pkg": ("fp_mul-e4m3-all", "fp_mul-e5m2-ieee-all", "fp_add-e2m1-ieee-all"),
+}
+"""For files that all blocks share: cases that exercise them, of the cheapest block."""
+
+
+class Verdict(StrEnum):
+    """What became of a mutant."""
+
+    REJECTED = "rejected"
+    """The tools refuse to build it."""
+    KILLED = "killed"
+    SURVIVED = "survived"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tried:
+    """A mutant's verdict, and which case gave it."""
+
+    verdict: Verdict
+    by: str
+    """The case, and how it was found; the cases tried, for a survivor."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Equivalent:
+    """A mutant that changes no result, and why."""
+
+    file: str
+    old: str
+    new: str
+    reason: str
+
+    def is_of(self, mutant: Mutant) -> bool:
+        """Whether it means this mutant: the file, the line before and the line after."""
+        return (self.file, self.old, self.new) == (mutant.file, mutant.before, mutant.after)
+
+
+def read_equivalents(path: Path = EQUIVALENTS) -> list[Equivalent]:
+    """Return the listed equivalent mutants; FormatError for an entry with other keys."""
+    if not path.is_file():
+        return []
+    table = tomllib.loads(path.read_text(encoding="utf-8"))
+    keys = {"file", "old", "new", "reason"}
+    for entry in table.get("mutant", []):
+        if set(entry) != keys or not all(entry.values()):
+            raise FormatError(f"{path}: an entry needs {', '.join(sorted(keys))}; got {entry}")
+    return [Equivalent(**entry) for entry in table.get("mutant", [])]
+
+
+def cheap_cases() -> list[Case]:
+    """Return the cases that mutants are compared on, for every op of the registry."""
+    chosen: list[Case] = []
+    for name in OPS:
+        listed = CHEAP_CASES.get(name)
+        chosen += [find_case(case) for case in listed] if listed else select_cases(name)[:4]
+    return chosen
+
+
+def generate(cases: Sequence[Case], rtl_dir: Path = RTL_DIR) -> list[Mutant]:
+    """Return every mutant of every file that a block of the cases needs, file by file."""
+    modules = {case.op.module for case in cases}
+    files = {path for module in modules for path in needed_sources(module, rtl_dir)}
+    return [
+        mutant
+        for path in sorted(files)
+        for mutant in mutants_of(
+            path.read_text(encoding="utf-8"), path.relative_to(rtl_dir).as_posix()
+        )
+    ]
+
+
+def choose(mutants: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
+    """Return `count` mutants spread over all files, the same for the same seed.
+
+    A larger count begins with the same mutants as a smaller one.
+    """
+    generator = random.Random(seed)
+    by_file: dict[str, list[Mutant]] = {}
+    for mutant in mutants:
+        by_file.setdefault(mutant.file, []).append(mutant)
+    for queue in by_file.values():
+        generator.shuffle(queue)
+    rounds = itertools.chain.from_iterable(itertools.zip_longest(*by_file.values()))
+    return [mutant for mutant in rounds if mutant is not None][:count]
+
+
+def cases_for(file: str, cases: Sequence[Case], rtl_dir: Path = RTL_DIR) -> list[Case]:
+    """Return the cases whose blocks need a file, the first of each block first.
+
+    What the file's own list in FIRST_CASES names comes before all.
+    """
+    by_module: dict[str, list[Case]] = {}
+    for case in cases:
+        by_module.setdefault(case.op.module, []).append(case)
+    chosen = [
+        queue
+        for module, queue in by_module.items()
+        if rtl_dir / file in needed_sources(module, rtl_dir)
+    ]
+    rounds = itertools.chain.from_iterable(itertools.zip_longest(*chosen))
+    found = [case for case in rounds if case is not None]
+    first = FIRST_CASES.get(Path(file).stem, ())
+    found.sort(key=lambda case: first.index(case.id) if case.id in first else len(first))
+    return found[:CASES_A_MUTANT]
+
+
+def try_mutant(mutant: Mutant, cases: Sequence[Case], rtl_dir: Path, cache: Path) -> Tried:
+    """Build and compare a mutant case by case until one of them finds it; at last ask the proofs.
+
+    Args:
+        mutant: whose change is already made in `rtl_dir`.
+        cases: in this order.
+        rtl_dir: a changed copy of the RTL.
+        cache: a build folder of its own.
+    """
+    clocked = "always_ff" in (rtl_dir / mutant.file).read_text(encoding="utf-8")
+    for case in cases:
+        if found := _guarded(partial(_find, case, rtl_dir, cache, clocked=clocked), case.id):
+            return found
+    for name in _proofs(mutant):
+        if found := _guarded(partial(_disprove, name, rtl_dir), f"proof {name}"):
+            return found
+    return survivor(mutant, cases)
+
+
+def survivor(mutant: Mutant, cases: Sequence[Case]) -> Tried:
+    """Return the verdict on a mutant that neither these cases nor any proof finds."""
+    tried = [*(case.id for case in cases), *(f"proof {name}" for name in _proofs(mutant))]
+    return Tried(verdict=Verdict.SURVIVED, by=", ".join(tried))
+
+
+def _proofs(mutant: Mutant) -> list[str]:
+    return [] if tools_missing() else proofs_of(Path(mutant.file).stem)
+
+
+def _guarded(find: Callable[[], tuple[Verdict, str] | None], label: str) -> Tried | None:
+    """Look for the fault in a process of its own: a broken model may abort, or never end."""
+    context = multiprocessing.get_context("fork")
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_child, args=(sender, find))
+    process.start()
+    sender.close()
+    try:
+        if not receiver.poll(SECONDS_A_CASE):
+            found, error = (Verdict.KILLED, f"no end within {SECONDS_A_CASE} s"), ""
+        else:
+            found, error = receiver.recv()
+    except EOFError:
+        process.join()
+        found, error = (Verdict.KILLED, f"the simulation ends with {process.exitcode}"), ""
+    finally:
+        process.kill()
+        process.join()
+    if error:
+        raise RuntimeError(f"{label}: {error}")
+    return None if found is None else Tried(verdict=found[0], by=f"{label}: {found[1]}")
+
+
+def _child(sender: Any, find: Callable[[], tuple[Verdict, str] | None]) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        sender.send((find(), ""))
+    except Exception as error:
+        sender.send((None, f"{type(error).__name__}: {error}"))
+
+
+def _disprove(name: str, rtl_dir: Path) -> tuple[Verdict, str] | None:
+    """Return how a proof finds the fault in `rtl_dir`; None if it does not."""
+    (proof,) = select_proofs(name)
+    try:
+        found = find_bug(proof, rtl_dir)
+    except ElaborationError as error:
+        return Verdict.REJECTED, str(error)
+    return (Verdict.KILLED, f"{found[0]}: {found[1]}") if found else None
+
+
+def _find(case: Case, rtl_dir: Path, cache: Path, *, clocked: bool) -> tuple[Verdict, str] | None:
+    """Return how a case finds the fault in `rtl_dir`; None if it does not."""
+    op = case.op
+    try:
+        parameters = op.sv_parameters(**case.formats, **case.modes)
+        block = load_op(op, case.formats, parameters, rtl_dir=rtl_dir, cache=cache)
+    except BuildError as error:
+        if "No space left" in str(error):
+            raise
+        return Verdict.REJECTED, str(error).splitlines()[0]
+    runs = [(stimuli(op, case.formats, seed=0, budget=RANDOM_BEATS), UNSTALLED)]
+    if clocked:
+        runs.append((iter([sample(op, case.formats, seed=0, count=2048)]), STALLED))
+    for chunks, stalls in runs:
+        try:
+            outcome = compare(case, block, chunks, seed=0, stalls=stalls)
+        except ProtocolError as error:
+            return Verdict.KILLED, str(error)
+        if outcome.first:
+            return Verdict.KILLED, outcome.first.line()
+    return None
+
+
+def rtl_digest(rtl_dir: Path) -> str:
+    """Return a hash of all RTL: verdicts on other RTL do not count."""
+    digest = hashlib.sha256()
+    for path in sorted(rtl_dir.rglob("*.sv")):
+        digest.update(path.relative_to(rtl_dir).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def run(
+    *,
+    count: int | None = DEFAULT_COUNT,
+    seed: int = 0,
+    file: str | None = None,
+    console: Console | None = None,
+    results: Path = RESULTS,
+    cases: Sequence[Case] | None = None,
+    rtl_dir: Path = RTL_DIR,
+    equivalents: Path = EQUIVALENTS,
+) -> int:
+    """Try mutants and print the table; what was tried before on the same RTL is not tried again.
+
+    Args:
+        count: how many, spread over all files; None for every one there is.
+        seed: of the choice.
+        file: only files whose path contains this.
+        console: where progress and the table go.
+        results: folder of mutants.json, written after every mutant.
+        cases: compare on these instead of those of CHEAP_CASES.
+        rtl_dir: where the RTL is.
+        equivalents: the list of mutants that change nothing.
+
+    Returns:
+        0 when nothing survived but what is listed, else 1; 1 too for an entry of the list that
+        means no mutant, or one that was found.
+    """
+    console = console or Console()
+    cases = cheap_cases() if cases is None else cases
+    generated = generate(cases, rtl_dir)
+    if file is not None and not any(file in mutant.file for mutant in generated):
+        known = ", ".join(sorted({mutant.file for mutant in generated}))
+        raise FormatError(f"no file with mutants has {file!r} in its path; there are: {known}")
+    pool = [mutant for mutant in generated if file is None or file in mutant.file]
+    chosen = choose(pool, len(pool) if count is None else count, seed)
+    known_equivalents = read_equivalents(equivalents)
+    digest = rtl_digest(rtl_dir)
+    tried = _read(results / "mutants.json", digest)
+    # A survivor is tried again when there is something new to try it on.
+    waiting = [
+        mutant
+        for mutant in chosen
+        if mutant.id not in tried
+        or (
+            tried[mutant.id].verdict is Verdict.SURVIVED
+            and tried[mutant.id] != survivor(mutant, cases_for(mutant.file, cases, rtl_dir))
+        )
+    ]
+    console.print(
+        f"mutate: {len(generated)} mutants, {len(chosen)} chosen (seed {seed}), "
+        f"{len(chosen) - len(waiting)} tried before",
+        highlight=False,
+    )
+    record = {"commit": commit(), "rtl": digest, "seed": seed, "mutants": {}}
+    with tempfile.TemporaryDirectory(prefix="plena-mutate-") as folder:
+        copy, cache = Path(folder) / "rtl", Path(folder) / "cache"
+        shutil.copytree(rtl_dir, copy)
+        _copy_runtime(cache)
+        began = time.monotonic()
+        for index, mutant in enumerate(waiting):
+            tried[mutant.id] = _try_in(copy, cache, mutant, cases, rtl_dir)
+            record["mutants"] = {name: vars(result) for name, result in tried.items()}
+            write_record(results / "mutants.json", record)
+            left = (time.monotonic() - began) / (index + 1) * (len(waiting) - index - 1)
+            verdict = tried[mutant.id].verdict
+            console.print(
+                f"{index + 1}/{len(waiting)} {time_text(left)} left  {verdict:<8}  "
+                f"{mutant.describe()}",
+                highlight=False,
+                markup=False,
+                soft_wrap=True,
+            )
+    return _report(console, generated, chosen, tried, known_equivalents)
+
+
+def _try_in(copy: Path, cache: Path, mutant: Mutant, cases: Sequence[Case], rtl_dir: Path) -> Tried:
+    """Make the change in the copy, try it, and take it back."""
+    original = (rtl_dir / mutant.file).read_text(encoding="utf-8")
+    (copy / mutant.file).write_text(mutant.apply(original), encoding="utf-8")
+    try:
+        return try_mutant(mutant, cases_for(mutant.file, cases, rtl_dir), copy, cache)
+    finally:
+        (copy / mutant.file).write_text(original, encoding="utf-8")
+        for build in (cache / "verilated").glob("plena_*"):
+            shutil.rmtree(build, ignore_errors=True)
+
+
+def _copy_runtime(cache: Path) -> None:
+    """Take Verilator's compiled runtime, which takes seconds to make, from the user's cache."""
+    for folder in (cache_root() / "verilated").glob("runtime-*"):
+        shutil.copytree(folder, cache / "verilated" / folder.name)
+
+
+def _read(path: Path, digest: str) -> dict[str, Tried]:
+    """Return the verdicts of an earlier run on the same RTL."""
+    if not path.is_file():
+        return {}
+    record = json.loads(path.read_text(encoding="utf-8"))
+    if record["rtl"] != digest:
+        return {}
+    return {
+        name: Tried(verdict=Verdict(entry["verdict"]), by=entry["by"])
+        for name, entry in record["mutants"].items()
+    }
+
+
+def _report(
+    console: Console,
+    generated: Sequence[Mutant],
+    chosen: Sequence[Mutant],
+    tried: Mapping[str, Tried],
+    equivalents: Sequence[Equivalent],
+) -> int:
+    """Print the table, survivors and stale entries; return the exit status."""
+    table = Table(box=box.SIMPLE, pad_edge=False)
+    table.add_column("file", no_wrap=True)
+    for heading in ("made", "tried", "rejected", "killed", "survived", "listed"):
+        table.add_column(heading, justify="right")
+    listed = {m.id for m in chosen if any(entry.is_of(m) for entry in equivalents)}
+    totals: Counter[str] = Counter()
+    for file in sorted({mutant.file for mutant in generated}):
+        of_file = [mutant for mutant in chosen if mutant.file == file]
+        counts = Counter(tried[mutant.id].verdict for mutant in of_file)
+        same = sum(m.id in listed and tried[m.id].verdict is Verdict.SURVIVED for m in of_file)
+        row = {
+            "made": sum(mutant.file == file for mutant in generated),
+            "tried": len(of_file),
+            "rejected": counts[Verdict.REJECTED],
+            "killed": counts[Verdict.KILLED],
+            "survived": counts[Verdict.SURVIVED] - same,
+            "listed": same,
+        }
+        totals.update(row)
+        table.add_row(file, *map(str, row.values()))
+    table.add_section()
+    table.add_row("all", *(str(totals[str(column.header)]) for column in table.columns[1:]))
+    console.print(table, width=None if console.is_terminal else PLAIN_WIDTH)
+    faults = [
+        f"SURVIVED {mutant.describe()}"
+        for mutant in chosen
+        if tried[mutant.id].verdict is Verdict.SURVIVED and mutant.id not in listed
+    ]
+    faults += [
+        f"STALE: listed as equivalent, but {tried[mutant.id].verdict} by {tried[mutant.id].by}: "
+        f"{mutant.describe()}"
+        for mutant in chosen
+        if mutant.id in listed and tried[mutant.id].verdict is not Verdict.SURVIVED
+    ]
+    faults += [
+        f"STALE: no mutant is {entry.file}: {entry.old}  =>  {entry.new}"
+        for entry in equivalents
+        if not any(entry.is_of(mutant) for mutant in generated)
+    ]
+    for fault in faults:
+        console.print(fault, highlight=False, markup=False, soft_wrap=True)
+    return 1 if faults else 0

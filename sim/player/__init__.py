@@ -1,0 +1,1 @@
+"""The vector player: a block compiled to a library, and NumPy arrays streamed through it."""

@@ -1,0 +1,1 @@
+"""The regression: every case, long runs, replay of a vector, waveforms."""

@@ -1,0 +1,1 @@
+"""What goes into a block: corners, random codes, blocks, products and vectors."""

@@ -1,0 +1,1 @@
+"""Gates, depth and flip-flops of every block."""

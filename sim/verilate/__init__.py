@@ -1,0 +1,1 @@
+"""Verilator: which one, what goes into a build, and the cache of builds."""

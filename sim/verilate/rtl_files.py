@@ -1,0 +1,75 @@
+"""Which SystemVerilog files a module needs, found by the rule "file = module"."""
+
+from __future__ import annotations
+
+import difflib
+import re
+import shutil
+from pathlib import Path
+
+RTL_DIR = Path(__file__).resolve().parents[2] / "rtl"
+"""The project's RTL; tests pass a changed copy instead."""
+
+_NAME = re.compile(r"\bplena_\w+")
+_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+
+
+class SourceError(FileNotFoundError):
+    """There is no file for a module."""
+
+
+def needed_sources(module: str, rtl_dir: Path = RTL_DIR) -> list[Path]:
+    """Return the files that `module` needs, each after the ones it depends on itself.
+
+    A file depends on `plena_x.sv` (module or package) when the word plena_x stands in its code.
+
+    Raises:
+        SourceError: no `<module>.sv` under `rtl_dir`.
+    """
+    by_name = {path.stem: path for path in sorted(rtl_dir.rglob("plena_*.sv"))}
+    if module not in by_name:
+        near = difflib.get_close_matches(module, by_name, n=1)
+        hint = f". Did you mean {near[0]}?" if near else ""
+        known = ", ".join(by_name) or "no plena_*.sv at all"
+        raise SourceError(f"no {module}.sv under {rtl_dir}; there are: {known}{hint}")
+    order: dict[str, Path] = {}
+    visiting: set[str] = set()
+
+    def visit(name: str) -> None:
+        if name in order or name in visiting:
+            return
+        visiting.add(name)
+        code = _COMMENT.sub("", by_name[name].read_text(encoding="utf-8"))
+        for used in sorted(set(_NAME.findall(code)) & by_name.keys() - {name}):
+            visit(used)
+        order[name] = by_name[name]
+
+    visit(module)
+    return list(order.values())
+
+
+def waivers(rtl_dir: Path = RTL_DIR) -> list[Path]:
+    """Return the lint waiver files, which every Verilator run of the project reads."""
+    return sorted((rtl_dir / "lint").glob("*.vlt"))
+
+
+def changed_copy(folder: Path, *, file: str, old: str, new: str, rtl_dir: Path = RTL_DIR) -> Path:
+    """Copy the RTL into `folder`/rtl with one piece of text replaced; return the copy.
+
+    Args:
+        folder: where the copy goes; `rtl` must not be there yet.
+        file: what is changed, relative to `rtl_dir`.
+        old: text that stands there exactly once.
+        new: what it becomes.
+        rtl_dir: what is copied.
+
+    Raises:
+        SourceError: `old` does not stand there exactly once.
+    """
+    text = (rtl_dir / file).read_text(encoding="utf-8")
+    if (count := text.count(old)) != 1:
+        raise SourceError(f"{old!r} stands {count} times in {file}, not once; name another piece")
+    rtl = folder / "rtl"
+    shutil.copytree(rtl_dir, rtl)
+    (rtl / file).write_text(text.replace(old, new), encoding="utf-8")
+    return rtl

@@ -1,0 +1,303 @@
+"""Commands that measure, change and save models."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .console import console
+
+app = typer.Typer()
+eval_app = typer.Typer(no_args_is_help=True, help="Measure a model under a quantisation recipe.")
+app.add_typer(eval_app, name="eval")
+calib_app = typer.Typer(no_args_is_help=True, help="Collect and show calibration tokens.")
+app.add_typer(calib_app, name="calib")
+search_app = typer.Typer(no_args_is_help=True, help="Search what a recipe leaves open.")
+app.add_typer(search_app, name="search")
+
+
+class Numerics(StrEnum):
+    """How a quantised model computes."""
+
+    FAKE = "fake"
+    EXACT = "exact"
+
+
+ModelName = Annotated[
+    str, typer.Option(help="A folder, a Hugging Face hub id, or demo (SmolLM2-135M).")
+]
+Machine = Annotated[Path | None, typer.Option(help="A machine of configs/hw, for exact numerics.")]
+
+
+@eval_app.command()
+def ppl(
+    model: ModelName = "demo",
+    text: Annotated[str, typer.Option(help="A UTF-8 file, or demo (Wikipedia articles).")] = "demo",
+    quant_config: Annotated[
+        Path | None, typer.Option(help="A TOML recipe; without one the model runs as it is.")
+    ] = None,
+    numerics: Annotated[
+        Numerics,
+        typer.Option(help="fake: quantised values, torch arithmetic; exact: the hardware's GEMM."),
+    ] = Numerics.FAKE,
+    hardware: Machine = None,
+    seqlen: Annotated[int, typer.Option(min=2, help="Tokens in a window.")] = 512,
+    limit: Annotated[int | None, typer.Option(min=2, help="Read only so many tokens.")] = None,
+    seed: Annotated[int, typer.Option(help="Seed of torch; recorded.")] = 0,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads of torch; its own choice by default.")
+    ] = None,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", help="Write the record of the run here.")
+    ] = None,
+) -> None:
+    """Measure token and word perplexity of a causal language model.
+
+    For example, MXINT4 weights and activations with the matrix unit's own arithmetic:
+
+    plena eval ppl --quant-config configs/quant/llama_w4a4_mxint.toml --numerics exact --limit 4096
+    """
+    from ..evaluate import run_eval_ppl
+
+    _set_threads(threads)
+    run_eval_ppl(
+        model=model,
+        text=text,
+        quant_config=quant_config,
+        numerics=numerics.value,
+        hardware=hardware,
+        seqlen=seqlen,
+        limit=limit,
+        seed=seed,
+        json_path=json_path,
+        console=console,
+    )
+
+
+@calib_app.command()
+def collect(
+    task: Annotated[str, typer.Option(help="A task of lm-eval.")],
+    out: Annotated[Path, typer.Option(help="The safetensors file to write.")],
+    include_path: Annotated[
+        Path | None, typer.Option(help="Folder of the task's YAML file, if it is not lm-eval's.")
+    ] = None,
+    model: ModelName = "demo",
+    nsamples: Annotated[int, typer.Option(min=1, help="Samples.")] = 128,
+    seqlen: Annotated[int, typer.Option(min=1, help="Tokens of a sample.")] = 2048,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the choice of documents.")] = 0,
+) -> None:
+    """Collect calibration tokens from the prompts and answers of an evaluation task.
+
+    They come from its training data, or from another split that it does not evaluate on. A recipe
+    takes them with dataset = "tokens:PATH" and the same nsamples and seqlen. For example:
+
+    plena calib collect --task arc_easy --nsamples 128 --seqlen 512 --out calib.safetensors
+    """
+    from ..evaluate.calibration_data import run_collect
+
+    run_collect(
+        task=task,
+        out=out,
+        include_path=include_path,
+        model=model,
+        nsamples=nsamples,
+        seqlen=seqlen,
+        seed=seed,
+        console=console,
+    )
+
+
+@calib_app.command()
+def show(
+    source: Annotated[
+        str, typer.Argument(help="A recipe's dataset, or a .safetensors, .txt or .jsonl file.")
+    ],
+    model: Annotated[
+        str | None, typer.Option(help="Whose tokenizer counts; the file's own model, or demo.")
+    ] = None,
+    nsamples: Annotated[int, typer.Option(min=1, help="Samples of a text.")] = 128,
+    seqlen: Annotated[int, typer.Option(min=1, help="Tokens of a sample of a text.")] = 2048,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the places in a text.")] = 0,
+) -> None:
+    """Show what a calibration set is, where it comes from and how it begins.
+
+    For example: plena calib show demo --nsamples 32 --seqlen 512
+    """
+    from ..evaluate.calibration_data import run_show
+
+    run_show(source, model=model, nsamples=nsamples, seqlen=seqlen, seed=seed, console=console)
+
+
+@search_app.command()
+def rotation(
+    quant_config: Annotated[Path, typer.Option(help="A TOML recipe with a table rotation_search.")],
+    model: Annotated[
+        str | None,
+        typer.Option(help="A folder, a hub id, or demo; else the recipe's model_name, or demo."),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write the recipe with the rotations here, as TOML.")
+    ] = None,
+    json_path: Annotated[
+        Path, typer.Option("--json", help="Write the record of the search here.")
+    ] = Path("results/search/rotation.json"),
+    picture: Annotated[Path, typer.Option(help="Draw the rounds here.")] = Path(
+        "results/search/rotation.png"
+    ),
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads of torch; its own choice by default.")
+    ] = None,
+) -> None:
+    """Search the online Hadamard rotations that lower a model's perplexity, one after another.
+
+    Each perplexity is noted as soon as it is measured: after Ctrl-C the same command goes on, and
+    once finished it answers in seconds. For example:
+
+    plena search rotation --quant-config configs/quant/X.toml --out X-rotated.toml
+    """
+    from ..evaluate.rotation_search.run import run_search_rotation
+
+    _set_threads(threads)
+    run_search_rotation(
+        model=model,
+        quant_config=quant_config,
+        json_path=json_path,
+        picture=picture,
+        out=out,
+        console=console,
+    )
+
+
+@app.command()
+def inspect(
+    quant_config: Annotated[Path, typer.Option(help="A TOML recipe.")],
+    model: ModelName = "demo",
+    numerics: Annotated[Numerics, typer.Option(help="fake or exact.")] = Numerics.FAKE,
+    hardware: Machine = None,
+    every: Annotated[bool, typer.Option("--all", help="A line for each module.")] = False,
+    json_path: Annotated[
+        Path | None, typer.Option("--json", help="Write the record of all modules here.")
+    ] = None,
+) -> None:
+    """Show what a recipe makes of every module of a model: formats, bits, errors, clipping.
+
+    For example: plena inspect --quant-config configs/quant/llama_w4a4kv4_mxint.toml
+    """
+    from ..evaluate.inspect import run_inspect
+
+    run_inspect(
+        model=model,
+        quant_config=quant_config,
+        numerics=numerics.value,
+        hardware=hardware,
+        every=every,
+        json_path=json_path,
+        console=console,
+    )
+
+
+@app.command()
+def quantize(
+    quant_config: Annotated[Path, typer.Option(help="A TOML recipe.")],
+    out: Annotated[Path, typer.Option(help="The folder to make.")],
+    model: ModelName = "demo",
+    numerics: Annotated[
+        Numerics, typer.Option(help="How the saved model computes: fake, or exact as hardware.")
+    ] = Numerics.FAKE,
+    hardware: Machine = None,
+    dequantized: Annotated[
+        bool,
+        typer.Option("--dequantized", help="Save plain values, which need no plena to be loaded."),
+    ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the model that is in the folder.")
+    ] = False,
+) -> None:
+    """Quantise a model by a recipe and save it: packed codes and the recipe.
+
+    plena quantize --quant-config configs/quant/llama_w4a4_mxint.toml --out build/demo-w4a4
+
+    plena eval ppl --model build/demo-w4a4
+    """
+    from ..evaluate.quantize import run_quantize
+
+    run_quantize(
+        model=model,
+        quant_config=quant_config,
+        out=out,
+        numerics=numerics.value,
+        hardware=hardware,
+        dequantized=dequantized,
+        overwrite=overwrite,
+        console=console,
+    )
+
+
+@app.command()
+def ladder(
+    model: ModelName = "demo",
+    recipes: Annotated[
+        Path, typer.Option(help="A folder of recipes; its ladder.toml orders and names the steps.")
+    ] = Path("configs/quant/ladder"),
+    text: Annotated[str, typer.Option(help="A UTF-8 file, or demo (Wikipedia articles).")] = "demo",
+    limit: Annotated[int, typer.Option(min=2, help="Read only so many tokens.")] = 12288,
+    seqlen: Annotated[int, typer.Option(min=2, help="Tokens in a window.")] = 512,
+    out: Annotated[
+        Path, typer.Option(help="Folder of ladder.json, ladder.png, logs and what is kept.")
+    ] = Path("results/ladder"),
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this step (and fp32); may be given again.")
+    ] = None,
+    exact: Annotated[
+        list[str] | None,
+        typer.Option(help="This step with exact numerics, too; may be given again."),
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads of torch; its own choice by default.")
+    ] = None,
+    markdown: Annotated[
+        bool, typer.Option(help="Print the last run's table in Markdown; measure nothing.")
+    ] = False,
+) -> None:
+    """Measure a model under one recipe after another: what each step of a quantisation costs.
+
+    It begins with fp32 and takes the recipes of a folder in the order of ladder.toml, or of their
+    names: round to nearest, GPTQ, clipping, rotation. A row shows perplexity, its change to the
+    step before, times, and the peak memory of the step's own process; see docs/ladder.md.
+
+    Run again, it goes on: a row is measured anew if its recipe, the model, the text, --limit,
+    --seqlen, --threads or the code has changed. Exit code 1 if a row failed.
+
+    plena ladder
+
+    plena ladder --only 30_a --exact 30_a --limit 2048 --out results/try
+    """
+    from ..evaluate.ladder.run import ladder_markdown, run_ladder
+
+    if markdown:
+        typer.echo(ladder_markdown(recipes=recipes, out=out))
+        return
+    complete = run_ladder(
+        model=model,
+        recipes=recipes,
+        text=text,
+        limit=limit,
+        seqlen=seqlen,
+        out=out,
+        only=only or [],
+        exact=exact or [],
+        threads=threads,
+        console=console,
+    )
+    if not complete:
+        raise typer.Exit(1)
+
+
+def _set_threads(threads: int | None) -> None:
+    if threads is not None:
+        import torch
+
+        torch.set_num_threads(threads)

@@ -1,0 +1,1 @@
+"""What writes tables of docs and of the screen from the code."""

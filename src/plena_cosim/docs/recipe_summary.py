@@ -1,0 +1,104 @@
+"""A recipe at a glance: its selectors and their formats as a table."""
+
+from __future__ import annotations
+
+from rich.table import Column, Table
+from rich.text import Text
+
+from ..golden import Mx
+from ..passes import PassArgs, Selector
+from ..passes.recipe.formats import Format
+from ..passes.recipe.role_format import ROLES
+from ..passes.recipe.rotation_table import RotationTable
+from ..passes.recipe.selector import LARGEST_ROTATION
+from ..passes.recipe.selector_tables import OPERATIONS, ROTATIONS
+
+HEADER = ("selector", *ROLES, "attention", "options")
+
+
+def recipe_table(recipe: PassArgs) -> Table:
+    """Return the selectors of a recipe in the order in which they are tried."""
+    title = Text(f"{recipe.source}, by {recipe.by.value}")
+    first = Column(HEADER[0], overflow="fold")
+    table = Table(first, *HEADER[1:], title=title, show_lines=True)
+    rows = [
+        row(selector, f"{phase.value}: ")
+        for phase, selectors in recipe.phases.items()
+        for selector in selectors
+    ]
+    for cells in rows + [row(selector) for selector in recipe.selectors]:
+        table.add_row(*map(Text, cells))
+    return table
+
+
+def remarks(recipe: PassArgs) -> list[str]:
+    """Return one line for each thing that the recipe says beside its selectors."""
+    lines = [f"excluded: {', '.join(recipe.exclude)}"] if recipe.exclude else []
+    if any(recipe.phases.values()):
+        lines.append(f"cache from prefill to decode: {recipe.kv_handover.value}")
+    if recipe.gptq is not None:
+        weights = recipe.gptq.weight_config.model_dump(exclude_none=True)
+        lines.append(f"gptq: {recipe.gptq.format}, {weights}")
+    if recipe.rotation is not None:
+        lines.append(f"rotation: {_rotation(recipe.rotation)}")
+    if recipe.scaling is not None:
+        lines.append(f"scaling: {recipe.scaling.method}")
+    if recipe.distill is not None:
+        table = recipe.distill
+        samples = table.steps * table.batch_size
+        lines.append(
+            f"distillation: {table.steps} steps, {samples} samples, {table.weights} weights"
+        )
+    if recipe.rotation_search is not None:
+        lines.append(f"rotation search: {recipe.rotation_search.calib_nsamples} samples")
+    if recipe.strict:
+        lines.append("strict: a NaN or Inf that a format cannot hold is an error")
+    return lines
+
+
+def row(selector: Selector, prefix: str = "") -> tuple[str, ...]:
+    """Return one selector in the order of HEADER."""
+    if selector.bypass:
+        return (f"{prefix}{selector.key}", *["–"] * len(ROLES), "–", "bypass")
+    formats = selector.formats
+    attention = [
+        f"{operation} {_label(fmt)}"
+        for operation in OPERATIONS
+        if (fmt := getattr(formats.attention, operation)) is not None
+    ]
+    attention += [
+        f"{operation} online_rotate {_size(wanted)}"
+        for operation, field in ROTATIONS.items()
+        if (wanted := getattr(formats.attention, field))
+    ]
+    if formats.attention.kv_cache is not None:
+        attention.append(f"keys {formats.attention.kv_position.value}")
+    options = ["gptq"] if selector.gptq else []
+    if selector.clip_search:
+        options.append(f"clip_search {', '.join(map(str, selector.clip_search))}")
+    if selector.online_rotate is not None:
+        options.append(f"online_rotate {_size(selector.online_rotate)}")
+    return (
+        f"{prefix}{selector.key}",
+        *(_label(getattr(formats, role)) for role in ROLES),
+        "\n".join(attention) or "–",
+        "\n".join(options) or "–",
+    )
+
+
+def _rotation(table: RotationTable) -> str:
+    shorthands = [name for name in ("r1", "r2", "r3", "r4") if getattr(table, name)]
+    size = "largest that fits" if table.size is None else f"size {table.size}"
+    signs = f", random signs of seed {table.seed}" if table.random else ""
+    what = ", ".join([*shorthands, *table.online]) or "where selectors say"
+    return f"{what}; {size}{signs}; {table.semantics}"
+
+
+def _size(wanted: int) -> str:
+    return "largest" if wanted == LARGEST_ROTATION else str(wanted)
+
+
+def _label(fmt: Format | None) -> str:
+    if fmt is None:
+        return "–"
+    return f"{fmt.name} / {fmt.block_size}" if isinstance(fmt, Mx) else fmt.name

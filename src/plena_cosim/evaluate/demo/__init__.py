@@ -1,0 +1,1 @@
+"""The demo's second half: torch against golden, and a real model's perplexity."""

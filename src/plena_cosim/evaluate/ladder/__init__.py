@@ -1,0 +1,1 @@
+"""The accuracy ladder: one model under one recipe after another."""

@@ -1,0 +1,142 @@
+"""The ladder as a table that grows row by row."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterable
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from .manifest import FP32, Step
+from .row import Place, Row
+
+_COLUMNS = (
+    ("step", 28),
+    ("weights / activations / KV", 17),
+    ("numerics", 8),
+    ("token ppl", 7),
+    ("word ppl", 7),
+    ("to step before", 13),
+    ("× fp32", 6),
+    ("PLENA's ppl", 7),
+    ("× its fp32", 6),
+    ("calibr. s", 8),
+    ("eval. s", 5),
+    ("peak MB", 5),
+)
+_TEXTS = 3
+"""So many columns hold text; the others hold numbers."""
+WIDTH = sum(width + 1 for _, width in _COLUMNS)
+"""Lines are so long on any terminal: rows that come one by one have to stand under each other."""
+
+
+def print_head(console: Console) -> None:
+    """Print the headings."""
+    _print(console, _table(show_header=True))
+    console.print(Text("─" * WIDTH), soft_wrap=True)
+
+
+def print_row(console: Console, row: Row, step: Step, place: Place, *, kept: bool) -> None:
+    """Print one row under those that are there."""
+    table = _table(show_header=False)
+    table.add_row(*map(Text, cells(row, step, place, kept=kept)))
+    _print(console, table)
+    if row.error is not None:
+        console.print(Text(f"  {row.error}", style="red"), soft_wrap=True)
+
+
+def markdown_head() -> str:
+    """Return the headings in Markdown."""
+    rules = ["---" if index < _TEXTS else "---:" for index in range(len(_COLUMNS))]
+    return _markdown([heading for heading, _ in _COLUMNS]) + "\n" + _markdown(rules)
+
+
+def markdown_row(row: Row, step: Step, place: Place) -> str:
+    """Return one row in Markdown."""
+    return _markdown(cells(row, step, place, kept=False))
+
+
+def cells(row: Row, step: Step, place: Place, *, kept: bool) -> tuple[str, ...]:
+    """Return one row as texts, in the order of the columns."""
+    name = step.title if step.recipe is None else f"{step.title}\n{step.recipe.name}"
+    name += "  (kept)" if kept else ""
+    numerics = "" if step.name == FP32 else row.numerics
+    reference = (number(step.reference), ratio(place.reference_times_fp32))
+    found = row.measured
+    if found is None:
+        return (name, "", numerics, "failed", "", "", "", *reference, "", "", "")
+    return (
+        name,
+        formats(row),
+        numerics,
+        number(found.token_perplexity),
+        number(found.word_perplexity),
+        change(place),
+        ratio(place.times_fp32),
+        *reference,
+        "" if step.recipe is None else f"{found.calibration_seconds:.1f}{mark(row)}",
+        f"{found.evaluation_seconds:.1f}",
+        f"{found.peak_memory_bytes / 1e6:.0f}",
+    )
+
+
+def formats(row: Row) -> str:
+    """Return the formats of weights, activations and cache of a measured row."""
+    assert row.measured is not None
+    found = (row.measured.weights, row.measured.activations, row.measured.kv_cache)
+    return " / ".join(name or "–" for name in found) if any(found) else "–"
+
+
+def change(place: Place) -> str:
+    """Return the change to the step before, with its standard error where that is known."""
+    if place.change is None:
+        return ""
+    error = "" if place.change_error is None else f" ± {100 * place.change_error:.1f}"
+    return f"{100 * place.change:+.1f}{error}%"
+
+
+def mark(row: Row) -> str:
+    """Return an asterisk if the row's calibration had something to go on from."""
+    return "*" if row.measured is not None and row.measured.went_on_from else ""
+
+
+def number(value: float | None) -> str:
+    """Return four digits or so of a perplexity."""
+    if value is None:
+        return ""
+    for limit, digits in ((100, 2), (1000, 1), (1e6, 0)):
+        if value < limit:
+            return f"{value:.{digits}f}"
+    return f"{value:.1e}"
+
+
+def ratio(value: float | None) -> str:
+    """Return a ratio of perplexities."""
+    return "" if value is None else number(value) if value >= 100 else f"{value:.3f}"
+
+
+def _markdown(texts: Iterable[str]) -> str:
+    return f"| {' | '.join(text.replace(chr(10), '<br>') for text in texts)} |"
+
+
+def _print(console: Console, table: Table) -> None:
+    page = Console(file=io.StringIO(), width=WIDTH)
+    with page.capture() as lines:
+        page.print(table)
+    console.print(Text(lines.get().rstrip("\n")), soft_wrap=True)
+
+
+def _table(*, show_header: bool) -> Table:
+    table = Table(box=None, show_header=show_header, padding=(0, 1, 0, 0))
+    for index, (heading, width) in enumerate(_COLUMNS):
+        text = index < _TEXTS
+        table.add_column(
+            heading,
+            width=width,
+            justify="left" if text else "right",
+            overflow="fold",
+            vertical="top",
+        )
+    return table

@@ -1,0 +1,1 @@
+"""The search for rotations as a command: progress, picture, recipe."""

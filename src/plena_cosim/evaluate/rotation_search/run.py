@@ -1,0 +1,185 @@
+"""The work behind `plena search rotation`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import Progress, TaskID
+from rich.table import Table
+from rich.text import Text
+
+from plena_cosim.golden import FormatError
+from plena_cosim.passes import PassArgs, load_quant_config
+from plena_cosim.passes.pipeline import prepare
+from plena_cosim.passes.rotation_search import Found, Round, Step, search_rotations
+from plena_cosim.sources import calibration_set
+from plena_cosim.sources.cache import whole
+from plena_cosim.sources.demo_model import CAVEAT
+
+from ..load import load_model, require_original
+from ..progress import bar, stages
+from ..recipe_text import recipe_text
+from ..record import describe_run, write_json
+from . import picture as search_picture
+
+RESULTS = Path("results/search")
+
+
+def run_search_rotation(
+    *,
+    quant_config: Path,
+    model: str | None = None,
+    json_path: Path = RESULTS / "rotation.json",
+    picture: Path = RESULTS / "rotation.png",
+    out: Path | None = None,
+    cache: Path | None = None,
+    console: Console | None = None,
+) -> dict[str, Any]:
+    """Search the online rotations of a model, print the rounds, draw them, write the record.
+
+    Scaling and static rotations of the recipe are folded in first; weights are rounded to nearest.
+
+    Args:
+        quant_config: a recipe with [rotation_search].
+        model: a folder, an id on the Hugging Face hub, or "demo"; without it the recipe's
+            model_name, or else "demo".
+        json_path: where the record goes.
+        picture: where the picture goes.
+        out: where the recipe with the rotations goes, as TOML.
+        cache: where demo downloads live; the user's cache directory when None.
+        console: where the table goes.
+
+    Raises:
+        FormatError, SourceError: with one clear message each. The recipe is checked first.
+    """
+    console = console or Console()
+    recipe = _with_cache_path(load_quant_config(quant_config))
+    table = recipe.rotation_search
+    assert table is not None
+    model = model or table.model_name or "demo"
+    network, tokenizer = load_model(model, cache=cache)
+    require_original(network, model)
+    text = calibration_set(
+        table.calib_data or ("demo" if model == "demo" else "wikitext2"),
+        tokenizer,
+        nsamples=table.calib_nsamples,
+        seqlen=table.calib_seqlen,
+        seed=table.seed,
+        cache=cache,
+    )
+    with stages(console) as told:  # folds what is static
+        prepare(network, replace(recipe, rotation_search=None, gptq=None), progress=told)
+    with bar(console) as progress:
+        found = search_rotations(
+            network,
+            recipe,
+            text.tokens,
+            progress=steps(progress),
+            say=lambda begun: console.print(Text(begun)),
+        )
+    record = {
+        "model": model,
+        "quant_config": recipe.source,
+        "calibration": text.as_dict(),
+        **found.as_dict(),
+        "run": describe_run(seed=table.seed, config_sha256=recipe.sha256),
+    }
+    caveat = CAVEAT if model == "demo" else ""
+    if caveat:
+        record["caveat"] = caveat
+    console.print(rounds_table(found, title=f"{recipe.source} on {model}"))
+    for line in summary(found):
+        console.print(Text(line))
+    if caveat:
+        console.print(caveat, style="dim")
+    if out is not None:
+        _write(out, recipe, found)
+        console.print(Text(f"recipe: {out}"))
+    write_json(json_path, record)
+    search_picture.draw(picture, found, title=f"{model}: rounds of the search", caveat=caveat)
+    console.print(Text(f"record: {json_path}\npicture: {picture}"))
+    return record
+
+
+def steps(progress: Progress) -> Callable[[Step], None]:
+    """Return a callback that shows one bar a round, by layers, with the time that is left."""
+    task: TaskID | None = None
+    shown = 0
+
+    def show(step: Step) -> None:
+        nonlocal task, shown
+        if task is None or step.round != shown:
+            if task is not None:
+                progress.remove_task(task)
+            task, shown = progress.add_task("", total=step.total), step.round
+        what = step.name or "without them"
+        label = f"round {step.round}, {step.place}: {what}"
+        progress.update(task, completed=step.done, total=step.total, description=label)
+
+    return show
+
+
+def rounds_table(found: Found, *, title: str) -> Table:
+    """Return what was measured: every candidate, or the best of each round of single layers."""
+    table = Table(title=title)
+    table.add_column("round", justify="right")
+    table.add_column("candidate", overflow="fold")
+    for name in ("perplexity", "change"):
+        table.add_column(name, justify="right")
+    table.add_column("committed")
+    for number, each in enumerate(found.rounds, start=1):
+        for name in _shown(each, every=len({r.place for r in found.rounds}) == 1):
+            value = each.tried[name]
+            change = f"{value - each.before:+.4f}"
+            kept = "yes" if name == each.winner else ""
+            table.add_row(
+                str(number), name, f"{value:.4f}", change, kept, style="bold" * bool(kept)
+            )
+        table.add_section()
+    return table
+
+
+def summary(found: Found) -> list[str]:
+    """Return what the search found, and what it left out and why."""
+    names = ", ".join(found.winners) or "none"
+    reasons: dict[str, list[str]] = {}
+    for name, reason in found.left_out.items():
+        reasons.setdefault(reason, []).append(name)
+    return [
+        f"rotations: {names}",
+        f"perplexity: {found.baseline:.4f} -> {found.perplexity:.4f}, "
+        f"{sum(len(each.tried) for each in found.rounds)} measured in {found.seconds:.0f} s",
+        *(f"left out: {', '.join(left)}: {reason}" for reason, left in reasons.items()),
+    ]
+
+
+def _shown(each: Round, *, every: bool) -> list[str]:
+    best = sorted(each.tried, key=lambda name: each.tried[name])
+    return best if every else best[:1]
+
+
+def _with_cache_path(recipe: PassArgs) -> PassArgs:
+    """Return the recipe with a file for the decisions, so that a search can be broken off."""
+    table = recipe.rotation_search
+    if table is None:
+        raise FormatError(
+            f"{recipe.source}: has no [rotation_search] table; add one, it may be empty"
+        )
+    if table.cache_path is not None:
+        return recipe
+    path = RESULTS / f"{Path(recipe.source).stem}.decisions.json"
+    return replace(recipe, rotation_search=table.model_copy(update={"cache_path": str(path)}))
+
+
+def _write(out: Path, recipe: PassArgs, found: Found) -> None:
+    about = (
+        f"{recipe.source} with the online rotations that plena search rotation has found:\n"
+        f"perplexity {found.baseline:.4f} -> {found.perplexity:.4f} on its calibration text."
+    )
+    out.unlink(missing_ok=True)
+    with whole(out) as scratch:
+        scratch.write_text(recipe_text(found.recipe.tables, about=about), encoding="utf-8")

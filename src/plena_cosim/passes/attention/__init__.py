@@ -1,0 +1,1 @@
+"""Attention with quantised operands, by hooks on any model's attention function."""

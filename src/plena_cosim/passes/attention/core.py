@@ -1,0 +1,209 @@
+"""AttentionCore: what happens between the projections of one attention module."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from plena_cosim import fakequant
+from plena_cosim.golden import FormatError, HardwareConfig, Minifloat, Mx
+
+from ..modules.operand import DEFAULT_BLOCK, narrow
+from ..modules.phase import PhaseClock
+from ..modules.vector_unit import VectorUnit
+from ..recipe.formats import AttentionFormats, KvPosition
+from ..recipe.load import Phase
+from .align_keys import align
+from .arithmetic import Portion, attend_exact, attend_fake
+from .kv_writer import KvWriter
+from .rotation import Rotator
+
+QUERIES = 256
+"""Queries that are computed at a time: scores of long sequences would not fit into memory."""
+
+
+class AttentionCore:
+    """The formats of one attention module, and the arithmetic between its projections.
+
+    With fake numerics operands are quantised and torch computes. With exact numerics everything
+    here runs on the machine: products in the matrix unit (an operand without a format enters as
+    MXINT16), rotary embedding and softmax in the vector unit, on operands in the recipe's formats.
+    The softmax is the three-pass one, golden.ops.softmax.
+    """
+
+    def __init__(
+        self,
+        formats: Mapping[Phase, AttentionFormats],
+        *,
+        hw: HardwareConfig | None,
+        clock: PhaseClock,
+        where: str,
+    ) -> None:
+        self.formats, self.hw, self.clock, self.where = dict(formats), hw, clock, where
+        self.rotators = {phase: Rotator(given, hw) for phase, given in formats.items()}
+
+    @property
+    def now(self) -> AttentionFormats:
+        """The formats of the phase that the model is in."""
+        return self.formats[self.clock.now]
+
+    @property
+    def rotator(self) -> Rotator:
+        """The rotations of the phase that the model is in."""
+        return self.rotators[self.clock.now]
+
+    @property
+    def reads_cache(self) -> bool:
+        """Whether the matrix unit reads keys as they lie in the cache: whoever wrote them."""
+        return self.now.qk_matmul is not None and all(
+            writer.written == self.rotator.read
+            and writer.formats.kv_position is KvPosition.POST_ROPE
+            for writer in self.rotators.values()
+        )
+
+    # ------------------------------------------------------------ rotary embedding and cache
+
+    def rope_with(self, rope: Callable[..., Any], writer: KvWriter) -> Callable[..., Any]:
+        """Return a model's own function of the rotary embedding, on quantised operands."""
+        formats = self.now
+
+        def turned(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor, *args: Any, **kw: Any) -> Any:
+            if formats.kv_position is KvPosition.PRE_ROPE:
+                k, writer.turned = self.cached_keys(k), k.shape[-1]
+            given = [narrow(x, formats.rope) for x in (q, k, cos, sin)]
+            if self.hw is None:
+                return rope(*given, *args, **kw)
+            vector = self.hw.vector_format
+            with torch.no_grad():
+                values = [fakequant.cast(x, vector) for x in given]
+                with VectorUnit(vector):
+                    turned_q, turned_k = rope(*values, *args, **kw)
+            for result in (turned_q, turned_k):
+                _require_rounded(result, vector, self.where)
+            return turned_q.to(q.dtype), turned_k.to(k.dtype)
+
+        return turned
+
+    def cached_keys(self, keys: Tensor) -> Tensor:
+        """Return new keys as the cache holds them; they come from the vector unit."""
+        return self.rotator.cached(self._vector(keys), self.now.key_basis)
+
+    def cached_values(self, values: Tensor) -> Tensor:
+        """Return new values as the cache holds them; they come from the vector unit."""
+        return self.rotator.cached(self._vector(values), self.now.value_basis)
+
+    def cached_again(self, x: Tensor) -> Tensor:
+        """Return keys or values that another phase has cached as this one's cache holds them."""
+        return self.rotator.cached_again(self._vector(x))
+
+    def _vector(self, x: Tensor) -> Tensor:
+        if self.hw is None:
+            return x
+        return fakequant.cast(x, self.hw.vector_format).to(x.dtype)
+
+    # ------------------------------------------------------------------- scores and outputs
+
+    def leaves_attention(self) -> bool:
+        """Whether the model's own attention function does the rest."""
+        formats = self.now
+        quantised = (formats.qk_matmul, formats.av_matmul, formats.softmax)
+        return self.hw is None and all(fmt is None for fmt in quantised)
+
+    def attend(
+        self,
+        module: nn.Module,
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        mask: Tensor | None,
+        *,
+        scaling: float | None = None,
+        dropout: float = 0.0,
+        softcap: float | None = None,
+        **_: Any,
+    ) -> tuple[Tensor, Tensor]:
+        """Return outputs (batch, heads, queries, head_dim) and probabilities.
+
+        Args:
+            module: the attention module; its `sinks` (one score a head without a value) count.
+            query: (batch, heads, queries, head_dim).
+            key, value: (batch, key/value heads, keys, head_dim), quantised when they were written.
+            mask: additive, 0 where a query attends a key and very negative elsewhere; None where
+                every query attends every key.
+            scaling: of the scores; head_dim^-0.5 when None.
+            dropout: of probabilities, in training.
+            softcap: bound of the scores.
+        """
+        if dropout and module.training:
+            raise FormatError(f"{self.where}: attention dropout cannot be quantised; set it to 0")
+        scale = query.shape[-1] ** -0.5 if scaling is None else scaling
+        query = self.rotator.to_keys(query)
+        allowed = None if mask is None else _allowed(mask, key.shape[-2], self.where)
+        key, value, allowed = align(key, value, allowed)
+        weights = query.new_zeros(*query.shape[:3], key.shape[-2])
+        outputs = []
+        for start in range(0, query.shape[2], QUERIES):
+            rows = slice(start, start + QUERIES)
+            shown = None if allowed is None else allowed[:, :, rows]
+            keys = self._keys_for(shown, key.shape[-2])
+            portion = Portion(
+                query=query[:, :, rows],
+                key=key[:, :, :keys],
+                value=value[:, :, :keys],
+                allowed=None if shown is None else shown[..., :keys],
+                scale=scale,
+                softcap=softcap,
+                sinks=getattr(module, "sinks", None),
+                reads_cache=self.reads_cache,
+            )
+            output, weights[:, :, rows, :keys] = self._portion(portion)
+            outputs.append(output)
+        output = self.rotator.from_values(torch.cat(outputs, dim=2))
+        return output.to(query.dtype), weights
+
+    def _portion(self, portion: Portion) -> tuple[Tensor, Tensor]:
+        if self.hw is None:
+            return attend_fake(portion, self.rotator)
+        return attend_exact(portion, self.rotator, self.hw, self.where)
+
+    def _keys_for(self, allowed: Tensor | None, keys: int) -> int:
+        """Return how many of the first keys some query attends, in whole blocks and vectors.
+
+        What lies beyond adds zeros to sums and probabilities of zero: it changes no bit.
+        """
+        if allowed is None:
+            return keys
+        used = torch.nonzero(allowed.flatten(0, -2).any(dim=0))
+        last = int(used[-1]) + 1 if used.numel() else 1
+        step = DEFAULT_BLOCK if self.hw is None else math.lcm(DEFAULT_BLOCK, self.hw.vlen)
+        if isinstance(self.now.av_matmul, Mx):
+            step = math.lcm(step, self.now.av_matmul.block_size)
+        step = math.lcm(step, self.now.av_rotate or 1)
+        return min(keys, -(-last // step) * step)
+
+
+def _require_rounded(x: Tensor, vector: Minifloat, where: str) -> None:
+    """Raise FormatError where the rotary embedding took a step that was not rounded."""
+    if not bool(((fakequant.cast(x, vector) == x) | x.isnan()).all()):
+        raise FormatError(
+            f"{where}: its rotary embedding is not made of sums, differences and products of "
+            "tensors, and exact numerics cannot follow it; use fake numerics"
+        )
+
+
+def _allowed(mask: Tensor, keys: int, where: str) -> Tensor:
+    """Return where a mask lets a query attend; FormatError for anything but yes and no."""
+    mask = mask[..., :keys]
+    if mask.dtype == torch.bool:
+        return mask
+    allowed = mask == 0
+    if not bool((allowed | (mask <= torch.finfo(mask.dtype).min / 2)).all()):
+        raise FormatError(
+            f"{where}: the attention mask adds a bias to scores; only masks of 0 and -inf can be "
+            "quantised"
+        )
+    return allowed

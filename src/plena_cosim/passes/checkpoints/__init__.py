@@ -1,0 +1,1 @@
+"""What long runs leave behind for the next one, and what decides its bits."""

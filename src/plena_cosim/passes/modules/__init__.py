@@ -1,0 +1,1 @@
+"""Quantised modules, fake and exact."""

@@ -1,0 +1,95 @@
+"""FakeLinear: a linear layer whose operands are quantised and whose product is torch's own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+from torch.nn import functional
+
+from plena_cosim.golden import Mx
+
+from ..recipe.formats import ModuleFormats
+from ..weights.packed_weight import Store, StoredWeight
+from .hadamard import rotate
+from .operand import narrow, narrow_rotated
+
+Observer = Callable[[int, Tensor, Tensor], None]
+"""Is told which matrix of a module (0, or the number of an expert) is to multiply which operand,
+and the input that this was made from."""
+
+
+class FakeLinear(nn.Module):
+    """y = Q(x) @ Q(W).T + Q(b) with the products and sums of torch.
+
+    The weight and bias are quantised once, here. Gradients reach the input straight through.
+
+    Attributes:
+        stored, stored_bias: what quantising left of weight and bias, in the dtype of the linear
+            layer they come from.
+        formats: what quantised them, and what quantises each input.
+        data_in: what quantises the next input; phases may change it.
+        rotation: size of the Hadamard blocks that each input is multiplied by first, as the weight
+            was; None for none.
+        dequant: the weight was not rotated, and each input is rotated back once it is quantised.
+        observer: if set, told of each operand before it is multiplied.
+    """
+
+    def __init__(
+        self,
+        linear: nn.Linear,
+        formats: ModuleFormats,
+        *,
+        rotation: int | None = None,
+        dequant: bool = False,
+        store: Store = StoredWeight,
+    ) -> None:
+        super().__init__()
+        self.in_features, self.out_features = linear.in_features, linear.out_features
+        self.formats, self.rotation, self.dequant = formats, rotation, dequant
+        self.data_in = formats.data_in
+        self.observer: Observer | None = None
+        dtype = linear.weight.dtype
+        self.stored = store(linear.weight, formats.weight, dtype=dtype)
+        self.stored_bias: StoredWeight | None = None
+        if linear.bias is not None:
+            self.stored_bias = store(linear.bias, formats.bias, dtype=dtype)
+
+    @property
+    def weight(self) -> Tensor:
+        """Values of the quantised weight, (out, in)."""
+        return self.stored.values
+
+    @property
+    def bias(self) -> Tensor | None:
+        """Values of the quantised bias."""
+        return None if self.stored_bias is None else self.stored_bias.values
+
+    def operand(self, x: Tensor) -> Tensor:
+        """Return what an input becomes before the weight multiplies it."""
+        if self.dequant:
+            return narrow_rotated(x, self.data_in, self.rotation)
+        if self.rotation is not None:
+            x = rotate(x, self.rotation)
+        return narrow(x, self.data_in)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return the layer's output in the dtype of `x`."""
+        operand = self.operand(x)
+        if self.observer is not None:
+            self.observer(0, operand, x)
+        return functional.linear(operand, self.weight, self.bias)
+
+    def extra_repr(self) -> str:
+        """Show sizes and formats."""
+        return describe(self.in_features, self.out_features, self.formats)
+
+
+def describe(in_features: int, out_features: int, formats: ModuleFormats) -> str:
+    """Return sizes and formats on one line."""
+    named = [
+        f"{role}={fmt.name}" + (f"/{fmt.block_size}" if isinstance(fmt, Mx) else "")
+        for role in ("weight", "data_in", "bias")
+        if (fmt := getattr(formats, role)) is not None
+    ]
+    return ", ".join([f"in_features={in_features}, out_features={out_features}", *named])

@@ -1,0 +1,91 @@
+"""Bringing a tensor to the format of its role, for torch's arithmetic or for the matrix unit's."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from plena_cosim import fakequant
+from plena_cosim.fakequant import MxTensor
+from plena_cosim.golden import FormatError, Minifloat, Mx, mxint
+
+from ..recipe.formats import CastFormat, Format
+from .hadamard import rotate
+
+WIDEST_BITS = 16
+DEFAULT_BLOCK = 32
+
+
+def narrow(x: Tensor, fmt: Format | None, axis: int = -1) -> Tensor:
+    """Return `x` quantised to `fmt`, in its own dtype; the gradient is straight through.
+
+    Args:
+        x: floating-point tensor.
+        fmt: blocks along `axis`, a cast of each element, or None, which changes nothing.
+        axis: where blocks run.
+    """
+    if fmt is None:
+        return x
+    if isinstance(fmt, Mx):
+        return fakequant.quantize(x, fmt, axis=axis)
+    if x.requires_grad and torch.is_grad_enabled():
+        straight: Tensor = _StraightCast.apply(x, fmt)  # type: ignore[no-untyped-call]
+        return straight
+    return _cast(x, fmt)
+
+
+def narrow_rotated(x: Tensor, fmt: Format | None, size: int | None) -> Tensor:
+    """Return `x` rotated along its last axis, quantised and rotated back: H^T Q(Hx).
+
+    Args:
+        x: as for `narrow`.
+        fmt: blocks along the last axis; None changes nothing.
+        size: of the Hadamard blocks, which divides that axis; None: no rotation.
+    """
+    if fmt is None or size is None:
+        return narrow(x, fmt)
+    return rotate(narrow(rotate(x, size), fmt), size)
+
+
+def _cast(x: Tensor, fmt: CastFormat) -> Tensor:
+    return fakequant.round_once(fakequant.cast(x, fmt.fmt, rounding=fmt.rounding), x.dtype)
+
+
+class _StraightCast(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, fmt: CastFormat) -> Tensor:
+        return _cast(x, fmt)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
+        return gradients[0], None
+
+
+def matrix_format(fmt: Format | None, *, block_size: int, where: str) -> Mx:
+    """Return the format in which an operand enters the matrix unit.
+
+    What a recipe leaves unquantised enters with the widest elements there are, MXINT16.
+
+    Raises:
+        FormatError: a format without blocks, or blocks of another size than the other operand's.
+    """
+    if fmt is None:
+        return mxint(WIDEST_BITS, block_size=block_size)
+    if isinstance(fmt, CastFormat):
+        raise FormatError(
+            f"{where}: exact numerics need MX operands in the matrix unit, got {fmt.name} without "
+            "a block size; give block_size or use fake numerics"
+        )
+    if fmt.block_size != block_size:
+        raise FormatError(
+            f"{where}: exact numerics need one block size for both operands, got {fmt.block_size} "
+            f"and {block_size}"
+        )
+    return fmt
+
+
+def matrix_operand(x: Tensor, mx: Mx, vector: Minifloat, axis: int = -1) -> MxTensor:
+    """Return `x` as it enters the matrix unit: cast to the vector format, then to blocks."""
+    return fakequant.quantize_mx(fakequant.cast(x, vector), mx, axis=axis)

@@ -1,0 +1,200 @@
+"""Prepare: what a recipe asks for before modules are replaced, in its order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from torch import Tensor, nn
+
+from plena_cosim.fakequant import MxTensor
+from plena_cosim.golden import FormatError
+from plena_cosim.sources import calibration_set, load_tokenizer
+
+from .calibration import calibrate
+from .distillation import Distilled, distill, require_distillable
+from .fold import fold_rotations, fold_scaling
+from .layers.evaluating import evaluating
+from .plan.plan_model import plans_of
+from .recipe.calibration_tables import GptqTable
+from .recipe.data_table import DataTable
+from .recipe.load import PassArgs
+from .rotation_search import Found, Step, search_rotations
+from .weights.weight_record import WeightRecord
+
+Progress = Callable[[str, int, int], None]
+"""Called with what is going on, steps done and steps in all."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A model made ready for its twins.
+
+    Attributes:
+        recipe: with the rotations that a search has found.
+        weights: calibrated ones, by the names of the modules that take them.
+        records: what calibration found, by the same names.
+        search: the rounds of the search.
+        distilled: the losses of the training.
+        notes: what a user should be told.
+    """
+
+    recipe: PassArgs
+    weights: Mapping[str, MxTensor] = field(default_factory=dict)
+    records: Mapping[str, list[WeightRecord]] = field(default_factory=dict)
+    search: Found | None = None
+    distilled: Distilled | None = None
+    notes: tuple[str, ...] = ()
+
+
+def prepare(
+    model: nn.Module,
+    recipe: PassArgs,
+    *,
+    tokens: Tensor | None = None,
+    progress: Progress | None = None,
+) -> Prepared:
+    """Do what comes before the twins.
+
+    In this order: [scaling], R1 and R2 of [rotation], [rotation_search], [distill], [gptq].
+
+    Folding changes the model's weights and keeps its function, training changes both; nothing else
+    changes the model.
+
+    Args:
+        model: in floating point, checked against the recipe.
+        recipe: checked.
+        tokens: (samples, seqlen) int64 to calibrate with; None for the texts that the recipe names.
+        progress: told of each stage.
+    """
+    with evaluating(model):
+        return _prepare(model, recipe, tokens, progress)
+
+
+def _prepare(
+    model: nn.Module, recipe: PassArgs, tokens: Tensor | None, progress: Progress | None
+) -> Prepared:
+    rotation = recipe.rotation
+    r1 = rotation is not None and rotation.r1
+    lessons: Tensor | None = None
+    if recipe.distill is not None:
+        lessons = (
+            tokens if tokens is not None else calibration_tokens(model, recipe, recipe.distill)
+        )
+        require_distillable(model, recipe, lessons)
+    if recipe.scaling is not None:
+        fold_scaling(
+            model,
+            recipe.scaling,
+            recipe,
+            tokens if tokens is not None else calibration_tokens(model, recipe, recipe.scaling),
+            norms=not r1,
+            progress=_stage(progress, "scaling"),
+        )
+    if rotation is not None and (rotation.r1 or rotation.r2):
+        fold_rotations(
+            model,
+            r1=rotation.r1,
+            r2=rotation.r2,
+            size=rotation.size,
+            random=rotation.random,
+            seed=rotation.seed,
+        )
+    found: Found | None = None
+    if recipe.rotation_search is not None:
+        found = search_rotations(
+            model,
+            recipe,
+            tokens if tokens is not None else _search_tokens(model, recipe),
+            progress=_steps(progress),
+        )
+        recipe = found.recipe
+    notes = found.notes if found else ()
+    trained: Distilled | None = None
+    if lessons is not None:
+        trained = distill(model, recipe, lessons, progress=_stage(progress, "distillation"))
+        notes = (*notes, *trained.notes)
+    if recipe.gptq is None:
+        return Prepared(recipe=recipe, search=found, distilled=trained, notes=notes)
+    made = calibrate(
+        model,
+        plans_of(model, recipe),
+        recipe,
+        tokens if tokens is not None else calibration_tokens(model, recipe, recipe.gptq),
+        progress=_stage(progress, "calibration"),
+    )
+    return Prepared(
+        recipe=recipe,
+        weights=made.weights,
+        records=made.records,
+        search=found,
+        distilled=trained,
+        notes=(*notes, *made.notes),
+    )
+
+
+def calibration_tokens(model: nn.Module, recipe: PassArgs, table: GptqTable | DataTable) -> Tensor:
+    """Return the samples that a table names, (samples, seqlen) int64.
+
+    Raises:
+        SourceError: text or tokenizer cannot be had.
+        FormatError: the tokens are not those of the model.
+    """
+    return _samples(
+        model, recipe, table.model_name, table.dataset, table.nsamples, table.seqlen, table.seed
+    )
+
+
+def _search_tokens(model: nn.Module, recipe: PassArgs) -> Tensor:
+    table = recipe.rotation_search
+    assert table is not None
+    data = table.calib_data or "wikitext2"
+    return _samples(
+        model, recipe, table.model_name, data, table.calib_nsamples, table.calib_seqlen, table.seed
+    )
+
+
+def _samples(
+    model: nn.Module,
+    recipe: PassArgs,
+    name: str | None,
+    dataset: str | None,
+    nsamples: int | None,
+    seqlen: int | None,
+    seed: int | None,
+) -> Tensor:
+    """Return samples, with the tokenizer of `name` or of where the model was loaded from."""
+    name = name or getattr(model, "name_or_path", "")
+    if not name:
+        raise FormatError(
+            f"{recipe.source}: calibration needs a tokenizer, and the model does not say where it "
+            "is from; give model_name in the table that calibrates, or give the pass tokens"
+        )
+    assert dataset is not None
+    assert nsamples is not None
+    assert seqlen is not None
+    assert seed is not None
+    tokenizer = load_tokenizer(name)
+    tokens = calibration_set(dataset, tokenizer, nsamples=nsamples, seqlen=seqlen, seed=seed).tokens
+    known = getattr(getattr(model, "config", None), "vocab_size", None)
+    if known is not None and int(tokens.max()) >= known:
+        raise FormatError(
+            f"{recipe.source}: the tokenizer of {name!r} gives token {int(tokens.max())}, and the "
+            f"model knows {known}; name the model's own in model_name"
+        )
+    return tokens
+
+
+def _steps(progress: Progress | None) -> Callable[[Step], None] | None:
+    """Show a round of the search as one stage."""
+    if progress is None:
+        return None
+    told = progress
+    return lambda step: told(f"rotation search, round {step.round}", step.done, step.total)
+
+
+def _stage(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:
+    if progress is None:
+        return None
+    told = progress
+    return lambda done, total: told(name, done, total)

@@ -1,0 +1,1 @@
+"""Which module becomes what, before anything is changed."""

@@ -1,0 +1,154 @@
+"""Which module is chosen by which selector of a recipe."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+
+from torch import nn
+
+from plena_cosim.golden import FormatError
+
+from ..recipe.did_you_mean import did_you_mean
+from ..recipe.load import MatchBy, PassArgs, Phase
+from ..recipe.selector import Selector
+from .accepted_formats import fitted
+from .module_kind import Kind, kind_of
+from .online_rotation import OnlineRotations
+
+
+def choose(
+    model: nn.Module, pass_args: PassArgs, phase: Phase | None = None
+) -> dict[str, Selector]:
+    """Return the selector of each module that one chooses; the first in the recipe wins.
+
+    Args:
+        model: any module.
+        pass_args: the recipe.
+        phase: take the selectors of this phase before those of the file.
+
+    Returns:
+        By the module's name, in the order of the model; formats are those that the module's kind
+        takes. A parent (attention) and its children (projections) may both be chosen, but nothing
+        inside experts that are chosen themselves.
+
+    Raises:
+        FormatError: a selector or exclusion matches nothing, nothing that a recipe can change, or
+            nothing that earlier ones have left; or its keys do not fit a module's kind; or
+            [rotation] names what is not there, or not quantised.
+    """
+    modules = {name: module for name, module in model.named_modules() if name}
+    kinds = {name: kind for name, module in modules.items() if (kind := kind_of(module))}
+    matcher = _Matcher(modules, kinds, pass_args)
+    chosen = matcher.of_phase(phase)
+    rotations = OnlineRotations(pass_args.rotation, kinds, pass_args.source)
+    if pass_args.rotation is not None and pass_args.rotation.online:
+        others = any(pass_args.phases.values())
+        rotations.check([matcher.of_phase(each) for each in Phase] if others else [chosen])
+    return rotations.applied(chosen)
+
+
+class _Matcher:
+    """The modules of one model against the patterns of one recipe."""
+
+    def __init__(
+        self, modules: dict[str, nn.Module], kinds: dict[str, Kind], pass_args: PassArgs
+    ) -> None:
+        self.modules, self.kinds, self.recipe = modules, kinds, pass_args
+
+    def of_phase(self, phase: Phase | None) -> dict[str, Selector]:
+        """Return the selectors of what is changed in a phase, None: by those of the file alone."""
+        taken = self.excluded()
+        base = self.chosen(self.recipe.selectors, dict(taken))
+        if phase is not None and self.recipe.phases.get(phase):
+            where = f"phase.{phase.value}."
+            first = self.chosen(self.recipe.phases[phase], dict(taken), where)
+            base = {**base, **first}
+        experts = tuple(f"{name}." for name in base if self.kinds[name] is Kind.EXPERTS)
+        return {
+            name: base[name]
+            for name in self.modules
+            if name in base and not base[name].bypass and not name.startswith(experts)
+        }
+
+    def excluded(self) -> dict[str, str]:
+        """Return what takes each excluded module, by its name."""
+        taken: dict[str, str] = {}
+        for pattern in self.recipe.exclude:
+            what = f"exclude {pattern!r}"
+            where = f"{self.recipe.source}: {what}"
+            roots = self._matches(pattern, where)
+            inside = [
+                name
+                for name in self.kinds
+                if any(name == root or name.startswith(f"{root}.") for root in roots)
+            ]
+            if not inside:
+                raise FormatError(f"{where}: {self._nothing_to_change(roots)}")
+            for name in inside:
+                taken.setdefault(name, what)
+        return taken
+
+    def chosen(
+        self, selectors: tuple[Selector, ...], taken: dict[str, str], group: str = ""
+    ) -> dict[str, Selector]:
+        """Return the selector of each module; `taken` says what has left which out."""
+        found: dict[str, Selector] = {}
+        for selector in selectors:
+            where = f"{self.recipe.source} [{group}{selector.key}]"
+            matched = self._matches(selector.key, where)
+            able = [name for name in matched if name in self.kinds]
+            if not able:
+                raise FormatError(f"{where}: {self._nothing_to_change(matched)}")
+            free = [name for name in able if name not in taken]
+            if not free:
+                earlier = ", ".join(dict.fromkeys(taken[name] for name in able))
+                raise FormatError(
+                    f"{where}: all that it matches ({able[0]!r} …) is taken by {earlier} before "
+                    "it; put it first or remove it"
+                )
+            for name in free:
+                found[name] = fitted(selector, self.kinds[name], name, where)
+                taken[name] = f"[{group}{selector.key}]"
+        return found
+
+    def _matches(self, pattern: str, where: str) -> list[str]:
+        by = self.recipe.by
+        matched = [
+            name for name, module in self.modules.items() if _matches(pattern, name, module, by)
+        ]
+        if not matched:
+            raise FormatError(f"{where}: {_no_match(pattern, self.modules, by)}")
+        return matched
+
+    def _nothing_to_change(self, matched: list[str]) -> str:
+        types = sorted({type(self.modules[name]).__name__ for name in matched})
+        able = ", ".join(kind.value for kind in Kind)
+        return (
+            f"matches {matched[0]!r} ({', '.join(types)}), but a recipe changes only these kinds "
+            f"of modules: {able}"
+        )
+
+
+def _matches(pattern: str, name: str, module: nn.Module, by: MatchBy) -> bool:
+    if by is MatchBy.REGEX_NAME:
+        return re.fullmatch(pattern, name) is not None
+    if by is MatchBy.GLOB:
+        return fnmatch.fnmatchcase(name, pattern)
+    if by is MatchBy.NAME:
+        return pattern == name
+    return pattern.lower() == type(module).__name__.lower()
+
+
+def _no_match(pattern: str, modules: dict[str, nn.Module], by: MatchBy) -> str:
+    if by is MatchBy.TYPE:
+        known = sorted({type(module).__name__ for module in modules.values()})
+        return (
+            f"no module of that type; the model has {', '.join(known)}"
+            f"{did_you_mean(pattern, known)}"
+        )
+    literal = pattern.replace("\\d+", "0").replace("*", "0").replace("\\", "").rstrip("$")
+    return (
+        "matches no module of the model (the whole name counts, such as "
+        f"{next(iter(modules), '')!r}){did_you_mean(literal, modules)}"
+    )

@@ -1,0 +1,264 @@
+"""Reading a quantisation recipe: a TOML file becomes selectors with formats, or one clear error."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import re
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from plena_cosim.golden import FormatError, HardwareConfig, Mx, ScaleRule
+
+from .calibration_tables import GptqTable, RotationSearchTable, inherit_from_gptq
+from .did_you_mean import did_you_mean
+from .distill_table import read_distill
+from .file_tables import HardwareTable, NumericsTable, PhaseTable, RecipeFile
+from .read_table import read_table
+from .recipe import KvHandover, MatchBy, PassArgs, Phase
+from .role_format import Shared, role_format, shared_numerics
+from .rotation_table import RotationTable
+from .scaling_table import ScalingTable, complete_scaling
+from .selector import Selector
+from .selector_from_table import read_selector
+from .selector_tables import DefaultsTable
+
+__all__ = [
+    "KvHandover",
+    "MatchBy",
+    "PassArgs",
+    "Phase",
+    "Selector",
+    "load_quant_config",
+    "read_quant_config",
+]
+
+
+def load_quant_config(path: str | Path) -> PassArgs:
+    """Read a quantisation recipe.
+
+    Args:
+        path: a TOML file: `by`, one table a selector, and what docs/recipe.md lists besides.
+
+    Returns:
+        The recipe as arguments of `quantize_module_transform_pass`.
+
+    Raises:
+        FormatError: the file is missing or not TOML, a key is unknown, a value is out of range;
+            the message names file, table and key, and the nearest known key.
+
+    >>> load_quant_config("configs/quant/llama_w4a4_mxint.toml").by.value
+    'regex_name'
+    """
+    path = Path(path)
+    try:
+        raw = path.read_bytes()
+        tables = tomllib.loads(raw.decode())
+    except FileNotFoundError:
+        raise FormatError(f"quantisation recipe {path} does not exist") from None
+    except OSError as error:
+        raise FormatError(f"quantisation recipe {path}: {error.strerror}") from None
+    except (ValueError, RecursionError) as error:
+        raise FormatError(f"quantisation recipe {path} is not valid TOML: {error}") from None
+    digest = hashlib.sha256(raw).hexdigest()
+    return read_quant_config(tables, source=str(path), folder=path.parent, sha256=digest)
+
+
+def read_quant_config(
+    tables: Mapping[str, Any],
+    *,
+    source: str = "quantisation recipe",
+    folder: Path | None = None,
+    sha256: str = "",
+) -> PassArgs:
+    """Check a recipe that is already parsed; see `load_quant_config`."""
+    rest = dict(tables)
+    by = _match_by(rest.pop("by", MatchBy.REGEX_NAME.value), source)
+    exclude = _patterns(rest.pop("exclude", []), by, source)
+    numerics = read_table(NumericsTable, rest.pop("numerics", {}), f"{source} [numerics]")
+    try:
+        shared = shared_numerics(numerics.fields())
+    except FormatError as error:
+        raise FormatError(f"{source} [numerics]: {error}") from None
+    defaults = read_table(DefaultsTable, rest.pop("defaults", {}), f"{source} [defaults]").given()
+    hardware, machine_table = _hardware(rest.pop("hardware", None), folder or Path(), source)
+    gptq, calibrated = _gptq(rest.pop("gptq", None), shared, source)
+    search = rest.pop("rotation_search", None)
+    if search is not None:
+        search = read_table(RotationSearchTable, search, f"{source} [rotation_search]")
+        search = inherit_from_gptq(search, gptq)
+    rotation = rest.pop("rotation", None)
+    if rotation is not None:
+        rotation = read_table(RotationTable, rotation, f"{source} [rotation]")
+    folds = rotation is not None and (rotation.r1 or rotation.r2)
+    scaling = rest.pop("scaling", None)
+    if scaling is not None:
+        where = f"{source} [scaling]"
+        scaling = complete_scaling(read_table(ScalingTable, scaling, where), gptq, where)
+    distill = rest.pop("distill", None)
+    if distill is not None:
+        distill = read_distill(distill, gptq, f"{source} [distill]")
+    phase = rest.pop("phase", {})
+    context = _Context(
+        by=by, defaults=defaults, shared=shared, calibrated=calibrated, source=source
+    )
+    selectors: dict[str, tuple[Selector, ...]] = {}
+    used: set[str] = set()
+    for group, found in {"": rest, **_phase_tables(phase, source)}.items():
+        selectors[group], taken = context.read(found, group)
+        used |= taken
+    if not any(selectors.values()) and gptq is None and search is None and not folds:
+        raise FormatError(f"{source}: no selector; give one table for each group of modules")
+    if unused := sorted(set(defaults) - used):
+        raise FormatError(f"{source} [defaults]: no selector takes {', '.join(unused)}; remove it")
+    return PassArgs(
+        by=by,
+        selectors=selectors[""],
+        exclude=exclude,
+        phases={kind: selectors.get(f"phase.{kind.value}.", ()) for kind in Phase},
+        kv_handover=KvHandover(phase.get("kv_handover", "keep")),
+        hardware=hardware,
+        strict=numerics.strict,
+        gptq=gptq,
+        rotation_search=search,
+        rotation=rotation,
+        scaling=scaling,
+        distill=distill,
+        source=source,
+        sha256=sha256,
+        tables={**copy.deepcopy(dict(tables)), **machine_table},
+    )
+
+
+def _match_by(given: Any, source: str) -> MatchBy:
+    known = [member.value for member in MatchBy]
+    if given not in known:
+        raise FormatError(
+            f"{source}: by = {given!r} is unknown; allowed: {', '.join(known)}"
+            f"{did_you_mean(str(given), known)}"
+        )
+    return MatchBy(given)
+
+
+def _patterns(given: Any, by: MatchBy, source: str) -> tuple[str, ...]:
+    if not isinstance(given, list) or not all(isinstance(key, str) for key in given):
+        raise FormatError(f"{source}: exclude must be a list of texts, got {given!r}")
+    for key in given:
+        _require_pattern(key, by, f"{source}: exclude {key!r}")
+    return tuple(given)
+
+
+def _require_pattern(key: str, by: MatchBy, where: str) -> None:
+    if by is MatchBy.REGEX_NAME:
+        try:
+            re.compile(key)
+        except (re.error, OverflowError, RecursionError) as error:
+            raise FormatError(f"{where}: not a regular expression: {error}") from None
+
+
+def _hardware(
+    given: Any, folder: Path, source: str
+) -> tuple[HardwareConfig | None, dict[str, Any]]:
+    """Return the machine of [hardware], and the table with the file that it names put in."""
+    if given is None:
+        return None, {}
+    where = f"{source} [hardware]"
+    table = read_table(HardwareTable, given, where).given()
+    if "config" not in table:
+        return HardwareConfig.from_tables(table, source=where), {"hardware": table}
+    if len(table) > 1:
+        raise FormatError(f"{where}: give config, or dimensions and formats, not both")
+    path = folder / table["config"]
+    try:
+        machine = HardwareConfig.load(path)
+        return machine, {"hardware": tomllib.loads(path.read_text(encoding="utf-8"))}
+    except ValueError as error:  # also a path that no file can have
+        raise FormatError(f"{where}: {error}") from None
+
+
+def _phase_tables(given: Any, source: str) -> dict[str, dict[str, Any]]:
+    where = f"{source} [phase]"
+    if not isinstance(given, dict):
+        raise FormatError(f"{where}: must be a table, got {given!r}")
+    groups: dict[str, dict[str, Any]] = {}
+    names = [phase.value for phase in Phase]
+    read_table(PhaseTable, {key: {} if key in names else given[key] for key in given}, where)
+    for name in names:
+        group = given.get(name, {})
+        if not isinstance(group, dict):
+            raise FormatError(f"{source} [phase.{name}]: must be a table, got {group!r}")
+        groups[f"phase.{name}."] = group
+    return groups
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Context:
+    """What all selectors of a recipe are read with."""
+
+    by: MatchBy
+    defaults: Mapping[str, Any]
+    shared: Shared
+    calibrated: Mx | None
+    source: str
+
+    def read(
+        self, tables: Mapping[str, Any], group: str
+    ) -> tuple[tuple[Selector, ...], frozenset[str]]:
+        """Return the selectors of the file, or of a phase, and the defaults that they take."""
+        selectors, used = [], frozenset[str]()
+        for key, given in tables.items():
+            where = f"{self.source} [{group}{key}]"
+            self._require_selector(key, given, group, where)
+            selector, taken = read_selector(key, given, self.defaults, self.shared, where)
+            _check_calibrated(selector, self.calibrated, where)
+            selectors.append(selector)
+            used |= taken
+        return tuple(selectors), used
+
+    def _require_selector(self, key: Any, given: Any, group: str, where: str) -> None:
+        known = [] if group else list(RecipeFile.model_fields)
+        if not isinstance(key, str):
+            raise FormatError(f"{where}: a selector's key must be a text, got {key!r}")
+        hint = did_you_mean(key, known)
+        if not isinstance(given, dict):
+            keys = f"; known: {', '.join(known)}, and" if known else "; give"
+            raise FormatError(
+                f"{self.source}: unknown key {group + key!r}{keys} one table a selector{hint}"
+            )
+        if hint and "name" not in given and "name" not in self.defaults:
+            raise FormatError(f"{where}: neither a known table nor a selector with a name{hint}")
+        _require_pattern(key, self.by, where)
+
+
+def _gptq(given: Any, shared: Shared, source: str) -> tuple[GptqTable | None, Mx | None]:
+    """Return [gptq] and the weight format that it calibrates."""
+    if given is None:
+        return None, None
+    table = read_table(GptqTable, given, f"{source} [gptq]")
+    try:
+        fmt = role_format("weight", table.weight_config.given(), table.format, shared)
+    except FormatError as error:
+        raise FormatError(f"{source} [gptq.weight_config]: {error}") from None
+    assert isinstance(fmt, Mx)
+    return table, fmt
+
+
+def _check_calibrated(selector: Selector, calibrated: Mx | None, where: str) -> None:
+    if not selector.gptq:
+        return
+    if calibrated is None:
+        raise FormatError(f"{where}: gptq = true, but the recipe has no [gptq] table")
+    weight = selector.formats.weight
+    if isinstance(weight, Mx) and replace(weight, rounding=calibrated.rounding) != calibrated:
+        raise FormatError(
+            f"{where}: gptq = true, but the weight is {_words(weight)} and "
+            f"[gptq.weight_config] calibrates {_words(calibrated)}; give both the same format"
+        )
+
+
+def _words(mx: Mx) -> str:
+    codes = "" if mx.symmetric else ", full range"
+    return f"{mx.name}/{mx.block_size} (scale rule {ScaleRule(mx.scale_rule).value}{codes})"

@@ -1,0 +1,163 @@
+"""From one selector table of a recipe to a Selector."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from plena_cosim.golden import FormatError
+
+from .defaults import inherited
+from .did_you_mean import did_you_mean
+from .formats import AttentionFormats, Format, KvPosition, ModuleFormats
+from .read_table import read_table
+from .role_format import ROLES, Shared, family_of, role_format, role_of, shape_keys
+from .selector import CLIP_GRID, LARGEST_ROTATION, Selector
+from .selector_tables import OPERATIONS, ROTATIONS, SELECTOR_TABLES
+
+
+def read_selector(
+    key: str, given: Mapping[str, Any], defaults: Mapping[str, Any], shared: Shared, where: str
+) -> tuple[Selector, frozenset[str]]:
+    """Check one selector's table.
+
+    Args:
+        key: the text that chooses modules.
+        given: the table.
+        defaults: keys that it inherits.
+        shared: what all formats have in common.
+        where: file and table, for messages.
+
+    Returns:
+        The selector, and the keys that it has from [defaults].
+    """
+    name = _name(given.get("name", defaults.get("name")), where)
+    kind = SELECTOR_TABLES[name]
+    own = read_table(kind, {**given, "name": name}, where).given()
+    taken = inherited(own, defaults, kind, name)
+    values = {**taken, **own}
+    explicit = frozenset(role_of(key) or key for key in own if key not in ("name", "bypass"))
+    try:
+        selector = Selector(
+            key=key,
+            formats=ModuleFormats(
+                **_roles(name, values, shared), attention=_attention(values, shared)
+            ),
+            bypass=values.get("bypass", False),
+            explicit=explicit,
+            **_options(values, explicit),
+        )
+        if not selector.bypass and not set(values) - {"name", "bypass"}:
+            raise FormatError(
+                "quantises nothing; give weight_, data_in_ or bias_ keys, a sub-table such as "
+                "kv_cache, or bypass = true"
+            )
+    except FormatError as error:
+        raise FormatError(f"{where}: {error}") from None
+    return selector, frozenset(taken) | ({"name"} - set(given))
+
+
+def _name(name: Any, where: str) -> str:
+    known = list(SELECTOR_TABLES)
+    if name is None:
+        raise FormatError(f"{where}: key 'name' is missing; known: {', '.join(known)}")
+    if not isinstance(name, str) or name not in known:
+        raise FormatError(
+            f"{where}: unknown format {name!r}; known: {', '.join(known)}"
+            f"{did_you_mean(str(name), known)}"
+        )
+    return name
+
+
+def _roles(name: str, values: Mapping[str, Any], shared: Shared) -> dict[str, Format | None]:
+    present = [role for role in ROLES if shape_keys(role, values)]
+    families = {role: _family(role, name, values, alone=len(present) == 1) for role in present}
+    blocks = {family for family in families.values() if family != "minifloat"}
+    if blocks and name not in blocks:
+        keys = [key for role in present for key in shape_keys(role, values)]
+        raise FormatError(
+            f"name = {name!r}, but {', '.join(keys)} are keys of {', '.join(blocks)}; "
+            "change the name or the keys"
+        )
+    formats: dict[str, Format | None] = {}
+    for role in ROLES:
+        try:
+            formats[role] = role_format(role, values, families.get(role, name), shared)
+        except FormatError as error:
+            raise FormatError(f"{role}: {error}") from None
+    return formats
+
+
+def _family(role: str, name: str, values: Mapping[str, Any], *, alone: bool) -> str:
+    """Return the family of a role by its keys.
+
+    The reference writes the format of an activation function without a block size into a table of
+    mxint or mxfp; beside other roles a block size has been forgotten.
+    """
+    if name == "minifloat":
+        return name
+    family = family_of(role, values)
+    return "mxfp" if family == "minifloat" and not (role == "data_in" and alone) else family
+
+
+def _attention(values: Mapping[str, Any], shared: Shared) -> AttentionFormats:
+    found: dict[str, Any] = {}
+    for operation in OPERATIONS:
+        table = values.get(operation)
+        if table is None:
+            continue
+        keys = table.given()
+        bypass = keys.pop("bypass", False)
+        position = keys.pop("position", KvPosition.POST_ROPE.value)
+        rotate = keys.pop("online_rotate", None)
+        try:
+            fmt = role_format("data_in", keys, family_of("data_in", keys), shared)
+            wanted = None if rotate is None or bypass else _rotation(rotate) or 0
+        except FormatError as error:
+            raise FormatError(f"{operation}: {error}") from None
+        if fmt is None and not bypass:
+            raise FormatError(
+                f"{operation}: quantises nothing; give data_in_ keys or bypass = true"
+            )
+        found[operation] = None if bypass else fmt
+        if operation in ROTATIONS:
+            found[ROTATIONS[operation]] = wanted
+        if operation == "kv_cache":
+            found["kv_position"] = KvPosition(position)
+    return AttentionFormats(**found)
+
+
+def _options(values: Mapping[str, Any], explicit: frozenset[str]) -> dict[str, Any]:
+    gptq, grid = values.get("gptq", False), _clip_grid(values.get("clip_search", False))
+    weight = bool(shape_keys("weight", values))
+    for option, wanted in (("gptq", gptq), ("clip_search", grid)):
+        if wanted and not weight and option in explicit:
+            raise FormatError(f"{option} is about the weight, but there are no weight_ keys")
+    gptq, grid = gptq and weight, grid if weight else ()
+    if gptq and grid:
+        if ("gptq" in explicit) == ("clip_search" in explicit):
+            raise FormatError(
+                "gptq and clip_search exclude each other: clip_search is for weights that are "
+                "rounded to nearest; give quantile_search in [gptq] instead"
+            )
+        gptq, grid = ("gptq" in explicit), (() if "gptq" in explicit else grid)
+    rotate = _rotation(values.get("online_rotate", False))
+    return {"gptq": gptq, "clip_search": grid, "online_rotate": rotate}
+
+
+def _clip_grid(given: bool | list[float]) -> tuple[float, ...]:
+    if isinstance(given, bool):
+        return CLIP_GRID if given else ()
+    if not given or not all(0 < share <= 1 for share in given):
+        raise FormatError(f"clip_search must be true, false or shares in (0, 1], got {given!r}")
+    return tuple(float(share) for share in given)
+
+
+def _rotation(given: bool | int) -> int | None:
+    if isinstance(given, bool):
+        return LARGEST_ROTATION if given else None
+    if given < 2 or given & (given - 1):
+        raise FormatError(
+            f"online_rotate must be true, false or a power of two from 2, got {given!r}"
+        )
+    return given

@@ -1,0 +1,1 @@
+"""Planned modules checked, built and put in place."""

@@ -1,0 +1,1 @@
+"""What a saved model says of itself, and plain checkpoints."""

@@ -1,0 +1,69 @@
+"""remember_recipe: note in a Hugging Face model what quantised it, so that saving says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+
+from plena_cosim.golden import FormatError, HardwareConfig
+
+from ..recipe.load import PassArgs
+
+
+def remember_recipe(
+    model: nn.Module,
+    recipe: PassArgs,
+    *,
+    numerics: str,
+    machine: HardwareConfig | None,
+    dtype: torch.dtype | None,
+) -> None:
+    """Put the recipe into `model.config`, where `save_pretrained` finds it.
+
+    Nothing happens to a model that is not transformers' own.
+
+    Args:
+        model: with its twins in place.
+        recipe: what they were made by.
+        numerics: "fake" or "exact".
+        machine: of exact numerics.
+        dtype: of the model before the pass, in which its activations are still.
+    """
+    if _is_transformers(model):
+        from ..hf_quantizer import PlenaConfig
+
+        attach(model, PlenaConfig.of(recipe, numerics, machine, dtype))
+
+
+def require_rememberable(model: nn.Module, recipe: PassArgs) -> None:
+    """Raise FormatError where `remember_recipe` could not say all that became of the model.
+
+    A file names one recipe, by its tables.
+    """
+    if not _is_transformers(model):
+        return
+    if getattr(model, "plena_config", None) is not None:
+        raise FormatError(
+            "the model has been quantised before; put all selectors into one recipe, and start "
+            "from the original model"
+        )
+    if not recipe.tables:
+        raise FormatError(
+            f"{recipe.source}: has no tables to save; make it with load_quant_config or "
+            "read_quant_config"
+        )
+
+
+def _is_transformers(model: nn.Module) -> bool:
+    return hasattr(model, "save_pretrained") and hasattr(model, "config")
+
+
+def attach(model: nn.Module, config: Any) -> None:
+    """Make `config` the recipe of a model whose twins are in place."""
+    model.plena_config = config
+    model.config.quantization_config = config  # type: ignore[union-attr]
+    # Packed codes go to the file under the model's own names: transformers' renaming, merging and
+    # splitting of weights is for the tensors of original checkpoints.
+    model._weight_conversions = []  # type: ignore[assignment]

@@ -1,0 +1,1 @@
+"""Weights as codes and scales: elements, packing, records."""

@@ -1,0 +1,291 @@
+"""StoredWeight: a quantised weight, kept as the values that torch multiplies and their scales.
+
+Its state dict holds packed codes instead: `codes` and, for blocks, `scales`, both flat bytes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from plena_cosim import fakequant
+from plena_cosim.fakequant import MxTensor, round_once
+from plena_cosim.golden import FormatError, Mx
+
+from ..recipe.formats import CastFormat, Format
+from .element_codes import (
+    block_codes,
+    block_values,
+    exact_dtype,
+    scalar_codes,
+    scalar_values,
+    scales_shape,
+)
+from .packing import pack_bits, packed_bytes, unpack_bits
+
+
+class StoredWeight(nn.Module):
+    """A weight (any number of axes) that was quantised once.
+
+    Attributes:
+        values: exact values of the quantised weight where their dtype holds them; None while the
+            weight is packed.
+        scales: uint8 scale codes of its blocks; empty where `fmt` has no blocks.
+        codes: None, but while the weight is packed (see `empty`) the bytes that a file holds, and
+            then `scales` are such bytes too.
+        shape: of the weight.
+        fmt: the format; None for a weight that is stored as it was.
+        axis: the axis along which blocks run.
+        dtype: of the values; None for the narrowest of float32 and float64 that is exact (without a
+            format: that of the weight).
+    """
+
+    values: nn.Parameter
+    scales: Tensor
+    codes: Tensor | None
+
+    def __init__(
+        self,
+        weight: Tensor,
+        fmt: Format | None,
+        *,
+        axis: int = -1,
+        dtype: torch.dtype | None = None,
+    ) -> None:
+        super().__init__()
+        self._describe(weight, fmt, axis, dtype)
+        values, scales = weight.detach(), torch.empty(0, dtype=torch.uint8, device=weight.device)
+        if isinstance(fmt, CastFormat):
+            values = fakequant.cast(values, fmt.fmt, rounding=fmt.rounding)
+        elif fmt is not None:
+            quantized = fakequant.quantize_mx(values, fmt, axis=axis)
+            values, scales = quantized.values, quantized.scales
+            if dtype is None and values.dtype == torch.float64:
+                values = values.to(exact_dtype(values, scales, fmt, self.axis))
+        self._set_values(values.clone() if fmt is None else values, scales)
+
+    @classmethod
+    def empty(
+        cls,
+        weight: Tensor,
+        fmt: Format | None,
+        *,
+        axis: int = -1,
+        dtype: torch.dtype | None = None,
+    ) -> StoredWeight:
+        """Return one without values, for a state to be loaded into.
+
+        Its buffers `codes` and `scales` have the shapes of what a file holds, so that a loader may
+        fill them one by one; `unpack` then makes values of them. Of `weight` only shape, dtype and
+        device count.
+        """
+        stored = cls.__new__(cls)
+        nn.Module.__init__(stored)
+        stored._describe(weight, fmt, axis, dtype)
+        if fmt is None:
+            stored._set_values(torch.empty_like(weight), weight.new_empty(0, dtype=torch.uint8))
+            return stored
+        stored.register_parameter("values", None)
+        nothing = weight.new_empty(0, dtype=torch.uint8)
+        stored.register_buffer("scales", nothing, persistent=False)
+        for name, size in stored._packed_sizes().items():
+            stored.register_buffer(name, weight.new_empty(size, dtype=torch.uint8))
+        return stored
+
+    @classmethod
+    def of(cls, quantised: MxTensor) -> StoredWeight:
+        """Return one that holds a weight quantised elsewhere, with exact values."""
+        stored = cls.__new__(cls)
+        nn.Module.__init__(stored)
+        stored._describe(quantised.values, quantised.mx, quantised.axis, quantised.values.dtype)
+        stored._set_values(quantised.values, quantised.scales)
+        return stored
+
+    def with_values(self, quantised: MxTensor) -> StoredWeight:
+        """Return one like this that holds a weight quantised elsewhere, to the same blocks.
+
+        Raises:
+            FormatError: it has another shape or another format.
+        """
+        asked = self.fmt
+        if isinstance(asked, Mx):
+            asked = replace(
+                asked, scale_rule=quantised.mx.scale_rule, rounding=quantised.mx.rounding
+            )
+        given = (quantised.shape, quantised.mx, quantised.axis)
+        if given != (self.shape, asked, self.axis):
+            raise FormatError(
+                f"a calibrated weight of shape {tuple(quantised.shape)} in {quantised.mx.name}/"
+                f"{quantised.mx.block_size} cannot be stored as {self.extra_repr()}"
+            )
+        other = type(self).__new__(type(self))
+        nn.Module.__init__(other)
+        other.shape, other.fmt, other.axis, other.dtype = (
+            self.shape,
+            self.fmt,
+            self.axis,
+            self.dtype,
+        )
+        device = self.scales.device
+        other._set_values(quantised.values.to(device), quantised.scales.to(device))
+        return other
+
+    def matrix(self, expert: Any) -> Tensor:
+        """Return the values of one expert's matrix, of a weight (experts, rows, columns)."""
+        return self.values[expert]
+
+    @property
+    def is_packed(self) -> bool:
+        """Whether codes wait to be unpacked."""
+        return self.codes is not None
+
+    def unpack(self) -> None:
+        """Turn the bytes in `codes` and `scales` into values; nothing happens a second time."""
+        if self.codes is not None:
+            self._set_values(*self._decode(self.codes, self.scales))
+        self.values.requires_grad_(False)
+
+    def pack(self) -> dict[str, Tensor]:
+        """Return the bytes that a file holds, `codes` and for blocks `scales`.
+
+        Raises:
+            FormatError: the values were converted to a dtype in which they are no longer what the
+                codes stand for.
+        """
+        if self.codes is not None:
+            return {name: getattr(self, name) for name in self._packed_sizes()}
+        values = self.values.detach()
+        if values.is_meta:
+            sizes = self._packed_sizes().items()
+            return {name: values.new_empty(size, dtype=torch.uint8) for name, size in sizes}
+        packed = self._encode(values)
+        again = round_once(self._decode(*packed.values())[0], values.dtype)
+        kept = (again == values) | (again.isnan() & values.isnan())
+        if isinstance(self.fmt, Mx):
+            kept &= ~values.isinf()
+        if not bool(kept.all()):
+            assert self.fmt is not None
+            raise FormatError(
+                f"its {values.dtype} values are not those of {self.fmt.name} codes: they were "
+                "changed or converted and lost bits; save before converting the model"
+            )
+        return packed
+
+    def mx(self) -> MxTensor:
+        """Return the weight as an operand of the matrix unit.
+
+        Raises:
+            FormatError: it has no block format, or its values were converted and lost bits.
+        """
+        if self.fmt is None or isinstance(self.fmt, CastFormat):
+            raise FormatError("a weight without an MX format cannot enter the matrix unit")
+        if self.values.dtype not in (torch.float32, torch.float64):
+            raise FormatError(
+                f"the weight of an exact layer was converted to {self.values.dtype} and lost bits; "
+                "convert the model before the pass"
+            )
+        return MxTensor(values=self.values, scales=self.scales, mx=self.fmt, axis=self.axis)
+
+    def extra_repr(self) -> str:
+        """Show shape and format."""
+        return f"shape={tuple(self.shape)}, fmt={self.fmt.name if self.fmt else None}"
+
+    def _describe(
+        self, weight: Tensor, fmt: Format | None, axis: int, dtype: torch.dtype | None
+    ) -> None:
+        self.shape, self.fmt, self.axis = weight.shape, fmt, axis % weight.ndim
+        self.dtype = weight.dtype if fmt is None and dtype is None else dtype
+
+    def _set_values(self, values: Tensor, scales: Tensor) -> None:
+        rounded = values if self.dtype is None else round_once(values, self.dtype)
+        self.values = nn.Parameter(rounded, requires_grad=False)
+        # Not persistent: the state dict has them packed.
+        self.register_buffer("scales", scales, persistent=False)
+        self.register_buffer("codes", None)
+
+    def _packed_sizes(self) -> dict[str, int]:
+        """Return the bytes of each part of the packed weight."""
+        count = self.shape.numel()
+        if isinstance(self.fmt, CastFormat):
+            return {"codes": packed_bytes(count, self.fmt.fmt.width_bits)}
+        assert self.fmt is not None
+        blocks = scales_shape(self.shape, self.fmt, self.axis).numel()
+        return {
+            "codes": packed_bytes(count, self.fmt.element.width_bits),
+            "scales": packed_bytes(blocks, self.fmt.scale_bits),
+        }
+
+    def _encode(self, values: Tensor) -> dict[str, Tensor]:
+        fmt = self.fmt
+        if isinstance(fmt, CastFormat):
+            return {"codes": pack_bits(scalar_codes(values, fmt.fmt), fmt.fmt.width_bits)}
+        assert fmt is not None
+        codes = block_codes(values, self.scales, fmt, self.axis)
+        return {
+            "codes": pack_bits(codes, fmt.element.width_bits),
+            "scales": pack_bits(self.scales, fmt.scale_bits),
+        }
+
+    def _decode(self, codes: Tensor, scales: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        fmt = self.fmt
+        if isinstance(fmt, CastFormat):
+            elements = unpack_bits(codes, fmt.fmt.width_bits, self.shape)
+            return scalar_values(elements, fmt.fmt), codes.new_empty(0)
+        assert fmt is not None
+        assert scales is not None
+        elements = unpack_bits(codes, fmt.element.width_bits, self.shape)
+        blocks = unpack_bits(scales, fmt.scale_bits, scales_shape(self.shape, fmt, self.axis))
+        return block_values(elements, blocks, fmt, self.axis), blocks
+
+    def _save_to_state_dict(
+        self, destination: dict[str, Any], prefix: str, keep_vars: bool
+    ) -> None:
+        if self.fmt is None:
+            super()._save_to_state_dict(destination, prefix, keep_vars)
+            return
+        try:
+            packed = self.pack()
+        except FormatError as error:
+            raise FormatError(f"{prefix.rstrip('.') or 'weight'}: {error}") from None
+        destination.update({f"{prefix}{name}": tensor for name, tensor in packed.items()})
+
+    def _load_from_state_dict(
+        self,
+        state_dict: dict[str, Any],
+        prefix: str,
+        local_metadata: dict[str, Any],
+        strict: bool,
+        missing_keys: list[str],
+        unexpected_keys: list[str],
+        error_msgs: list[str],
+    ) -> None:
+        rest = (local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
+        if self.fmt is None:
+            super()._load_from_state_dict(state_dict, prefix, *rest)
+            return
+        keys = [f"{prefix}{name}" for name in self._packed_sizes()]
+        if strict:
+            others = (key for key in state_dict if key.startswith(prefix) and key not in keys)
+            unexpected_keys.extend(others)
+        missing = [key for key in keys if key not in state_dict]
+        missing_keys.extend(missing)
+        if missing:
+            return
+        device = self.scales.device if self.is_packed else self.values.device
+        parts = [state_dict[key] for key in keys]
+        try:
+            values, scales = self._decode(
+                *(part if device.type == "meta" else part.to(device) for part in parts)
+            )
+        except FormatError as error:
+            error_msgs.append(f"{prefix.rstrip('.')}: {error}")
+            return
+        self._set_values(values, scales)
+
+
+Store = Callable[..., StoredWeight]
+"""`StoredWeight`, or `StoredWeight.empty` for a module whose weights are loaded later."""

@@ -1,0 +1,138 @@
+"""Rotating both operands leaves their product, and spreads outliers before they are quantised."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from plena_cosim import golden
+from plena_cosim.golden import FormatError
+from plena_cosim.passes import quantize_module_transform_pass
+from plena_cosim.passes.modules.hadamard import hadamard_matrix, rotate, rotation_size
+
+from ..families import W8A8
+
+
+@pytest.mark.parametrize("size", [2, 4, 16, 32, 128, 256, 1024])
+def test_the_matrix_is_sylvesters_and_its_own_inverse(size: int) -> None:
+    hadamard = torch.ones(1, 1, dtype=torch.float64)
+    while len(hadamard) < size:
+        hadamard = torch.cat(
+            [torch.cat([hadamard, hadamard], 1), torch.cat([hadamard, -hadamard], 1)], 0
+        )
+    identity = torch.eye(size, dtype=torch.float64)
+    torch.testing.assert_close(rotate(identity, size), hadamard / size**0.5)
+    x = torch.randn(3, 2 * size, dtype=torch.float64)
+    torch.testing.assert_close(rotate(rotate(x, size), size), x)
+    blocks = x.reshape(3, 2, size) @ hadamard / size**0.5
+    torch.testing.assert_close(rotate(x, size), blocks.reshape(3, -1))
+
+
+def test_blocks_in_tensors_of_any_shape() -> None:
+    x = torch.randn(2, 3, 5, 64, dtype=torch.float64)
+    expected = torch.stack([rotate(row, 16) for row in x.reshape(-1, 64)]).reshape(x.shape)
+    torch.testing.assert_close(rotate(x, 16), expected)
+    torch.testing.assert_close(rotate(x.mT, 1), x.mT)
+    torch.testing.assert_close(rotate(x.transpose(1, 2), 16), expected.transpose(1, 2))
+
+
+def test_it_is_goldens_order() -> None:
+    fp32 = golden.get_format("fp32")
+    x = torch.arange(16.0)
+    codes = golden.ops.hadamard(golden.encode(x.numpy(), fp32), fp32, block=16)
+    assert golden.decode(codes, fp32).tolist() == rotate(x, 16).tolist()
+
+
+@pytest.mark.parametrize("size", [2, 16, 64, 128, 512])
+def test_a_block_does_not_depend_on_those_beside_it(size: int) -> None:
+    x = torch.randn(70, 512)
+    together = rotate(x, size)
+    for rows in (1, 2, 3, 17, 64):
+        assert torch.equal(rotate(x[:rows], size), together[:rows])
+    assert torch.equal(rotate(x[5, :size], size), together[5, :size])
+    torch.set_num_threads(2)
+    assert torch.equal(rotate(x, size), together)
+    blocks = x[:, :size]
+    alone = rotate(blocks.contiguous(), size)
+    for rows in range(1, 16):
+        assert torch.equal(rotate(blocks[:rows], size), alone[:rows])
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_narrow_dtypes_are_rounded_once(dtype: torch.dtype) -> None:
+    x = torch.randn(9, 64).to(dtype)
+    assert torch.equal(rotate(x, 32), rotate(x.float(), 32).to(dtype))
+
+
+def test_the_gradient_is_rotated_as_well() -> None:
+    hadamard_matrix.cache_clear()
+    with torch.inference_mode():
+        rotate(torch.randn(3, 64), 64)  # the matrix that it leaves behind is fit for gradients
+    x = torch.randn(3, 64, requires_grad=True)
+    weights = torch.randn(3, 64)
+    (rotate(x, 64) * weights).sum().backward()
+    torch.testing.assert_close(x.grad, rotate(weights, 64))
+
+
+def test_blocks_that_would_span_rows_are_refused() -> None:
+    with pytest.raises(FormatError, match="cannot rotate rows of 24 elements in blocks of 32"):
+        rotate(torch.randn(4, 24), 32)
+
+
+@pytest.mark.parametrize("size", [True, 8])
+def test_the_layer_computes_what_it_did(size: int | bool) -> None:
+    linear = nn.Linear(48, 8)
+    x = torch.randn(5, 48)
+    table = W8A8 | {"weight_width": 16, "data_in_width": 16, "online_rotate": size}
+    expected = linear(x)
+    model = nn.Sequential(linear)
+    _, info = quantize_module_transform_pass(model, {"by": "type", "linear": table})
+    assert info["0"].rotation == (16 if size is True else 8)
+    torch.testing.assert_close(model(x), expected, rtol=1e-3, atol=1e-3)
+    assert not torch.allclose(model[0].weight, linear.weight, atol=1e-2)
+
+
+def test_fake_quantises_the_rotated_operands() -> None:
+    linear, x, eight = nn.Linear(32, 8), torch.randn(5, 32), golden.mxint(8, block_size=16)
+    x[:, 3] = 40.0
+    model = nn.Sequential(linear)
+    recipe = {"by": "type", "linear": W8A8 | {"online_rotate": 32}}
+    weight, bias = linear.weight.detach().clone(), linear.bias.detach().clone()
+    quantize_module_transform_pass(model, recipe)
+
+    def q(y: torch.Tensor) -> torch.Tensor:
+        return torch.from_numpy(golden.quantize(y.numpy(), eight).dequantize()).float()
+
+    expected = functional.linear(q(rotate(x, 32)), q(rotate(weight, 32)), bias)
+    assert torch.equal(model(x), expected)
+    plain = functional.linear(x, weight, bias)
+    unrotated = functional.linear(q(x), q(weight), bias)
+    assert (expected - plain).norm() < 0.7 * (unrotated - plain).norm()
+
+
+def test_sizes_that_fit() -> None:
+    assert rotation_size(48, None, "x") == 16
+    assert rotation_size(48, 4, "x") == 4
+
+
+@pytest.mark.parametrize(("length", "wanted"), [(48, 3), (48, 32), (48, 1), (21, None), (40, 16)])
+def test_other_sizes_are_refused(length: int, wanted: int | None) -> None:
+    size = (length & -length) if wanted is None else wanted
+    with pytest.raises(
+        FormatError,
+        match=rf"^here: online_rotate, or size in \[rotation\], must be a power of two that "
+        rf"divides the contraction axis of {length} elements \(2 … {length & -length}\), "
+        rf"got {size}$",
+    ):
+        rotation_size(length, wanted, "here")
+
+
+@pytest.mark.parametrize("numerics", ["fake", "exact"])
+def test_a_recipe_with_such_a_size_replaces_nothing(numerics: str) -> None:
+    model = nn.Sequential(nn.Linear(64, 48), nn.Linear(48, 8))
+    recipe = {"by": "type", "linear": W8A8 | {"online_rotate": 32}}
+    with pytest.raises(FormatError, match=r"module '1': online_rotate, or size in"):
+        quantize_module_transform_pass(model, recipe, numerics=numerics)
+    assert type(model[0]) is nn.Linear
