@@ -1,4 +1,4 @@
-"""Parameter values as the command lines of Verilator and slang, and SystemVerilog itself, take them."""
+"""Values of parameters as SystemVerilog writes them, and Verilator's and slang's command lines."""
 
 from __future__ import annotations
 
