@@ -2,9 +2,9 @@
 
 A folder's core has its files, packages first and each after the ones it needs, and depends on the
 cores of the folders it takes modules from. Its parameters are those of its targets' toplevels that
-are plain integers; a block format needs 64 bits, and Verilator, which the targets run, takes no such
-number in decimal: an Mx is set on an instance. Nothing is typed: `plena cores` writes the files, and
-a test fails when one is not fresh.
+are plain integers; a block format needs 64 bits, and Verilator, which the targets run, takes no
+such number in decimal: an Mx is set on an instance. Nothing is typed: `plena cores` writes the
+files, and a test fails when one is not fresh.
 """
 
 from __future__ import annotations

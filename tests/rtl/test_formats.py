@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from plena_cosim.golden import FORMATS, FixedPoint, Minifloat, Mx, get_format
-from plena_cosim.golden.formats import ScaleRule, sv_fmt, sv_mx
+from plena_cosim.golden.formats import ScaleRule, Specials, sv_fmt, sv_mx, sv_rounding
 from plena_cosim.golden.ops import OPS, Op
 from plena_cosim.sim.verilate.rtl_files import RTL_DIR, needed_sources, waivers
 from plena_cosim.sim.verilate.sv_literal import sv_literal
@@ -53,8 +53,8 @@ def pack_mx(mx: Mx) -> str:
     return f"pack_mx({pack(mx.element)}, {sizes}, Rule{rule}, Round{rounding})"
 
 
-def wrong(conditions: Iterable[str], folder: Path) -> list[str]:
-    """Return those of the conditions that hold where plena_pkg's names are known."""
+def wrong(conditions: Iterable[str], folder: Path, declared: Iterable[str] = ()) -> list[str]:
+    """Return those of the conditions that hold where plena_pkg's names, and these, are known."""
     listed = list(conditions)
     lines = [
         f'  if ({condition}) begin : gen_{number} $fatal(1, "holds {number};"); end'
@@ -62,7 +62,7 @@ def wrong(conditions: Iterable[str], folder: Path) -> list[str]:
     ]
     top = folder / "t.sv"
     top.write_text(
-        "\n".join(["module t;", "  import plena_pkg::*;", *lines, "endmodule", ""]),
+        "\n".join(["module t;", "  import plena_pkg::*;", *declared, *lines, "endmodule", ""]),
         encoding="utf-8",
     )
     done = lint("t", [RTL_DIR / "common" / "plena_pkg.sv", top])
@@ -87,6 +87,49 @@ def test_the_package_packs_what_golden_packs(tmp_path: Path) -> None:
     named = {"Bf16": "bf16", "Fp32": "fp32", "E4m3": "e4m3", "Q16p16": "q16.16"}
     conditions += [f"{name} != {sv_fmt(get_format(of))}" for name, of in named.items()]
     assert wrong(conditions, tmp_path) == []
+
+
+def fields(fmt: Minifloat | FixedPoint) -> dict[str, int]:
+    """Return what the struct of a scalar format holds."""
+    if isinstance(fmt, FixedPoint):
+        flags = {"wrap": int(fmt.wrap), "symmetric": int(fmt.symmetric)}
+        widths = {"exp_w": 0, "man_w": fmt.frac_bits, "int_w": fmt.int_bits}
+        return widths | flags | {"bias": 0, "specials": 2, "width": fmt.width_bits}
+    specials = list(Specials).index(fmt.specials)  # type: ignore[arg-type]
+    widths = {"exp_w": fmt.exp_bits, "man_w": fmt.man_bits, "int_w": 0, "width": fmt.width_bits}
+    return widths | {"bias": fmt.bias_value, "specials": specials, "wrap": 0, "symmetric": 0}
+
+
+def block_fields(mx: Mx) -> dict[str, int]:
+    """Return what the struct of a block format holds."""
+    return {f"elem.{name}": value for name, value in fields(mx.element).items()} | {
+        "block_size": mx.block_size,
+        "scale_w": mx.scale_bits,
+        "scale_rule": list(ScaleRule).index(mx.scale_rule),  # type: ignore[arg-type]
+        "rounding": sv_rounding(mx.rounding),
+        **dict.fromkeys(("scale_frac_w", "micro_size", "micro_w"), 0),
+    }
+
+
+def test_a_number_is_taken_apart_to_goldens_fields(tmp_path: Path) -> None:
+    structs = {f"fmt_t F{n} = fmt_of({sv_fmt(fmt)})": fields(fmt) for n, fmt in enumerate(SCALARS)}
+    structs |= {
+        f"fmt_t N{n} = minifloat_of({sv_fmt(fmt)})": fields(fmt)
+        for n, fmt in enumerate(SCALARS)
+        if isinstance(fmt, Minifloat)
+    }
+    structs |= {
+        f"mx_t M{n} = mx_of({sv_literal(sv_mx(mx))})": block_fields(mx)
+        for n, mx in enumerate(BLOCKS)
+    }
+    conditions = [
+        f"{declaration.split()[1]}.{name} != {value}"
+        for declaration, given in structs.items()
+        for name, value in given.items()
+    ]
+    conditions += [f"elem_fmt({sv_literal(sv_mx(mx))}) != {sv_fmt(mx.element)}" for mx in BLOCKS]
+    declared = [f"  localparam {declaration};" for declaration in structs]
+    assert wrong(conditions, tmp_path, declared) == []
 
 
 def test_another_number_is_noticed(tmp_path: Path) -> None:
