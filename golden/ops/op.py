@@ -5,16 +5,26 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import Enum
+from functools import cache
 from math import prod
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import numpy.typing as npt
 
 from ..codec import NanReplacedWarning
-from ..formats import FormatError, Mx, Overflow, Rounding, as_enum, sv_rounding
+from ..formats import (
+    FormatError,
+    Mx,
+    Overflow,
+    Rounding,
+    ScaleRule,
+    as_enum,
+    as_format,
+    sv_rounding,
+)
 from .hbm import block_bytes
 
 CodeArray = npt.NDArray[Any]
@@ -23,7 +33,6 @@ Arguments = Mapping[str, Any]
 
 
 _WIDTHS = {"flag": 1, "byte": 8}
-_QUANTISER = ("ScaleRule", "Symmetric", "Rounding")
 
 
 class Family(Enum):
@@ -57,6 +66,13 @@ class Family(Enum):
     """Of a whole row, with reductions in a format of their own."""
     ATTENTION = "attention"
     """Products of MX matrices with a softmax between them."""
+
+
+@cache
+def _kinds(golden: Callable[..., Any], argument: str) -> tuple[type, ...]:
+    """Return the classes that a function's hints allow for an argument; none where it says Any."""
+    hint = get_type_hints(golden).get(argument, Any)
+    return () if hint is Any else get_args(hint) or (hint,)
 
 
 @dataclass(frozen=True)
@@ -126,7 +142,7 @@ class Op:
             those sizes that it has arguments for; the others it sees in the arrays.
         summary: one line for tables.
         family: ops that are treated alike.
-        formats: format arguments, each with the prefix of its SystemVerilog parameters.
+        formats: format arguments, each with the prefix of its SystemVerilog parameter.
         sizes: integer arguments (lanes, rows …), each with its SystemVerilog parameter.
         inputs, outputs: data ports in the order of golden's arguments and results.
         modes: which of "rounding" and "overflow" golden and the module accept.
@@ -177,12 +193,10 @@ class Op:
         Raises:
             FormatError: other arguments than the op's, or a mode that gates do not have.
         """
-        self.check_arguments(arguments)
+        arguments = self.resolve(arguments)
         parameters: dict[str, int] = {}
         for argument, prefix in self.formats.items():
-            parameters |= arguments[argument].sv_parameters(prefix)
-        for key in self.omitted_parameters(arguments):
-            parameters.pop(key)
+            parameters |= self._built(argument, arguments[argument]).sv_parameters(prefix)
         parameters |= {parameter: arguments[size] for size, parameter in self.sizes.items()}
         if "rounding" in self.modes:
             parameters["Rounding"] = sv_rounding(rounding)
@@ -191,31 +205,53 @@ class Op:
             parameters["Saturate"] = int(limit is Overflow.SATURATE)
         return parameters
 
-    def omitted_parameters(self, arguments: Arguments) -> list[str]:
-        """Return the parameters that the module lacks: how to make blocks that only come in."""
-        decoded = {port.fmt for port in self.inputs if isinstance(arguments.get(port.fmt), Mx)}
-        keys = [f"{self.formats[fmt]}{key}" for fmt in sorted(decoded) for key in _QUANTISER]
-        # Without a prefix, `Rounding` is also that of the op's own result.
-        return [key for key in keys if key != "Rounding" or "rounding" not in self.modes]
+    def _built(self, argument: str, fmt: Any) -> Any:
+        """Return a format as it matters to the block, so that equal gates are built once.
 
-    def check_arguments(self, arguments: Arguments) -> None:
-        """FormatError unless exactly the op's formats (not too wide) and sizes are given."""
+        How the blocks of a format that only comes in were made does not matter.
+        """
+        if isinstance(fmt, Mx) and argument in {port.fmt for port in self.inputs}:
+            return replace(fmt, scale_rule=ScaleRule.FLOOR, symmetric=True, rounding=Rounding.RNE)
+        return fmt
+
+    def resolve(self, arguments: Arguments) -> dict[str, Any]:
+        """Return the arguments with formats for their names.
+
+        Args:
+            arguments: the op's formats (or their names) and sizes.
+
+        Raises:
+            FormatError: not exactly the op's arguments, a format of a kind that golden does not
+                take or that is too wide, or a size that is no positive integer.
+        """
         if set(arguments) != set(self.arguments):
             sizes = f" and the sizes {', '.join(self.sizes)}" if self.sizes else ""
             raise FormatError(
                 f"{self.name} takes the formats {', '.join(self.formats)}{sizes}; got "
                 f"{', '.join(arguments) or 'none'}"
             )
+        found = dict(arguments)
+        for name in self.formats:
+            found[name] = as_format(arguments[name])
+            self._check_kind(name, found[name])
         for size in self.sizes:
             given = arguments[size]
             if not isinstance(given, int) or isinstance(given, bool) or given < 1:
                 raise FormatError(f"{self.name}: {size} must be a positive integer, got {given!r}")
-        fmt = arguments.get("fmt")
+        fmt = found.get("fmt")
         if fmt is not None and fmt.width_bits > self.max_width_bits:
             raise FormatError(
                 f"{self.name} is built for formats of up to {self.max_width_bits} bits; "
                 f"{fmt.name} has {fmt.width_bits}"
             )
+        return found
+
+    def _check_kind(self, argument: str, fmt: Any) -> None:
+        """FormatError unless golden takes this kind of format for an argument."""
+        kinds = tuple(kind for kind in _kinds(self.golden, argument) if kind is not str)
+        if kinds and not isinstance(fmt, kinds):
+            words = " or ".join(kind.__name__ for kind in kinds)
+            raise FormatError(f"{self.name}: {argument} must be a {words}, got {fmt!r}")
 
     def result_beats(self, inputs: Mapping[str, CodeArray]) -> npt.NDArray[np.intp]:
         """Return the indices of the beats that have a result."""

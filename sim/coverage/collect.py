@@ -29,11 +29,11 @@ from .bins import (
 )
 from .events import EVENTS, EXACT, event_counts
 from .reach import (
-    LANEWISE,
     ideal_exponents,
     impossible_events,
     impossible_kinds,
     impossible_scales,
+    is_lanewise,
     scale_limits,
 )
 
@@ -104,7 +104,7 @@ def _port_groups(side: str, port: Port, case: Case) -> list[Group]:
             bins=kinds.names,
             count=histogram(kinds),
             impossible=frozenset(gone & set(kinds.names)),
-            every_input=case.op.name in LANEWISE and drives_every_code(case.op, case.formats),
+            every_input=is_lanewise(case.op) and drives_every_code(case.op, case.formats),
         )
     ]
     if port.is_array():

@@ -17,6 +17,7 @@ from typing import Any
 
 from ..verilate.process import run_tool
 from ..verilate.rtl_files import RTL_DIR, needed_sources
+from ..verilate.sv_literal import sv_literal
 
 INSTALL = "install the wheels, no root needed: pip install 'plena-cosim[synth]'"
 HOLDS, ASSUMED, RESET = "holds_o", "assumed_o", "rst_ni"
@@ -113,7 +114,8 @@ def elaborate(
             files.append(extra)
         else:
             files = needed_sources(top, rtl_dir)
-        given = " ".join(f"-G {name}={value}" for name, value in (parameters or {}).items())
+        values = (parameters or {}).items()
+        given = " ".join(f"-G {name}={sv_literal(value)}" for name, value in values)
         read = f"read_slang --top {top} {given} {' '.join(map(str, files))}"
         commands = [read, *YOSYS_STEPS, f"write_smt2 -stbv -wires {out}"]
         status, words = run_tool([sys.executable, "-c", YOSYS, *commands], cwd=Path(folder))

@@ -77,7 +77,8 @@ def read_module(path: Path) -> Module | None:
 def _header_lines(text: str) -> list[str]:
     lines = text.splitlines()
     end = next((i for i, line in enumerate(lines) if not line.startswith("//")), len(lines))
-    return lines[:end]
+    start = 2 if lines[0].startswith("// SPDX-License-Identifier:") else 0
+    return lines[start:end]
 
 
 def _sections(header: list[str]) -> tuple[str, dict[str, str]]:
