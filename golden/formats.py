@@ -492,7 +492,16 @@ def mxint(width_bits: int, **fields: Any) -> Mx:
 def mxfp(exp_bits: int, man_bits: int, **fields: Any) -> Mx:
     """Return MXFP with elements of 1..5 exponent and 0..10 fraction bits.
 
-    E4M3 and E5M2 elements have the specials that OCP gives them; all others are finite throughout.
+    Args:
+        exp_bits, man_bits: the element's widths; those of E4M3 and E5M2 have the specials that OCP
+            gives them, all others are finite throughout.
+        **fields: those of `Mx`, e.g. `block_size=16`.
+
+    Returns:
+        Mx.
+
+    Raises:
+        FormatError: a width or a field out of range.
     """
     _require_int("mxfp", "exponent width", exp_bits, 1, 5)
     _require_int("mxfp", "fraction width", man_bits, 0, 10)
@@ -569,3 +578,36 @@ def get_format(name: str, **overrides: Any) -> Any:
                 f"{_nearest(key, fields)}"
             )
     return replace(spec, **overrides) if overrides else spec
+
+
+def as_minifloat(given: Minifloat | str) -> Minifloat:
+    """Return the Minifloat that `given` is or names; FormatError for any other.
+
+    >>> as_minifloat("bf16").width_bits
+    16
+    """
+    spec = as_format(given)
+    if not isinstance(spec, Minifloat):
+        raise FormatError(f"need a Minifloat such as bf16, got {spec!r}")
+    return spec
+
+
+def as_scalar(given: Scalar | str) -> Scalar:
+    """Return the Minifloat or FixedPoint that `given` is or names; FormatError for any other."""
+    spec = as_format(given)
+    if not isinstance(spec, (Minifloat, FixedPoint)):
+        raise FormatError(f"need a Minifloat or FixedPoint such as bf16, got {spec!r}")
+    return spec
+
+
+def as_mx(given: Mx | str) -> Mx:
+    """Return the Mx format that `given` is or names; FormatError for any other."""
+    spec = as_format(given)
+    if not isinstance(spec, Mx):
+        raise FormatError(f"need an Mx format such as get_format('mxint8'), got {spec!r}")
+    return spec
+
+
+def as_format(given: Any) -> Any:
+    """Return the format of a name, and what is no name as it is."""
+    return get_format(given) if isinstance(given, str) else given

@@ -20,8 +20,9 @@ from plena_cosim.golden.ops.registry import get_op
 
 from ..provenance import commit, write_record
 from ..regression.run import CHECKOUT
-from ..verilate.rtl_files import RTL_DIR, changed_copy
-from .proofs import CONTROL, LATENCY_TOP, PROOFS, Bug, Proof, contract_source, latency_source
+from ..verilate.fault import Fault
+from ..verilate.rtl_files import RTL_DIR
+from .proofs import CONTROL, LATENCY_TOP, PROOFS, Proof, contract_source, latency_source
 from .smt import (
     Design,
     ElaborationError,
@@ -46,7 +47,7 @@ DEPTH = 10
 class Found:
     """What became of one seeded bug."""
 
-    bug: Bug
+    bug: Fault
     configuration: str = ""
     """The first one in which it shows; "" when it was not found."""
     counterexample: str = ""
@@ -129,16 +130,13 @@ def attempt(proof: Proof, rtl_dir: Path = RTL_DIR) -> Result:
     )
 
 
-def seed(proof: Proof, bug: Bug, rtl_dir: Path = RTL_DIR) -> Found:
-    """Put a bug into a copy of the RTL and look for it: a real way to it from reset, no less."""
+def seed(proof: Proof, fault: Fault, rtl_dir: Path = RTL_DIR) -> Found:
+    """Put a fault into a copy of the RTL and look for it: a real way to it from reset, no less."""
     with tempfile.TemporaryDirectory(prefix="plena-bug-") as folder:
-        changed = changed_copy(
-            Path(folder), file=bug.file, old=bug.old, new=bug.new, rtl_dir=rtl_dir
-        )
+        changed = fault.write(Path(folder), rtl_dir=rtl_dir)
         found = find_bug(proof, changed)
-    return (
-        Found(bug=bug, configuration=found[0], counterexample=found[1]) if found else Found(bug=bug)
-    )
+    where, counterexample = found or ("", "")
+    return Found(bug=fault, configuration=where, counterexample=counterexample)
 
 
 def find_bug(proof: Proof, rtl_dir: Path) -> tuple[str, str] | None:
@@ -213,7 +211,7 @@ def _run_one(proof: Proof, rtl_dir: Path) -> Result:
     try:
         result = attempt(proof, rtl_dir)
         began = time.monotonic()
-        found = tuple(seed(proof, bug, rtl_dir) for bug in proof.bugs)
+        found = tuple(seed(proof, fault, rtl_dir) for fault in proof.faults)
     except ElaborationError as error:
         return Result(
             proof=proof.name,

@@ -32,6 +32,7 @@ from rich.console import Console
 from rich.table import Table
 
 from plena_cosim.golden import FormatError
+from plena_cosim.golden.ops.op import Family
 from plena_cosim.golden.ops.registry import OPS
 
 from ..cases.compare import compare
@@ -68,17 +69,15 @@ _REDUCTION = (
 )
 
 
-def _each(ops: str, cases: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the same cases for several ops."""
-    return {op: tuple(f"{op}-{case}" for case in cases) for op in ops.split()}
-
-
+CHEAP_FAMILIES: Mapping[Family, tuple[str, ...]] = {
+    Family.BINARY: ("e4m3-all", "e5m2-rdown-all"),
+    Family.CHOICE: _EXACT,
+    Family.SIGN: _EXACT,
+    Family.UNARY: _OF_ONE_CODE,
+    Family.REDUCTION: _REDUCTION,
+}
 CHEAP_CASES: Mapping[str, tuple[str, ...]] = {
-    **_each("fp_sub", ("e4m3-all", "e5m2-rdown-all")),
-    **_each("fp_max fp_min fp_neg fp_abs fp_compare", _EXACT),
-    **_each("fp_reciprocal fp_sqrt fp_rsqrt fp_exp fp_exp2", _OF_ONE_CODE),
     "fp_sigmoid": (*(f"fp_sigmoid-{case}" for case in _OF_ONE_CODE), "fp_sigmoid-e2m13-all"),
-    **_each("reduce_sum reduce_max", _REDUCTION),
     "fp_add": (
         *("fp_add-e4m3-all", "fp_add-e5m2-rdown-all", "fp_add-e4m3-rdown-ieee-all"),
         *("fp_add-e2m1-ieee-all", "fp_add-e5m2-rup-ieee-all", "fp_add-bf16-corners+random"),
@@ -126,8 +125,8 @@ CHEAP_CASES: Mapping[str, tuple[str, ...]] = {
         "mx_dot-mxfp6_e3m2.b16-mxint4.b16-fp32-blocks",
     ),
 }
-"""Cases that build and run in seconds, those that find most first. An op without a list has its
-first cases of the regression."""
+"""Cases that build and run in seconds, those that find most first. An op without a list has that of
+its family, and where there is none its first cases of the regression."""
 
 
 _ALIGNING = (
@@ -199,9 +198,10 @@ def read_equivalents(path: Path = EQUIVALENTS) -> list[Equivalent]:
 def cheap_cases() -> list[Case]:
     """Return the cases that mutants are compared on, for every op of the registry."""
     chosen: list[Case] = []
-    for name in OPS:
-        listed = CHEAP_CASES.get(name)
-        chosen += [find_case(case) for case in listed] if listed else select_cases(name)[:4]
+    for op in OPS.values():
+        of_family = CHEAP_FAMILIES.get(op.family, ())
+        listed = CHEAP_CASES.get(op.name, [f"{op.name}-{case}" for case in of_family])
+        chosen += [find_case(case) for case in listed] or select_cases(op.name)[:4]
     return chosen
 
 

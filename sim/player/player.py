@@ -116,7 +116,7 @@ class Block:
         Returns:
             The codes of the one output `(n,)` or `(n, lanes)`, or a dict by port name where the
             block has several. Every call begins with a reset. A block that has no result for some
-            beats (see `Op.emits`) gives that many rows less.
+            beats (see `Op.result_when`) gives that many rows less.
 
         Raises:
             FormatError: wrong ports, shapes or dtypes, or codes wider than the format.
@@ -234,7 +234,7 @@ def load_block(
         toolchain: Verilator and the compiler; looked for when None.
         cache: folder of the cache; the user's when None.
         **formats_and_modes: the op's format and size arguments, and `rounding` and `overflow`
-            where it has them, as golden takes them: `fmt=get_format("bf16"), rounding="rtz"`.
+            where it has them, as golden takes them: `fmt="bf16", rounding="rtz"`.
 
     Raises:
         FormatError: an unknown op, wrong format arguments, or a mode that gates do not have.
@@ -246,6 +246,7 @@ def load_block(
     for mode in modes:
         if mode not in op.modes:
             raise FormatError(f"{name} has no {mode}; it takes {', '.join(op.arguments)}")
+    formats = op.resolve(formats)
     parameters = op.sv_parameters(**formats, **modes)
     return load_op(
         op,

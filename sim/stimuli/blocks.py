@@ -128,7 +128,7 @@ def random_beats(rng: Rng, op: Op, formats: Mapping[str, Any], count: int) -> di
             codes = element_blocks(rng, formats[port.fmt], shape)
         elif port.kind == "flag":
             codes = random_flags(rng, shape)
-            if port.is_array() or port.name == op.emits:  # masks: most lanes stay
+            if port.is_array() or port.name == op.result_when:  # masks: most lanes stay
                 often = rng.random((count, *(1 for _ in shape[1:]))) < 0.5
                 codes = np.where(often, 1 - codes, codes)
         elif port.kind == "scale" and _meets_others(op):

@@ -98,8 +98,8 @@ def sample(op: Op, formats: Mapping[str, Any], *, seed: int, count: int) -> Beat
     beats = make(np.random.default_rng(seed), op, formats, count)
     if op.stateful:
         beats["first"][0] = 0
-    if op.emits:
-        beats[op.emits][-1] = 1
+    if op.result_when:
+        beats[op.result_when][-1] = 1
     return beats
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import re
-import shutil
 from pathlib import Path
 
 RTL_DIR = Path(__file__).resolve().parents[2] / "rtl"
@@ -51,27 +50,3 @@ def needed_sources(module: str, rtl_dir: Path = RTL_DIR) -> list[Path]:
 def waivers(rtl_dir: Path = RTL_DIR) -> list[Path]:
     """Return the lint waiver files, which every Verilator run of the project reads."""
     return sorted((rtl_dir / "lint").glob("*.vlt"))
-
-
-def changed_copy(folder: Path, *, file: str, old: str, new: str, rtl_dir: Path = RTL_DIR) -> Path:
-    """Copy the RTL into `folder`/rtl with one piece of text replaced; return the copy.
-
-    Args:
-        folder: where the copy goes; `rtl` must not be there yet.
-        file: what is changed, relative to `rtl_dir`.
-        old: text that stands there exactly once.
-        new: what it becomes.
-        rtl_dir: what is copied.
-
-    Raises:
-        RtlNotFoundError: `old` does not stand there exactly once.
-    """
-    text = (rtl_dir / file).read_text(encoding="utf-8")
-    if (count := text.count(old)) != 1:
-        raise RtlNotFoundError(
-            f"{old!r} stands {count} times in {file}, not once; name another piece"
-        )
-    rtl = folder / "rtl"
-    shutil.copytree(rtl_dir, rtl)
-    (rtl / file).write_text(text.replace(old, new), encoding="utf-8")
-    return rtl

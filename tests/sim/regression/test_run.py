@@ -12,11 +12,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from plena_cosim.sim.formal.proofs import WRONG_TIE
 from plena_cosim.sim.regression import run as regression
 from plena_cosim.sim.regression.report import Figures, Pace, summary_table, time_text
 from plena_cosim.sim.verilate.process import heed_interrupts
-
-from ...regression.mutants import MUL, ROUND_UP, WRONG_TIE, Mutant
 
 
 def run_cli(
@@ -54,8 +53,7 @@ def test_green_run_shows_the_table_and_writes_junit(tmp_path: Path) -> None:
 
 
 def test_red_run_prints_one_line_and_leaves_the_vector_and_its_waveform(tmp_path: Path) -> None:
-    name, old, new = WRONG_TIE
-    rtl = Mutant(name=name, case=MUL, file=ROUND_UP, old=old, new=new).write(tmp_path)
+    rtl = WRONG_TIE.write(tmp_path)
     results = tmp_path / "results"
     rtl_argument = f"rtl_dir=Path({str(rtl)!r})"
     done = run_cli("'fp_mul'", "'e2m1'", "0", rtl_argument, "jobs=1", results=results)
