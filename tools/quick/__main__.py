@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from tools.durations import QUICK_RUN, file_seconds, known_seconds, read_run, remember
@@ -23,6 +23,7 @@ RESERVED_SECONDS = 25.0
 ALONE_SECONDS = 20.0
 """So little is quicker in one process than in several, which import torch once each."""
 LISTED = 12
+PYTEST = (sys.executable, "-m", "pytest", "-q", f"--junitxml={QUICK_RUN}")
 
 
 def changed_files(root: Path, base: str | None = None) -> list[str]:
@@ -57,23 +58,34 @@ def main(arguments: list[str] | None = None) -> int:
         ROOT,
         changed,
         seconds=known_seconds(),
-        budget=given.budget - RESERVED_SECONDS,
+        budget=(given.budget - RESERVED_SECONDS) / slowdown(given.jobs),
         jobs=given.jobs,
     )
     print("\n".join(said(choice, changed)), flush=True)
     if given.list:
         return 0
-    deadline = None if choice.unknown else begun + given.budget - RESERVED_SECONDS / 2
+    deadline = begun + given.budget - RESERVED_SECONDS
+    own = [item for item in choice.items if item.tier == 0]
+    others = [item for item in choice.items if item.tier > 0]
     commands = {
         "lint": lint_command(changed),
-        "tests": test_command(choice, jobs=given.jobs, deadline=deadline),
+        # Apart, so that they run whatever it costs to collect the others.
+        "own tests": test_command(own, jobs=given.jobs, deadline=deadline),
+        "other tests": test_command(others, jobs=given.jobs, deadline=deadline),
         "types": type_command(changed),
         "layers": layer_command(changed),
     }
+    if choice.unknown:
+        commands |= {"own tests": every_test_command(jobs=given.jobs), "other tests": None}
     red = [name for name, command in commands.items() if command and not _green(command)]
     took = time.time() - begun
     print(f"quick: {'red: ' + ', '.join(red) if red else 'green'} after {took:.0f} s")
     return 1 if red else 0
+
+
+def slowdown(jobs: int) -> float:
+    """Return how much longer `jobs` processes take because others use the processors, too."""
+    return max(1.0, (os.getloadavg()[0] + jobs) / (os.cpu_count() or 1))
 
 
 def said(choice: Choice, changed: list[str]) -> list[str]:
@@ -112,17 +124,19 @@ def lint_command(changed: list[str]) -> list[str] | None:
     return ["sh", "-c", ruff.format(shlex.join(files))]
 
 
-def test_command(choice: Choice, *, jobs: int, deadline: float | None) -> list[str] | None:
-    """Return pytest on what was chosen, or on everything."""
-    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={QUICK_RUN}"]
-    if choice.unknown:
-        return [*command, "-n", str(jobs), "--ignore", REGRESSION]
-    if not choice.items:
+def test_command(items: Sequence[Item], *, jobs: int, deadline: float) -> list[str] | None:
+    """Return pytest on some of what was chosen; no test begins after the deadline."""
+    if not items:
         return None
-    command += ["-p", "tools.quick.deadline", f"--quick-deadline={deadline}"]
-    if jobs > 1 and sum(item.seconds for item in choice.items) > ALONE_SECONDS:
+    command = [*PYTEST, "-p", "tools.quick.deadline", f"--quick-deadline={deadline}"]
+    if jobs > 1 and sum(item.seconds for item in items) > ALONE_SECONDS:
         command += ["-n", str(jobs)]
-    return [*command, *(item.target for item in choice.items)]
+    return [*command, *(item.target for item in items)]
+
+
+def every_test_command(*, jobs: int) -> list[str]:
+    """Return pytest on everything but the regression."""
+    return [*PYTEST, "-n", str(jobs), "--ignore", REGRESSION]
 
 
 def type_command(changed: list[str]) -> list[str] | None:
@@ -143,7 +157,7 @@ def _checked(changed: list[str], *folders: str) -> bool:
     )
 
 
-def _green(command: list[str]) -> bool:
+def _green(command: Sequence[str]) -> bool:
     pytest = "pytest" in command
     if pytest:
         QUICK_RUN.unlink(missing_ok=True)

@@ -83,10 +83,27 @@ def test_it_says_what_runs_and_what_not() -> None:
 def test_everything_runs_for_an_unknown_file() -> None:
     choice = Choice(items=(item("tests/test_a.py"),), left_out=(), unknown=("Makefile",))
     assert "depends on Makefile: all tests run" in quick.said(choice, ["Makefile"])[0]
-    command = quick.test_command(choice, jobs=2, deadline=None)
+    assert quick.every_test_command(jobs=2)[-2:] == ["--ignore", "tests/regression"]
+
+
+@pytest.mark.parametrize(("load", "slower"), [(0.0, 1.0), (2.0, 2.0), (10.0, 6.0)])
+def test_a_busy_machine_is_slower(
+    monkeypatch: pytest.MonkeyPatch, load: float, slower: float
+) -> None:
+    monkeypatch.setattr("os.getloadavg", lambda: (load, 0.0, 0.0))
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
+    assert quick.slowdown(2) == slower
+
+
+def test_little_runs_in_one_process() -> None:
+    few = [item("tests/test_a.py"), item("tests/test_b.py")]
+    command = quick.test_command(few, jobs=2, deadline=1.0)
     assert command is not None
-    assert command[-2:] == ["--ignore", "tests/regression"]
-    assert "tests/test_a.py" not in command
+    assert command[-3:] == ["--quick-deadline=1.0", "tests/test_a.py", "tests/test_b.py"]
+    many = quick.test_command(few * 5, jobs=2, deadline=1.0)
+    assert many is not None
+    assert many[many.index("-n") + 1] == "2"
+    assert quick.test_command([], jobs=2, deadline=1.0) is None
 
 
 @pytest.mark.parametrize(
