@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib.metadata
 import sys
 import tempfile
@@ -17,6 +16,7 @@ from rich.table import Table
 
 from plena_cosim.golden import FormatError
 from plena_cosim.golden.ops.registry import get_op
+from plena_cosim.ground.did_you_mean import did_you_mean
 
 from ..provenance import commit, write_record
 from ..regression.run import CHECKOUT
@@ -156,9 +156,9 @@ def select_proofs(name: str | None = None) -> tuple[Proof, ...]:
     chosen = tuple(proof for proof in PROOFS if proof.name == name)
     if not chosen:
         known = [proof.name for proof in PROOFS]
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f". Did you mean {close[0]!r}?" if close else ""
-        raise FormatError(f"unknown proof {name!r}; known: {', '.join(known)}{hint}")
+        raise FormatError(
+            f"unknown proof {name!r}; known: {', '.join(known)}{did_you_mean(name, known)}"
+        )
     return chosen
 
 

@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from plena_cosim.golden import FormatError
-from plena_cosim.passes.recipe.did_you_mean import did_you_mean
+from plena_cosim.ground.did_you_mean import did_you_mean
 from plena_cosim.passes.recipe.read_table import Table, read_table
 
 FP32 = "fp32"
