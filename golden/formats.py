@@ -18,9 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from plena_cosim.ground.did_you_mean import did_you_mean
+from plena_cosim.ground.errors import PlenaError
 
 
-class FormatError(ValueError):
+class FormatError(PlenaError, ValueError):
     """A format, or data for a format, that cannot be; the message says what is allowed."""
 
 

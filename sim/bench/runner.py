@@ -16,6 +16,7 @@ import cocotb
 from cocotb_test.simulator import Verilator
 
 from plena_cosim.golden.ops.registry import Op
+from plena_cosim.ground.errors import PlenaError
 
 from ..cases.table import Case
 from ..player.harness import SizedPort, input_ports, output_ports
@@ -29,7 +30,7 @@ COCOTB = Path(cocotb.__file__).parent
 HANDSHAKE = ("clk_i", "rst_ni", "in_valid_i", "in_ready_o", "out_valid_o", "out_ready_i")
 
 
-class BenchError(AssertionError):
+class BenchError(PlenaError, AssertionError):
     """The bench went red; the message has one line for each scenario that failed."""
 
 

@@ -12,6 +12,7 @@ import numpy as np
 
 from plena_cosim.golden import Mx, decode
 from plena_cosim.golden.ops.registry import Port
+from plena_cosim.ground.errors import PlenaError
 
 from ..player.player import UNSTALLED, Block, CodeArray, Stalls, load_block
 from ..stimuli.stimuli import Beats, sample, stimuli
@@ -29,7 +30,7 @@ SHORT_BEATS = 1 << 18
 """Up to so many beats building counts for more than speed."""
 
 
-class MismatchError(AssertionError):
+class MismatchError(PlenaError, AssertionError):
     """RTL and golden differ; the message is one line with the first differing vector."""
 
 

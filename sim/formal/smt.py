@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from plena_cosim.ground.errors import PlenaError
+
 from ..verilate.process import run_tool
 from ..verilate.rtl_files import RTL_DIR, needed_sources
 
@@ -44,11 +46,11 @@ _INPUT = re.compile(r"^; yosys-smt2-input (\S+) (\d+)$", re.MULTILINE)
 _ERROR = re.compile(r"^.*\berror\b.*$", re.MULTILINE | re.IGNORECASE)
 
 
-class ProofToolsError(ImportError):
+class ProofToolsError(PlenaError, ImportError):
     """pyosys or z3 is not there; the message says what to install."""
 
 
-class ElaborationError(RuntimeError):
+class ElaborationError(PlenaError, RuntimeError):
     """Yosys refused the RTL; the message has its words."""
 
 

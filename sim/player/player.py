@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from plena_cosim.golden.formats import FormatError
 from plena_cosim.golden.ops.registry import Op, get_op
+from plena_cosim.ground.errors import PlenaError
 
 from ..verilate.model import PLAYER, BuildProfile, Model, build
 from ..verilate.rtl_files import RTL_DIR
@@ -25,7 +26,7 @@ CodeArray = npt.NDArray[Any]
 MODES = ("rounding", "overflow")
 
 
-class ProtocolError(RuntimeError):
+class ProtocolError(PlenaError, RuntimeError):
     """A block broke the streaming contract."""
 
 

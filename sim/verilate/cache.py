@@ -11,8 +11,10 @@ import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from plena_cosim.ground.errors import PlenaError
 
-class BuildError(RuntimeError):
+
+class BuildError(PlenaError, RuntimeError):
     """A build did not finish; nothing of it is left in the cache."""
 
 

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 from plena_cosim.ground.did_you_mean import did_you_mean
+from plena_cosim.ground.errors import PlenaError
 
 RTL_DIR = Path(__file__).resolve().parents[2] / "rtl"
 """The project's RTL; tests pass a changed copy instead."""
@@ -15,7 +16,7 @@ _NAME = re.compile(r"\bplena_\w+")
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
-class RtlNotFoundError(FileNotFoundError):
+class RtlNotFoundError(PlenaError, FileNotFoundError):
     """There is no file for a module."""
 
 

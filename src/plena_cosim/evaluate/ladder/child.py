@@ -12,6 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from plena_cosim.ground.errors import PlenaError
+
 from .row import Measurement
 
 Show = Callable[[str, int, int], None]
@@ -20,7 +22,7 @@ Show = Callable[[str, int, int], None]
 _PATIENCE_S = 5
 
 
-class StepError(RuntimeError):
+class StepError(PlenaError, RuntimeError):
     """A step that did not come to its end; the message is the row's error."""
 
 

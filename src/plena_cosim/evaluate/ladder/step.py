@@ -21,6 +21,7 @@ from typing import Any, TextIO
 
 import torch
 
+from plena_cosim.ground.errors import PlenaError
 from plena_cosim.passes import (
     ModuleInfo,
     Recipe,
@@ -149,7 +150,7 @@ def main() -> int:
     try:
         send({"measured": measure(request, send)})
     except Exception as error:
-        if not type(error).__module__.startswith("plena_cosim"):
+        if not isinstance(error, PlenaError):
             traceback.print_exc()
         line = " ".join(str(error).split())
         send({"error": f"{type(error).__name__}: {line}"})

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from plena_cosim.ground.errors import PlenaError
 from plena_cosim.sources import TextSourceError
 
 from ..record import write_json
@@ -96,7 +97,7 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
-class _ForeignError(ValueError):
+class _ForeignError(PlenaError, ValueError):
     """A file that is not a ladder.json."""
 
 
