@@ -13,6 +13,7 @@ import numpy as np
 from plena_cosim.golden import Mx, decode
 from plena_cosim.golden.ops.registry import Port
 from plena_cosim.ground.errors import PlenaError
+from plena_cosim.ground.write_whole import write_whole
 
 from ..player.player import UNSTALLED, Block, CodeArray, Stalls, load_block
 from ..stimuli.stimuli import Beats, sample, stimuli
@@ -74,7 +75,6 @@ class Mismatch:
 
     def save(self, folder: Path) -> Path:
         """Write what a replay needs into `folder`, whole or not at all."""
-        folder.mkdir(parents=True, exist_ok=True)
         record = {
             "case": self.case.id,
             "seed": self.seed,
@@ -86,9 +86,7 @@ class Mismatch:
             "golden": {name: codes.tolist() for name, codes in self.golden.items()},
         }
         path = folder / f"{self.id}.json"
-        partial = path.with_suffix(".tmp")
-        partial.write_text(json.dumps(record, indent=1), encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, json.dumps(record, indent=1))
         return path
 
 

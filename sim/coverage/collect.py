@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from plena_cosim.golden import Mx, Scalar, decode
 from plena_cosim.golden.ops.registry import Op, Port
+from plena_cosim.ground.record import commit, write_record
 
 from ..cases.table import Case
-from ..provenance import commit, write_record
 from ..stimuli.stimuli import is_exhaustive, is_scalar
 from ..stimuli.vectors import drives_every_code
 from .bins import (

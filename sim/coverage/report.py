@@ -11,9 +11,9 @@ from typing import Any
 from rich.table import Table
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.record import environment, write_record
 
 from ..cases.table import Case, all_cases, find_case, select_cases
-from ..provenance import commit, write_record
 from .collect import Coverage
 
 FOLDER = "coverage"
@@ -120,7 +120,7 @@ def write_merged(results: Path) -> None:
                 "contradicted": verdict.contradicted,
             }
         )
-    write_record(results / "coverage.json", {"commit": commit(), "cases": cases})
+    write_record(results / "coverage.json", {**environment(["numpy"]), "cases": cases})
 
 
 def total_line(verdicts: Iterable[Verdict]) -> str:

@@ -19,10 +19,11 @@ from pathlib import Path
 
 from rich.table import Table
 
+from plena_cosim.ground.record import environment, write_record
+
 from ..cases.compare import load_case
 from ..cases.table import Case, find_case
 from ..player.player import UNSTALLED, Block, Stalls
-from ..provenance import commit, write_record
 from ..stimuli.stimuli import Beats, is_exhaustive, sample, stimuli
 from ..verilate.model import COVERAGE
 from ..verilate.rtl_files import RTL_DIR
@@ -162,4 +163,4 @@ def save(counts: Mapping[Point, int], path: Path) -> None:
     for point in sorted(counts):
         row: list[int | str] = [point.line, point.column, point.what, counts[point]]
         files.setdefault(point.file, []).append(row)
-    write_record(path, {"commit": commit(), "files": files})
+    write_record(path, {**environment([]), "files": files})

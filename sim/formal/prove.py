@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.metadata
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -17,8 +15,8 @@ from rich.table import Table
 from plena_cosim.golden import FormatError
 from plena_cosim.golden.ops.registry import get_op
 from plena_cosim.ground.did_you_mean import did_you_mean
+from plena_cosim.ground.record import environment, write_record
 
-from ..provenance import commit, write_record
 from ..regression.run import CHECKOUT
 from ..verilate.rtl_files import RTL_DIR, changed_copy
 from .proofs import CONTROL, LATENCY_TOP, PROOFS, Bug, Proof, contract_source, latency_source
@@ -196,12 +194,8 @@ def run(
         console.print(f"{words}, {count} configuration{'s' * (count > 1)}", highlight=False)
         done.append(_run_one(proof, rtl_dir))
     record = {
-        "commit": commit(),
+        **environment(["pyosys", "z3-solver"]),
         "command": " ".join(["plena", "prove", *(["--proof", name] if name else [])]),
-        "versions": {
-            "python": sys.version.split()[0],
-            **{wheel: importlib.metadata.version(wheel) for wheel in ("pyosys", "z3-solver")},
-        },
         "proofs": [asdict(result) for result in done],
     }
     write_record(results / "prove.json", record)

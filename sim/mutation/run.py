@@ -33,6 +33,8 @@ from rich.table import Table
 
 from plena_cosim.golden import FormatError
 from plena_cosim.golden.ops.registry import OPS
+from plena_cosim.ground.cache import cache_root
+from plena_cosim.ground.record import environment, write_record
 
 from ..cases.compare import compare
 from ..cases.table import Case, find_case, select_cases
@@ -40,11 +42,10 @@ from ..formal.proofs import proofs_of
 from ..formal.prove import find_bug, select_proofs
 from ..formal.smt import ElaborationError, tools_missing
 from ..player.player import UNSTALLED, ProtocolError, Stalls, load_op
-from ..provenance import commit, write_record
 from ..regression.report import PLAIN_WIDTH, time_text
 from ..regression.run import CHECKOUT
 from ..stimuli.stimuli import sample, stimuli
-from ..verilate.cache import BuildError, cache_root
+from ..verilate.cache import BuildError
 from ..verilate.rtl_files import RTL_DIR, needed_sources
 from .operators import Mutant, mutants_of
 
@@ -408,7 +409,7 @@ def run(
         f"{len(chosen) - len(waiting)} tried before",
         highlight=False,
     )
-    record = {"commit": commit(), "rtl": digest, "seed": seed, "mutants": {}}
+    record = {**environment(["numpy"]), "rtl": digest, "seed": seed, "mutants": {}}
     with tempfile.TemporaryDirectory(prefix="plena-mutate-") as folder:
         copy, cache = Path(folder) / "rtl", Path(folder) / "cache"
         shutil.copytree(rtl_dir, copy)

@@ -16,11 +16,11 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.record import commit, write_record
 
 from ..cases.compare import compare, load_case
 from ..cases.table import Case, find_case, select_cases
 from ..player.harness import input_ports
-from ..provenance import commit, write_record
 from ..stimuli.stimuli import every_input, is_scalar
 from ..verilate.rtl_files import RTL_DIR, needed_sources
 from .report import time_text

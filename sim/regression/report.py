@@ -25,9 +25,11 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from plena_cosim.ground.record import environment
+from plena_cosim.ground.write_whole import write_whole
+
 from ..cases.table import select_cases
 from ..coverage.report import FOLDER, judge, load, total_line, write_merged
-from ..provenance import commit
 
 PROPERTY = "plena_figures"
 UNSTALLED_RUNS = ("all", "corners+random", "blocks", "vectors")
@@ -272,9 +274,8 @@ def write_summary(
     folder: Path, figures: Iterable[Figures], failures: list[str], command: str
 ) -> None:
     """Write summary.json: the figures with commit, versions and command."""
-    folder.mkdir(parents=True, exist_ok=True)
     record: dict[str, Any] = {
-        "commit": commit(),
+        **environment(["numpy"]),
         "command": command,
         "arguments": sys.argv[1:],
         "python": platform.python_version(),
@@ -283,6 +284,4 @@ def write_summary(
         "failures": failures,
         "figures": [asdict(row) for row in figures],
     }
-    partial = folder / "summary.tmp"
-    partial.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    partial.replace(folder / "summary.json")
+    write_whole(folder / "summary.json", json.dumps(record, indent=1))

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from plena_cosim.ground.write_whole import whole
+
 from ..cases.compare import load_case
 from ..cases.table import Case, select_cases
 from ..player.player import UNSTALLED, Playback, Stalls
@@ -78,14 +80,8 @@ def write_vcd(
 ) -> Playback:
     """Run `beats` through a block built for tracing; `path` is the VCD file, written whole."""
     block = load_case(case, rtl_dir=rtl_dir, flavour=TRACE)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.tmp")
-    try:
-        played = block.play(beats, stalls=stalls, record=partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return played
+    with whole(path) as scratch:
+        return block.play(beats, stalls=stalls, record=scratch)
 
 
 def viewer(search_path: str | None = None) -> str | None:

@@ -16,9 +16,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from plena_cosim.ground.cache import cache_root
 from plena_cosim.ground.errors import PlenaError
 
-from ..verilate.cache import build_once, cache_root
+from ..verilate.cache import build_once
 from ..verilate.rtl_files import RTL_DIR, needed_sources
 from .cases import Configuration
 

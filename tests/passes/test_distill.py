@@ -214,11 +214,11 @@ def test_a_state_without_a_weight_starts_anew(tmp_path: Path) -> None:
     tensors.pop("model.norm.weight")
     about = {name: about[name] for name in ("losses", "steps")}
     write_tensors(file, _key(file), tensors, about)
-    (file.parent / f"state.{2**22 + 1}.tmp").write_bytes(b"left by a killed run")
+    (file.parent / f".state.safetensors.{2**22 + 1}.x.tmp").mkdir()  # left by a killed run
     found = distill(build("llama"), args, tokens())
     assert found.resumed == 0
     assert any("holds other weights" in note for note in found.notes)
-    assert not list(file.parent.glob("*.tmp"))
+    assert not list(file.parent.glob(".*.tmp"))
 
 
 def _key(file: Path) -> str:

@@ -13,6 +13,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 
 _NAME_ROOM = 100
@@ -62,6 +63,11 @@ def write_whole(path: Path, content: str | bytes) -> None:
     """
     with whole(path) as scratch:
         scratch.write_bytes(content.encode() if isinstance(content, str) else content)
+
+
+def scratch_of(path: Path) -> list[Path]:
+    """Return the scratch folders of `path`, of any process, also of those that are no more."""
+    return list(path.parent.glob(f".{escape(path.name[:_NAME_ROOM])}.*.tmp"))
 
 
 def remove_scratch(folder: Path) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .cache import whole
 from .errors import TextSourceError, need
+from .written import written
 
 TENSOR = "tokens"
 
@@ -25,9 +25,8 @@ def write_token_file(path: Path, tokens: Tensor, metadata: Mapping[str, str]) ->
     """
     save_file = need("safetensors.torch").save_file
     known = {**metadata, "sha256": token_digest(tokens)}
-    with whole(path) as scratch:
+    with written(path) as scratch:
         save_file({TENSOR: tokens.contiguous()}, scratch, metadata=known)
-        path.unlink(missing_ok=True)
 
 
 def read_token_file(path: str) -> tuple[Tensor, dict[str, str]]:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from plena_cosim.sources.cache import whole
 from plena_cosim.sources.errors import need
+from plena_cosim.sources.written import written
 
 
 def draw(
@@ -44,7 +44,6 @@ def draw(
     axes.set_title("SmolLM2-135M-Instruct, weights and activations of linear layers")
     axes.legend(frameon=False)
     figure.supxlabel(caveat, fontsize=6)
-    path.unlink(missing_ok=True)
-    with whole(path) as scratch:
+    with written(path) as scratch:
         figure.savefig(scratch, dpi=150)
     pyplot.close(figure)

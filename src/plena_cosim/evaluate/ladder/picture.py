@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from plena_cosim.golden import Mx, get_format
-from plena_cosim.sources.cache import whole
 from plena_cosim.sources.errors import need
+from plena_cosim.sources.written import written
 
 from .manifest import FP32, Step
 from .row import Row
@@ -52,11 +52,8 @@ def draw_ladder(
         axes.legend(frameon=False, fontsize=8, loc="upper left")
     if caveat is not None:
         figure.supxlabel(caveat, fontsize=6)
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    with whole(fresh) as scratch:
+    with written(path) as scratch:
         figure.savefig(scratch, dpi=150, format="png")
-    fresh.replace(path)
     pyplot.close(figure)
 
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from plena_cosim.passes.rotation_search import SearchResult
-from plena_cosim.sources.cache import whole
 from plena_cosim.sources.errors import need
+from plena_cosim.sources.written import written
 
 _NAMED = 12
 """So many rounds can be named below the axis."""
@@ -50,7 +50,6 @@ def draw(path: Path, found: SearchResult, *, title: str, caveat: str) -> None:
     axes.set_title(title)
     axes.legend(frameon=False)
     figure.supxlabel(caveat, fontsize=6)
-    path.unlink(missing_ok=True)
-    with whole(path) as scratch:
+    with written(path) as scratch:
         figure.savefig(scratch, dpi=150)
     pyplot.close(figure)

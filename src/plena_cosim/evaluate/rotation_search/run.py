@@ -22,8 +22,8 @@ from plena_cosim.passes.rotation_search import (
     search_rotations,
 )
 from plena_cosim.sources import calibration_set
-from plena_cosim.sources.cache import whole
 from plena_cosim.sources.demo_model import CAVEAT
+from plena_cosim.sources.written import written
 
 from ..load import load_model, require_original
 from ..progress import bar, stages
@@ -185,6 +185,5 @@ def _write(out: Path, recipe: Recipe, found: SearchResult) -> None:
         f"{recipe.source} with the online rotations that plena search rotation has found:\n"
         f"perplexity {found.baseline:.4f} -> {found.perplexity:.4f} on its calibration text."
     )
-    out.unlink(missing_ok=True)
-    with whole(out) as scratch:
+    with written(out) as scratch:
         scratch.write_text(recipe_text(found.recipe.tables, about=about), encoding="utf-8")
