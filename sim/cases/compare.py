@@ -133,6 +133,9 @@ def compare_case(
         stalls: when the player stalls.
         limit: take only so many random beats instead of every stimulus.
         seen: is shown every chunk, for coverage.
+
+    Returns:
+        Vectors, mismatches, cycles and seconds of the RTL, and the first mismatch, if any.
     """
     beats = stimuli(case.op, case.formats, seed=seed, budget=case.budget)
     if limit is not None:
@@ -142,7 +145,13 @@ def compare_case(
 
 
 def load_case(case: Case, *, rtl_dir: Path = RTL_DIR, flavour: BuildProfile | None = None) -> Block:
-    """Return the built block of a case; without a flavour the one that is done first."""
+    """Return the built block of a case; without a flavour the one that is done first.
+
+    Args:
+        case: of the regression's table.
+        rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
+        flavour: how the block is built.
+    """
     flavour = flavour or (SHORT if case.beats <= SHORT_BEATS else PLAYER)
     return load_block(case.op.name, rtl_dir=rtl_dir, flavour=flavour, **case.formats, **case.modes)
 
@@ -156,7 +165,19 @@ def compare(
     stalls: Stalls = UNSTALLED,
     seen: Seen | None = None,
 ) -> Outcome:
-    """Run chunks of beats through `block` and golden and count the beats that differ."""
+    """Run chunks of beats through `block` and golden and count the beats that differ.
+
+    Args:
+        case: of the regression's table.
+        block: built for it.
+        chunks: beats: codes of every input port, (beats, …).
+        seed: of gaps and stalls, noted in a mismatch.
+        stalls: where input gaps and output stalls fall.
+        seen: told of every chunk and its results, for coverage.
+
+    Returns:
+        Vectors, mismatches, cycles and seconds of the RTL, and the first mismatch, if any.
+    """
     vectors = mismatches = cycles = 0
     seconds = 0.0
     first: Mismatch | None = None

@@ -95,6 +95,14 @@ def load(
 def summarise(results: Path, *, block: str | None = None, fmt: str | None = None) -> list[Verdict]:
     """Merge the runs of all seeds recorded in `results`, write coverage.json, and judge.
 
+    Args:
+        results: folder of the regression's results.
+        block: only this op; None: all.
+        fmt: only cases with this format; None: all.
+
+    Returns:
+        One verdict a case, in the order of the table.
+
     Raises:
         FormatError: an unknown block or format, or nothing recorded yet.
     """

@@ -65,7 +65,13 @@ def parse(text: str, rtl_dir: Path) -> Counter[Point]:
 
 
 def record_case(case_id: str, *, seed: int, rtl_dir: Path = RTL_DIR) -> Counter[Point]:
-    """Run a case's corners and some random beats, unstalled and stalled; returns the counts."""
+    """Run a case's corners and some random beats, unstalled and stalled; returns the counts.
+
+    Args:
+        case_id: of the regression's table.
+        seed: of the beats, gaps and stalls.
+        rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
+    """
     case = find_case(case_id)
     block = load_case(case, rtl_dir=rtl_dir, flavour=COVERAGE)
     both = Stalls(gaps=True, stalls=True, seed=seed)
@@ -79,7 +85,14 @@ def record_case(case_id: str, *, seed: int, rtl_dir: Path = RTL_DIR) -> Counter[
 def play(
     block: Block, beats: Beats, *, stalls: Stalls = UNSTALLED, rtl_dir: Path = RTL_DIR
 ) -> Counter[Point]:
-    """Run beats through a block built with COVERAGE; returns the counts."""
+    """Run beats through a block built with COVERAGE; returns the counts.
+
+    Args:
+        block: built with COVERAGE.
+        beats: codes of every input port, (beats, …).
+        stalls: where input gaps and output stalls fall.
+        rtl_dir: what the points' files are relative to.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "coverage.dat"
         block.play(beats, stalls=stalls, record=path)
@@ -96,7 +109,14 @@ def _beats(case: Case, seed: int) -> Iterator[Beats]:
 def record_all(
     cases: Sequence[Case], *, seed: int, jobs: int, rtl_dir: Path = RTL_DIR
 ) -> Iterator[Counter[Point]]:
-    """Yield the counts of each case, in `jobs` processes."""
+    """Yield the counts of each case, in `jobs` processes.
+
+    Args:
+        cases: of the regression's table.
+        seed: of the beats, gaps and stalls.
+        jobs: processes.
+        rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
+    """
     work = partial(record_case, seed=seed, rtl_dir=rtl_dir)
     ids = [case.id for case in cases]
     if jobs == 1:

@@ -128,7 +128,16 @@ def attempt(proof: Proof, rtl_dir: Path = RTL_DIR) -> Result:
 
 
 def seed(proof: Proof, bug: Bug, rtl_dir: Path = RTL_DIR) -> Found:
-    """Put a bug into a copy of the RTL and look for it: a real way to it from reset, no less."""
+    """Put a bug into a copy of the RTL and look for it: a real way to it from reset, no less.
+
+    Args:
+        proof: that has to find it.
+        bug: the text that is replaced, and what it becomes.
+        rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
+
+    Returns:
+        In which configuration it shows, and the counterexample in a line.
+    """
     with tempfile.TemporaryDirectory(prefix="plena-bug-") as folder:
         changed = changed_copy(
             Path(folder), file=bug.file, old=bug.old, new=bug.new, rtl_dir=rtl_dir

@@ -254,6 +254,11 @@ def find_violation(design: Design, depth: int, shown: Sequence[str] = ()) -> lis
     """Return the shortest way from reset to a cycle in which `holds_o` is 0, within `depth` cycles.
 
     A design without a reset is one cycle of logic; for it, None is a proof.
+
+    Args:
+        design: with an output `holds_o`.
+        depth: cycles after the reset that are looked at.
+        shown: signals whose values the steps have, besides the inputs.
     """
     for cycles in range(1, (depth if design.clocked else 1) + 1):
         run = Unrolled(design, cycles, shown)
@@ -306,6 +311,9 @@ def induct(
         depth: good cycles in a row.
         states: what `reachable` found; other states do not occur.
         shown: signals to tell of.
+
+    Raises:
+        RuntimeError: no `depth` good cycles exist at all, so that nothing would be proven.
     """
     run = Unrolled(design, depth + 1, [*shown, *(states[0] if states else ())])
     conditions = [run.is_one(HOLDS, cycle) for cycle in range(depth)]
@@ -325,7 +333,13 @@ def induct(
 
 
 def depends(design: Design, output: str, on: str) -> list[Step] | None:
-    """Return two futures of one state in which only the input `on` differs, and `output` does."""
+    """Return two futures of one state in which only the input `on` differs, and `output` does.
+
+    Args:
+        design: the logic.
+        output: name of the output.
+        on: name of the input.
+    """
     run = Unrolled(design, 3, [output, *design.inputs], forks=0)
     same = [run.value(name, 1) == run.value(name, 2) for name in design.inputs if name != on]
     return run.solve(*same, run.value(output, 1) != run.value(output, 2))
@@ -334,6 +348,11 @@ def depends(design: Design, output: str, on: str) -> list[Step] | None:
 def as_line(design: Design, steps: Sequence[Step], shown: Sequence[str]) -> str:
     """Return a counterexample in one line: codes in hex, single bits by name in cycles where they
     are 1, cycles by number (0 is the reset).
+
+    Args:
+        design: knows the widths.
+        steps: of the counterexample, in order.
+        shown: names of the signals to write.
     """
     told = []
     for step in steps:

@@ -223,6 +223,11 @@ def choose(mutants: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
     """Return `count` mutants spread over all files, the same for the same seed.
 
     A larger count begins with the same mutants as a smaller one.
+
+    Args:
+        mutants: to choose from.
+        count: how many.
+        seed: of the choice.
     """
     generator = random.Random(seed)
     by_file: dict[str, list[Mutant]] = {}
@@ -238,6 +243,11 @@ def cases_for(file: str, cases: Sequence[Case], rtl_dir: Path = RTL_DIR) -> list
     """Return the cases whose blocks need a file, the first of each block first.
 
     What the file's own list in FIRST_CASES names comes before all.
+
+    Args:
+        file: relative to `rtl_dir`.
+        cases: to choose from.
+        rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
     """
     by_module: dict[str, list[Case]] = {}
     for case in cases:
@@ -262,6 +272,9 @@ def try_mutant(mutant: Mutant, cases: Sequence[Case], rtl_dir: Path, cache: Path
         cases: in this order.
         rtl_dir: a changed copy of the RTL.
         cache: a build folder of its own.
+
+    Returns:
+        The verdict, and what found the mutant.
     """
     clocked = "always_ff" in (rtl_dir / mutant.file).read_text(encoding="utf-8")
     for case in cases:
@@ -382,6 +395,9 @@ def run(
     Returns:
         0 when nothing survived but what is listed, else 1; 1 too for an entry of the list that
         means no mutant, or one that was found.
+
+    Raises:
+        FormatError: no mutant is in a file with `file` in its path.
     """
     console = console or Console()
     cases = cheap_cases() if cases is None else cases

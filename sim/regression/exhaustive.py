@@ -58,7 +58,17 @@ class Ledger:
 
     @classmethod
     def open(cls, case: Case, folder: Path, *, chunk_bits: int, rtl_dir: Path) -> Ledger:
-        """Read the case's ledger; an empty one if there is none for these sources and chunks."""
+        """Read the case's ledger; an empty one if there is none for these sources and chunks.
+
+        Args:
+            case: whose inputs are tried.
+            folder: of the ledgers.
+            chunk_bits: log2 of a chunk's inputs.
+            rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
+
+        Returns:
+            The ledger with the chunks that are done.
+        """
         bits = sum(port.total_bits for port in input_ports(case.op, case.formats))
         ledger = cls(
             path=folder / f"{case.id}.json",
@@ -117,7 +127,18 @@ def long_case(block: str, fmt: str) -> Case:
 def run_chunk(
     case_id: str, index: int, *, chunk_bits: int, failures: Path, rtl_dir: Path = RTL_DIR
 ) -> Chunk:
-    """Run chunk `index` of a case through RTL and golden; a mismatch is saved for a replay."""
+    """Run chunk `index` of a case through RTL and golden; a mismatch is saved for a replay.
+
+    Args:
+        case_id: of the regression's table.
+        index: of the chunk.
+        chunk_bits: log2 of a chunk's inputs.
+        failures: folder for mismatches.
+        rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
+
+    Returns:
+        What it came to, fit for the ledger.
+    """
     case = find_case(case_id)
     began = time.perf_counter()
     begin = index << chunk_bits

@@ -273,7 +273,14 @@ def summary_table(figures: Iterable[Figures]) -> Table:
 def write_summary(
     folder: Path, figures: Iterable[Figures], failures: list[str], command: str
 ) -> None:
-    """Write summary.json: the figures with commit, versions and command."""
+    """Write summary.json: the figures with commit, versions and command.
+
+    Args:
+        folder: where it goes.
+        figures: one a simulation.
+        failures: pytest's ids of what failed.
+        command: what was run.
+    """
     record: dict[str, Any] = {
         **environment(["numpy"]),
         "command": command,

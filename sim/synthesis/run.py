@@ -111,7 +111,13 @@ def recorded_markdown(path: Path = RECORD) -> str:
 
 
 def save_record(path: Path, before: Mapping[str, Cost], outcomes: Iterable[Outcome]) -> None:
-    """Write the new costs over the recorded ones; what is not in the table (any more) goes."""
+    """Write the new costs over the recorded ones; what is not in the table (any more) goes.
+
+    Args:
+        path: of the file of recorded costs.
+        before: what it has, by the id of the configuration.
+        outcomes: what was synthesised.
+    """
     costs = {**before} | {outcome.configuration.id: outcome.cost for outcome in outcomes}
     figures = {
         entry.id: asdict(costs[entry.id]) for entry in all_configurations() if entry.id in costs

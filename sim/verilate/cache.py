@@ -66,7 +66,13 @@ def explain_disk(path: Path, what: str) -> Iterator[None]:
 
 
 def disk_error(path: Path, what: str, reason: str) -> BuildError:
-    """Return the error for a build that could not be written to `path`."""
+    """Return the error for a build that could not be written to `path`.
+
+    Args:
+        path: where it was to go.
+        what: words for the build, such as "plena_fp_mul (player)".
+        reason: what the system said.
+    """
     return BuildError(
         f"cannot build {what}: {reason} under {path} ({free_text(path)} free); nothing "
         f"half-written was kept. Free some space or set XDG_CACHE_HOME to a folder on another disk."

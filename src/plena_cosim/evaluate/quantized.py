@@ -70,6 +70,9 @@ def load_quantized(
         cache: where demo downloads live; the user's cache directory when None.
         console: where the progress of a calibration is shown.
 
+    Returns:
+        The quantised model with its tokenizer, its recipe and what became of each module.
+
     Raises:
         FormatError, TextSourceError: with one clear message each.
     """

@@ -137,7 +137,16 @@ def measure(
     seqlen: int,
     console: Console,
 ) -> list[DemoRow]:
-    """Return fp32 and each recipe with fake and exact numerics; `model` itself is left alone."""
+    """Return fp32 and each recipe with fake and exact numerics; `model` itself is left alone.
+
+    Args:
+        model: in floating point.
+        tokenizer: of the model.
+        tokens: (n,) int64.
+        recipes: by the name that the table shows.
+        seqlen: tokens in a window.
+        console: where progress goes.
+    """
     rows = []
     runs: list[tuple[str, Recipe | None, Numerics | None]] = [("fp32", None, None)]
     runs += [(name, recipe, kind) for name, recipe in recipes.items() for kind in Numerics]

@@ -108,6 +108,11 @@ def read_ladder(folder: Path) -> list[Step]:
 def choose(steps: Sequence[Step], *, only: Iterable[str], exact: Iterable[str]) -> list[Step]:
     """Return fp32 and the steps named in `only` (all without any), those of `exact` also exact.
 
+    Args:
+        steps: of the manifest.
+        only: names of steps.
+        exact: names of steps that are measured in exact numerics as well.
+
     Raises:
         FormatError: a name is no step.
     """

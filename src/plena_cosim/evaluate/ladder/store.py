@@ -70,7 +70,14 @@ def read_shown(path: Path) -> list[Row]:
 def write_rows(
     path: Path, head: dict[str, Any], rows: Sequence[dict[str, Any]], earlier: Sequence[Row]
 ) -> None:
-    """Write ladder.json whole: what all rows share, this run's rows, and the earlier ones."""
+    """Write ladder.json whole: what all rows share, this run's rows, and the earlier ones.
+
+    Args:
+        path: of ladder.json.
+        head: what all rows share.
+        rows: this run's, fit for JSON.
+        earlier: those of earlier runs that stay.
+    """
     record = {"what": WHAT, "version": VERSION, **head, "rows": list(rows)}
     write_json(path, record | {"earlier": [row.model_dump() for row in earlier]})
 

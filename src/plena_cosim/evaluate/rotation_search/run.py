@@ -58,6 +58,9 @@ def run_search_rotation(
         cache: where demo downloads live; the user's cache directory when None.
         console: where the table goes.
 
+    Returns:
+        The record, as it is written.
+
     Raises:
         FormatError, TextSourceError: with one clear message each. The recipe is checked first.
     """
