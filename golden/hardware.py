@@ -17,11 +17,14 @@ from .formats import FixedPoint, FormatError, Minifloat, Scalar, get_format
 class HardwareConfig:
     """One machine: array sizes (elements) and the formats in which results are rounded.
 
+    Of the sizes, only `vlen` decides bits: it is the order in which the vector unit sums. No result
+    depends on `mlen`, `blen` or `hlen`, and nothing reads them yet; they are checked and kept.
+
     Attributes:
-        mlen: depth of one K step of the matrix unit.
-        blen: edge of the square output tile.
+        mlen: depth of one K step of the matrix unit; not read yet.
+        blen: edge of the square output tile; not read yet.
         vlen: lanes of the vector unit.
-        hlen: length of one attention head slice.
+        hlen: length of one attention head slice; not read yet.
         vector_format: format V of the vector and scalar units, and of matrix results.
         accumulator_format: format A of block partials and their ordered sum.
         reduction_format: format R of sums over VLEN lanes.

@@ -13,13 +13,12 @@ from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.recipe.recipe import Recipe
 
 from ..families import build
+from ..recipes import IN4, W4A4, token_ids
 
 TYPES = (
     "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
     "qk_matmul", "av_matmul", "kv_cache",
 )  # fmt: skip
-IN4 = {"data_in_block_size": 16, "data_in_width": 4}
-W4A4 = {"name": "mxint", "weight_block_size": 16, "weight_width": 4, **IN4}
 EVERYTHING: dict[str, Any] = {
     r".*_proj": W4A4,
     r".*self_attn": {"name": "mxint", "qk_matmul": IN4, "av_matmul": IN4, "kv_cache": IN4},
@@ -39,7 +38,7 @@ def model(family: str = "llama", **changes: Any) -> nn.Module:
 
 
 def tokens(seed: int = 3) -> Tensor:
-    return torch.randint(3, 64, (2, 20), generator=torch.Generator().manual_seed(seed))
+    return token_ids(2, 20, seed=seed)
 
 
 def recipe(given: dict[str, Any], rotation: Any = None, **search: Any) -> Recipe:

@@ -23,8 +23,9 @@ from plena_cosim.passes.rotation_search import (
     search_rotations,
 )
 
-from ..families import FAMILIES, build, full_recipe
-from .searching import EVERYTHING, FEW, IN4, TYPES, W4A4, model, recipe, tokens, without_shortcuts
+from ..families import FAMILIES, build
+from ..recipes import IN4, W4A4, full_recipe
+from .searching import EVERYTHING, FEW, TYPES, model, recipe, tokens, without_shortcuts
 
 
 def said(found: SearchResult) -> list[tuple[dict[str, float], str | None]]:

@@ -56,7 +56,10 @@ def run_search_rotation(
         picture: where the picture goes.
         out: where the recipe with the rotations goes, as TOML.
         cache: where demo downloads live; the user's cache directory when None.
-        console: where the table goes.
+        console: where the table goes; a new one when None.
+
+    Returns:
+        The record that was written.
 
     Returns:
         The record, as it is written.

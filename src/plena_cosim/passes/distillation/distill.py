@@ -1,7 +1,7 @@
 """distill: train a model, as it will be quantised, to say what it said in floating point.
 
 Knowledge distillation for quantised models, as in LLM-QAT (Liu et al. 2023, arXiv:2305.17888): the
-float model is the teacher, its quantised twin the student, and the loss is the divergence of the
+float model is the teacher, its quantised copy the student, and the loss is the divergence of the
 student's next-token probabilities from the teacher's. Rounding passes gradients straight through.
 """
 
@@ -61,14 +61,17 @@ class Distilled:
 def distill(
     model: nn.Module, recipe: Recipe, tokens: Tensor, *, progress: Progress | None = None
 ) -> Distilled:
-    """Train a model's weights, in place, so that its quantised twin says what it says now.
+    """Train a model's weights, in place, so that once quantised it says what it says now.
 
     Args:
         model: a causal language model in floating point. Its function changes: afterwards it is the
             float side of a quantised model, not the model that it was.
         recipe: with a [distill] table; quantises the student, in fake numerics.
         tokens: (samples, seqlen) int64.
-        progress: called after each step.
+        progress: called after each step, with steps done and steps in all.
+
+    Returns:
+        The loss of each step, and what a user should be told.
 
     Raises:
         FormatError: it cannot be trained for the recipe, a loss or gradient is not finite, or the
@@ -108,7 +111,17 @@ def distill(
 
 
 def require_distillable(model: nn.Module, recipe: Recipe, tokens: Tensor) -> None:
-    """Raise FormatError where `distill` cannot begin; nothing is changed."""
+    """Raise FormatError where `distill` cannot begin; nothing is changed.
+
+    Args:
+        model: a causal language model in floating point.
+        recipe: with a [distill] table.
+        tokens: (samples, seqlen) int64.
+
+    Raises:
+        FormatError: tokens are no such samples or fewer than a batch, the recipe has what cannot be
+            trained, or its device is not there.
+    """
     table = recipe.distill
     assert table is not None
     require_tokens(tokens)
@@ -133,7 +146,20 @@ class _Lesson:
     def step(
         self, batch: Tensor, optimizer: torch.optim.Optimizer, rate: float, number: int
     ) -> float:
-        """Train the student on one batch, and return the loss before."""
+        """Train the student on one batch, in place, and return the loss before.
+
+        Args:
+            batch: (samples, seqlen) int64.
+            optimizer: of the latent weights.
+            rate: the learning rate of this step.
+            number: of the step, from 1, for the message.
+
+        Returns:
+            Nats a token by which the student diverges from the teacher.
+
+        Raises:
+            FormatError: the loss or its gradient is not finite; the weights stay then.
+        """
         with torch.no_grad():
             wanted = self._log_probabilities(self.teacher, batch)
         said = self._log_probabilities(self.student, batch)

@@ -80,7 +80,7 @@ def fold_scaling(
         tokens: (n, seqlen) token ids.
         norms: False leaves out the groups behind norms. R1 fuses a norm's gain into its readers, in
             which such scales cancel: with fold_rotations(r1=True) to follow they are wasted work.
-        progress: told layers done and layers in all.
+        progress: called after each layer, with layers done and layers in all.
 
     Returns:
         By the name of the module that gives the channels, in the model's order.
@@ -195,6 +195,15 @@ def activation_scales(mean: Tensor, exponent: float) -> Tensor:
     """Return mean|X|^exponent, divided by √(largest · smallest) so that weights keep their size.
 
     Channels that are always zero get one, and do not count for the two.
+
+    Args:
+        mean: float64, >= 0, any shape: mean|X| or another figure of each channel.
+        exponent: 0 gives ones.
+
+    Returns:
+        float64 in the shape of `mean`, between 1 / LARGEST_SCALE and LARGEST_SCALE.
+
+    Source: AWQ (Lin et al. 2023, arXiv:2306.00978), equation 5; the division is of its code.
     """
     scales, alive = mean**exponent, mean > 0
     if not bool(alive.any()):

@@ -1,4 +1,4 @@
-"""Trial: one more rotation on top of a recipe, and which layers it changes."""
+"""Candidate: one more rotation on top of a recipe, and which layers it changes."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class LeftOut(Exception):  # noqa: N818  (it is no error)
     """A rotation need not or cannot be tried; the text says why."""
 
 
-def trial(
+def candidate(
     model: nn.Module,
     stack: Stack,
     recipe: Recipe,
@@ -52,7 +52,7 @@ def trial(
         stack: of the model.
         recipe: with the rotations that are kept.
         committed: its plans.
-        name: of the rotation.
+        name: of the rotation in `online`.
 
     Raises:
         LeftOut: with the reason.

@@ -12,6 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 from tests.passes.families import build
+from tests.passes.recipes import IN4, LINEAR, W4, token_ids
 from torch import nn
 from torch.nn import functional
 
@@ -27,9 +28,6 @@ from plena_cosim.passes.quantize_module import build_twins
 from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.recipe.recipe import Recipe
 
-W4 = {"weight_block_size": 16, "weight_width": 4}
-IN4 = {"data_in_block_size": 16, "data_in_width": 4}
-LINEAR = r"model\.layers\.\d+\..*_proj"
 ATTENTION = r"model\.layers\.\d+\.self_attn"
 ONLY_WEIGHTS = {LINEAR: {"name": "mxint", **W4}}
 CPU = torch.device("cpu")
@@ -43,7 +41,7 @@ def recipe(distill: dict[str, Any] | None = None, **tables: Any) -> Recipe:
 
 
 def tokens(samples: int = 6, seqlen: int = 24) -> torch.Tensor:
-    return torch.randint(3, 64, (samples, seqlen), generator=torch.Generator().manual_seed(7))
+    return token_ids(samples, seqlen, seed=7)
 
 
 def decided(family: str, **changes: Any) -> nn.Module:
@@ -68,9 +66,9 @@ def test_a_student_begins_as_the_quantised_model(tables: dict[str, Any]) -> None
         recipe(**tables, **{ATTENTION: {"name": "mxint", "kv_cache": IN4}}),
     )
     student, trained = student_of(model, args, rounded=True, device=CPU)
-    twin = copy.deepcopy(model)
-    build_twins(twin, args)
-    assert torch.equal(student(tokens()).logits, twin(tokens()).logits)
+    quantized = copy.deepcopy(model)
+    build_twins(quantized, args)
+    assert torch.equal(student(tokens()).logits, quantized(tokens()).logits)
     names = {each.name for each in trained}
     assert "model.layers.1.mlp.down_proj.weight" in names
     assert "model.layers.0.input_layernorm.weight" in names
