@@ -80,8 +80,8 @@ def check(design: Design, proof: Proof) -> tuple[str, str]:
         return "all inputs", ""
     for output in proof.independent:
         if steps := depends(design, output, "out_ready_i"):
-            told = as_line(design, steps[1:], (output, *design.inputs))
-            return "two futures", f"{output} depends on out_ready_i: {told}"
+            line = as_line(design, steps[1:], (output, *design.inputs))
+            return "two futures", f"{output} depends on out_ready_i: {line}"
     states = reachable(design, CONTROL)
     for depth in range(1, DEPTH + 1):
         steps = induct(design, depth, states, shown)

@@ -354,14 +354,14 @@ def as_line(design: Design, steps: Sequence[Step], shown: Sequence[str]) -> str:
         steps: of the counterexample, in order.
         shown: names of the signals to write.
     """
-    told = []
+    lines = []
     for step in steps:
         words = [
             name if design.wires[name] == 1 else f"{name}={step.values[name]:#x}"
             for name in shown
             if design.wires[name] > 1 or step.values[name]
         ]
-        told.append(" ".join(words) or "-")
-    if len(told) == 1:
-        return told[0]
-    return "; ".join(f"{step.cycle}: {text}" for step, text in zip(steps, told, strict=True))
+        lines.append(" ".join(words) or "-")
+    if len(lines) == 1:
+        return lines[0]
+    return "; ".join(f"{step.cycle}: {text}" for step, text in zip(steps, lines, strict=True))

@@ -34,6 +34,7 @@ from rich.table import Table
 from plena_cosim.golden import FormatError
 from plena_cosim.golden.ops.registry import OPS
 from plena_cosim.ground.cache import cache_root
+from plena_cosim.ground.progress import time_left, time_text
 from plena_cosim.ground.record import environment, write_record
 
 from ..cases.compare import compare
@@ -42,7 +43,7 @@ from ..formal.proofs import proofs_of
 from ..formal.prove import find_bug, select_proofs
 from ..formal.smt import ElaborationError, tools_missing
 from ..player.player import UNSTALLED, ProtocolError, Stalls, load_op
-from ..regression.report import PLAIN_WIDTH, time_text
+from ..regression.report import PLAIN_WIDTH
 from ..regression.run import CHECKOUT
 from ..stimuli.stimuli import sample, stimuli
 from ..verilate.cache import BuildError
@@ -435,7 +436,8 @@ def run(
             tried[mutant.id] = _try_in(copy, cache, mutant, cases, rtl_dir)
             record["mutants"] = {name: vars(result) for name, result in tried.items()}
             write_record(results / "mutants.json", record)
-            left = (time.monotonic() - began) / (index + 1) * (len(waiting) - index - 1)
+            elapsed, waits = time.monotonic() - began, len(waiting) - index - 1
+            left = time_left(elapsed, done=index + 1, left=waits)
             verdict = tried[mutant.id].verdict
             console.print(
                 f"{index + 1}/{len(waiting)} {time_text(left)} left  {verdict:<8}  "

@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.progress import time_left, time_text
+from plena_cosim.ground.progress_bar import paced_bar
 from plena_cosim.ground.record import commit, write_record
 
 from ..cases.compare import compare, load_case
@@ -23,7 +24,6 @@ from ..cases.table import Case, find_case, select_cases
 from ..player.harness import input_ports
 from ..stimuli.stimuli import every_input, is_scalar
 from ..verilate.rtl_files import RTL_DIR, needed_sources
-from .report import time_text
 
 BLOCKS = ("fp_add", "fp_mul")
 CHUNK_BITS = 24
@@ -217,23 +217,21 @@ def _work(
     console: Console,
 ) -> None:
     began = time.monotonic()
-    fields = ("{task.completed}/{task.total} chunks", "{task.fields[rate]}", "{task.fields[left]}")
-    columns = [TextColumn(ledger.case), BarColumn(bar_width=30), *map(TextColumn, fields)]
     options: dict[str, Any] = {
         "chunk_bits": ledger.chunk_bits,
         "failures": failures,
         "rtl_dir": rtl_dir,
     }
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=len(todo), rate="", left="")
+    with paced_bar(console, ledger.case) as bar:
+        task = bar.add_task("", total=len(todo), left="")
         vectors = 0
         for done, chunk in enumerate(_finished(ledger.case, todo, jobs, options), 1):
             ledger.add(chunk)
             vectors += chunk.vectors
             seconds = time.monotonic() - began
-            left = time_text(seconds / done * (len(todo) - done))
+            left = time_text(time_left(seconds, done=done, left=len(todo) - done))
             rate = f"{vectors / seconds:,.0f} inputs/s"
-            progress.update(task, completed=done, rate=rate, left=f"{left} left")
+            bar.update(task, completed=done, description=rate, left=f"{left} left")
             if not console.is_terminal:
                 said = f"{ledger.case}: {done} of {len(todo)} chunks, {rate}, about {left} left"
                 console.print(said, markup=False, soft_wrap=True)

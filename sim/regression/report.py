@@ -22,9 +22,11 @@ import numpy as np
 import pytest
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 from rich.table import Table
 
+from plena_cosim.ground.progress import time_left, time_text
+from plena_cosim.ground.progress_bar import paced_bar
 from plena_cosim.ground.record import environment
 from plena_cosim.ground.write_whole import write_whole
 
@@ -99,15 +101,7 @@ class Report:
     def _expect(self, ids: Sequence[str]) -> None:
         self.pace = Pace(ids)
         if ids and self.progress is None and self.console.is_terminal:
-            self.progress = Progress(
-                TextColumn("sim"),
-                BarColumn(bar_width=30),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TextColumn("{task.fields[left]}  {task.description}"),
-                console=self.console,
-                transient=True,
-            )
+            self.progress = paced_bar(self.console, "sim")
             self.progress.start()
             self.progress.add_task("", total=self.pace.total, left="")
 
@@ -115,7 +109,7 @@ class Report:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count one finished test; print a failure at once."""
         if report.failed:
-            self._say(failure_text(report))
+            self._print(failure_text(report))
             self.failures.append(report.nodeid)
         if report.when != "call" and not (report.when == "setup" and not report.passed):
             return
@@ -137,12 +131,12 @@ class Report:
         if now - self.shown >= PLAIN_INTERVAL_SECONDS:
             self.shown = now
             elapsed = time_text(now - self.began)
-            self._say(
+            self._print(
                 f"sim: {self.pace.done} of {self.pace.total} done, {len(self.failures)} failed, "
                 f"{elapsed} elapsed, about {left} left"
             )
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self.console.print(text, markup=False)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -161,10 +155,10 @@ class Report:
         mutants = [row for row in self.figures if row.run == MUTANT]
         if mutants:
             killed = sum(row.mismatches > 0 for row in mutants)
-            self._say(f"mutants: {killed} of {len(mutants)} killed")
+            self._print(f"mutants: {killed} of {len(mutants)} killed")
         if folder is not None and (line := self._coverage(folder)):
-            self._say(line)
-        self._say(
+            self._print(line)
+        self._print(
             f"sim: {self.pace.done} of {self.pace.total} simulations and tests in {elapsed}, "
             f"{len(self.failures)} failed; {vectors:,} vectors, {mismatches:,} mismatches "
             f"(seed {self.config.getoption('sim_seed')})"
@@ -220,21 +214,11 @@ class Pace:
         usual = work_done / self.done
         means = {name: sum(times) / len(times) for name, times in self.spent.items()}
         work_left = sum(count * means.get(name, usual) for name, count in self.waiting.items())
-        return elapsed * work_left / work_done
+        return time_left(elapsed, done=work_done, left=work_left)
 
 
 def _function(test: str) -> str:
     return test.partition("[")[0]
-
-
-def time_text(seconds: float) -> str:
-    """Return m:ss.
-
-    >>> time_text(75.2)
-    '1:15'
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
 
 
 def summary_table(figures: Iterable[Figures]) -> Table:

@@ -87,7 +87,7 @@ def test_killed_at_any_layer(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def kill(done: int, total: int) -> None:
+    def kill(what: str, done: int, total: int) -> None:
         if done == after + 1:
             raise KeyboardInterrupt
 

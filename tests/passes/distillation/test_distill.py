@@ -239,7 +239,7 @@ class Killed(Exception):  # noqa: N818  (nothing went wrong)
 
 
 def killed_after(step: int) -> Any:
-    def progress(done: int, total: int) -> None:
+    def progress(what: str, done: int, total: int) -> None:
         if done == step:
             raise Killed
 
@@ -272,7 +272,7 @@ def test_a_finished_training_runs_no_step_and_keeps_no_moments(tmp_path: Path) -
     first, second = build("llama"), build("llama")
     distill(first, args, tokens())
 
-    def never(done: int, total: int) -> None:
+    def never(what: str, done: int, total: int) -> None:
         raise AssertionError("a step ran")
 
     assert distill(second, args, tokens(), progress=never).resumed == 4

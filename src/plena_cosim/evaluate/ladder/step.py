@@ -44,6 +44,10 @@ def measure(request: Mapping[str, Any], send: Send) -> dict[str, Any]:
         request: model, text, recipe (a path or None), numerics, limit, seqlen, threads, cache.
         send: takes messages of progress.
     """
+
+    def show(what: str, done: int, total: int) -> None:
+        send({"show": [what, done, total]})
+
     torch.set_num_threads(request["threads"])
     torch.manual_seed(0)
     cache = Path(request["cache"]) if request["cache"] else None
@@ -58,7 +62,7 @@ def measure(request: Mapping[str, Any], send: Send) -> dict[str, Any]:
             network,
             recipe,
             numerics=request["numerics"],
-            progress=lambda what, done, total: send({"show": [what, done, total]}),
+            progress=show,
         )
     seconds = time.perf_counter() - start if recipe is not None else 0.0
     result = evaluate_perplexity(
@@ -66,7 +70,7 @@ def measure(request: Mapping[str, Any], send: Send) -> dict[str, Any]:
         tokenize(tokenizer, load_text(request["text"], cache=cache), limit=request["limit"]),
         seqlen=request["seqlen"],
         decode=tokenizer.decode,
-        progress=lambda done, total: send({"show": ["perplexity", done, total]}),
+        progress=show,
     )
     elements = sum(entry.parameters for entry in info.values())
     bits = sum(entry.parameters * entry.bits_per_weight for entry in info.values())
