@@ -9,7 +9,6 @@ E5M2, OCP Microscaling Formats (MX) v1.0 for the block formats.
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -18,8 +17,11 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from plena_cosim.ground.did_you_mean import did_you_mean
+from plena_cosim.ground.errors import PlenaError
 
-class FormatError(ValueError):
+
+class FormatError(PlenaError, ValueError):
     """A format, or data for a format, that cannot be; the message says what is allowed."""
 
 
@@ -92,14 +94,9 @@ def as_enum(kind: type[_E], given: _E | str, what: str) -> _E:
     known = [str(member.value) for member in kind]
     if given not in known:
         raise FormatError(
-            f"unknown {what} {given!r}; known: {', '.join(known)}{_nearest(given, known)}"
+            f"unknown {what} {given!r}; known: {', '.join(known)}{did_you_mean(str(given), known)}"
         )
     return kind(given)
-
-
-def _nearest(given: object, known: list[str]) -> str:
-    match = difflib.get_close_matches(str(given), known, n=1)
-    return f". Did you mean {match[0]!r}?" if match else ""
 
 
 def _require_int(owner: str, key: str, given: object, low: int, high: int) -> None:
@@ -603,14 +600,14 @@ def get_format(name: str, **overrides: Any) -> Any:
         known = [*FORMATS, *_ALIASES]
         raise FormatError(
             f"unknown format {name!r}; known: {', '.join(known)}, and e{{E}}m{{M}}, q{{I}}.{{F}}, "
-            f"mxint{{W}}, mxfp{{W}}_e{{E}}m{{M}} with other numbers{_nearest(lowered, known)}"
+            f"mxint{{W}}, mxfp{{W}}_e{{E}}m{{M}} with other numbers{did_you_mean(lowered, known)}"
         )
     fields = [key for key in spec.__dataclass_fields__ if key not in ("name", "element")]
     for key in overrides:
         if key not in fields:
             raise FormatError(
                 f"{spec.name} has no field {key!r}; known: {', '.join(fields)}"
-                f"{_nearest(key, fields)}"
+                f"{did_you_mean(key, fields)}"
             )
     return replace(spec, **overrides) if overrides else spec
 

@@ -7,7 +7,7 @@ operation's ports or parameters is typed anywhere else. `op.py` says what the fi
 
 from __future__ import annotations
 
-import difflib
+from plena_cosim.ground.did_you_mean import did_you_mean
 
 from ..formats import FormatError
 from .add import add, sub
@@ -228,7 +228,5 @@ OPS: dict[str, Op] = {
 def get_op(name: str) -> Op:
     """Return the op called `name`; FormatError names the nearest known one."""
     if name not in OPS:
-        close = difflib.get_close_matches(name, OPS, n=1)
-        hint = f". Did you mean {close[0]!r}?" if close else ""
-        raise FormatError(f"unknown op {name!r}; known: {', '.join(OPS)}{hint}")
+        raise FormatError(f"unknown op {name!r}; known: {', '.join(OPS)}{did_you_mean(name, OPS)}")
     return OPS[name]

@@ -16,7 +16,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..verilate.cache import build_once, cache_root
+from plena_cosim.ground.cache import cache_root
+from plena_cosim.ground.errors import PlenaError
+
+from ..verilate.cache import build_once
 from ..verilate.rtl_files import RTL_DIR, needed_sources
 from ..verilate.sv_literal import sv_literal
 from .cases import Configuration
@@ -41,7 +44,7 @@ _FLIP_FLOPS = re.compile(r"^\s+(\d+)\s+\$_\w*DFF\w*_\s*$", re.MULTILINE)
 _PARAMETER = re.compile(r"^\s*parameter\s[^=;]*?(\w+)\s*=", re.MULTILINE)
 
 
-class SynthError(RuntimeError):
+class SynthError(PlenaError, RuntimeError):
     """A block could not be synthesised, or its cost not be compared."""
 
 

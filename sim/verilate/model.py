@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .cache import BuildError, build_once, cache_root, disk_error, explain_disk
+from plena_cosim.ground.cache import cache_root
+
+from .cache import BuildError, build_once, disk_error, explain_disk
 from .process import run_tool
 from .rtl_files import RTL_DIR, needed_sources, waivers
 from .sv_literal import sv_literal
