@@ -12,14 +12,22 @@ PROOF     ?=
 COUNT     ?=
 RTL       ?=
 CHUNKS    ?=
+BASE      ?=
+BUDGET    ?= 120
+LIST      ?=
 
 VENV  := .venv
 BIN   := $(VENV)/bin
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export PYTHONUNBUFFERED := 1
 
+# $(call installed,torch,rtl): the stamp of these extras, or that of dev, which has them all, where
+# it is there: after `make setup` no target runs pip again.
+comma     := ,
+installed  = $(VENV)/.with-$(if $(wildcard $(VENV)/.with-dev),dev,$(1)$(addprefix $(comma),$(2)))
+
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test sim sim-long prove mutate synth replay waves coverage lint bench clean
+.PHONY: help setup demo test quick slowest sim sim-long prove mutate synth replay waves coverage lint bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -42,37 +50,43 @@ $(VENV)/.with-%: $(BIN)/python pyproject.toml constraints.txt
 setup: $(VENV)/.with-dev ## make .venv with everything, and show what was found
 	@plena doctor
 
-demo: $(VENV)/.with-torch,rtl ## the whole chain in minutes: RTL = golden = torch, then a real model's perplexity
+demo: $(call installed,torch,rtl) ## the whole chain in minutes: RTL = golden = torch, then a real model's perplexity
 	@plena demo
 
 test: lint $(VENV)/.with-dev ## lint, golden, torch equivalence, RTL regression, proofs and gate counts: what CI runs
-	@$(BIN)/python -m pytest -q -n $(JOBS) --ignore tests/regression
+	@$(BIN)/python -m pytest -q -n $(JOBS) --ignore tests/regression --junitxml results/tests/junit.xml
 	@plena sim
 	@plena prove
 	@plena synth
 
-sim: $(VENV)/.with-rtl ## RTL regression; narrow it with BLOCK=fp_mul FMT=bf16 SEED=7
+quick: $(VENV)/.with-dev ## what your changes touch, nearest first, in about two minutes: BASE=main, BUDGET=120, LIST=1
+	@$(BIN)/python -m tools.quick $(if $(BASE),--base $(BASE)) $(if $(LIST),--list) --budget $(BUDGET) --jobs $(JOBS)
+
+slowest: $(VENV)/.with-dev ## the twenty slowest tests of the last `make test`
+	@$(BIN)/python -m tools.slowest
+
+sim: $(call installed,rtl) ## RTL regression; narrow it with BLOCK=fp_mul FMT=bf16 SEED=7
 	@plena sim $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) --seed $(SEED)
 
-sim-long: $(VENV)/.with-rtl ## all 2^32 pairs of fp16, adder and multiplier (an hour a block on one core; goes on where it was): BLOCK=, FMT=, CHUNKS=
+sim-long: $(call installed,rtl) ## all 2^32 pairs of fp16, adder and multiplier (an hour a block on one core; goes on where it was): BLOCK=, FMT=, CHUNKS=
 	@plena sim-long $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) $(if $(CHUNKS),--chunks $(CHUNKS)) --jobs $(JOBS)
 
-prove: $(VENV)/.with-rtl,synth ## formal proofs of the RTL, each with faults it must find; narrow with PROOF=round
+prove: $(call installed,rtl,synth) ## formal proofs of the RTL, each with faults it must find; narrow with PROOF=round
 	@plena prove $(if $(PROOF),--proof $(PROOF))
 
-mutate: $(VENV)/.with-rtl,synth ## small faults in the RTL, which the comparison must find: COUNT=60 SEED=0, or COUNT=all
+mutate: $(call installed,rtl,synth) ## small faults in the RTL, which the comparison must find: COUNT=60 SEED=0, or COUNT=all
 	@plena mutate $(if $(filter all,$(COUNT)),--all,$(if $(COUNT),--count $(COUNT))) --seed $(SEED)
 
-replay: $(VENV)/.with-rtl ## run one failing vector again and write its waveform: ID=...
+replay: $(call installed,rtl) ## run one failing vector again and write its waveform: ID=...
 	@plena replay $(ID)
 
-synth: $(VENV)/.with-synth ## gates, depth and flip-flops of every block against the recorded ones; BLOCK=, FMT=
+synth: $(call installed,synth) ## gates, depth and flip-flops of every block against the recorded ones; BLOCK=, FMT=
 	@plena synth $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) --jobs $(JOBS)
 
-coverage: $(VENV)/.with-rtl ## what the last regressions have seen of every format, and what not; with RTL=1 of the RTL
+coverage: $(call installed,rtl) ## what the last regressions have seen of every format, and what not; with RTL=1 of the RTL
 	@plena coverage $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) $(if $(RTL),--rtl)
 
-waves: $(VENV)/.with-rtl ## record a block at work and say how to look at it: BLOCK=fp_mul FMT=bf16 COUNT=32
+waves: $(call installed,rtl) ## record a block at work and say how to look at it: BLOCK=fp_mul FMT=bf16 COUNT=32
 	@plena waves --block $(or $(BLOCK),fp_mul) $(if $(FMT),--fmt $(FMT)) $(if $(COUNT),--count $(COUNT)) --seed $(SEED)
 
 lint: $(VENV)/.with-dev ## ruff, mypy, import layers

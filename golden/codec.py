@@ -17,6 +17,7 @@ from .formats import (
     Rounding,
     Scalar,
     as_enum,
+    as_scalar,
     code_dtype,
 )
 from .rounding import Bool, Int64, round_to_unit
@@ -47,7 +48,7 @@ def check_codes(codes: npt.ArrayLike, width_bits: int, what: str) -> Codes:
     return given.astype(code_dtype(width_bits), copy=False)
 
 
-def decode(codes: npt.ArrayLike, fmt: Scalar) -> Values:
+def decode(codes: npt.ArrayLike, fmt: Scalar | str) -> Values:
     """Return the exact value of each code.
 
     Args:
@@ -65,6 +66,7 @@ def decode(codes: npt.ArrayLike, fmt: Scalar) -> Values:
     >>> golden.decode([0x38, 0x7E, 0x01], golden.get_format("e4m3")).tolist()
     [1.0, 448.0, 0.001953125]
     """
+    fmt = as_scalar(fmt)
     given = check_codes(codes, fmt.width_bits, fmt.name)
     if fmt.width_bits <= 16:
         return np.asarray(_table(fmt)[given])
@@ -101,7 +103,7 @@ def _decode_bits(codes: Codes, fmt: Scalar) -> Values:
 
 def encode(
     values: npt.ArrayLike,
-    fmt: Scalar,
+    fmt: Scalar | str,
     *,
     rounding: Rounding | str = Rounding.RNE,
     overflow: Overflow | str = Overflow.SATURATE,
@@ -131,6 +133,7 @@ def encode(
     >>> golden.encode([0.1, 448.0, 1e9, -0.0], golden.get_format("e4m3")).tolist()
     [29, 126, 126, 128]
     """
+    fmt = as_scalar(fmt)
     x = np.asarray(values, dtype=np.float64)
     mode = as_enum(Rounding, rounding, "rounding mode")
     limit = as_enum(Overflow, overflow, "overflow mode")

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from plena_cosim.ground.did_you_mean import did_you_mean
 
 from .formats import FixedPoint, FormatError, Minifloat, Scalar, get_format
 
@@ -16,11 +17,14 @@ from .formats import FixedPoint, FormatError, Minifloat, Scalar, get_format
 class HardwareConfig:
     """One machine: array sizes (elements) and the formats in which results are rounded.
 
+    Of the sizes, only `vlen` decides bits: it is the order in which the vector unit sums. No result
+    depends on `mlen`, `blen` or `hlen`, and nothing reads them yet; they are checked and kept.
+
     Attributes:
-        mlen: depth of one K step of the matrix unit.
-        blen: edge of the square output tile.
+        mlen: depth of one K step of the matrix unit; not read yet.
+        blen: edge of the square output tile; not read yet.
         vlen: lanes of the vector unit.
-        hlen: length of one attention head slice.
+        hlen: length of one attention head slice; not read yet.
         vector_format: format V of the vector and scalar units, and of matrix results.
         accumulator_format: format A of block partials and their ordered sum.
         reduction_format: format R of sums over VLEN lanes.
@@ -98,9 +102,8 @@ def _require_known(source: str, table: str, given: Any, known: list[str]) -> Non
         raise FormatError(f"{source}: [{table}] must be a table")
     for key in given:
         if key not in known:
-            close = difflib.get_close_matches(key, known, n=1)
-            hint = f". Did you mean {close[0]!r}?" if close else ""
             where = f" in [{table}]" if table else ""
             raise FormatError(
-                f"{source}: unknown key {key!r}{where}; known: {', '.join(known)}{hint}"
+                f"{source}: unknown key {key!r}{where}; known: {', '.join(known)}"
+                f"{did_you_mean(key, known)}"
             )

@@ -21,6 +21,7 @@ from .formats import (
     Mx,
     Rounding,
     ScaleRule,
+    as_mx,
     code_dtype,
 )
 from .mx_fast import fast_codes, fast_plan
@@ -162,7 +163,7 @@ def _largest_codes(negative: Bool, mx: Mx) -> Codes:
 
 
 def quantize(
-    x: npt.ArrayLike, mx: Mx, axis: int = -1, *, strict: bool = False, seed: int = 0
+    x: npt.ArrayLike, mx: Mx | str, axis: int = -1, *, strict: bool = False, seed: int = 0
 ) -> MxArray:
     """Quantise an array to MX blocks along one axis.
 
@@ -192,8 +193,7 @@ def quantize(
     >>> q.codes.tolist(), q.scales.tolist(), q.dequantize().tolist()
     ([4, 15, 0, 0], [127], [1.0, -0.25, 0.0, 0.0])
     """
-    if not isinstance(mx, Mx):
-        raise FormatError(f"quantize needs an Mx format such as get_format('mxint8'), got {mx!r}")
+    mx = as_mx(mx)
     array, axis = _check_input(x, axis)
     rows_shape = np.moveaxis(array, axis, -1).shape
     length = rows_shape[-1]

@@ -18,9 +18,11 @@ import numpy as np
 import numpy.typing as npt
 
 from .codec import Codes, encode
-from .formats import CLIP_BELOW, FixedPoint, Minifloat, Mx, Rounding, ScaleRule
+from .formats import FixedPoint, Minifloat, Mx, Rounding
+from .scale_threshold import scale_threshold
 
 _BLOCK_OF_ONE_EXP = 127  # biased exponent of 1.0 in float32
+_FRACTION_BITS = 23
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +50,7 @@ def fast_plan(mx: Mx, dtype: npt.DTypeLike) -> FastPlan | None:
     element, rounding = mx.element, Rounding(mx.rounding)
     if dtype == np.float64 or rounding not in (Rounding.RNE, Rounding.RNA, Rounding.RTZ):
         return None  # a directed mode sees the tiny values that the float32 product may lose
-    bump_from, exp_offset = _scale_thresholds(mx)
+    bump_from, exp_offset = scale_threshold(mx, _FRACTION_BITS)
     if isinstance(element, FixedPoint):
         if rounding is not Rounding.RNE:
             return None
@@ -70,22 +72,6 @@ def fast_plan(mx: Mx, dtype: npt.DTypeLike) -> FastPlan | None:
         unit_exp=0,
         max_code=element.max_code,
     )
-
-
-def _scale_thresholds(mx: Mx) -> tuple[int, int]:
-    """Return (bump_from, exp_offset): the scale rule on the 23-bit fraction field of amax."""
-    element, one = mx.element, 1 << 23
-    if isinstance(element, Minifloat) and mx.scale_rule is ScaleRule.MASE:
-        return one, element.emax
-    largest = int(np.ldexp(element.max_value, 23 - element.emax)) - one
-    return {
-        ScaleRule.FLOOR: (one, element.emax),
-        ScaleRule.CEIL: (1, element.emax),
-        ScaleRule.EVEN: (one - (1 << (22 - element.man_bits)), element.emax),
-        ScaleRule.RCEIL: (largest + 1, element.emax),
-        ScaleRule.MASE: (1, 1),
-        ScaleRule.CLIP: (int(CLIP_BELOW * one), element.emax + 1),
-    }[ScaleRule(mx.scale_rule)]
 
 
 @lru_cache(maxsize=64)

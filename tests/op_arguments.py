@@ -14,7 +14,7 @@ MX = get_format("mxfp4_e2m1", block_size=4, scale_bits=6)
 def block_arguments(op: Op) -> set[str]:
     """Return the format arguments that take an MX format, on a port or only inside."""
     parameters = inspect.signature(op.golden).parameters
-    return {name for name in op.formats if parameters[name].annotation == "Mx"}
+    return {name for name in op.formats if parameters[name].annotation == "Mx | str"}
 
 
 def usual_arguments(op: Op) -> dict[str, Any]:

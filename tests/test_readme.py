@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from plena_cosim.docs import op_table
-from plena_cosim.docs.format_table import markdown
-from plena_cosim.golden.ops import OPS
+import pytest
+from typer.testing import CliRunner
 
-README = Path(__file__).parents[1] / "README.md"
+from plena_cosim.cli.main import app
+from plena_cosim.docs import format_table, op_table
+from plena_cosim.golden.ops import OPS
 
 
 def test_format_tables_are_fresh() -> None:
-    readme = README.read_text(encoding="utf-8")
-    shown = readme.split("<!-- formats -->")[1].split("<!-- /formats -->")[0]
-    assert shown.strip() == markdown(), "run `plena formats --markdown` and paste it into README.md"
+    page = format_table.DOCUMENT.read_text(encoding="utf-8")
+    assert page == format_table.renewed(page), "run `plena formats --write`"
+
+
+def test_the_command_renews_the_format_tables(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page = format_table.DOCUMENT.read_text(encoding="utf-8")
+    document = tmp_path / "README.md"
+    document.write_text(page.replace("| bf16 | 16 |", "| bf16 | 17 |"), encoding="utf-8")
+    monkeypatch.setattr(format_table, "DOCUMENT", document)
+    assert "renewed" in CliRunner().invoke(app, ["formats", "--write"]).stdout
+    assert document.read_text(encoding="utf-8") == page
+    assert "fresh" in CliRunner().invoke(app, ["formats", "--write"]).stdout
 
 
 def test_op_table_is_fresh() -> None:

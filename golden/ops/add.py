@@ -7,13 +7,13 @@ import numpy.typing as npt
 
 from ..codec import Codes, decode, encode
 from ..exact import Values, sum_to_odd
-from ..formats import Minifloat, Overflow, Rounding, as_enum
+from ..formats import Minifloat, Overflow, Rounding, as_enum, as_minifloat
 
 
 def add(
     a: npt.ArrayLike,
     b: npt.ArrayLike,
-    fmt: Minifloat,
+    fmt: Minifloat | str,
     *,
     rounding: Rounding | str = Rounding.RNE,
     overflow: Overflow | str = Overflow.SATURATE,
@@ -29,6 +29,9 @@ def add(
         Codes. x + (-x) is +0 (-0 under rdown), -0 + -0 is -0, Inf - Inf and any NaN give the
         canonical NaN, a finite sum beyond the largest value saturates by default.
 
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
+
     Source: IEEE 754-2019 §5.4.1 and §6.3.
 
     >>> from plena_cosim import golden
@@ -36,23 +39,27 @@ def add(
     >>> [hex(c) for c in golden.ops.add([0x3F80, 0x3F80], [0x3F80, 0xBF80], bf16)]
     ['0x4000', '0x0']
     """
+    fmt = as_minifloat(fmt)
     return _round_sum(decode(a, fmt), decode(b, fmt), fmt, rounding, overflow)
 
 
 def sub(
     a: npt.ArrayLike,
     b: npt.ArrayLike,
-    fmt: Minifloat,
+    fmt: Minifloat | str,
     *,
     rounding: Rounding | str = Rounding.RNE,
     overflow: Overflow | str = Overflow.SATURATE,
 ) -> Codes:
     """Return RN(a - b); exactly `add` with the sign of `b` flipped.
 
+    Arguments, results and errors are those of `add`.
+
     >>> from plena_cosim import golden
     >>> [hex(c) for c in golden.ops.sub([0x4000], [0x3F80], golden.get_format("bf16"))]
     ['0x3f80']
     """
+    fmt = as_minifloat(fmt)
     return _round_sum(decode(a, fmt), -decode(b, fmt), fmt, rounding, overflow)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, decode, encode
-from ..formats import FormatError, Mx
+from ..formats import FormatError, Mx, as_mx
 from ..hardware import HardwareConfig
 from ..mx import MxArray, quantize
 from ..transcendental import reciprocal_square_root
@@ -21,7 +21,7 @@ def attention(
     q: MxArray,
     k: MxArray,
     v: MxArray,
-    p_mx: Mx,
+    p_mx: Mx | str,
     hw: HardwareConfig,
     *,
     mask: npt.ArrayLike = 1,
@@ -69,6 +69,7 @@ def attention(
     >>> [hex(c) for c in golden.ops.attention(q, k, v, mx, hw)[0]]
     ['0x3eac']
     """
+    p_mx = as_mx(p_mx)
     vector, size = hw.vector_format, hw.vlen if block_keys is None else block_keys
     _check(k, v, size)
     scores = matmul(q, _transposed(k), hw)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, encode
-from ..formats import FormatError, Minifloat, Mx, Scalar
+from ..formats import FormatError, Minifloat, Mx, Scalar, as_minifloat, as_mx, as_scalar
 from ..transcendental import reciprocal_square_root
 from .add import add
 from .convert import fp_to_mx
@@ -26,13 +26,13 @@ def attention_step(
     mask: npt.ArrayLike,
     first: npt.ArrayLike,
     last: npt.ArrayLike,
-    q: Mx,
-    k: Mx,
-    p: Mx,
-    v: Mx,
-    acc: Scalar,
-    fmt: Minifloat,
-    red: Minifloat,
+    q: Mx | str,
+    k: Mx | str,
+    p: Mx | str,
+    v: Mx | str,
+    acc: Scalar | str,
+    fmt: Minifloat | str,
+    red: Minifloat | str,
     keys: int,
     depth: int,
     cols: int,
@@ -73,6 +73,13 @@ def attention_step(
     >>> [hex(c) for c in golden.ops.attention_step(*operands, *ones, *formats, **sizes)[0]]
     ['0x3eac']
     """
+    q = as_mx(q)
+    k = as_mx(k)
+    p = as_mx(p)
+    v = as_mx(v)
+    acc = as_scalar(acc)
+    fmt = as_minifloat(fmt)
+    red = as_minifloat(red)
     if keys % p.block_size or depth % q.block_size:
         raise FormatError(
             f"attention_step: keys {keys} and depth {depth} must be multiples of the block size "

@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy.typing as npt
 
 from ..codec import Codes, decode, encode
-from ..formats import Overflow, Rounding, Scalar
+from ..formats import Overflow, Rounding, Scalar, as_scalar
 
 
 def cast(
     a: npt.ArrayLike,
-    src: Scalar,
-    dst: Scalar,
+    src: Scalar | str,
+    dst: Scalar | str,
     *,
     rounding: Rounding | str = Rounding.RNE,
     overflow: Overflow | str = Overflow.SATURATE,
@@ -36,4 +36,5 @@ def cast(
     >>> golden.ops.cast([0x4020, 0x4120, 0xBF00], bf16, e2m1).tolist()        # 2.5, 10, -0.5
     [4, 7, 9]
     """
+    src, dst = as_scalar(src), as_scalar(dst)
     return encode(decode(a, src), dst, rounding=rounding, overflow=overflow, strict=strict)

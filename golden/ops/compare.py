@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import decode
-from ..formats import Minifloat
+from ..formats import Minifloat, as_minifloat
 
 Flags = npt.NDArray[np.uint8]
 
@@ -21,7 +21,7 @@ class Comparison(NamedTuple):
     unordered: Flags
 
 
-def compare(a: npt.ArrayLike, b: npt.ArrayLike, fmt: Minifloat) -> Comparison:
+def compare(a: npt.ArrayLike, b: npt.ArrayLike, fmt: Minifloat | str) -> Comparison:
     """Return whether a < b, a = b, or one of them is NaN (unordered).
 
     Args:
@@ -31,6 +31,9 @@ def compare(a: npt.ArrayLike, b: npt.ArrayLike, fmt: Minifloat) -> Comparison:
     Returns:
         Comparison. Numbers are compared by value: -0 equals +0, Inf equals Inf.
 
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
+
     Source: IEEE 754-2019 §5.11.
 
     >>> from plena_cosim import golden
@@ -38,6 +41,7 @@ def compare(a: npt.ArrayLike, b: npt.ArrayLike, fmt: Minifloat) -> Comparison:
     >>> flags.less.tolist(), flags.equal.tolist(), flags.unordered.tolist()
     ([1, 0], [0, 1], [0, 0])
     """
+    fmt = as_minifloat(fmt)
     left, right = decode(a, fmt), decode(b, fmt)
     unordered = np.isnan(left) | np.isnan(right)
     return Comparison(

@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from ..codec import Codes, Values, check_codes, decode, encode
 from ..exact import integer_to_odd, sum_to_odd
-from ..formats import FixedPoint, FormatError, Mx, Scalar
+from ..formats import FixedPoint, FormatError, Mx, Scalar, as_mx, as_scalar
 
 
 def element_integers(codes: Codes, mx: Mx) -> npt.NDArray[np.int64]:
@@ -87,9 +87,9 @@ def dot(
     a_scale: npt.ArrayLike,
     b_codes: npt.ArrayLike,
     b_scale: npt.ArrayLike,
-    a: Mx,
-    b: Mx,
-    acc: Scalar,
+    a: Mx | str,
+    b: Mx | str,
+    acc: Scalar | str,
 ) -> Codes:
     """Return the partial of each block pair: RN_acc(sum(a_i * b_i) * 2^(ea + eb)).
 
@@ -112,6 +112,7 @@ def dot(
     >>> [hex(c) for c in golden.ops.dot([[64, 32]], [127], [[64, 64]], [128], mx, mx, fp32)]
     ['0x40400000']
     """
+    a, b, acc = as_mx(a), as_mx(b), as_scalar(acc)
     codes_a = check_codes(a_codes, a.element.width_bits, a.name)
     codes_b = check_codes(b_codes, b.element.width_bits, b.name)
     scale_a = check_codes(a_scale, a.scale_bits, f"{a.name} scale")
@@ -155,9 +156,9 @@ def mx_dot(
     b_codes: npt.ArrayLike,
     b_scale: npt.ArrayLike,
     first: npt.ArrayLike,
-    a: Mx,
-    b: Mx,
-    acc: Scalar,
+    a: Mx | str,
+    b: Mx | str,
+    acc: Scalar | str,
 ) -> Codes:
     """Return the running accumulator after each block pair, as the dot unit shows it.
 
@@ -167,7 +168,11 @@ def mx_dot(
 
     Returns:
         Codes of `acc`, (n,): acc = RN_acc(acc + partial), in order. The unit starts at +0.
+
+    Raises:
+        FormatError: as in `dot`, or `first` of another shape than (n,).
     """
+    a, b, acc = as_mx(a), as_mx(b), as_scalar(acc)
     partials = dot(a_codes, a_scale, b_codes, b_scale, a, b, acc)
     restart = np.asarray(first) != 0
     if restart.shape != partials.shape:

@@ -7,7 +7,7 @@ from math import inf
 import numpy.typing as npt
 
 from ..codec import Codes
-from ..formats import Minifloat, Overflow, Rounding
+from ..formats import Minifloat, Overflow, Rounding, as_minifloat
 from ..transcendental import exponential, exponential_base_2
 from .unary import Function, evaluate
 
@@ -20,7 +20,7 @@ _EXP2 = Function(
 
 def exp(
     a: npt.ArrayLike,
-    fmt: Minifloat,
+    fmt: Minifloat | str,
     *,
     rounding: Rounding | str = Rounding.RNE,
     overflow: Overflow | str = Overflow.SATURATE,
@@ -36,16 +36,20 @@ def exp(
         Codes. Zero gives 1, -Inf gives +0, NaN gives the canonical NaN; overflow saturates by
         default.
 
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
+
     >>> from plena_cosim import golden
     >>> [hex(c) for c in golden.ops.exp([0x0000, 0x3F80, 0xC000], golden.get_format("bf16"))]
     ['0x3f80', '0x402e', '0x3e0b']
     """
+    fmt = as_minifloat(fmt)
     return evaluate(_EXP, a, fmt, rounding=rounding, overflow=overflow)
 
 
 def exp2(
     a: npt.ArrayLike,
-    fmt: Minifloat,
+    fmt: Minifloat | str,
     *,
     rounding: Rounding | str = Rounding.RNE,
     overflow: Overflow | str = Overflow.SATURATE,
@@ -60,8 +64,12 @@ def exp2(
     Returns:
         Codes. As `exp`; whole numbers give exact powers of two.
 
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
+
     >>> from plena_cosim import golden
     >>> [hex(c) for c in golden.ops.exp2([0x3F80, 0xC000, 0x3F00], golden.get_format("bf16"))]
     ['0x4000', '0x3e80', '0x3fb5']
     """
+    fmt = as_minifloat(fmt)
     return evaluate(_EXP2, a, fmt, rounding=rounding, overflow=overflow)

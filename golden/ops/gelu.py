@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes, encode
-from ..formats import Minifloat
+from ..formats import Minifloat, as_minifloat
 from .add import add
 from .mul import mul
 from .sigmoid import sigmoid
@@ -17,7 +17,7 @@ _TANH_SLOPE = 1.5957691216057308
 """2 sqrt(2 / pi): tanh(u) = 2 sigmoid(2u) - 1, so that 0.5 (1 + tanh(u)) = sigmoid(2u)."""
 
 
-def gelu_sigmoid(x: npt.ArrayLike, fmt: Minifloat) -> Codes:
+def gelu_sigmoid(x: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     """Return x * sigmoid(1.702 x), each step rounded once to `fmt`.
 
     1. t = mul(x, RN(1.702))
@@ -37,11 +37,12 @@ def gelu_sigmoid(x: npt.ArrayLike, fmt: Minifloat) -> Codes:
     >>> [hex(c) for c in golden.ops.gelu_sigmoid([0x3F80, 0xBF80], golden.get_format("bf16"))]
     ['0x3f59', '0xbe1e']
     """
+    fmt = as_minifloat(fmt)
     codes = check_codes(x, fmt.width_bits, fmt.name)
     return mul(codes, sigmoid(mul(codes, encode(_SIGMOID_SLOPE, fmt), fmt), fmt), fmt)
 
 
-def gelu_tanh(x: npt.ArrayLike, fmt: Minifloat) -> Codes:
+def gelu_tanh(x: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     """Return 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), in the form x * sigmoid(2u).
 
     1. x2 = mul(x, x)
@@ -66,6 +67,7 @@ def gelu_tanh(x: npt.ArrayLike, fmt: Minifloat) -> Codes:
     >>> [hex(c) for c in golden.ops.gelu_tanh([0x3F80, 0xBF80], golden.get_format("bf16"))]
     ['0x3f58', '0xbe22']
     """
+    fmt = as_minifloat(fmt)
     codes = check_codes(x, fmt.width_bits, fmt.name)
     cube = mul(mul(codes, codes, fmt), codes, fmt)
     inner = add(codes, mul(encode(_CUBE, fmt), cube, fmt), fmt)

@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes, encode
-from ..formats import FormatError, Minifloat
+from ..formats import FormatError, Minifloat, as_minifloat
 from ..transcendental import square_root
 from .add import add, sub
 from .mul import mul
 
 
-def hadamard(x: npt.ArrayLike, fmt: Minifloat, *, block: int | None = None) -> Codes:
+def hadamard(x: npt.ArrayLike, fmt: Minifloat | str, *, block: int | None = None) -> Codes:
     """Return the orthonormal Hadamard transform of each block along the last axis.
 
     k stages of butterflies, block = 2^k: stage j (0 first) replaces elements i and i + 2^j, for
@@ -37,6 +37,7 @@ def hadamard(x: npt.ArrayLike, fmt: Minifloat, *, block: int | None = None) -> C
     >>> golden.decode(y, golden.get_format("bf16")).tolist()
     [5.0, -1.0, -2.0, 0.0]
     """
+    fmt = as_minifloat(fmt)
     codes = check_codes(x, fmt.width_bits, fmt.name)
     length = codes.shape[-1] if codes.ndim else 0
     size = length & -length if block is None else block

@@ -6,23 +6,24 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes
-from ..formats import FormatError, Minifloat, Mx, Overflow, Rounding
+from ..formats import FormatError, Mx, Overflow, Rounding, Scalar, as_mx, as_scalar
 from .convert import fp_to_mx, mx_to_fp
 
 Bytes = npt.NDArray[np.uint8]
 
 
-def block_bytes(mx: Mx) -> int:
+def block_bytes(mx: Mx | str) -> int:
     """Return the bytes of one block in memory: the packed elements, then one for the scale.
 
     >>> from plena_cosim import golden
     >>> block_bytes(golden.get_format("mxint4")), block_bytes(golden.get_format("mxfp6_e3m2"))
     (17, 25)
     """
+    mx = as_mx(mx)
     return _element_bytes(mx) + 1
 
 
-def pack_blocks(codes: npt.ArrayLike, scale: npt.ArrayLike, mx: Mx) -> Bytes:
+def pack_blocks(codes: npt.ArrayLike, scale: npt.ArrayLike, mx: Mx | str) -> Bytes:
     """Return blocks as bytes.
 
     Args:
@@ -34,10 +35,14 @@ def pack_blocks(codes: npt.ArrayLike, scale: npt.ArrayLike, mx: Mx) -> Bytes:
         uint8 (n, block_bytes(mx)): element 0 in the lowest bits of byte 0, the next one right above
         it; unused bits of the last element byte are 0; the scale code in the last byte.
 
+    Raises:
+        FormatError: shapes that do not fit, or a code too wide.
+
     >>> from plena_cosim import golden
     >>> pack_blocks([[0x3, 0xE]], [0x7F], golden.get_format("mxint4", block_size=2)).tolist()
     [[227, 127]]
     """
+    mx = as_mx(mx)
     elements = check_codes(codes, mx.element.width_bits, mx.name)
     scales = check_codes(scale, mx.scale_bits, f"{mx.name} scale")
     if elements.ndim != 2 or elements.shape != (scales.size, mx.block_size) or scales.ndim != 1:
@@ -51,7 +56,7 @@ def pack_blocks(codes: npt.ArrayLike, scale: npt.ArrayLike, mx: Mx) -> Bytes:
     return np.concatenate([packed, scales[:, None].astype(np.uint8)], axis=1)
 
 
-def unpack_blocks(data: npt.ArrayLike, mx: Mx) -> tuple[Codes, Codes]:
+def unpack_blocks(data: npt.ArrayLike, mx: Mx | str) -> tuple[Codes, Codes]:
     """Return element codes (n, block_size) and scale codes (n,) of what `pack_blocks` made.
 
     Bits that no element and no scale uses are ignored.
@@ -61,6 +66,7 @@ def unpack_blocks(data: npt.ArrayLike, mx: Mx) -> tuple[Codes, Codes]:
     >>> codes.tolist(), scales.tolist()
     ([[3, 14]], [127])
     """
+    mx = as_mx(mx)
     stored = check_codes(data, 8, "bytes")
     if stored.ndim != 2 or stored.shape[1] != block_bytes(mx):
         raise FormatError(f"need bytes of shape (n, {block_bytes(mx)}), got {stored.shape}")
@@ -71,7 +77,7 @@ def unpack_blocks(data: npt.ArrayLike, mx: Mx) -> tuple[Codes, Codes]:
     return codes.astype(np.uint32), stored[:, -1] & np.uint8((1 << mx.scale_bits) - 1)
 
 
-def hbm_store(x: npt.ArrayLike, src: Minifloat, mx: Mx) -> Bytes:
+def hbm_store(x: npt.ArrayLike, src: Scalar | str, mx: Mx | str) -> Bytes:
     """Return blocks of scalar codes as they are stored: quantised by `fp_to_mx`, then packed.
 
     Args:
@@ -82,18 +88,22 @@ def hbm_store(x: npt.ArrayLike, src: Minifloat, mx: Mx) -> Bytes:
     Returns:
         uint8 (n, block_bytes(mx)), see `pack_blocks`.
 
+    Raises:
+        FormatError: the shape is not (n, block_size), or a code is too wide.
+
     >>> from plena_cosim import golden
     >>> mx = golden.get_format("mxint4", block_size=2)
     >>> golden.ops.hbm_store([[0x3F80, 0xBE80]], golden.get_format("bf16"), mx).tolist()
     [[244, 127]]
     """
+    src, mx = as_scalar(src), as_mx(mx)
     return pack_blocks(*fp_to_mx(x, src, mx), mx)
 
 
 def hbm_load(
     data: npt.ArrayLike,
-    mx: Mx,
-    dst: Minifloat,
+    mx: Mx | str,
+    dst: Scalar | str,
     *,
     rounding: Rounding | str = Rounding.RNE,
     overflow: Overflow | str = Overflow.SATURATE,
@@ -110,11 +120,15 @@ def hbm_load(
         Codes of `dst`, (n, block_size). Where `dst` holds every value of `mx`, loading and storing
         again gives the same bytes for every idempotent scale rule.
 
+    Raises:
+        FormatError: `data` of another shape than (n, block_bytes(mx)), or a code too wide.
+
     >>> from plena_cosim import golden
     >>> mx = golden.get_format("mxint4", block_size=2)
     >>> [hex(c) for c in golden.ops.hbm_load([[244, 127]], mx, golden.get_format("bf16"))[0]]
     ['0x3f80', '0xbe80']
     """
+    mx, dst = as_mx(mx), as_scalar(dst)
     return mx_to_fp(*unpack_blocks(data, mx), mx, dst, rounding=rounding, overflow=overflow)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes
-from ..formats import Minifloat
+from ..formats import Minifloat, as_minifloat
 from .add import add, sub
 from .rms_norm import mean, rms_norm
 
@@ -15,8 +15,8 @@ def layer_norm(
     gamma: npt.ArrayLike,
     beta: npt.ArrayLike,
     eps: npt.ArrayLike,
-    fmt: Minifloat,
-    red: Minifloat,
+    fmt: Minifloat | str,
+    red: Minifloat | str,
     *,
     lanes: int | None = None,
 ) -> Codes:
@@ -38,6 +38,9 @@ def layer_norm(
         Codes of `fmt`, shape (…, n). A row of equal elements whose mean is exact gives beta (with
         eps = 0: NaN, or beta where `fmt` has no Inf). An Inf or NaN makes its row NaN.
 
+    Raises:
+        FormatError: rows without an element, or a code too wide.
+
     Source: Ba, Kiros and Hinton, "Layer normalization", 2016, equation 4, with the variance taken
     over the rounded differences.
 
@@ -46,6 +49,7 @@ def layer_norm(
     >>> [hex(c) for c in golden.ops.layer_norm([0x3F80, 0x4040], 0x3F80, 0, 0, bf16, fp32)]   # 1, 3
     ['0xbf80', '0x3f80']
     """
+    fmt, red = as_minifloat(fmt), as_minifloat(red)
     codes = check_codes(x, fmt.width_bits, fmt.name)
     centred = sub(codes, mean(codes, fmt, red, lanes=lanes)[..., None], fmt)
     return add(rms_norm(centred, gamma, eps, fmt, red, lanes=lanes), beta, fmt)

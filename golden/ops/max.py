@@ -6,10 +6,10 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes, decode
-from ..formats import Minifloat
+from ..formats import Minifloat, as_minifloat
 
 
-def max(a: npt.ArrayLike, b: npt.ArrayLike, fmt: Minifloat) -> Codes:
+def max(a: npt.ArrayLike, b: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     """Return the larger of two codes.
 
     Args:
@@ -19,6 +19,9 @@ def max(a: npt.ArrayLike, b: npt.ArrayLike, fmt: Minifloat) -> Codes:
     Returns:
         Codes. +0 is larger than -0. A NaN loses to a number; two NaNs give the canonical NaN.
 
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
+
     Source: maximumNumber of IEEE 754-2019 §9.6.
 
     >>> from plena_cosim import golden
@@ -26,17 +29,21 @@ def max(a: npt.ArrayLike, b: npt.ArrayLike, fmt: Minifloat) -> Codes:
     >>> [hex(c) for c in golden.ops.max([0x8000, 0x7FC1], [0x0000, 0x3F80], bf16)]
     ['0x0', '0x3f80']
     """
+    fmt = as_minifloat(fmt)
     return _choose(a, b, fmt, largest=True)
 
 
-def min(a: npt.ArrayLike, b: npt.ArrayLike, fmt: Minifloat) -> Codes:
+def min(a: npt.ArrayLike, b: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     """Return the smaller of two codes; -0 is smaller than +0, a NaN loses to a number.
+
+    Arguments, results and errors are those of `max`.
 
     >>> from plena_cosim import golden
     >>> bf16 = golden.get_format("bf16")
     >>> [hex(c) for c in golden.ops.min([0x8000, 0x7FC1], [0x0000, 0x3F80], bf16)]
     ['0x8000', '0x3f80']
     """
+    fmt = as_minifloat(fmt)
     return _choose(a, b, fmt, largest=False)
 
 

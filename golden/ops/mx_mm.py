@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, NanReplacedWarning
-from ..formats import FormatError, Mx, Scalar
+from ..formats import FormatError, Mx, Scalar, as_mx, as_scalar
 from .cast import cast
 from .dot import mx_dot, require_same_block
 
@@ -21,10 +21,10 @@ def mx_bmm(
     transposed: npt.ArrayLike,
     first: npt.ArrayLike,
     write: npt.ArrayLike,
-    a: Mx,
-    b: Mx,
-    acc: Scalar,
-    v: Scalar,
+    a: Mx | str,
+    b: Mx | str,
+    acc: Scalar | str,
+    v: Scalar | str,
     heads: int,
     rows: int,
     cols: int,
@@ -65,6 +65,7 @@ def mx_bmm(
     >>> [hex(code) for code in y[0]]
     ['0x3f800000', '0x3e000000']
     """
+    a, b, acc, v = as_mx(a), as_mx(b), as_scalar(acc), as_scalar(v)
     require_same_block(a, b)
     size = a.block_size
     if depth < 1 or depth % size:
@@ -135,10 +136,10 @@ def mx_mm(
     transposed: npt.ArrayLike,
     first: npt.ArrayLike,
     write: npt.ArrayLike,
-    a: Mx,
-    b: Mx,
-    acc: Scalar,
-    v: Scalar,
+    a: Mx | str,
+    b: Mx | str,
+    acc: Scalar | str,
+    v: Scalar | str,
     rows: int,
     cols: int,
     depth: int,
@@ -160,6 +161,7 @@ def mx_mm(
     ['0x3fa00000', '0x3f400000']
     ['0x3f900000', '0x3f800000']
     """
+    a, b, acc, v = as_mx(a), as_mx(b), as_scalar(acc), as_scalar(v)
     arrays = (a_codes, a_scale, b_codes, b_scale, transposed, first, write)
     return mx_bmm(*arrays, a, b, acc, v, 1, rows, cols, depth)
 
@@ -172,10 +174,10 @@ def mx_mv(
     transposed: npt.ArrayLike,
     first: npt.ArrayLike,
     write: npt.ArrayLike,
-    a: Mx,
-    b: Mx,
-    acc: Scalar,
-    v: Scalar,
+    a: Mx | str,
+    b: Mx | str,
+    acc: Scalar | str,
+    v: Scalar | str,
     cols: int,
     depth: int,
 ) -> Codes:
@@ -192,5 +194,6 @@ def mx_mv(
     >>> [hex(code) for code in y[0]]
     ['0x3f800000', '0x3f000000']
     """
+    a, b, acc, v = as_mx(a), as_mx(b), as_scalar(acc), as_scalar(v)
     arrays = (a_codes, a_scale, b_codes, b_scale, transposed, first, write)
     return mx_bmm(*arrays, a, b, acc, v, 1, 1, cols, depth)

@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes
-from ..formats import FormatError, Mx, Scalar
+from ..formats import FormatError, Mx, Scalar, as_mx, as_scalar
 from .dot import mx_dot, require_same_block
 
 
@@ -31,9 +31,9 @@ def mx_pe(
     b_codes: npt.ArrayLike,
     b_scale: npt.ArrayLike,
     first: npt.ArrayLike,
-    a: Mx,
-    b: Mx,
-    acc: Scalar,
+    a: Mx | str,
+    b: Mx | str,
+    acc: Scalar | str,
 ) -> Codes:
     """Return the accumulator after each pair of elements, as the processing element shows it.
 
@@ -60,6 +60,7 @@ def mx_pe(
     >>> [hex(c) for c in golden.ops.mx_pe(codes, one, codes, one, [1, 0, 0, 0], mx, mx, fp32)]
     ['0x0', '0x3fa00000', '0x3fa00000', '0x40500000']
     """
+    a, b, acc = as_mx(a), as_mx(b), as_scalar(acc)
     require_same_block(a, b)
     arrays = [np.asarray(array) for array in (a_codes, a_scale, b_codes, b_scale, first)]
     shapes = [array.shape for array in arrays]

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, NanReplacedWarning
-from ..formats import FormatError, Mx, Scalar
+from ..formats import FormatError, Mx, Scalar, as_mx, as_scalar
 from .cast import cast
 from .mx_pe import mx_pe
 
@@ -20,10 +20,10 @@ def mx_tile(
     b_scale: npt.ArrayLike,
     first: npt.ArrayLike,
     write: npt.ArrayLike,
-    a: Mx,
-    b: Mx,
-    acc: Scalar,
-    v: Scalar,
+    a: Mx | str,
+    b: Mx | str,
+    acc: Scalar | str,
+    v: Scalar | str,
     rows: int,
     cols: int,
 ) -> Codes:
@@ -56,6 +56,7 @@ def mx_tile(
     >>> [[hex(code) for code in row] for row in y]
     [['0x0', '0x0'], ['0x3fc00000', '0x40000000']]
     """
+    a, b, acc, v = as_mx(a), as_mx(b), as_scalar(acc), as_scalar(v)
     left, left_scale, right, right_scale = map(np.asarray, (a_codes, a_scale, b_codes, b_scale))
     starts, writes = np.asarray(first), np.asarray(write)
     count = starts.size

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes
-from ..formats import FormatError, Minifloat
+from ..formats import FormatError, Minifloat, as_minifloat
 from .add import add, sub
 from .cast import cast
 from .exp import exp
@@ -23,8 +23,8 @@ def online_softmax(
     x: npt.ArrayLike,
     mask: npt.ArrayLike,
     first: npt.ArrayLike,
-    fmt: Minifloat,
-    red: Minifloat,
+    fmt: Minifloat | str,
+    red: Minifloat | str,
 ) -> tuple[Codes, Codes, Codes, Codes]:
     """Return what one block after another adds to a softmax, as the unit shows it.
 
@@ -62,6 +62,7 @@ def online_softmax(
     >>> [[hex(code) for code in codes] for codes in (p[1], c, l, m)]
     [['0x3f80', '0x3e0b'], ['0x0', '0x3ebc'], ['0x3faf', '0x3fd2'], ['0x3f80', '0x4000']]
     """
+    fmt, red = as_minifloat(fmt), as_minifloat(red)
     codes = check_codes(x, fmt.width_bits, fmt.name)
     restart = np.asarray(first) != 0
     if codes.ndim != 2 or restart.shape != codes.shape[:1]:
@@ -85,8 +86,8 @@ def online_softmax(
 def online_softmax_rows(
     x: npt.ArrayLike,
     mask: npt.ArrayLike,
-    fmt: Minifloat,
-    red: Minifloat,
+    fmt: Minifloat | str,
+    red: Minifloat | str,
     *,
     lanes: int,
 ) -> Codes:
@@ -103,12 +104,16 @@ def online_softmax_rows(
         Codes of `fmt`, shape (…, n): not always the codes of `softmax`, since p rounds against the
         maximum of its time. Specials are those of `softmax`.
 
+    Raises:
+        FormatError: shapes that do not fit, or a code too wide.
+
     >>> from plena_cosim import golden
     >>> bf16, fp32 = golden.get_format("bf16"), golden.get_format("fp32")
     >>> x = [0x3F80, 0x4000, 0x4040]                                            # 1, 2, 3
     >>> [hex(c) for c in golden.ops.online_softmax_rows(x, 1, bf16, fp32, lanes=2)]
     ['0x3db8', '0x3e7b', '0x3f2b']
     """
+    fmt, red = as_minifloat(fmt), as_minifloat(red)
     codes = check_codes(x, fmt.width_bits, fmt.name)
     blocks, selected = blocks_of(codes, mask, lanes=lanes)
     first = np.zeros(blocks.shape[:-1], dtype=bool)

@@ -7,7 +7,7 @@ from math import inf
 import numpy.typing as npt
 
 from ..codec import Codes
-from ..formats import Minifloat, Overflow, Rounding
+from ..formats import Minifloat, Overflow, Rounding, as_minifloat
 from ..transcendental import reciprocal_of
 from .unary import Function, evaluate
 
@@ -18,7 +18,7 @@ _RECIPROCAL = Function(
 
 def reciprocal(
     a: npt.ArrayLike,
-    fmt: Minifloat,
+    fmt: Minifloat | str,
     *,
     rounding: Rounding | str = Rounding.RNE,
     overflow: Overflow | str = Overflow.SATURATE,
@@ -34,8 +34,12 @@ def reciprocal(
         Codes. A zero gives Inf of its sign (the largest value where there is no Inf), Inf a zero
         of its sign.
 
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
+
     >>> from plena_cosim import golden
     >>> [hex(c) for c in golden.ops.reciprocal([0x4040, 0x8000], golden.get_format("bf16"))]
     ['0x3eab', '0xff80']
     """
+    fmt = as_minifloat(fmt)
     return evaluate(_RECIPROCAL, a, fmt, rounding=rounding, overflow=overflow)

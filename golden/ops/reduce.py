@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, NanReplacedWarning, check_codes
-from ..formats import FormatError, Minifloat
+from ..formats import FormatError, Minifloat, as_minifloat
 from .add import add
 from .cast import cast
 from .max import max
@@ -19,7 +19,11 @@ Reduction = Callable[[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike, Minifloat, Mi
 
 
 def reduce_sum(
-    x: npt.ArrayLike, mask: npt.ArrayLike, seed: npt.ArrayLike, src: Minifloat, dst: Minifloat
+    x: npt.ArrayLike,
+    mask: npt.ArrayLike,
+    seed: npt.ArrayLike,
+    src: Minifloat | str,
+    dst: Minifloat | str,
 ) -> Codes:
     """Return seed + the sum of the lanes that `mask` selects, each addition rounded to `dst`.
 
@@ -51,11 +55,16 @@ def reduce_sum(
     >>> [hex(c) for c in golden.ops.reduce_sum(x, [[1, 1, 0]], [0x3F000000], bf16, fp32)]
     ['0x40600000']
     """
+    src, dst = as_minifloat(src), as_minifloat(dst)
     return _reduce(add, dst.sign_mask, "reduce_sum", x, mask, seed, src, dst)
 
 
 def reduce_max(
-    x: npt.ArrayLike, mask: npt.ArrayLike, seed: npt.ArrayLike, src: Minifloat, dst: Minifloat
+    x: npt.ArrayLike,
+    mask: npt.ArrayLike,
+    seed: npt.ArrayLike,
+    src: Minifloat | str,
+    dst: Minifloat | str,
 ) -> Codes:
     """Return the largest of the seed and the lanes that `mask` selects, in `dst`.
 
@@ -80,6 +89,7 @@ def reduce_max(
     >>> [hex(c) for c in golden.ops.reduce_max(x, [[1, 1, 0]], [0x3F000000], bf16, fp32)]
     ['0x3f800000']
     """
+    src, dst = as_minifloat(src), as_minifloat(dst)
     identity = dst.nan_code if dst.has_nan else dst.sign_mask | dst.max_code
     return _reduce(max, identity, "reduce_max", x, mask, seed, src, dst)
 
@@ -88,8 +98,8 @@ def reduce_rows(
     reduction: Reduction,
     x: npt.ArrayLike,
     seed: npt.ArrayLike,
-    src: Minifloat,
-    dst: Minifloat,
+    src: Minifloat | str,
+    dst: Minifloat | str,
     *,
     mask: npt.ArrayLike = 1,
     lanes: int | None = None,
@@ -119,6 +129,7 @@ def reduce_rows(
     >>> hex(ops.reduce_rows(ops.reduce_sum, row, 0, bf16, fp32, lanes=2))
     '0x40c00000'
     """
+    src, dst = as_minifloat(src), as_minifloat(dst)
     codes = check_codes(x, src.width_bits, f"reduce_rows x ({src.name})")
     if codes.ndim == 0 or codes.shape[-1] == 0:
         raise FormatError(f"reduce_rows: need rows of at least one lane, got shape {codes.shape}")

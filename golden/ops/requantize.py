@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes, decode
-from ..formats import FormatError, Mx
+from ..formats import FormatError, Mx, as_mx
 from ..mx import decode_scale, quantize_blocks
 from .dot import require_same_block
 
 
 def mx_requantize(
-    codes: npt.ArrayLike, scale: npt.ArrayLike, src: Mx, dst: Mx
+    codes: npt.ArrayLike, scale: npt.ArrayLike, src: Mx | str, dst: Mx | str
 ) -> tuple[Codes, Codes]:
     """Return blocks of `src` quantised to `dst`, from their exact values.
 
@@ -35,6 +35,7 @@ def mx_requantize(
     >>> codes.tolist(), scales.tolist()
     ([[7, 12]], [125])
     """
+    src, dst = as_mx(src), as_mx(dst)
     require_same_block(src, dst)
     elements = decode(codes, src.element)
     scales = decode_scale(check_codes(scale, src.scale_bits, f"{src.name} scale"), src)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes, encode
-from ..formats import FormatError, Minifloat
+from ..formats import FormatError, Minifloat, as_minifloat
 from ..transcendental import reciprocal_of
 from .add import add
 from .cast import cast
@@ -19,8 +19,8 @@ def rms_norm(
     x: npt.ArrayLike,
     gamma: npt.ArrayLike,
     eps: npt.ArrayLike,
-    fmt: Minifloat,
-    red: Minifloat,
+    fmt: Minifloat | str,
+    red: Minifloat | str,
     *,
     lanes: int | None = None,
 ) -> Codes:
@@ -48,6 +48,9 @@ def rms_norm(
         (0 where `fmt` has no Inf). An Inf in a row makes the Inf NaN and the rest zero, a NaN makes
         the row NaN. Squares saturate: a row of huge elements comes out too large.
 
+    Raises:
+        FormatError: rows without an element, or a code too wide.
+
     Source: Zhang and Sennrich, "Root mean square layer normalization", 2019, equation 4.
 
     >>> from plena_cosim import golden
@@ -55,6 +58,7 @@ def rms_norm(
     >>> [hex(c) for c in golden.ops.rms_norm([0x3F80, 0xC0E0], 0x3F80, 0, bf16, fp32)]   # 1, -7
     ['0x3e4d', '0xbfb3']
     """
+    fmt, red = as_minifloat(fmt), as_minifloat(red)
     codes = check_codes(x, fmt.width_bits, fmt.name)
     scaled = mul(codes, reciprocal_rms(codes, eps, fmt, red, lanes=lanes)[..., None], fmt)
     return mul(scaled, gamma, fmt)

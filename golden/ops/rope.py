@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes
-from ..formats import FormatError, Minifloat
+from ..formats import FormatError, Minifloat, as_minifloat
 from .add import add
 from .mul import mul
 
@@ -15,7 +15,7 @@ def rope(
     x: npt.ArrayLike,
     cos: npt.ArrayLike,
     sin: npt.ArrayLike,
-    fmt: Minifloat,
+    fmt: Minifloat | str,
     *,
     stride: int | None = None,
 ) -> Codes:
@@ -46,6 +46,7 @@ def rope(
     >>> [hex(c) for c in golden.ops.rope(x, cos, sin, golden.get_format("bf16"))]
     ['0xc000', '0x3f80']
     """
+    fmt = as_minifloat(fmt)
     codes = check_codes(x, fmt.width_bits, fmt.name)
     length = codes.shape[-1] if codes.ndim else 0
     pairs = codes.reshape(*codes.shape[:-1], -1, 2, checked_stride(stride, length))

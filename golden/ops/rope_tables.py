@@ -17,7 +17,7 @@ import numpy as np
 
 from ..codec import Codes, encode
 from ..exact import Values, integer_to_odd
-from ..formats import FormatError, Minifloat
+from ..formats import FormatError, Minifloat, as_minifloat
 from .rope import checked_stride
 
 _FLOAT_ERROR = 2.0**-40
@@ -27,7 +27,7 @@ _FLOAT_ERROR = 2.0**-40
 def rope_tables(
     positions: Sequence[int],
     dim: int,
-    fmt: Minifloat,
+    fmt: Minifloat | str,
     *,
     base: float = 10000.0,
     stride: int | None = None,
@@ -56,6 +56,7 @@ def rope_tables(
     >>> [[hex(c) for c in row] for row in (cos[1], sin[1])]
     [['0x3f0a', '0x3f80', '0x3f0a', '0x3f80'], ['0x3f57', '0x3c24', '0x3f57', '0x3c24']]
     """
+    fmt = as_minifloat(fmt)
     step = checked_stride(stride, dim)
     if not base > 1:
         raise FormatError(f"rope_tables: base must be above 1, got {base}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy.typing as npt
 
 from ..codec import Codes
-from ..formats import Minifloat, Overflow, Rounding
+from ..formats import Minifloat, Overflow, Rounding, as_minifloat
 from ..transcendental import logistic
 from .unary import Function, evaluate
 
@@ -14,7 +14,7 @@ _SIGMOID = Function(finite=logistic, at_zero=0.5, at_minus_zero=0.5, at_inf=1.0,
 
 def sigmoid(
     a: npt.ArrayLike,
-    fmt: Minifloat,
+    fmt: Minifloat | str,
     *,
     rounding: Rounding | str = Rounding.RNE,
     overflow: Overflow | str = Overflow.SATURATE,
@@ -29,8 +29,12 @@ def sigmoid(
     Returns:
         Codes. Zero gives 1/2, -Inf gives +0, +Inf gives 1.
 
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
+
     >>> from plena_cosim import golden
     >>> [hex(c) for c in golden.ops.sigmoid([0x0000, 0x3F80], golden.get_format("bf16"))]
     ['0x3f00', '0x3f3b']
     """
+    fmt = as_minifloat(fmt)
     return evaluate(_SIGMOID, a, fmt, rounding=rounding, overflow=overflow)

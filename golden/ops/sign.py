@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes
-from ..formats import Minifloat
+from ..formats import Minifloat, as_minifloat
 
 
-def neg(a: npt.ArrayLike, fmt: Minifloat) -> Codes:
+def neg(a: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     """Return -a: the code with its sign bit flipped, whatever it stands for, a NaN included.
 
     Args:
@@ -21,11 +21,12 @@ def neg(a: npt.ArrayLike, fmt: Minifloat) -> Codes:
     >>> [hex(c) for c in golden.ops.neg([0x3F80, 0x8000], golden.get_format("bf16"))]
     ['0xbf80', '0x0']
     """
+    fmt = as_minifloat(fmt)
     codes = check_codes(a, fmt.width_bits, fmt.name)
     return codes ^ codes.dtype.type(fmt.sign_mask)
 
 
-def abs(a: npt.ArrayLike, fmt: Minifloat) -> Codes:
+def abs(a: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     """Return |a|: the code with its sign bit cleared, whatever it stands for, a NaN included.
 
     Args:
@@ -38,5 +39,6 @@ def abs(a: npt.ArrayLike, fmt: Minifloat) -> Codes:
     >>> [hex(c) for c in golden.ops.abs([0xBF80, 0x8000], golden.get_format("bf16"))]
     ['0x3f80', '0x0']
     """
+    fmt = as_minifloat(fmt)
     codes = check_codes(a, fmt.width_bits, fmt.name)
     return codes & codes.dtype.type(fmt.sign_mask - 1)

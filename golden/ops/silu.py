@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes, encode
-from ..formats import Minifloat
+from ..formats import Minifloat, as_minifloat
 from .add import add
 from .exp import exp
 from .mul import mul
 from .reciprocal import reciprocal
 
 
-def silu(x: npt.ArrayLike, fmt: Minifloat) -> Codes:
+def silu(x: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     """Return mul(x, reciprocal(add(1, exp(-x)))), each step rounded once to `fmt`.
 
     Args:
@@ -30,12 +30,13 @@ def silu(x: npt.ArrayLike, fmt: Minifloat) -> Codes:
     >>> [hex(c) for c in golden.ops.silu([0x3F80, 0xBF80], golden.get_format("bf16"))]   # 1, -1
     ['0x3f3b', '0xbe8a']
     """
+    fmt = as_minifloat(fmt)
     codes = check_codes(x, fmt.width_bits, fmt.name)
     negated = codes ^ codes.dtype.type(fmt.sign_mask)
     return mul(codes, reciprocal(add(encode(1.0, fmt), exp(negated, fmt), fmt), fmt), fmt)
 
 
-def swiglu(gate: npt.ArrayLike, up: npt.ArrayLike, fmt: Minifloat) -> Codes:
+def swiglu(gate: npt.ArrayLike, up: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     """Return mul(silu(gate), up).
 
     Args:
@@ -45,10 +46,14 @@ def swiglu(gate: npt.ArrayLike, up: npt.ArrayLike, fmt: Minifloat) -> Codes:
     Returns:
         Codes of `fmt`.
 
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
+
     Source: Shazeer, "GLU variants improve transformer", 2020, equation 5.
 
     >>> from plena_cosim import golden
     >>> [hex(c) for c in golden.ops.swiglu([0x3F80], [0x4000], golden.get_format("bf16"))]
     ['0x3fbb']
     """
+    fmt = as_minifloat(fmt)
     return mul(silu(gate, fmt), up, fmt)

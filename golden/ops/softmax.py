@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes
-from ..formats import Minifloat
+from ..formats import Minifloat, as_minifloat
 from .add import sub
 from .cast import cast
 from .exp import exp
@@ -18,8 +18,8 @@ from .reduce import reduce_max, reduce_rows, reduce_sum
 def softmax(
     x: npt.ArrayLike,
     mask: npt.ArrayLike,
-    fmt: Minifloat,
-    red: Minifloat,
+    fmt: Minifloat | str,
+    red: Minifloat | str,
     *,
     lanes: int | None = None,
 ) -> Codes:
@@ -46,6 +46,9 @@ def softmax(
         -Inf gives +0. A row of nothing but -Inf, or one masked throughout, has s = +0: its
         selected elements are 0 * Inf = NaN, or +0 where `fmt` has no Inf.
 
+    Raises:
+        FormatError: shapes that do not fit, or a code too wide.
+
     Source: docs/numerics.md; the order is that of the PLENA instructions V_RED_MAX, V_SUB, V_EXP,
     V_RED_SUM, S_RECI, V_MUL.
 
@@ -54,6 +57,7 @@ def softmax(
     >>> [hex(c) for c in golden.ops.softmax([0x3F80, 0x4000, 0x4040], 1, bf16, fp32)]   # 1, 2, 3
     ['0x3dba', '0x3e7b', '0x3f2b']
     """
+    fmt, red = as_minifloat(fmt), as_minifloat(red)
     codes = check_codes(x, fmt.width_bits, fmt.name)
     largest = cast(
         reduce_rows(reduce_max, codes, lowest_code(red), fmt, red, mask=mask, lanes=lanes), red, fmt

@@ -7,7 +7,7 @@ from math import inf, nan
 import numpy.typing as npt
 
 from ..codec import Codes
-from ..formats import Minifloat, Overflow, Rounding
+from ..formats import Minifloat, Overflow, Rounding, as_minifloat
 from ..transcendental import reciprocal_square_root, square_root
 from .unary import Function, evaluate
 
@@ -20,7 +20,7 @@ _RSQRT = Function(
 
 def sqrt(
     a: npt.ArrayLike,
-    fmt: Minifloat,
+    fmt: Minifloat | str,
     *,
     rounding: Rounding | str = Rounding.RNE,
     overflow: Overflow | str = Overflow.SATURATE,
@@ -36,16 +36,20 @@ def sqrt(
         Codes. -0 gives -0, a negative number NaN. A NaN result is the largest value where the
         format has none.
 
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
+
     >>> from plena_cosim import golden
     >>> [hex(c) for c in golden.ops.sqrt([0x4000, 0x4080], golden.get_format("bf16"))]
     ['0x3fb5', '0x4000']
     """
+    fmt = as_minifloat(fmt)
     return evaluate(_SQRT, a, fmt, rounding=rounding, overflow=overflow)
 
 
 def rsqrt(
     a: npt.ArrayLike,
-    fmt: Minifloat,
+    fmt: Minifloat | str,
     *,
     rounding: Rounding | str = Rounding.RNE,
     overflow: Overflow | str = Overflow.SATURATE,
@@ -61,8 +65,12 @@ def rsqrt(
         Codes. A zero gives Inf of its sign, a negative number NaN, +Inf gives +0. A NaN result is
         the largest value where the format has none.
 
+    Raises:
+        FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
+
     >>> from plena_cosim import golden
     >>> [hex(c) for c in golden.ops.rsqrt([0x4080, 0x4000], golden.get_format("bf16"))]
     ['0x3f00', '0x3f35']
     """
+    fmt = as_minifloat(fmt)
     return evaluate(_RSQRT, a, fmt, rounding=rounding, overflow=overflow)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -17,7 +16,9 @@ from plena_cosim.golden import (
     ScaleRule,
     get_format,
 )
+from plena_cosim.golden.ops.op import Family
 from plena_cosim.golden.ops.registry import OPS, Op, get_op
+from plena_cosim.ground.did_you_mean import did_you_mean
 
 from ..stimuli.stimuli import input_count, inputs_word
 
@@ -66,9 +67,13 @@ class Case:
     @property
     def fmt_text(self) -> str:
         """Formats and modes for tables."""
-        converts = self.op.name.startswith(("fp_cast", "fp_to", "mx_to", "mx_requantize", "hbm"))
-        formats = " → " if converts else " × "
-        return " ".join([formats.join(self.labels), *self.modes.values()])
+        return " ".join([joined_labels(self.op, self.labels), *self.modes.values()])
+
+
+def joined_labels(op: Op, labels: Sequence[str]) -> str:
+    """Return the labels of an op's arguments for tables; an arrow where it converts."""
+    converts = op.family in (Family.CAST, Family.QUANTISE, Family.DEQUANTISE)
+    return (" → " if converts else " × ").join(labels)
 
 
 def argument_label(name: str, given: Any) -> str:
@@ -123,7 +128,7 @@ def _named(width_bits: int) -> list[str]:
     return [fmt.name for fmt in named if fmt.width_bits <= width_bits]
 
 
-def _scalar_cases(name: str, every_pair_bits: int) -> list[Case]:
+def _binary_cases(name: str, every_pair_bits: int = 8) -> list[Case]:
     """Cases of an op with two operands; every pair of the formats up to so many bits."""
     return [
         *(_case(name, fmt, bench=fmt == "e4m3") for fmt in reversed(_named(every_pair_bits))),
@@ -151,9 +156,12 @@ def _unary_cases(name: str) -> list[Case]:
             _case(name, fmt)
             for fmt in ("e4m3,bias=0", "e4m3,bias=-20", "e5m2,bias=40", "e1m6,bias=5")
         ),
-        # So many fraction bits that the last digit of the tables counts.
-        *([_case(name, "e2m13")] if name == "fp_sigmoid" else []),
     ]
+
+
+def _sigmoid_cases() -> list[Case]:
+    # So many fraction bits that the last digit of the tables counts.
+    return [*_unary_cases("fp_sigmoid"), _case("fp_sigmoid", "e2m13")]
 
 
 _CASTS = (
@@ -170,19 +178,16 @@ _CASTS = (
 )
 
 
-def _cast_cases() -> list[Case]:
+def _cast_cases(name: str) -> list[Case]:
     bench = {("fp32", "e4m3"), ("q16.16", "bf16")}
     return [
-        *(_case("fp_cast", *pair, bench=pair in bench) for pair in _CASTS),
-        *(_case("fp_cast", "bf16", "e4m3", rounding=m) for m in ("rna", "rtz", "rup", "rdown")),
-        *(_case("fp_cast", "fp32", dst, overflow="ieee") for dst in ("bf16", "e4m3", "e2m1")),
-        _case("fp_cast", "bf16", "e5m2", rounding="rup", overflow="ieee"),
-        _case("fp_cast", "fp16", "e4m3", rounding="rdown", overflow="ieee"),
-        _case("fp_cast", "fp32", "q16.16", rounding="rdown"),
+        *(_case(name, *pair, bench=pair in bench) for pair in _CASTS),
+        *(_case(name, "bf16", "e4m3", rounding=m) for m in ("rna", "rtz", "rup", "rdown")),
+        *(_case(name, "fp32", dst, overflow="ieee") for dst in ("bf16", "e4m3", "e2m1")),
+        _case(name, "bf16", "e5m2", rounding="rup", overflow="ieee"),
+        _case(name, "fp16", "e4m3", rounding="rdown", overflow="ieee"),
+        _case(name, "fp32", "q16.16", rounding="rdown"),
     ]
-
-
-_CHOICES = ("fp_max", "fp_min", "fp_neg", "fp_abs", "fp_compare")
 
 
 def _to_mx_cases() -> list[Case]:
@@ -258,21 +263,21 @@ def _requantize_cases() -> list[Case]:
     ]
 
 
-def _store_cases() -> list[Case]:
+def _quantise_cases(name: str) -> list[Case]:
     return [
-        _case("hbm_store", "bf16", "mxint4,block_size=8", bench=True),
-        _case("hbm_store", "bf16", "mxfp4_e2m1"),
-        _case("hbm_store", "fp32", "mxfp6_e3m2,block_size=5"),
-        _case("hbm_store", "fp16", "mxint6,block_size=3,scale_bits=5"),
+        _case(name, "bf16", "mxint4,block_size=8", bench=True),
+        _case(name, "bf16", "mxfp4_e2m1"),
+        _case(name, "fp32", "mxfp6_e3m2,block_size=5"),
+        _case(name, "fp16", "mxint6,block_size=3,scale_bits=5"),
     ]
 
 
-def _load_cases() -> list[Case]:
+def _dequantise_cases(name: str) -> list[Case]:
     return [
-        _case("hbm_load", "mxint4,block_size=8", "bf16", bench=True),
-        _case("hbm_load", "mxfp4_e2m1", "bf16"),
-        _case("hbm_load", "mxfp6_e3m2,block_size=5", "fp32"),
-        _case("hbm_load", "mxint6,block_size=3,scale_bits=5", "fp16", overflow="ieee"),
+        _case(name, "mxint4,block_size=8", "bf16", bench=True),
+        _case(name, "mxfp4_e2m1", "bf16"),
+        _case(name, "mxfp6_e3m2,block_size=5", "fp32"),
+        _case(name, "mxint6,block_size=3,scale_bits=5", "fp16", overflow="ieee"),
     ]
 
 
@@ -298,15 +303,15 @@ def _dot_cases() -> list[Case]:
     ]
 
 
-def _pe_cases() -> list[Case]:
+def _element_dot_cases(name: str) -> list[Case]:
     return [
-        _case("mx_pe", "mxint8,block_size=8", "mxint4,block_size=8", "fp32", bench=True),
-        _case("mx_pe", "mxfp4_e2m1,block_size=4", "mxfp4_e2m1,block_size=4", "bf16"),
-        _case("mx_pe", "mxfp8_e4m3", "mxint8", "fp32"),
-        _case("mx_pe", "mxfp8_e5m2,block_size=8", "mxfp8_e4m3,block_size=8", "q16.16"),
-        _case("mx_pe", "mxint4,block_size=4,scale_bits=5", "mxint8,block_size=4", "e6m5"),
-        _case("mx_pe", "mxint8,block_size=5", "mxfp4_e2m1,block_size=5", "q16.16,wrap=true"),
-        _case("mx_pe", "mxint2,block_size=1", "mxint16,block_size=1", "fp32"),
+        _case(name, "mxint8,block_size=8", "mxint4,block_size=8", "fp32", bench=True),
+        _case(name, "mxfp4_e2m1,block_size=4", "mxfp4_e2m1,block_size=4", "bf16"),
+        _case(name, "mxfp8_e4m3", "mxint8", "fp32"),
+        _case(name, "mxfp8_e5m2,block_size=8", "mxfp8_e4m3,block_size=8", "q16.16"),
+        _case(name, "mxint4,block_size=4,scale_bits=5", "mxint8,block_size=4", "e6m5"),
+        _case(name, "mxint8,block_size=5", "mxfp4_e2m1,block_size=5", "q16.16,wrap=true"),
+        _case(name, "mxint2,block_size=1", "mxint16,block_size=1", "fp32"),
     ]
 
 
@@ -421,49 +426,56 @@ def _attention_cases() -> list[Case]:
     ]
 
 
-_ROWS = ("softmax", "online_softmax", "rms_norm", "layer_norm")
-_ACTIVATIONS = ("silu", "swiglu", "gelu_sigmoid", "gelu_tanh")
-_UNARY = ("fp_reciprocal", "fp_sqrt", "fp_rsqrt", "fp_exp", "fp_exp2", "fp_sigmoid")
-
-_BUILDERS: Mapping[str, Callable[[], list[Case]]] = {
-    **{name: partial(_choice_cases, name) for name in _CHOICES},
-    **{name: partial(_reduce_cases, name) for name in ("reduce_sum", "reduce_max")},
-    "fp_sub": partial(_scalar_cases, "fp_sub", 8),
-    "fp_add": partial(_scalar_cases, "fp_add", 12),
-    "fp_mul": partial(_scalar_cases, "fp_mul", 12),
-    "fp_cast": _cast_cases,
+_FAMILIES: Mapping[Family, Callable[[str], list[Case]]] = {
+    Family.BINARY: _binary_cases,
+    Family.CHOICE: _choice_cases,
+    Family.SIGN: _choice_cases,
+    Family.UNARY: _unary_cases,
+    Family.CAST: _cast_cases,
+    Family.QUANTISE: _quantise_cases,
+    Family.DEQUANTISE: _dequantise_cases,
+    Family.DOT: _element_dot_cases,
+    Family.REDUCTION: _reduce_cases,
+    Family.ACTIVATION: _activation_cases,
+    Family.ROW: _row_cases,
+}
+_OPS: Mapping[str, Callable[[], list[Case]]] = {
+    "fp_add": partial(_binary_cases, "fp_add", 12),
+    "fp_mul": partial(_binary_cases, "fp_mul", 12),
+    "fp_sigmoid": _sigmoid_cases,
     "fp_to_mx": _to_mx_cases,
     "mx_to_fp": _from_mx_cases,
     "mx_requantize": _requantize_cases,
-    "hbm_store": _store_cases,
-    "hbm_load": _load_cases,
     "mx_dot": _dot_cases,
-    **{name: partial(_unary_cases, name) for name in _UNARY},
-    "mx_pe": _pe_cases,
     "mx_tile": _tile_cases,
     "mx_mm": _mm_cases,
     "mx_mv": _mv_cases,
     "mx_bmm": _bmm_cases,
     "rope": _rope_cases,
     "hadamard": _hadamard_cases,
-    **{name: partial(_activation_cases, name) for name in _ACTIVATIONS},
-    **{name: partial(_row_cases, name) for name in _ROWS},
     "attention_step": _attention_cases,
 }
+"""Ops that need others, or more, than their family."""
 
 
 def all_cases() -> list[Case]:
-    """Return the whole table, op by op; an op without a list of its own gets a default one."""
+    """Return the whole table, op by op: an op's own cases, or those of its family."""
     return [case for name in OPS for case in _cases_of(name)]
 
 
 def _cases_of(name: str) -> list[Case]:
-    if name in _BUILDERS:
-        return _BUILDERS[name]()
     op = get_op(name)
+    if name in _OPS:
+        return _OPS[name]()
+    if op.family in _FAMILIES:
+        return _FAMILIES[op.family](name)
+    return _default_cases(op)
+
+
+def _default_cases(op: Op) -> list[Case]:
     sizes = dict.fromkeys(op.sizes, 4)
     return [
-        _case(name, *[fmt] * len(op.formats), bench=fmt == "e4m3", **sizes)
+        _case(op.name, *[fmt] * len(op.formats), bench=fmt == "e4m3", **sizes)
         for fmt in ("e4m3", "e6m5", "bf16")
     ]
 
@@ -507,6 +519,4 @@ def find_case(case_id: str) -> Case:
         for case in select_cases(name, rest.split("-")[0]):
             if case.id == case_id:
                 return case
-    near = difflib.get_close_matches(case_id, cases, n=1)
-    hint = f". Did you mean {near[0]!r}?" if near else ""
-    raise FormatError(f"no case {case_id!r} in the regression{hint}")
+    raise FormatError(f"no case {case_id!r} in the regression{did_you_mean(case_id, cases)}")

@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from plena_cosim.golden import Mx, Scalar, decode
 from plena_cosim.golden.ops.registry import Op, Port
+from plena_cosim.ground.record import commit, write_record
 
 from ..cases.table import Case
-from ..provenance import commit, write_record
 from ..stimuli.stimuli import is_exhaustive, is_scalar
 from ..stimuli.vectors import drives_every_code
 from .bins import (
@@ -29,11 +29,11 @@ from .bins import (
 )
 from .events import EVENTS, EXACT, event_counts
 from .reach import (
-    LANEWISE,
     ideal_exponents,
     impossible_events,
     impossible_kinds,
     impossible_scales,
+    is_lanewise,
     scale_limits,
 )
 
@@ -104,7 +104,7 @@ def _port_groups(side: str, port: Port, case: Case) -> list[Group]:
             bins=kinds.names,
             count=histogram(kinds),
             impossible=frozenset(gone & set(kinds.names)),
-            every_input=case.op.name in LANEWISE and drives_every_code(case.op, case.formats),
+            every_input=is_lanewise(case.op) and drives_every_code(case.op, case.formats),
         )
     ]
     if port.is_array():
@@ -205,7 +205,9 @@ class Coverage:
     def add(self, inputs: Arrays, outputs: Arrays) -> None:
         """Count one chunk of inputs and golden's outputs, all of it while a bin may be missing."""
         self.vectors += len(inputs[self.case.op.inputs[0].name])
-        thin = (inputs, outputs) if self.case.op.emits else (_thinned(inputs), _thinned(outputs))
+        thin = (
+            (inputs, outputs) if self.case.op.result_when else (_thinned(inputs), _thinned(outputs))
+        )
         for group in self.groups:
             chosen = thin if self._is_complete(group) else (inputs, outputs)
             self.counts[group.name] += group.count(*chosen)
@@ -215,7 +217,13 @@ class Coverage:
         return all(group.bins[index] in group.impossible for index in missing)
 
     def merge(self, groups: Mapping[str, Mapping[str, int]], *, vectors: int, whole: bool) -> None:
-        """Add recorded counts; bins that the case does not have any more are dropped."""
+        """Add recorded counts; bins that the case does not have any more are dropped.
+
+        Args:
+            groups: counts by the name of a group and of a bin.
+            vectors: beats that they come from.
+            whole: whether those were all inputs that there are.
+        """
         self.vectors += vectors
         self.whole |= whole
         for group in self.groups:

@@ -26,7 +26,7 @@ from plena_cosim.golden import (
 from plena_cosim.golden.formats import CLIP_BELOW, as_enum
 from plena_cosim.golden.mx import scale_exponent
 from plena_cosim.golden.ops import exp
-from plena_cosim.golden.ops.registry import Op
+from plena_cosim.golden.ops.op import Family, Op
 
 from ..stimuli.products import is_product
 from .bins import magnitudes, probe_codes, scalar_partition
@@ -36,13 +36,15 @@ INEXACT = {"below half", "tie above even", "tie above odd", "above half", *UPWAR
 TINY = {"underflow to zero", "subnormal, exact", "subnormal, inexact", "up to the smallest normal"}
 LARGE = {"overflow", "beyond the largest by less than a step"}
 
-QUANTISERS = ("fp_to_mx", "mx_requantize")
-DEQUANTISERS = ("mx_to_fp", "hbm_load")
-ROUNDED_ONCE = ("fp_add", "fp_sub", "fp_mul", "fp_cast", *QUANTISERS, *DEQUANTISERS)
-"""Ops whose result is one rounding of an exact value."""
+ROUNDED_ONCE = (Family.BINARY, Family.CAST, Family.QUANTISE, Family.DEQUANTISE)
+"""Families whose result is one rounding of an exact value."""
+SUMS = ("fp_add", "fp_sub")
 SOFTMAX = ("softmax", "online_softmax")
-LANEWISE = ("silu", "gelu_sigmoid", "gelu_tanh")
-"""Ops with one vector, whose result in a lane depends on nothing but that lane's code."""
+
+
+def is_lanewise(op: Op) -> bool:
+    """Whether the result in a lane of the op's one vector depends on nothing but its code."""
+    return op.family is Family.ACTIVATION and len(op.inputs) == 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +62,9 @@ class Range:
 
 def rounded_format(op: Op, formats: Mapping[str, Any]) -> Scalar | Mx | None:
     """Return the format whose values the op's last step rounds, if that is all that it does."""
-    sources = {"fp_cast": "src", **dict.fromkeys(DEQUANTISERS, "mx")}
-    if is_product(op) and "v" in op.formats:  # products leave the accumulator through one cast
-        sources[op.name] = "acc"
-    given: Scalar | Mx | None = formats.get(sources.get(op.name, ""))
+    # Products of matrices leave the accumulator through one cast.
+    sources = {Family.CAST: "src", Family.DEQUANTISE: "mx", Family.MATRIX: "acc"}
+    given: Scalar | Mx | None = formats.get(sources.get(op.family, ""))
     return given
 
 
@@ -72,10 +73,10 @@ def source_range(op: Op, formats: Mapping[str, Any]) -> Range | None:
     given = rounded_format(op, formats)
     if given is not None:
         return _range(given)
-    if op.name == "mx_requantize":
-        return _requantized(formats["src"], formats["dst"])
-    if op.name == "fp_to_mx":
-        src, mx = formats["src"], formats["mx"]
+    if op.family is Family.QUANTISE:
+        src, mx = (formats[argument] for argument in op.formats)
+        if isinstance(src, Mx):
+            return _requantized(src, mx)
         whole = _scalar_range(src)
         clamped = float(np.ldexp(whole.largest, -mx.max_scale_exp))
         largest = max(_largest_scaled(mx), clamped)
@@ -150,10 +151,16 @@ def _below(bound: float) -> float:
 
 
 def impossible_events(op: Op, formats: Mapping[str, Any], modes: Mapping[str, Any]) -> set[str]:
-    """Return the events of rounding that cannot happen."""
+    """Return the events of rounding that cannot happen.
+
+    Args:
+        op: of the registry.
+        formats: its arguments by name: formats and sizes.
+        modes: golden's further arguments, such as a rounding.
+    """
     port = op.outputs[0]
     fmt = formats[port.fmt]
-    rounding = fmt.rounding if op.name == "fp_to_mx" else modes.get("rounding", Rounding.RNE)
+    rounding = fmt.rounding if isinstance(fmt, Mx) else modes.get("rounding", Rounding.RNE)
     dst: Scalar = fmt.element if isinstance(fmt, Mx) else fmt
     gone: set[str] = set()
     if as_enum(Rounding, rounding, "rounding mode") is Rounding.RTZ:
@@ -164,7 +171,7 @@ def impossible_events(op: Op, formats: Mapping[str, Any], modes: Mapping[str, An
         gone |= UPWARD | {"subnormal, exact"}
     if dst.max_code <= 1:
         gone |= {"tie above odd"}  # above the only odd code nothing is in range
-    if op.name in ("fp_add", "fp_sub"):  # a sum of multiples of the smallest subnormal is one
+    if op.name in SUMS:  # a sum of multiples of the smallest subnormal is one
         gone |= {"up to the smallest normal", "underflow to zero", "subnormal, inexact"}
     source = source_range(op, formats)
     return gone | (_out_of_range(source, dst) if source else set())
@@ -205,7 +212,14 @@ def _top_is_exact(source: Range, dst: Scalar) -> bool:
 def impossible_kinds(
     op: Op, port: str, formats: Mapping[str, Any], modes: Mapping[str, Any]
 ) -> set[str]:
-    """Return the kinds of codes that an output cannot have."""
+    """Return the kinds of codes that an output cannot have.
+
+    Args:
+        op: of the registry.
+        port: the output's name.
+        formats: the op's arguments by name.
+        modes: golden's further arguments, such as a rounding.
+    """
     if op.name in SOFTMAX:
         return _softmax_kinds(op, port, formats)
     if port != op.outputs[0].name:
@@ -214,7 +228,7 @@ def impossible_kinds(
     dst: Scalar = fmt.element if isinstance(fmt, Mx) else fmt
     names = scalar_partition(dst).names
     gone: set[str] = set()
-    if op.name not in ("fp_neg", "fp_abs"):  # these keep a NaN's bits, others make it positive
+    if op.family is not Family.SIGN:  # these keep a NaN's bits, others make it positive
         gone |= {"-NaN"} & set(names)
     if isinstance(dst, FixedPoint) and dst.symmetric:
         gone |= {"-lowest"} & set(names)
@@ -225,7 +239,7 @@ def impossible_kinds(
         gone |= {"+largest finite", "-largest finite"} & set(names)  # last comes a factor below 1
     if op.name == "attention_step" and _holds_one(formats["fmt"]) and _holds_one(formats["red"]):
         gone |= {"+Inf", "-Inf"} & set(names)  # sums saturate, and what divides them is 0 or >= 1
-    if op.name not in ROUNDED_ONCE and not multiplies:
+    if op.family not in ROUNDED_ONCE and not multiplies:
         return gone
     gone |= _absent_specials(op, formats, modes, dst) & set(names)
     source = source_range(op, formats)
@@ -300,7 +314,7 @@ def _stand_ins(op: Op, formats: Mapping[str, Any], dst: Scalar) -> set[str]:
     source = given.element if isinstance(given, Mx) else given
     nan = source.has_nan or (isinstance(given, Mx) and given.scale_nan_code is not None)
     inf = isinstance(source, Minifloat) and source.has_inf
-    if op.name in QUANTISERS:  # with a NaN scale the elements are zero
+    if op.family is Family.QUANTISE:  # with a NaN scale the elements are zero
         lacks_nan = lacks_inf = formats[op.outputs[0].fmt].scale_nan_code is None
     else:
         lacks_nan = not dst.has_nan
@@ -317,7 +331,7 @@ def _stand_ins(op: Op, formats: Mapping[str, Any], dst: Scalar) -> set[str]:
 def _absent_specials(
     op: Op, formats: Mapping[str, Any], modes: Mapping[str, Any], dst: Scalar
 ) -> set[str]:
-    if op.name in QUANTISERS:  # a special makes the scale NaN, or saturates
+    if op.family is Family.QUANTISE:  # a special makes the scale NaN, or saturates
         return {"+Inf", "-Inf", "+NaN"}
     sources = [formats[port.fmt] for port in op.inputs if port.fmt]
     scalars = [fmt.element if isinstance(fmt, Mx) else fmt for fmt in sources]

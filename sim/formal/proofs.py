@@ -9,22 +9,15 @@ from typing import Any
 
 from plena_cosim.golden import Rounding, get_format
 from plena_cosim.golden.formats import Minifloat, Mx, sv_rounding
+from plena_cosim.golden.ops.op import Family
 from plena_cosim.golden.ops.registry import OPS, Op
 
 from ..cases.table import select_cases
+from ..verilate.fault import Fault
 from ..verilate.rtl_files import RTL_DIR, RtlNotFoundError, needed_sources
+from ..verilate.sv_literal import sv_literal
 
 Parameters = Mapping[str, int | str]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Bug:
-    """A fault seeded into the RTL: one piece of text replaced."""
-
-    name: str
-    file: str
-    old: str
-    new: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +34,7 @@ class Proof:
     """Parameters by label."""
     shown: tuple[str, ...]
     """Signals that a counterexample tells."""
-    bugs: tuple[Bug, ...]
+    faults: tuple[Fault, ...]
     op: str = ""
     """Contracts: the op whose block `contract_source` puts into `top`."""
     independent: tuple[str, ...] = ()
@@ -53,15 +46,38 @@ CONTROL = ("valid_q", "count_q", "quiet_q", "tracked_q", "ahead_q")
 """Registers that say where beats are, in plena_stream_reg and plena_stream_props. Which ones stand
 here decides whether an induction succeeds, never whether its result is right."""
 
-ROUND_UP, STREAM = "common/plena_round_up.sv", "common/plena_stream_reg.sv"
-WRONG_TIE = Bug(
-    name="wrong tie",
+ROUND, ROUND_UP = "common/plena_round.sv", "common/plena_round_up.sv"
+STREAM = "common/plena_stream_reg.sv"
+WRONG_TIE = Fault(
     file=ROUND_UP,
     old="guard_i & (sticky_i | lsb_i)",
     new="guard_i & (sticky_i | !lsb_i)",
+    name="wrong tie",
 )
-SWAPPED_STALL = Bug(
-    name="swapped stall", file=STREAM, old="!valid_q || out_ready_i", new="!valid_q || !out_ready_i"
+LOST_CARRY = Fault(
+    file=ROUND,
+    old="mag[1] = mag[0] + WideW'(1)",
+    new="mag[1] = {mag[0][WideW-1:F.man_w], mag[0][F.man_w-1:0] + F.man_w'(1)}",
+    name="carry out of the fraction lost",
+)
+SWAPPED_STALL = Fault(
+    file=STREAM,
+    old="!valid_q || out_ready_i",
+    new="!valid_q || !out_ready_i",
+    name="swapped stall",
+)
+LOST_BEAT = Fault(
+    file=STREAM,
+    old="!valid_q || out_ready_i",
+    new="1'b1 || out_ready_i",
+    name="beat lost when stalled",
+)
+PAYLOAD_NOT_HELD = Fault(
+    file=STREAM,
+    old="    end else if (in_ready_o) begin\n      valid_q <= in_valid_i;\n"
+    "      if (in_valid_i) data_q <=",
+    new="    end else begin\n      valid_q <= in_ready_o ? in_valid_i : valid_q;\n      data_q <=",
+    name="payload not held while stalled",
 )
 
 
@@ -75,13 +91,6 @@ def _modes(names: Sequence[str], roundings: Sequence[Rounding]) -> dict[str, Par
                 modes = {"Rounding": sv_rounding(rounding), "Saturate": saturate}
                 found[label] = get_format(name).sv_parameters() | modes
     return found
-
-
-def _without(configurations: Mapping[str, Parameters], name: str) -> dict[str, Parameters]:
-    return {
-        label: {key: value for key, value in parameters.items() if key != name}
-        for label, parameters in configurations.items()
-    }
 
 
 ALL_MODES = tuple(mode for mode in Rounding if mode is not Rounding.STOCHASTIC)
@@ -122,27 +131,29 @@ def contract_arguments(op: Op) -> dict[str, Any]:
     return formats | {size: 2 if size == "lanes" else 1 for size in op.sizes}
 
 
-TOO_DEEP = (
-    *("fp_rsqrt", "fp_sigmoid", "silu", "swiglu", "gelu_sigmoid", "gelu_tanh"),
-    *("softmax", "online_softmax", "rms_norm", "layer_norm"),
-)
+DEEP_FAMILIES = (Family.ACTIVATION, Family.ROW)
+DEEP_OPS = ("fp_rsqrt", "fp_sigmoid")
 """Ops of seven stages and more, which can be full and empty in too many ways to list them all."""
 
 
 def keeps_contract(op: Op) -> bool:
     """Whether plena_stream_props is about an op's block: a beat a cycle, and a result for each."""
     text = needed_sources(op.module)[-1].read_text(encoding="utf-8")
-    steady = not op.emits and "localparam int unsigned Interval" not in text
-    return steady and op.name not in TOO_DEEP
+    steady = not op.result_when and "localparam int unsigned Interval" not in text
+    return steady and op.family not in DEEP_FAMILIES and op.name not in DEEP_OPS
 
 
 CONTRACT_TOP, LATENCY_TOP = "plena_stream_contract", "plena_latency"
 
 
+def _connected(parameters: Mapping[str, int]) -> str:
+    """Return parameters by name, as an instance has them."""
+    return ", ".join(f".{name}({sv_literal(value)})" for name, value in parameters.items())
+
+
 def latency_source(op: Op) -> str:
     """Return a module whose output `latency_o` is a block's localparam Latency."""
-    parameters = op.sv_parameters(**contract_arguments(op)).items()
-    given = ", ".join(f".{name}({value})" for name, value in parameters)
+    given = _connected(op.sv_parameters(**contract_arguments(op)))
     lines = [
         f"module {LATENCY_TOP} (output logic [31:0] latency_o);",
         f"  {op.module} #({given}) u_dut ();",
@@ -168,7 +179,7 @@ def contract_source(op: Op, latency: int) -> str:
     connected = [f".{port.name}_i" for port in op.inputs]
     connected += [f".{port.name}_o({port.name})" for port in op.outputs]
     parameters = op.sv_parameters(**formats)
-    connected_parameters = ", ".join(f".{name}({value})" for name, value in parameters.items())
+    connected_parameters = _connected(parameters)
     total = sum(widths[port] for port in op.outputs)
     lines = [
         f"module {CONTRACT_TOP} (",
@@ -200,7 +211,8 @@ _IGNORED_STALLS = (
 """How blocks keep a stalled result: a register at the end, or an enable for all stages."""
 
 
-def _overwritten(module: str) -> Bug:
+def ignored_stall(module: str) -> Fault:
+    """Return the fault that a block gives up a result which nobody has taken."""
     path = needed_sources(module)[-1]
     text = path.read_text(encoding="utf-8")
     ways = [way for way in _IGNORED_STALLS if text.count(way[0]) == 1]
@@ -209,7 +221,7 @@ def _overwritten(module: str) -> Bug:
             f"{path}: no way known to ignore a stall; add one to _IGNORED_STALLS"
         )
     file = path.relative_to(RTL_DIR).as_posix()
-    return Bug(name="a stalled result is overwritten", file=file, old=ways[0][0], new=ways[0][1])
+    return Fault(name="a stalled result is overwritten", file=file, old=ways[0][0], new=ways[0][1])
 
 
 def _contract(op: Op) -> Proof:
@@ -220,7 +232,7 @@ def _contract(op: Op) -> Proof:
         top=CONTRACT_TOP,
         configurations={", ".join(map(_label, contract_arguments(op).values())): {}},
         shown=(*IO, "payload_o"),
-        bugs=(_overwritten(op.module),),
+        faults=(ignored_stall(op.module),),
         op=op.name,
         independent=("out_valid_o", "payload_o"),
     )
@@ -238,28 +250,20 @@ PROOFS: tuple[Proof, ...] = (
         modules=("plena_round", "plena_round_up"),
         claim="no other code is nearer, in every mode, for every input",
         top="plena_round_props",
-        configurations=_without(
-            {
-                **_modes(("e2m1", "e3m2", "e4m3", "e5m2"), ALL_MODES),
-                **_modes(("e3m0", "e6m5"), NEAREST),
-            },
-            "Bias",
-        ),
+        configurations={
+            **_modes(("e2m1", "e3m2", "e4m3", "e5m2"), ALL_MODES),
+            **_modes(("e3m0", "e6m5"), NEAREST),
+        },
         shown=(
             *("sign_i", "exp_i", "sig_i", "guard_i", "sticky_i", "inf_i", "nan_i", "code_o"),
             "other_i",
         ),
-        bugs=(
+        faults=(
             WRONG_TIE,
-            Bug(
-                name="carry out of the fraction lost",
-                file="common/plena_round.sv",
-                old="mag[1] = mag[0] + WideW'(1)",
-                new="mag[1] = {mag[0][WideW-1:ManW], mag[0][ManW-1:0] + ManW'(1)}",
-            ),
-            Bug(
+            LOST_CARRY,
+            Fault(
                 name="rounding up stays finite on the wrong side",
-                file="common/plena_round.sv",
+                file=ROUND,
                 old="(Rounding == RoundUp && sign_i)",
                 new="(Rounding == RoundUp && !sign_i)",
             ),
@@ -274,12 +278,12 @@ PROOFS: tuple[Proof, ...] = (
             "e2m1": get_format("e2m1").sv_parameters() | {"Table": e2m1_product_table()}
         },
         shown=("a_i", "b_i", "y_o"),
-        bugs=(
-            Bug(
+        faults=(
+            Fault(
                 name="exponent off by one",
                 file="fp/plena_fp_mul_core.sv",
-                old="- SumW'(Bias)",
-                new="- SumW'(Bias + 1)",
+                old="- SumW'(F.bias)",
+                new="- SumW'(F.bias + 1)",
             ),
         ),
     ),
@@ -293,9 +297,9 @@ PROOFS: tuple[Proof, ...] = (
             **_modes(("e4m3",), NEAREST),
         },
         shown=("a_i", "b_i", "y_o", "other_i"),
-        bugs=(
+        faults=(
             WRONG_TIE,
-            Bug(
+            Fault(
                 name="sign of one factor only",
                 file="fp/plena_fp_mul_core.sv",
                 old="a_sign ^ b_sign",
@@ -308,17 +312,14 @@ PROOFS: tuple[Proof, ...] = (
         modules=("plena_fp_add_core",),
         claim="the rounded exact sum, for every pair of codes",
         top="plena_fp_add_props",
-        configurations=_without(
-            {
-                **_modes(("e2m1", "e3m2"), ALL_MODES),
-                **_modes(("e3m4", "e4m3", "e5m2"), NEAREST),
-            },
-            "Bias",
-        ),
+        configurations={
+            **_modes(("e2m1", "e3m2"), ALL_MODES),
+            **_modes(("e3m4", "e4m3", "e5m2"), NEAREST),
+        },
         shown=("a_i", "b_i", "y_o", "other_i"),
-        bugs=(
+        faults=(
             WRONG_TIE,
-            Bug(
+            Fault(
                 name="exact zero with the wrong sign",
                 file="fp/plena_fp_add_core.sv",
                 old="Rounding == RoundDown : swap",
@@ -335,14 +336,14 @@ PROOFS: tuple[Proof, ...] = (
             f"{lanes} lanes": {"Lanes": lanes, "Width": 4} for lanes in (1, 2, 3, 5, 7, 8)
         },
         shown=("data_i", "lane_i", "max_o"),
-        bugs=(
-            Bug(
+        faults=(
+            Fault(
                 name="compares the other way",
                 file="common/plena_max_tree.sv",
                 old="gen_level[level-1].node[2*n+1] > gen_level[level-1].node[2*n]\n",
                 new="gen_level[level-1].node[2*n+1] < gen_level[level-1].node[2*n]\n",
             ),
-            Bug(
+            Fault(
                 name="a lane without a neighbour is dropped",
                 file="common/plena_max_tree.sv",
                 old="          assign node[n] = gen_level[level-1].node[2*n];",
@@ -357,23 +358,11 @@ PROOFS: tuple[Proof, ...] = (
         top="plena_stream_reg_props",
         configurations={f"{width} bits": {"Width": width} for width in (1, 32)},
         shown=(*IO, "in_data_i", "out_data_o"),
-        bugs=(
+        faults=(
             SWAPPED_STALL,
-            Bug(
-                name="beat lost when stalled",
-                file=STREAM,
-                old="!valid_q || out_ready_i",
-                new="1'b1 || out_ready_i",
-            ),
-            Bug(
-                name="payload not held while stalled",
-                file=STREAM,
-                old="    end else if (in_ready_o) begin\n      valid_q <= in_valid_i;\n"
-                "      if (in_valid_i) data_q <=",
-                new="    end else begin\n      valid_q <= in_ready_o ? in_valid_i : valid_q;\n"
-                "      data_q <=",
-            ),
-            Bug(
+            LOST_BEAT,
+            PAYLOAD_NOT_HELD,
+            Fault(
                 name="valid waits for ready",
                 file=STREAM,
                 old="out_valid_o = valid_q",
@@ -391,8 +380,8 @@ PROOFS: tuple[Proof, ...] = (
             name: get_format(name).sv_parameters() for name in ("e2m1", "e4m3", "bf16")
         },
         shown=(*IO, "a_i", "b_i", "y_o"),
-        bugs=(
-            Bug(
+        faults=(
+            Fault(
                 name="the sum is one beat late",
                 file="fp/plena_fp_add.sv",
                 old=".in_data_i(y)",
@@ -411,14 +400,14 @@ PROOFS: tuple[Proof, ...] = (
             "mxint3 x1, q5.0": {"ManW": 1, "BlockSize": 1, "AccW": 5},
         },
         shown=(*IO, "a_codes_i", "b_codes_i", "first_i", "acc_o"),
-        bugs=(
-            Bug(
+        faults=(
+            Fault(
                 name="restart belongs to another beat",
                 file="mx/plena_mx_dot.sv",
                 old="{s1_first, partial}",
                 new="{first_i, partial}",
             ),
-            Bug(
+            Fault(
                 name="a stage takes while the next one is stalled",
                 file="mx/plena_mx_dot.sv",
                 old=".out_valid_o(s1_valid), .out_ready_i(s1_ready)",

@@ -32,7 +32,11 @@ from rich.console import Console
 from rich.table import Table
 
 from plena_cosim.golden import FormatError
+from plena_cosim.golden.ops.op import Family
 from plena_cosim.golden.ops.registry import OPS
+from plena_cosim.ground.cache import cache_root
+from plena_cosim.ground.progress import time_left, time_text
+from plena_cosim.ground.record import environment, write_record
 
 from ..cases.compare import compare
 from ..cases.table import Case, find_case, select_cases
@@ -40,11 +44,10 @@ from ..formal.proofs import proofs_of
 from ..formal.prove import find_bug, select_proofs
 from ..formal.smt import ElaborationError, tools_missing
 from ..player.player import UNSTALLED, ProtocolError, Stalls, load_op
-from ..provenance import commit, write_record
-from ..regression.report import PLAIN_WIDTH, time_text
+from ..regression.report import PLAIN_WIDTH
 from ..regression.run import CHECKOUT
 from ..stimuli.stimuli import sample, stimuli
-from ..verilate.cache import BuildError, cache_root
+from ..verilate.cache import BuildError
 from ..verilate.rtl_files import RTL_DIR, needed_sources
 from .operators import Mutant, mutants_of
 
@@ -68,17 +71,15 @@ _REDUCTION = (
 )
 
 
-def _each(ops: str, cases: Sequence[str]) -> dict[str, tuple[str, ...]]:
-    """Return the same cases for several ops."""
-    return {op: tuple(f"{op}-{case}" for case in cases) for op in ops.split()}
-
-
+CHEAP_FAMILIES: Mapping[Family, tuple[str, ...]] = {
+    Family.BINARY: ("e4m3-all", "e5m2-rdown-all"),
+    Family.CHOICE: _EXACT,
+    Family.SIGN: _EXACT,
+    Family.UNARY: _OF_ONE_CODE,
+    Family.REDUCTION: _REDUCTION,
+}
 CHEAP_CASES: Mapping[str, tuple[str, ...]] = {
-    **_each("fp_sub", ("e4m3-all", "e5m2-rdown-all")),
-    **_each("fp_max fp_min fp_neg fp_abs fp_compare", _EXACT),
-    **_each("fp_reciprocal fp_sqrt fp_rsqrt fp_exp fp_exp2", _OF_ONE_CODE),
     "fp_sigmoid": (*(f"fp_sigmoid-{case}" for case in _OF_ONE_CODE), "fp_sigmoid-e2m13-all"),
-    **_each("reduce_sum reduce_max", _REDUCTION),
     "fp_add": (
         *("fp_add-e4m3-all", "fp_add-e5m2-rdown-all", "fp_add-e4m3-rdown-ieee-all"),
         *("fp_add-e2m1-ieee-all", "fp_add-e5m2-rup-ieee-all", "fp_add-bf16-corners+random"),
@@ -126,8 +127,8 @@ CHEAP_CASES: Mapping[str, tuple[str, ...]] = {
         "mx_dot-mxfp6_e3m2.b16-mxint4.b16-fp32-blocks",
     ),
 }
-"""Cases that build and run in seconds, those that find most first. An op without a list has its
-first cases of the regression."""
+"""Cases that build and run in seconds, those that find most first. An op without a list has that of
+its family, and where there is none its first cases of the regression."""
 
 
 _ALIGNING = (
@@ -199,9 +200,10 @@ def read_equivalents(path: Path = EQUIVALENTS) -> list[Equivalent]:
 def cheap_cases() -> list[Case]:
     """Return the cases that mutants are compared on, for every op of the registry."""
     chosen: list[Case] = []
-    for name in OPS:
-        listed = CHEAP_CASES.get(name)
-        chosen += [find_case(case) for case in listed] if listed else select_cases(name)[:4]
+    for op in OPS.values():
+        of_family = CHEAP_FAMILIES.get(op.family, ())
+        listed = CHEAP_CASES.get(op.name, [f"{op.name}-{case}" for case in of_family])
+        chosen += [find_case(case) for case in listed] or select_cases(op.name)[:4]
     return chosen
 
 
@@ -222,6 +224,11 @@ def choose(mutants: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
     """Return `count` mutants spread over all files, the same for the same seed.
 
     A larger count begins with the same mutants as a smaller one.
+
+    Args:
+        mutants: to choose from.
+        count: how many.
+        seed: of the choice.
     """
     generator = random.Random(seed)
     by_file: dict[str, list[Mutant]] = {}
@@ -237,6 +244,11 @@ def cases_for(file: str, cases: Sequence[Case], rtl_dir: Path = RTL_DIR) -> list
     """Return the cases whose blocks need a file, the first of each block first.
 
     What the file's own list in FIRST_CASES names comes before all.
+
+    Args:
+        file: relative to `rtl_dir`.
+        cases: to choose from.
+        rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
     """
     by_module: dict[str, list[Case]] = {}
     for case in cases:
@@ -261,6 +273,9 @@ def try_mutant(mutant: Mutant, cases: Sequence[Case], rtl_dir: Path, cache: Path
         cases: in this order.
         rtl_dir: a changed copy of the RTL.
         cache: a build folder of its own.
+
+    Returns:
+        The verdict, and what found the mutant.
     """
     clocked = "always_ff" in (rtl_dir / mutant.file).read_text(encoding="utf-8")
     for case in cases:
@@ -381,6 +396,9 @@ def run(
     Returns:
         0 when nothing survived but what is listed, else 1; 1 too for an entry of the list that
         means no mutant, or one that was found.
+
+    Raises:
+        FormatError: no mutant is in a file with `file` in its path.
     """
     console = console or Console()
     cases = cheap_cases() if cases is None else cases
@@ -408,7 +426,7 @@ def run(
         f"{len(chosen) - len(waiting)} tried before",
         highlight=False,
     )
-    record = {"commit": commit(), "rtl": digest, "seed": seed, "mutants": {}}
+    record = {**environment(["numpy"]), "rtl": digest, "seed": seed, "mutants": {}}
     with tempfile.TemporaryDirectory(prefix="plena-mutate-") as folder:
         copy, cache = Path(folder) / "rtl", Path(folder) / "cache"
         shutil.copytree(rtl_dir, copy)
@@ -418,7 +436,8 @@ def run(
             tried[mutant.id] = _try_in(copy, cache, mutant, cases, rtl_dir)
             record["mutants"] = {name: vars(result) for name, result in tried.items()}
             write_record(results / "mutants.json", record)
-            left = (time.monotonic() - began) / (index + 1) * (len(waiting) - index - 1)
+            elapsed, waits = time.monotonic() - began, len(waiting) - index - 1
+            left = time_left(elapsed, done=index + 1, left=waits)
             verdict = tried[mutant.id].verdict
             console.print(
                 f"{index + 1}/{len(waiting)} {time_text(left)} left  {verdict:<8}  "

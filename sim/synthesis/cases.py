@@ -7,9 +7,10 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from plena_cosim.golden import FormatError, get_format
+from plena_cosim.golden.ops.op import Family
 from plena_cosim.golden.ops.registry import OPS, Op, get_op
 
-from ..cases.table import argument_label, select_cases
+from ..cases.table import argument_label, joined_labels, select_cases
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,8 +56,7 @@ class Configuration:
     @property
     def fmt_text(self) -> str:
         """Formats and modes for tables."""
-        between = " → " if self.op.name.startswith(("fp_cast", "fp_to", "mx_to")) else " × "
-        words = [between.join(self._labels), *self.modes.values()]
+        words = [joined_labels(self.op, self._labels), *self.modes.values()]
         return " ".join([*words, *["(whole unit)"] * self.unit])
 
     @property
@@ -138,14 +138,6 @@ def _dots() -> list[Configuration]:
     ]
 
 
-def _attention() -> list[Configuration]:
-    return [
-        Configuration(op=case.op, formats=case.formats, modes=case.modes, slow=True)
-        for case in select_cases("attention_step")
-        if case.bench
-    ]
-
-
 _BUILDERS = {
     "fp_add": lambda: [_configuration("fp_add", fmt, anchor=best) for fmt, best in _ADDERS],
     "fp_mul": lambda: [_configuration("fp_mul", fmt, anchor=best) for fmt, best in _MULTIPLIERS],
@@ -155,8 +147,11 @@ _BUILDERS = {
         _configuration("mx_to_fp", mx, "bf16") for mx in ("mxint8", "mxint4", "mxfp4_e2m1")
     ],
     "mx_dot": _dots,
-    "attention_step": _attention,
 }
+
+
+_OF_MANY_BLOCKS = (Family.MATRIX, Family.ACTIVATION, Family.ROW, Family.ATTENTION)
+"""Tiles and composite operations hold many of the other blocks: minutes each."""
 
 
 def all_configurations() -> list[Configuration]:
@@ -167,10 +162,8 @@ def all_configurations() -> list[Configuration]:
 def _configurations_of(name: str) -> list[Configuration]:
     if name in _BUILDERS:
         return _BUILDERS[name]()
-    # The formats that also go through the cocotb bench: few, and small enough to wait for. Tiles
-    # and composite operations hold many of the other blocks: minutes each.
-    op = get_op(name)
-    slow = bool(op.sizes) and name not in ("reduce_sum", "reduce_max", "rope", "hadamard")
+    # The formats that also go through the cocotb bench: few, and small enough to wait for.
+    slow = get_op(name).family in _OF_MANY_BLOCKS
     return [
         Configuration(op=case.op, formats=case.formats, modes=case.modes, slow=slow)
         for case in select_cases(name)
@@ -185,6 +178,11 @@ def select_configurations(
 
     Slow ones are left out unless `slow` is set. A format that the table does not have for a block
     of one format makes a configuration of its own.
+
+    Args:
+        block: an op, e.g. "fp_mul".
+        fmt: a format, e.g. "bf16".
+        slow: those that take minutes, too.
 
     Raises:
         FormatError: an unknown block or format, or one that the table has no configuration for.

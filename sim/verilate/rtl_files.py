@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-import shutil
 from pathlib import Path
+
+from plena_cosim.ground.did_you_mean import did_you_mean
+from plena_cosim.ground.errors import PlenaError
 
 RTL_DIR = Path(__file__).resolve().parents[2] / "rtl"
 """The project's RTL; tests pass a changed copy instead."""
@@ -14,7 +15,7 @@ _NAME = re.compile(r"\bplena_\w+")
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
-class RtlNotFoundError(FileNotFoundError):
+class RtlNotFoundError(PlenaError, FileNotFoundError):
     """There is no file for a module."""
 
 
@@ -28,8 +29,7 @@ def needed_sources(module: str, rtl_dir: Path = RTL_DIR) -> list[Path]:
     """
     by_name = {path.stem: path for path in sorted(rtl_dir.rglob("plena_*.sv"))}
     if module not in by_name:
-        near = difflib.get_close_matches(module, by_name, n=1)
-        hint = f". Did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(module, by_name, show=str)
         known = ", ".join(by_name) or "no plena_*.sv at all"
         raise RtlNotFoundError(f"no {module}.sv under {rtl_dir}; there are: {known}{hint}")
     order: dict[str, Path] = {}
@@ -51,27 +51,3 @@ def needed_sources(module: str, rtl_dir: Path = RTL_DIR) -> list[Path]:
 def waivers(rtl_dir: Path = RTL_DIR) -> list[Path]:
     """Return the lint waiver files, which every Verilator run of the project reads."""
     return sorted((rtl_dir / "lint").glob("*.vlt"))
-
-
-def changed_copy(folder: Path, *, file: str, old: str, new: str, rtl_dir: Path = RTL_DIR) -> Path:
-    """Copy the RTL into `folder`/rtl with one piece of text replaced; return the copy.
-
-    Args:
-        folder: where the copy goes; `rtl` must not be there yet.
-        file: what is changed, relative to `rtl_dir`.
-        old: text that stands there exactly once.
-        new: what it becomes.
-        rtl_dir: what is copied.
-
-    Raises:
-        RtlNotFoundError: `old` does not stand there exactly once.
-    """
-    text = (rtl_dir / file).read_text(encoding="utf-8")
-    if (count := text.count(old)) != 1:
-        raise RtlNotFoundError(
-            f"{old!r} stands {count} times in {file}, not once; name another piece"
-        )
-    rtl = folder / "rtl"
-    shutil.copytree(rtl_dir, rtl)
-    (rtl / file).write_text(text.replace(old, new), encoding="utf-8")
-    return rtl

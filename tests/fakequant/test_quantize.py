@@ -246,7 +246,7 @@ def test_threads_change_nothing() -> None:
         (torch.ones(2, 3), "mxint4", -3, "axis -3 does not exist"),
         (torch.ones(3, dtype=torch.int32), "mxint4", -1, "got torch.int32"),
         ([1.0], "mxint4", -1, "need a tensor of float32, bfloat16, float16, float64; got list"),
-        (torch.ones(3), "bf16", -1, "needs an Mx format such as get_format('mxint8')"),
+        (torch.ones(3), "bf16", -1, "need an Mx format such as get_format('mxint8')"),
     ],
 )
 def test_bad_input_is_named(x, mx, axis, message) -> None:

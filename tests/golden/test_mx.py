@@ -521,7 +521,7 @@ def test_bad_input_is_named(x: npt.ArrayLike, axis: int, message: str) -> None:
 
 
 def test_a_scalar_format_is_no_block_format() -> None:
-    with pytest.raises(FormatError, match=r"quantize needs an Mx format such as get_format"):
+    with pytest.raises(FormatError, match=r"need an Mx format such as get_format"):
         quantize([1.0], get_format("e4m3"))
 
 

@@ -1,4 +1,4 @@
-"""Tiny random models of many families, and a recipe that quantises all there is in them."""
+"""Tiny random models of many families."""
 
 from __future__ import annotations
 
@@ -62,32 +62,3 @@ def build(family: str, **changes: Any) -> nn.Module:
             if parameter.ndim == 1:
                 parameter.add_(torch.randn_like(parameter) * 0.1)
     return model
-
-
-MX8 = {"data_in_block_size": 16, "data_in_width": 8}
-W8A8 = {"name": "mxint", "weight_block_size": 16, "weight_width": 8, **MX8}
-FP12 = {"data_in_exponent_width": 5, "data_in_frac_width": 6}
-ATTENTION = {
-    "name": "mxint",
-    "qk_matmul": MX8,
-    "av_matmul": MX8,
-    "rope": FP12,
-    "softmax": FP12,
-    "kv_cache": MX8,
-}
-NO_MLP = {"qwen3_moe", "gpt_oss"}
-"""Families whose activations sit in the experts."""
-
-
-def full_recipe(family: str) -> dict[str, Any]:
-    """Return a recipe of eight bits for every module that can be quantised."""
-    recipe: dict[str, Any] = {
-        r".*self_attn": ATTENTION,
-        r".*(_proj|dense|fc1|fc2|lm_head|\.experts)": W8A8,
-        r".*(norm|_layernorm)": {"name": "minifloat", **FP12},
-        r".*\.mlp": {"name": "minifloat", **FP12},
-        r".*embed_tokens": {"name": "mxint", "weight_block_size": 16, "weight_width": 8},
-    }
-    if family in NO_MLP:
-        del recipe[r".*\.mlp"]
-    return recipe

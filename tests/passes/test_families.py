@@ -12,7 +12,8 @@ from torch import Tensor, nn
 from plena_cosim import golden
 from plena_cosim.passes import quantize_module_transform_pass
 
-from .families import FAMILIES, build, full_recipe
+from .families import FAMILIES, build
+from .recipes import full_recipe, token_ids
 
 CASES = [
     (family, numerics)
@@ -34,7 +35,7 @@ def quantised(family: str, numerics: str) -> tuple[nn.Module, Tensor, set[str]]:
 
 
 def tokens() -> Tensor:
-    return torch.randint(3, 64, (3, LENGTH), generator=torch.Generator().manual_seed(1))
+    return token_ids(3, LENGTH, seed=1)
 
 
 @torch.no_grad()

@@ -12,7 +12,8 @@ from torch import nn
 from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.passes.replace import replace as install
 
-from .families import build, full_recipe
+from .families import build
+from .recipes import full_recipe
 
 
 def stored_bytes(model: nn.Module) -> int:

@@ -2,44 +2,42 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
-from pathlib import Path
 
-from plena_cosim.sim.verilate.rtl_files import RTL_DIR
+from plena_cosim.golden.ops.registry import OPS
+from plena_cosim.sim.cases.table import select_cases
+from plena_cosim.sim.formal.proofs import (
+    LOST_BEAT,
+    LOST_CARRY,
+    PAYLOAD_NOT_HELD,
+    ROUND,
+    SWAPPED_STALL,
+    WRONG_TIE,
+    ignored_stall,
+)
+from plena_cosim.sim.verilate.fault import Fault
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mutant:
-    """One changed piece of RTL text, and the case of the regression that must go red."""
+    """A fault in the RTL, and the case of the regression that must go red."""
 
-    name: str
     case: str
-    file: str
-    old: str
-    new: str
+    fault: Fault
     stalled: bool = False
     """Only gaps and stalls can show it."""
 
-    def write(self, folder: Path) -> Path:
-        """Copy the RTL into `folder` with the change made; `old` must stand there exactly once."""
-        rtl = folder / "rtl"
-        shutil.copytree(RTL_DIR, rtl)
-        path = rtl / self.file
-        text = path.read_text(encoding="utf-8")
-        count = text.count(self.old)
-        assert count == 1, f"{self.name}: {self.old!r} stands {count} times in {self.file}"
-        path.write_text(text.replace(self.old, self.new), encoding="utf-8")
-        return rtl
+    @property
+    def name(self) -> str:
+        """The block and what is wrong."""
+        return f"{self.case.split('-')[0]}: {self.fault.name}"
 
 
 def _fault(case: str, file: str, name: str, old: str, new: str, *, stalled: bool = False) -> Mutant:
-    block = case.split("-")[0]
-    return Mutant(name=f"{block}: {name}", case=case, file=file, old=old, new=new, stalled=stalled)
+    return Mutant(case=case, fault=Fault(file, old, new, name), stalled=stalled)
 
 
 ADD, MUL, CAST = "fp_add-e4m3-all", "fp_mul-e4m3-all", "fp_cast-bf16-e4m3-all"
-ROUND, ROUND_UP = "common/plena_round.sv", "common/plena_round_up.sv"
 TO_INT, TO_FP = "fp_to_mx-bf16-mxint8.b8-blocks", "fp_to_mx-bf16-mxfp8_e5m2.b16-blocks"
 FROM_INT = "mx_to_fp-mxint8.b8-bf16-blocks"
 DOT = "mx_dot-mxint8.b8-mxint4.b8-fp32-blocks"
@@ -62,30 +60,18 @@ EXP, SIGMOID = "fp_exp-bf16-all", "fp_sigmoid-e4m3-all"
 PARTIAL, ACCUMULATE = "mx/plena_mx_partial_core.sv", "mx/plena_mx_accumulate_core.sv"
 COUNTER, MAC = "matrix/plena_block_counter.sv", "matrix/plena_mx_mac.sv"
 SYSTOLIC, MATMUL = "matrix/plena_mx_tile.sv", "matrix/plena_mx_matmul.sv"
-SHIFT, STREAM = "common/plena_shift_sticky.sv", "common/plena_stream_reg.sv"
+SHIFT = "common/plena_shift_sticky.sv"
 
-WRONG_TIE = ("wrong tie", "guard_i & (sticky_i | lsb_i)", "guard_i & (sticky_i | !lsb_i)")
-DROPPED_STICKY = (
-    "sticky bit of an earlier shift step dropped",
+DROPPED_STICKY = Fault(
+    SHIFT,
     "gen_step[step-1].sticky | (taken & (|prev[Amount-1:0]))",
     "(1'b0 & gen_step[step-1].sticky) | (taken & (|prev[Amount-1:0]))",
-)
-LOST_CARRY = (
-    "carry out of the fraction lost",
-    "mag[1] = mag[0] + WideW'(1)",
-    "mag[1] = {mag[0][WideW-1:ManW], mag[0][ManW-1:0] + ManW'(1)}",
-)
-SWAPPED_STALL = ("swapped stall", "!valid_q || out_ready_i", "!valid_q || !out_ready_i")
-LOST_BEAT = ("beat lost when stalled", "!valid_q || out_ready_i", "1'b1 || out_ready_i")
-PAYLOAD_WITHOUT_VALID = (
-    "payload not held while stalled",
-    "end else if (in_ready_o) begin\n      valid_q <= in_valid_i;\n      if (in_valid_i) data_q <=",
-    "end else begin\n      valid_q <= in_ready_o ? in_valid_i : valid_q;\n      data_q <=",
+    "sticky bit of an earlier shift step dropped",
 )
 
-MUTANTS = (
-    _fault(ADD, ROUND_UP, *WRONG_TIE),
-    _fault(ADD, ROUND, *LOST_CARRY),
+LISTED = (
+    Mutant(case=ADD, fault=WRONG_TIE),
+    Mutant(case=ADD, fault=LOST_CARRY),
     _fault(
         ADD,
         "fp/plena_fp_add_core.sv",
@@ -142,17 +128,17 @@ MUTANTS = (
         "mag[0] >= WideW'(MaxCode)",
         "mag[0] >= WideW'(MaxCode - 1)",
     ),
-    _fault(ADD, STREAM, *SWAPPED_STALL, stalled=True),
-    _fault(ADD, STREAM, *PAYLOAD_WITHOUT_VALID, stalled=True),
-    _fault(MUL, ROUND_UP, *WRONG_TIE),
-    _fault(MUL, SHIFT, *DROPPED_STICKY),
-    _fault(MUL, ROUND, *LOST_CARRY),
+    Mutant(case=ADD, fault=SWAPPED_STALL, stalled=True),
+    Mutant(case=ADD, fault=PAYLOAD_NOT_HELD, stalled=True),
+    Mutant(case=MUL, fault=WRONG_TIE),
+    Mutant(case=MUL, fault=DROPPED_STICKY),
+    Mutant(case=MUL, fault=LOST_CARRY),
     _fault(
         MUL,
         "fp/plena_fp_mul_core.sv",
         "exponent off by one",
-        "- SumW'(Bias)",
-        "- SumW'(Bias + 1)",
+        "- SumW'(F.bias)",
+        "- SumW'(F.bias + 1)",
     ),
     _fault(
         "fp_mul-e5m2-all",
@@ -168,16 +154,16 @@ MUTANTS = (
         "stays_finite = Saturate ||",
         "stays_finite = !Saturate ||",
     ),
-    _fault(MUL, STREAM, *LOST_BEAT, stalled=True),
-    _fault(CAST, ROUND_UP, *WRONG_TIE),
-    _fault(CAST, SHIFT, *DROPPED_STICKY),
-    _fault(CAST, ROUND, *LOST_CARRY),
+    Mutant(case=MUL, fault=LOST_BEAT, stalled=True),
+    Mutant(case=CAST, fault=WRONG_TIE),
+    Mutant(case=CAST, fault=DROPPED_STICKY),
+    Mutant(case=CAST, fault=LOST_CARRY),
     _fault(
         CAST,
         "fp/plena_fp_pack.sv",
         "exponent off by one",
-        "FieldOffset = ExpOffset + Bias - 1",
-        "FieldOffset = ExpOffset + Bias",
+        "FieldOffset = ExpOffset + F.bias - 1",
+        "FieldOffset = ExpOffset + F.bias",
     ),
     _fault(
         "fp_cast-bf16-q2.6-all",
@@ -190,13 +176,13 @@ MUTANTS = (
         "fp_cast-bf16-q8.8wrap-all",
         "common/plena_round_fixed.sv",
         "wraps no more",
-        "(over && !Wrap))",
-        "(over && (Wrap || !Wrap)))",
+        "(over && !F.wrap)",
+        "(over && (F.wrap || !F.wrap))",
     ),
-    _fault(CAST, STREAM, *SWAPPED_STALL, stalled=True),
-    _fault(TO_INT, ROUND_UP, *WRONG_TIE),
-    _fault(TO_INT, SHIFT, *DROPPED_STICKY),
-    _fault(TO_FP, ROUND, *LOST_CARRY),
+    Mutant(case=CAST, fault=SWAPPED_STALL, stalled=True),
+    Mutant(case=TO_INT, fault=WRONG_TIE),
+    Mutant(case=TO_INT, fault=DROPPED_STICKY),
+    Mutant(case=TO_FP, fault=LOST_CARRY),
     _fault(
         TO_INT,
         SCALE,
@@ -208,8 +194,8 @@ MUTANTS = (
         "fp_to_mx-bf16-mxint4.even-blocks",
         SCALE,
         "even carries at one bit too few",
-        "&sig[FracW-1-:ElemFracW+1]",
-        "&sig[FracW-1-:ElemFracW]",
+        "&sig[FracW-1-:M.elem.man_w+1]",
+        "&sig[FracW-1-:M.elem.man_w]",
     ),
     _fault(
         "fp_to_mx-bf16-mxfp4_e2m1.rceil-blocks",
@@ -253,22 +239,22 @@ MUTANTS = (
         "(!IsInt && (nonzero & ~special) == '0)",
         "(IsInt && (nonzero & ~special) == '0)",
     ),
-    _fault(TO_INT, STREAM, *PAYLOAD_WITHOUT_VALID, stalled=True),
-    _fault("mx_to_fp-mxint16.b4-bf16-ieee-blocks", ROUND_UP, *WRONG_TIE),
-    _fault("mx_to_fp-mxint16.b4-bf16-ieee-blocks", SHIFT, *DROPPED_STICKY),
+    Mutant(case=TO_INT, fault=PAYLOAD_NOT_HELD, stalled=True),
+    Mutant(case="mx_to_fp-mxint16.b4-bf16-ieee-blocks", fault=WRONG_TIE),
+    Mutant(case="mx_to_fp-mxint16.b4-bf16-ieee-blocks", fault=DROPPED_STICKY),
     _fault(
         FROM_INT,
         "mx/plena_mx_to_fp_core.sv",
         "NaN scale is a number",
-        "HasNan && scale_i == '1",
-        "HasNan && scale_i == '1 && scale_i == '0",
+        "has_scale_nan(M) && scale_i == '1",
+        "has_scale_nan(M) && scale_i == '1 && scale_i == '0",
     ),
     _fault(
         FROM_INT,
         "mx/plena_mx_to_fp_core.sv",
         "scale off by one",
-        "(IsInt ? 1 : -ElemBias) - ScaleBias",
-        "(IsInt ? 1 : -ElemBias) - ScaleBias + 1",
+        "(IsInt ? 1 : -M.elem.bias) - scale_bias(M)",
+        "(IsInt ? 1 : -M.elem.bias) - scale_bias(M) + 1",
     ),
     _fault(
         FROM_INT,
@@ -277,7 +263,7 @@ MUTANTS = (
         "sign ? -codes_i[lane]",
         "sign ? ~codes_i[lane]",
     ),
-    _fault(FROM_INT, STREAM, *SWAPPED_STALL, stalled=True),
+    Mutant(case=FROM_INT, fault=SWAPPED_STALL, stalled=True),
     _fault(
         "mx_requantize-mxint8.b8-mxint4.b8-blocks",
         "mx/plena_mx_requantize_core.sv",
@@ -289,10 +275,10 @@ MUTANTS = (
         "mx_requantize-mxint8.b8-mxint4.b8-blocks",
         "mx/plena_mx_requantize_core.sv",
         "last bit of an element lost",
-        "ManW = max(SrcManW, 1);",
-        "ManW = max(SrcManW - 1, 1);",
+        "ManW = max(Src.elem.man_w, 1);",
+        "ManW = max(Src.elem.man_w - 1, 1);",
     ),
-    _fault("mx_requantize-mxint8.b8-mxint4.b8-blocks", STREAM, *SWAPPED_STALL, stalled=True),
+    Mutant(case="mx_requantize-mxint8.b8-mxint4.b8-blocks", fault=SWAPPED_STALL, stalled=True),
     _fault(
         "hbm_store-fp16-mxint6.b3.s5-blocks",
         "mx/plena_hbm_store.sv",
@@ -307,8 +293,8 @@ MUTANTS = (
         "elements[BlockSize*ElemWidth-1:0]",
         "elements[8*ElemBytes-1-:BlockSize*ElemWidth]",
     ),
-    _fault(DOT, ROUND_UP, *WRONG_TIE),
-    _fault(DOT, SHIFT, *DROPPED_STICKY),
+    Mutant(case=DOT, fault=WRONG_TIE),
+    Mutant(case=DOT, fault=DROPPED_STICKY),
     _fault(
         DOT,
         PARTIAL,
@@ -358,8 +344,8 @@ MUTANTS = (
         "(MagW + 1)'(negative);",
         "(MagW + 1)'(1'b0 & negative);",
     ),
-    _fault(DOT, STREAM, *SWAPPED_STALL, stalled=True),
-    _fault(DOT, STREAM, *PAYLOAD_WITHOUT_VALID, stalled=True),
+    Mutant(case=DOT, fault=SWAPPED_STALL, stalled=True),
+    Mutant(case=DOT, fault=PAYLOAD_NOT_HELD, stalled=True),
     _fault(
         "fp_sub-e4m3-all",
         "fp/plena_fp_sub.sv",
@@ -399,7 +385,7 @@ MUTANTS = (
         "below && !zeros && !unordered",
         "below && !unordered",
     ),
-    _fault("fp_compare-e4m3-all", STREAM, *SWAPPED_STALL, stalled=True),
+    Mutant(case="fp_compare-e4m3-all", fault=SWAPPED_STALL, stalled=True),
     _fault(
         "reduce_sum-bf16-bf16-lanes8-vectors",
         "vector/plena_reduce.sv",
@@ -428,7 +414,7 @@ MUTANTS = (
         "mask_i[lane] ? code : Identity",
         "mask_i[lane] || Largest ? code : Identity",
     ),
-    _fault("reduce_max-bf16-bf16-lanes8-vectors", STREAM, *SWAPPED_STALL, stalled=True),
+    Mutant(case="reduce_max-bf16-bf16-lanes8-vectors", fault=SWAPPED_STALL, stalled=True),
     _fault(
         "fp_reciprocal-e5m6-rup-all",
         "common/plena_divide_stream.sv",
@@ -450,7 +436,7 @@ MUTANTS = (
         "{(QuotW + 1){!q_inf}}",
         "{(QuotW + 1){!q_inf || q_inf}}",
     ),
-    _fault(RECIPROCAL, STREAM, *SWAPPED_STALL, stalled=True),
+    Mutant(case=RECIPROCAL, fault=SWAPPED_STALL, stalled=True),
     _fault(
         SQRT,
         "fp/plena_fp_sqrt.sv",
@@ -535,7 +521,7 @@ MUTANTS = (
         "down[FieldW-1] || over",
         "(down[FieldW-1] && over) || over",
     ),
-    _fault(EXP, STREAM, *PAYLOAD_WITHOUT_VALID, stalled=True),
+    Mutant(case=EXP, fault=PAYLOAD_NOT_HELD, stalled=True),
     _fault(
         "fp_exp2-e5m6-rtz-all",
         "fp/plena_fp_exp2_argument.sv",
@@ -746,7 +732,7 @@ MUTANTS = (
         "Low+Distance] ^ {Upper, (Width - 1)'(0)}",
         "Low+Distance] ^ {1'b0, (Width - 1)'(Upper)}",
     ),
-    _fault(HADAMARD, STREAM, *SWAPPED_STALL, stalled=True),
+    Mutant(case=HADAMARD, fault=SWAPPED_STALL, stalled=True),
     _fault(
         SILU,
         "vector/plena_silu.sv",
@@ -796,7 +782,7 @@ MUTANTS = (
         "localparam logic [Width-1:0] Lowest = {1'b1, (Width",
         "localparam logic [Width-1:0] Lowest = {1'b0, (Width",
     ),
-    _fault(ONLINE, STREAM, *PAYLOAD_WITHOUT_VALID, stalled=True),
+    Mutant(case=ONLINE, fault=PAYLOAD_NOT_HELD, stalled=True),
     _fault(
         ATTENTION,
         "vector/plena_attention_step.sv",
@@ -839,7 +825,7 @@ MUTANTS = (
         ".first_i(block == 0), .last_i(1'b1)",
         ".first_i(1'b1), .last_i(1'b1)",
     ),
-    _fault(ATTENTION, STREAM, *PAYLOAD_WITHOUT_VALID, stalled=True),
+    Mutant(case=ATTENTION, fault=PAYLOAD_NOT_HELD, stalled=True),
     _fault(
         RMS_NORM,
         "common/plena_pkg.sv",
@@ -897,3 +883,14 @@ MUTANTS = (
         ".ExpOffset(Exp - 1)",
     ),
 )
+
+_MISSING = set(OPS) - {mutant.case.split("-")[0] for mutant in LISTED}
+MUTANTS = (
+    *LISTED,
+    *(
+        Mutant(case=select_cases(op.name)[0].id, fault=ignored_stall(op.module), stalled=True)
+        for op in OPS.values()
+        if op.name in _MISSING
+    ),
+)
+"""Those of the list, and for a block without any the one fault that is known of every block."""

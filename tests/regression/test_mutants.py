@@ -39,7 +39,7 @@ def test_mutant_is_killed(
     limit = 4096 if mutant.stalled else None
     try:
         outcome = compare_case(
-            case, seed=sim_seed, rtl_dir=mutant.write(tmp_path), stalls=stalls, limit=limit
+            case, seed=sim_seed, rtl_dir=mutant.fault.write(tmp_path), stalls=stalls, limit=limit
         )
         vectors, mismatches = outcome.vectors, outcome.mismatches
     except ProtocolError:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from plena_cosim.golden import get_format
-from plena_cosim.golden.ops.registry import Op, Port, block_of
+from plena_cosim.golden.ops.op import Family, Op, Port, block_of
 
 SOURCE = """\
 module plena_toy #(
@@ -58,7 +58,8 @@ def toy_golden(a: Any, b: Any, element: Any) -> Any:
 TOY = Op(
     name="toy",
     golden=toy_golden,
-    module="plena_toy",
+    summary="lanes times a factor",
+    family=Family.TRANSFORM,
     formats={"element": ""},
     inputs=(Port("a", "element", "element", block_of("element")), Port("b", "element", "scale")),
     outputs=(Port("y", "element", "element", block_of("element")),),

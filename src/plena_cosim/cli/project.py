@@ -33,6 +33,7 @@ def doctor(
 @app.command()
 def formats(
     markdown: Annotated[bool, typer.Option(help="Print Markdown, as in the README.")] = False,
+    write: Annotated[bool, typer.Option("--write", help="Renew the tables of README.md.")] = False,
 ) -> None:
     """List every named number format with its facts.
 
@@ -41,6 +42,10 @@ def formats(
     """
     from ..docs import format_table
 
+    if write:
+        changed = format_table.write()
+        typer.echo(f"{'renewed' if changed else 'fresh'}: {format_table.DOCUMENT}")
+        return
     if markdown:
         typer.echo(format_table.markdown())
         return
@@ -91,6 +96,28 @@ def ops(
         for name, *_, what, evidence in op_table.rows():
             table.add_row(name, what, evidence)
         console.print(table)
+
+
+@app.command()
+def rooms(
+    write: Annotated[
+        bool,
+        typer.Option(
+            "--write", help="Renew the maps of README.md and docs/architecture.md, and layers.svg."
+        ),
+    ] = False,
+) -> None:
+    """Show the packages of this project and their rooms, from their docstrings.
+
+    The picture docs/layers.svg shows who may import whom, from the contracts in pyproject.toml.
+    """
+    from ..docs import rooms as house
+
+    if write:
+        for document, changed in house.write().items():
+            typer.echo(f"{'renewed' if changed else 'fresh'}: {document}")
+    else:
+        typer.echo(house.map_table())
 
 
 @app.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..passes.recipe.json_schema import recipe_schema
+from .generated import renew
 
 DOCUMENT = Path(__file__).resolve().parents[3] / "docs" / "recipe.md"
 HEADER = "| key | type | default | meaning | example |\n|---|---|---|---|---|"
@@ -35,11 +36,7 @@ def shown(text: str) -> list[str]:
 
 def write() -> bool:
     """Renew the document; returns whether it had to be."""
-    text = DOCUMENT.read_text(encoding="utf-8")
-    fresh = renewed(text)
-    if fresh != text:
-        DOCUMENT.write_text(fresh, encoding="utf-8")
-    return fresh != text
+    return renew(DOCUMENT, renewed)
 
 
 def _table(kind: dict[str, Any]) -> str:

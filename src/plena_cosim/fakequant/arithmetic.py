@@ -5,13 +5,14 @@ from __future__ import annotations
 from torch import Tensor
 
 from plena_cosim.golden import Minifloat
+from plena_cosim.golden.formats import as_minifloat
 
 from .operands import operands
 from .pieces import in_pieces
 from .rounder import rounder
 
 
-def add(a: Tensor, b: Tensor | float, fmt: Minifloat) -> Tensor:
+def add(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     """Return RN(a + b): golden.ops.add, as values.
 
     Args:
@@ -32,10 +33,11 @@ def add(a: Tensor, b: Tensor | float, fmt: Minifloat) -> Tensor:
     >>> add(torch.tensor([256.0, 1.0]), 1.0, golden.get_format("bf16"))
     tensor([256.,   2.])
     """
+    fmt = as_minifloat(fmt)
     return in_pieces(rounder(fmt).add, *operands(fmt, a, b))
 
 
-def sub(a: Tensor, b: Tensor | float, fmt: Minifloat) -> Tensor:
+def sub(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     """Return RN(a - b); arguments and errors are those of `add`.
 
     >>> import torch
@@ -43,10 +45,11 @@ def sub(a: Tensor, b: Tensor | float, fmt: Minifloat) -> Tensor:
     >>> sub(torch.tensor([2.0]), 1.0, golden.get_format("bf16"))
     tensor([1.])
     """
+    fmt = as_minifloat(fmt)
     return in_pieces(rounder(fmt).sub, *operands(fmt, a, b))
 
 
-def mul(a: Tensor, b: Tensor | float, fmt: Minifloat) -> Tensor:
+def mul(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     """Return RN(a * b): golden.ops.mul, as values.
 
     Arguments and errors are those of `add`. Signs multiply, those of zeros too; 0 * Inf is NaN; a
@@ -57,9 +60,11 @@ def mul(a: Tensor, b: Tensor | float, fmt: Minifloat) -> Tensor:
     >>> mul(torch.tensor([1.0078125]), 1.0078125, golden.get_format("bf16"))
     tensor([1.0156])
     """
+    fmt = as_minifloat(fmt)
     return in_pieces(rounder(fmt).mul, *operands(fmt, a, b))
 
 
-def neg(a: Tensor, fmt: Minifloat) -> Tensor:
+def neg(a: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return -a: the sign bit flipped, that of a zero too."""
+    fmt = as_minifloat(fmt)
     return -operands(fmt, a)[0]

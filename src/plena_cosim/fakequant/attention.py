@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
+from plena_cosim.golden.formats import as_mx
 
 from .constant import rsqrt_value
 from .matmul import matmul
@@ -22,7 +23,7 @@ def attention(
     q: MxTensor,
     k: MxTensor,
     v: MxTensor,
-    p_mx: Mx,
+    p_mx: Mx | str,
     hw: HardwareConfig,
     *,
     mask: Tensor | int = 1,
@@ -52,6 +53,7 @@ def attention(
     >>> attention(q, k, quantize_mx(torch.tensor([[1.0], [-1.0]]), mx, axis=0), mx, hw)
     tensor([[0.3359]])
     """
+    p_mx = as_mx(p_mx)
     size = hw.vlen if block_keys is None else block_keys
     _check(k, v, size)
     fmt, red, unit = hw.vector_format, hw.reduction_format, rounder(hw.vector_format)

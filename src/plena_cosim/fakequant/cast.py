@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from plena_cosim.golden import FixedPoint, FormatError, Minifloat, Overflow, Rounding, Scalar
-from plena_cosim.golden.formats import as_enum
+from plena_cosim.golden.formats import as_enum, as_scalar
 
 from .carrier import DOUBLE, SINGLE, Carrier, is_finite
 from .element import round_units
@@ -18,7 +18,7 @@ from .platform_check import require_subnormals
 
 def cast(
     x: Tensor,
-    fmt: Scalar,
+    fmt: Scalar | str,
     *,
     rounding: Rounding | str = Rounding.RNE,
     overflow: Overflow | str = Overflow.SATURATE,
@@ -49,8 +49,7 @@ def cast(
     >>> cast(torch.tensor([2.5, 10.0, -0.6]), e2m1, rounding="rup")
     tensor([ 3.0000,  6.0000, -0.5000])
     """
-    if not isinstance(fmt, (Minifloat, FixedPoint)):
-        raise FormatError(f"cast: need a Minifloat or FixedPoint such as bf16, got {fmt!r}")
+    fmt = as_scalar(fmt)
     if not isinstance(x, Tensor) or not x.is_floating_point():
         raise FormatError(f"cast: need a floating-point tensor, got {getattr(x, 'dtype', type(x))}")
     mode = as_enum(Rounding, rounding, "rounding mode")

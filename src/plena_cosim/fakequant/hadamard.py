@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from plena_cosim.golden import FormatError, Minifloat
+from plena_cosim.golden.formats import as_minifloat
 
 from .constant import root_of_power
 from .operands import operands
@@ -13,7 +14,7 @@ from .pieces import rows_in_pieces
 from .rounder import rounder
 
 
-def hadamard(x: Tensor, fmt: Minifloat, *, block: int | None = None) -> Tensor:
+def hadamard(x: Tensor, fmt: Minifloat | str, *, block: int | None = None) -> Tensor:
     """Return the orthonormal Hadamard transform of each block: golden.ops.hadamard, as values.
 
     Args:
@@ -32,6 +33,7 @@ def hadamard(x: Tensor, fmt: Minifloat, *, block: int | None = None) -> Tensor:
     >>> hadamard(torch.tensor([1.0, 2.0, 3.0, 4.0]), golden.get_format("bf16"))
     tensor([ 5., -1., -2.,  0.])
     """
+    fmt = as_minifloat(fmt)
     (values,) = operands(fmt, x)
     length = values.shape[-1] if values.ndim else 0
     size = length & -length if block is None else block

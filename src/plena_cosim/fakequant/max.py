@@ -6,13 +6,14 @@ import torch
 from torch import Tensor
 
 from plena_cosim.golden import Minifloat
+from plena_cosim.golden.formats import as_minifloat
 
 from .carrier import DOUBLE, SINGLE
 from .operands import operands
 from .pieces import in_pieces
 
 
-def max(a: Tensor, b: Tensor | float, fmt: Minifloat) -> Tensor:
+def max(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     """Return the larger of two values: golden.ops.max.
 
     Args:
@@ -30,16 +31,20 @@ def max(a: Tensor, b: Tensor | float, fmt: Minifloat) -> Tensor:
     >>> max(torch.tensor([-0.0, torch.nan]), torch.tensor([0.0, 1.0]), golden.get_format("bf16"))
     tensor([0., 1.])
     """
+    fmt = as_minifloat(fmt)
     return in_pieces(larger, *operands(fmt, a, b))
 
 
-def min(a: Tensor, b: Tensor | float, fmt: Minifloat) -> Tensor:
+def min(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     """Return the smaller of two values; -0 is smaller than +0, a NaN loses to a number.
+
+    Arguments and errors are those of `max`.
 
     >>> from plena_cosim import golden
     >>> min(torch.tensor([-0.0, torch.nan]), torch.tensor([0.0, 1.0]), golden.get_format("bf16"))
     tensor([-0., 1.])
     """
+    fmt = as_minifloat(fmt)
     return in_pieces(smaller, *operands(fmt, a, b))
 
 

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from plena_cosim.golden import FixedPoint, FormatError, Mx, Rounding
+from plena_cosim.golden.formats import as_mx
 
 from .blocks import Blocks, Index
 from .carrier import DOUBLE, SINGLE, Carrier, round_once
@@ -25,7 +26,9 @@ from .scale import scale_exponent
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
-def quantize(x: Tensor, mx: Mx, axis: int = -1, *, strict: bool = False, seed: int = 0) -> Tensor:
+def quantize(
+    x: Tensor, mx: Mx | str, axis: int = -1, *, strict: bool = False, seed: int = 0
+) -> Tensor:
     """Return the values of `x` quantised to MX blocks along one axis, in the dtype of `x`.
 
     Args:
@@ -50,6 +53,7 @@ def quantize(x: Tensor, mx: Mx, axis: int = -1, *, strict: bool = False, seed: i
     >>> quantize(torch.tensor([1.0, -0.3, 0.05, 0.0]), golden.get_format("mxint4", block_size=4))
     tensor([ 1.0000, -0.2500,  0.0000,  0.0000])
     """
+    mx = as_mx(mx)
     axis = _check(x, mx, axis)
     if x.requires_grad and torch.is_grad_enabled():
         rounded: Tensor = _StraightThrough.apply(x, mx, axis, strict, seed)  # type: ignore[no-untyped-call]
@@ -58,12 +62,13 @@ def quantize(x: Tensor, mx: Mx, axis: int = -1, *, strict: bool = False, seed: i
 
 
 def quantize_mx(
-    x: Tensor, mx: Mx, axis: int = -1, *, strict: bool = False, seed: int = 0
+    x: Tensor, mx: Mx | str, axis: int = -1, *, strict: bool = False, seed: int = 0
 ) -> MxTensor:
     """Return `x` quantised as an operand of `matmul`: exact values and scale codes.
 
     Arguments, meaning and errors are those of `quantize`; there is no gradient.
     """
+    mx = as_mx(mx)
     axis = _check(x, mx, axis)
     x = x.detach().contiguous()
     blocks = Blocks.of(x.shape, axis, mx.block_size)
@@ -89,8 +94,6 @@ class _StraightThrough(torch.autograd.Function):
 
 def _check(x: Tensor, mx: Mx, axis: int) -> int:
     """Return `axis` as a non-negative index."""
-    if not isinstance(mx, Mx):
-        raise FormatError(f"quantize needs an Mx format such as get_format('mxint8'), got {mx!r}")
     if not isinstance(x, Tensor) or x.dtype not in _DTYPES:
         given = x.dtype if isinstance(x, Tensor) else type(x).__name__
         allowed = ", ".join(str(dtype).removeprefix("torch.") for dtype in _DTYPES)

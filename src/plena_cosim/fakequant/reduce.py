@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from plena_cosim.golden import FormatError, Minifloat
+from plena_cosim.golden.formats import as_minifloat
 
 from .carrier import is_finite
 from .max import larger, largest
@@ -22,7 +23,7 @@ Reduction = Callable[[Tensor, Tensor | int, Tensor | float, Minifloat, Minifloat
 
 
 def reduce_sum(
-    x: Tensor, mask: Tensor | int, seed: Tensor | float, src: Minifloat, dst: Minifloat
+    x: Tensor, mask: Tensor | int, seed: Tensor | float, src: Minifloat | str, dst: Minifloat | str
 ) -> Tensor:
     """Return seed + the sum of the lanes that `mask` selects: golden.ops.reduce_sum, as values.
 
@@ -46,11 +47,12 @@ def reduce_sum(
     >>> reduce_sum(torch.tensor([1.0, 2.0, 3.0]), torch.tensor([1, 1, 0]), 0.5, bf16, fp32)
     tensor(3.5000)
     """
+    src, dst = as_minifloat(src), as_minifloat(dst)
     return reduce_rows(reduce_sum, x, seed, src, dst, mask=mask)
 
 
 def reduce_max(
-    x: Tensor, mask: Tensor | int, seed: Tensor | float, src: Minifloat, dst: Minifloat
+    x: Tensor, mask: Tensor | int, seed: Tensor | float, src: Minifloat | str, dst: Minifloat | str
 ) -> Tensor:
     """Return the largest of the seed and the lanes that `mask` selects, in `dst`.
 
@@ -61,6 +63,7 @@ def reduce_max(
     >>> reduce_max(torch.tensor([1.0, torch.nan, 3.0]), torch.tensor([1, 1, 0]), 0.5, bf16, fp32)
     tensor(1.)
     """
+    src, dst = as_minifloat(src), as_minifloat(dst)
     return reduce_rows(reduce_max, x, seed, src, dst, mask=mask)
 
 
@@ -68,8 +71,8 @@ def reduce_rows(
     reduction: Reduction,
     x: Tensor,
     seed: Tensor | float,
-    src: Minifloat,
-    dst: Minifloat,
+    src: Minifloat | str,
+    dst: Minifloat | str,
     *,
     mask: Tensor | int = 1,
     lanes: int | None = None,
@@ -95,6 +98,7 @@ def reduce_rows(
     >>> reduce_rows(reduce_sum, torch.tensor([1.0, 2.0, 3.0]), 0.0, bf16, fp32, lanes=2)
     tensor(6.)
     """
+    src, dst = as_minifloat(src), as_minifloat(dst)
     if reduction not in (reduce_sum, reduce_max):
         raise FormatError(f"reduce_rows: need reduce_sum or reduce_max, got {reduction!r}")
     (values,) = operands(src, x)

@@ -7,6 +7,7 @@ from functools import partial
 from torch import Tensor
 
 from plena_cosim.golden import Minifloat
+from plena_cosim.golden.formats import as_minifloat
 
 from .constant import reciprocal_value
 from .operands import operands
@@ -21,8 +22,8 @@ def rms_norm(
     x: Tensor,
     gamma: Tensor | float,
     eps: Tensor | float,
-    fmt: Minifloat,
-    red: Minifloat,
+    fmt: Minifloat | str,
+    red: Minifloat | str,
     *,
     lanes: int | None = None,
 ) -> Tensor:
@@ -49,6 +50,7 @@ def rms_norm(
     >>> rms_norm(torch.tensor([1.0, -7.0]), 1.0, 0.0, bf16, fp32)
     tensor([ 0.2002, -1.3984])
     """
+    fmt, red = as_minifloat(fmt), as_minifloat(red)
     values, gain, small = operands(fmt, x, gamma, eps)
     check_rows(values, lanes)
     normalise = partial(_rms_norm, fmt=fmt, red=red, lanes=lanes)
@@ -60,8 +62,8 @@ def layer_norm(
     gamma: Tensor | float,
     beta: Tensor | float,
     eps: Tensor | float,
-    fmt: Minifloat,
-    red: Minifloat,
+    fmt: Minifloat | str,
+    red: Minifloat | str,
     *,
     lanes: int | None = None,
 ) -> Tensor:
@@ -84,6 +86,7 @@ def layer_norm(
     >>> layer_norm(torch.tensor([1.0, 3.0]), 1.0, 0.0, 0.0, bf16, fp32)
     tensor([-1.,  1.])
     """
+    fmt, red = as_minifloat(fmt), as_minifloat(red)
     values, gain, shift, small = operands(fmt, x, gamma, beta, eps)
     check_rows(values, lanes)
     v = rounder(fmt)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from plena_cosim.golden import Minifloat
+from plena_cosim.golden.formats import as_minifloat
 from plena_cosim.golden.ops.rope import checked_stride
 
 from .operands import operands
@@ -14,7 +15,7 @@ from .rounder import rounder
 
 
 def rope(
-    x: Tensor, cos: Tensor, sin: Tensor, fmt: Minifloat, *, stride: int | None = None
+    x: Tensor, cos: Tensor, sin: Tensor, fmt: Minifloat | str, *, stride: int | None = None
 ) -> Tensor:
     """Return add(mul(x, cos), mul(rotate(x), sin)): golden.ops.rope, as values.
 
@@ -36,6 +37,7 @@ def rope(
     >>> rope(x, cos, sin, golden.get_format("bf16"))
     tensor([-2.,  1.])
     """
+    fmt = as_minifloat(fmt)
     values, cosines, sines = operands(fmt, x, cos, sin)
     step = checked_stride(stride, values.shape[-1] if values.ndim else 0)
     v = rounder(fmt)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from plena_cosim.golden import Minifloat
+from plena_cosim.golden.formats import as_minifloat
 
 from .operands import operands, selection
 from .pieces import rows_in_pieces
@@ -17,7 +18,12 @@ from .unary import lookup
 
 
 def softmax(
-    x: Tensor, mask: Tensor | int, fmt: Minifloat, red: Minifloat, *, lanes: int | None = None
+    x: Tensor,
+    mask: Tensor | int,
+    fmt: Minifloat | str,
+    red: Minifloat | str,
+    *,
+    lanes: int | None = None,
 ) -> Tensor:
     """Return the softmax of each row: golden.ops.softmax, as values.
 
@@ -41,6 +47,7 @@ def softmax(
     >>> softmax(torch.tensor([1.0, 2.0, 3.0]), 1, bf16, fp32)
     tensor([0.0908, 0.2451, 0.6680])
     """
+    fmt, red = as_minifloat(fmt), as_minifloat(red)
     (values,) = operands(fmt, x)
     check_rows(values, lanes)
     selected = selection(mask, values)

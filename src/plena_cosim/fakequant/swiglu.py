@@ -5,6 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from plena_cosim.golden import Minifloat
+from plena_cosim.golden.formats import as_minifloat
 
 from .operands import operands
 from .pieces import in_pieces
@@ -12,7 +13,7 @@ from .rounder import rounder
 from .unary import lookup
 
 
-def swiglu(gate: Tensor, up: Tensor, fmt: Minifloat) -> Tensor:
+def swiglu(gate: Tensor, up: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return mul(silu(gate), up): golden.ops.swiglu, as values.
 
     Args:
@@ -31,5 +32,6 @@ def swiglu(gate: Tensor, up: Tensor, fmt: Minifloat) -> Tensor:
     >>> swiglu(torch.tensor([1.0]), torch.tensor([2.0]), golden.get_format("bf16"))
     tensor([1.4609])
     """
+    fmt = as_minifloat(fmt)
     v = rounder(fmt)
     return in_pieces(lambda g, u: v.mul(lookup("silu", g, fmt), u), *operands(fmt, gate, up))

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from plena_cosim import golden
 from plena_cosim.golden import FormatError, Minifloat
+from plena_cosim.golden.formats import as_minifloat
 
 from .carrier import DOUBLE, SINGLE
 from .cast import native_dtype, value_dtype
@@ -78,7 +79,7 @@ def _powers_of_two(exp: int) -> list[float]:
     return [math.ldexp(1.0, half), math.ldexp(1.0, exp - half)]
 
 
-def exp(a: Tensor, fmt: Minifloat) -> Tensor:
+def exp(a: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return RN(e^a), correctly rounded: golden.ops.exp, as values.
 
     Args:
@@ -95,48 +96,57 @@ def exp(a: Tensor, fmt: Minifloat) -> Tensor:
     >>> exp(torch.tensor([0.0, 1.0, -2.0]), golden.get_format("bf16"))
     tensor([1.0000, 2.7188, 0.1357])
     """
+    fmt = as_minifloat(fmt)
     return evaluate("exp", a, fmt)
 
 
-def exp2(a: Tensor, fmt: Minifloat) -> Tensor:
+def exp2(a: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return RN(2^a); arguments and errors are those of `exp`."""
+    fmt = as_minifloat(fmt)
     return evaluate("exp2", a, fmt)
 
 
-def reciprocal(a: Tensor, fmt: Minifloat) -> Tensor:
+def reciprocal(a: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return RN(1 / a); arguments and errors are those of `exp`."""
+    fmt = as_minifloat(fmt)
     return evaluate("reciprocal", a, fmt)
 
 
-def sqrt(a: Tensor, fmt: Minifloat) -> Tensor:
+def sqrt(a: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return RN(sqrt(a)); arguments and errors are those of `exp`."""
+    fmt = as_minifloat(fmt)
     return evaluate("sqrt", a, fmt)
 
 
-def rsqrt(a: Tensor, fmt: Minifloat) -> Tensor:
+def rsqrt(a: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return RN(1 / sqrt(a)); arguments and errors are those of `exp`."""
+    fmt = as_minifloat(fmt)
     return evaluate("rsqrt", a, fmt)
 
 
-def sigmoid(a: Tensor, fmt: Minifloat) -> Tensor:
+def sigmoid(a: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return RN(1 / (1 + e^-a)); arguments and errors are those of `exp`."""
+    fmt = as_minifloat(fmt)
     return evaluate("sigmoid", a, fmt)
 
 
-def silu(x: Tensor, fmt: Minifloat) -> Tensor:
+def silu(x: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return golden.ops.silu as values, one table for its whole sequence; errors as `exp`.
 
     >>> silu(torch.tensor([1.0, -1.0]), golden.get_format("bf16"))
     tensor([ 0.7305, -0.2695])
     """
+    fmt = as_minifloat(fmt)
     return evaluate("silu", x, fmt)
 
 
-def gelu_sigmoid(x: Tensor, fmt: Minifloat) -> Tensor:
+def gelu_sigmoid(x: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return golden.ops.gelu_sigmoid as values, one table for its whole sequence."""
+    fmt = as_minifloat(fmt)
     return evaluate("gelu_sigmoid", x, fmt)
 
 
-def gelu_tanh(x: Tensor, fmt: Minifloat) -> Tensor:
+def gelu_tanh(x: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return golden.ops.gelu_tanh as values, one table for its whole sequence."""
+    fmt = as_minifloat(fmt)
     return evaluate("gelu_tanh", x, fmt)

@@ -10,8 +10,9 @@ from typing import Any, TypeVar
 from torch import Tensor, nn
 
 from plena_cosim.golden import HardwareConfig
+from plena_cosim.ground.progress import Progress
 
-from .pipeline import Progress, prepare
+from .pipeline import prepare
 from .plan.plan import Plan
 from .plan.plan_model import plans_of
 from .recipe.load import read_quant_config

@@ -21,10 +21,11 @@ from plena_cosim.passes.modules.phase import PhaseClock
 from plena_cosim.passes.recipe.formats import AttentionFormats, RotationMode
 from plena_cosim.passes.recipe.recipe import Phase
 
-from ..families import MX8, build
+from ..families import build
+from ..recipes import IN8, token_ids
 
 INT8, INT16 = (golden.mxint(width, block_size=16) for width in (8, 16))
-MX16 = MX8 | {"data_in_width": 16}
+IN16 = IN8 | {"data_in_width": 16}
 OPERATIONS = ("qk_matmul", "av_matmul", "kv_cache")
 
 
@@ -49,7 +50,7 @@ def turned_along_keys(x: Tensor, size: int, axis: int) -> Tensor:
 
 
 def ids(length: int = 19) -> Tensor:
-    return torch.randint(3, 64, (2, length), generator=torch.Generator().manual_seed(2))
+    return token_ids(2, length, seed=2)
 
 
 @torch.no_grad()
@@ -93,7 +94,7 @@ def test_sixteen_bits_are_near_the_model(operation: str, size: Any, semantics: s
     model = build("llama")
     before = logits(model)
     rotation = {"semantics": semantics}
-    found = logits(fake(model, {operation: MX16 | {"online_rotate": size}}, rotation))
+    found = logits(fake(model, {operation: IN16 | {"online_rotate": size}}, rotation))
     # Operands of 15 bits in blocks lose about 2^-15 of their largest.
     torch.testing.assert_close(found, before, rtol=2e-3, atol=5e-4)
 
@@ -166,7 +167,7 @@ def test_formats_in_rotated_bases(sizes: dict[str, int], semantics: str) -> None
     model = build("llama", num_hidden_layers=1)
     plain, expected = deepcopy(model), deepcopy(model)
     reference(expected, sizes, semantics)
-    table = {name: dict(MX8) for name in OPERATIONS}
+    table = {name: dict(IN8) for name in OPERATIONS}
     for name, size in sizes.items():
         table[name]["online_rotate"] = size
     found = logits(fake(model, table, {"semantics": semantics}))
@@ -191,7 +192,7 @@ def test_operands_along_the_keys(semantics: RotationMode, axis: int) -> None:
 
 
 def test_the_two_semantics_differ() -> None:
-    table = dict.fromkeys(OPERATIONS, MX8)
+    table = dict.fromkeys(OPERATIONS, IN8)
     rotation = {"r3": True, "online": ["av_matmul", "kv_cache"]}
     fused, dequant = (
         logits(fake(build("llama"), table, rotation | {"semantics": semantics}))
@@ -208,15 +209,15 @@ def test_dequant_reads_the_cache_where_it_holds_what_the_product_takes(
     qk: int, kv: int, again: bool
 ) -> None:
     table = {
-        "qk_matmul": MX8 | {"online_rotate": qk or False},
-        "kv_cache": MX8 | {"online_rotate": kv or False},
+        "qk_matmul": IN8 | {"online_rotate": qk or False},
+        "kv_cache": IN8 | {"online_rotate": kv or False},
     }
     model = fake(build("llama", num_hidden_layers=1), table, {"semantics": "dequant"})
     assert core_of(model.model.layers[0].self_attn).reads_cache is not again
 
 
 def test_outliers_are_spread_before_they_are_quantised() -> None:
-    four = MX8 | {"data_in_width": 4}
+    four = IN8 | {"data_in_width": 4}
     errors = {}
     for size in (False, 16):
         model = build("llama", num_hidden_layers=1)
@@ -238,7 +239,7 @@ def test_decode_writes_the_cache_that_one_pass_writes(family: str, semantics: st
     from transformers import StaticCache
 
     rotation = {"r3": True, "online": ["kv_cache"], "semantics": semantics}
-    model = fake(build(family), {"kv_cache": MX8, "qk_matmul": MX8}, rotation)
+    model = fake(build(family), {"kv_cache": IN8, "qk_matmul": IN8}, rotation)
     whole = model(ids(), use_cache=True)
     static = StaticCache(config=model.config, max_cache_len=40)
     for cache in (None, static):
@@ -259,7 +260,7 @@ def test_gradients_go_through_rotations() -> None:
         rotation = {"r3": True, "online": ["av_matmul", "kv_cache"], "semantics": semantics}
         model = build("llama", num_hidden_layers=1)
         plain = deepcopy(model)
-        fake(model, dict.fromkeys(OPERATIONS, MX16), rotation)
+        fake(model, dict.fromkeys(OPERATIONS, IN16), rotation)
         gradients = []
         for each in (model, plain):
             each(ids()).logits.square().sum().backward()
@@ -285,7 +286,7 @@ def two(prefill: dict[str, Any], decode: dict[str, Any], **rest: Any) -> dict[st
 
 
 def turn(size: Any) -> dict[str, Any]:
-    return MX8 | {"online_rotate": size}
+    return IN8 | {"online_rotate": size}
 
 
 @pytest.mark.parametrize(
@@ -296,7 +297,7 @@ def turn(size: Any) -> dict[str, Any]:
             "kv_cache: online_rotate, or size in .* axis of 16 elements .* got 32$",
         ),
         (
-            {SELF: {"name": "mxint", "kv_cache": MX8}, "rotation": {"r3": True, "size": 64}},
+            {SELF: {"name": "mxint", "kv_cache": IN8}, "rotation": {"r3": True, "size": 64}},
             "qk_matmul: online_rotate, or size in .* axis of 16 elements .* got 64$",
         ),
         (
@@ -306,20 +307,20 @@ def turn(size: Any) -> dict[str, Any]:
         ),
         (
             {
-                SELF: {"name": "mxint", "kv_cache": MX8 | {"position": "pre_rope"}},
+                SELF: {"name": "mxint", "kv_cache": IN8 | {"position": "pre_rope"}},
                 "rotation": {"r3": True},
             },
             'keys are rotated after the rotary embedding, and position = "pre_rope" quantises them '
             'before it; use position = "post_rope" or do not rotate them$',
         ),
         (
-            two({"kv_cache": turn(8)}, {"kv_cache": MX8}),
+            two({"kv_cache": turn(8)}, {"kv_cache": IN8}),
             "prefill rotates keys by 8 and values by 8, decode keys by none and values by none, "
             "but both use one cache; quantise and rotate qk_matmul and kv_cache alike in both "
             "phases, or in neither$",
         ),
         (
-            two({"kv_cache": MX8, "qk_matmul": turn(8)}, {"kv_cache": turn(8)}),
+            two({"kv_cache": IN8, "qk_matmul": turn(8)}, {"kv_cache": turn(8)}),
             "prefill rotates keys by 8 and values by none, decode keys by 8 and values by 8, ",
         ),
         (
@@ -333,7 +334,7 @@ def test_rotations_that_cannot_be(recipe: dict[str, Any], message: str) -> None:
 
 
 def test_dequant_may_differ_between_phases() -> None:
-    given = two({"kv_cache": turn(8)}, {"kv_cache": MX8}, rotation={"semantics": "dequant"})
+    given = two({"kv_cache": turn(8)}, {"kv_cache": IN8}, rotation={"semantics": "dequant"})
     quantize_module_transform_pass(build("llama"), given)
 
 

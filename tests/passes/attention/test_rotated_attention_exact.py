@@ -17,7 +17,7 @@ from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.passes.attention import core as attention_core
 from plena_cosim.passes.attention.hooks import core_of
 
-from ..families import MX8, W8A8, build, full_recipe
+from ..families import build
 from ..machine import Machine, array
 from ..modules.test_exact_modules import (
     DEFAULT,
@@ -26,13 +26,13 @@ from ..modules.test_exact_modules import (
     MACHINES,
     attention_calls,
     check_attention,
+    check_eight_bits,
     exact,
     ids,
 )
+from ..recipes import FP12, IN4, IN8, W8A8, full_recipe, token_ids
 
 INT4 = golden.mxint(4, block_size=16)
-MX4 = {"data_in_block_size": 16, "data_in_width": 4}
-FP12 = {"data_in_exponent_width": 5, "data_in_frac_width": 6}
 CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "qk": ({"online": ["qk_matmul"]}, {"key_basis": 8}),
     "kv": ({"online": ["kv_cache"]}, {"key_basis": 8, "value_basis": 8}),
@@ -52,24 +52,13 @@ ROTATIONS = pytest.mark.parametrize("case", CASES)
 
 
 def recipe(case: str, **tables: Any) -> dict[str, Any]:
-    given = {"qk_matmul": MX8, "av_matmul": MX8, "rope": FP12, "softmax": FP12, "kv_cache": MX8}
+    given = {"qk_matmul": IN8, "av_matmul": IN8, "rope": FP12, "softmax": FP12, "kv_cache": IN8}
     table = {"name": "mxint", **(tables or given)}
     return {r".*self_attn": table, "rotation": CASES[case][0]}
 
 
 def check(calls: list[tuple[nn.Module, dict[str, Any]]], case: str, machine: Machine) -> None:
-    for module, call in calls:
-        sinks = getattr(module, "sinks", None)
-        check_attention(
-            call,
-            machine,
-            sinks=None if sinks is None else array(sinks),
-            qk=INT8,
-            av=INT8,
-            softmax=FP12_FORMAT,
-            stored=True,
-            **CASES[case][1],
-        )
+    check_eight_bits(calls, machine, **CASES[case][1])
 
 
 @contextmanager
@@ -100,7 +89,7 @@ def test_the_cache_holds_rotated_codes(hw: HardwareConfig, case: str, family: st
     sizes = {"phi": {"hidden_size": 96, "num_key_value_heads": 4}}.get(family, {"head_dim": 24})
     model = build(family, num_hidden_layers=1, sliding_window=64, **sizes)
     attention, machine = model.model.layers[0].self_attn, Machine(hw=hw)
-    exact(model, recipe(case, rope=FP12, kv_cache=MX8, qk_matmul=MX8, av_matmul=MX8), hw)
+    exact(model, recipe(case, rope=FP12, kv_cache=IN8, qk_matmul=IN8, av_matmul=IN8), hw)
     with torch.no_grad(), projections(attention) as heads:
         layer = model(ids(), use_cache=True).past_key_values.layers[0]
         cos, sin = model.model.rotary_emb(torch.zeros(1), torch.arange(12)[None])
@@ -163,10 +152,10 @@ def test_decode_rotates_only_what_is_new(hw: HardwareConfig, case: str, family: 
 def test_keys_without_a_format_of_their_own_are_rotated_in_the_vector_unit(
     hw: HardwareConfig,
 ) -> None:
-    model = exact(build("llama", num_hidden_layers=1), recipe("qk", qk_matmul=MX8), hw)
+    model = exact(build("llama", num_hidden_layers=1), recipe("qk", qk_matmul=IN8), hw)
     machine, attention = Machine(hw=hw), model.model.layers[0].self_attn
     plain = exact(build("llama", num_hidden_layers=1), {r".*self_attn": {
-        "name": "mxint", "qk_matmul": MX8}}, hw)  # fmt: skip
+        "name": "mxint", "qk_matmul": IN8}}, hw)  # fmt: skip
     with torch.no_grad(), attention_calls(model) as calls:
         keys = model(ids(), use_cache=True).past_key_values.layers[0].keys
         before = plain(ids(), use_cache=True).past_key_values.layers[0].keys
@@ -179,10 +168,10 @@ def test_keys_without_a_format_of_their_own_are_rotated_in_the_vector_unit(
 
 def test_portions_of_queries_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     """80 keys in blocks of 64: what a portion cannot see is left out in whole blocks."""
-    tokens = torch.randint(3, 64, (2, 80), generator=torch.Generator().manual_seed(3))
+    tokens = token_ids(2, 80, seed=3)
     rotation = {"r3": True, "online": ["av_matmul", "kv_cache"], "size": 16}
     given = full_recipe("llama") | {"rotation": rotation}
-    given[r".*self_attn"] = given[r".*self_attn"] | {"av_matmul": MX8 | {"online_rotate": 64}}
+    given[r".*self_attn"] = given[r".*self_attn"] | {"av_matmul": IN8 | {"online_rotate": 64}}
     logits, shapes = [], []
     for portion in (8, 1000):
         monkeypatch.setattr(attention_core, "QUERIES", portion)
@@ -217,8 +206,8 @@ def test_neither_batch_nor_padding_nor_threads_change_a_token(threads: int) -> N
     [
         ("lm_head", W8A8 | {"online_rotate": 16}, []),
         (r".*down_proj", W8A8, ["down_proj"]),
-        (r".*self_attn", {"name": "mxint", "kv_cache": MX4}, ["kv_cache"]),
-        (r".*self_attn", {"name": "mxint", "av_matmul": MX4 | {"online_rotate": 4}}, []),
+        (r".*self_attn", {"name": "mxint", "kv_cache": IN4}, ["kv_cache"]),
+        (r".*self_attn", {"name": "mxint", "av_matmul": IN4 | {"online_rotate": 4}}, []),
     ],
 )
 def test_dequant_is_refused_with_the_reason(

@@ -10,7 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tests.passes import recipes
 from tests.passes.families import build
+from tests.passes.recipes import IN4, LINEAR, LINEAR_AND_EXPERTS, W4, token_ids
 from torch import nn
 
 from plena_cosim import fakequant
@@ -27,21 +29,18 @@ from plena_cosim.passes.recipe.calibration_tables import GptqTable
 from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.recipe.recipe import Recipe
 
-MX4 = {"weight_block_size": 16, "weight_width": 4}
-IN4 = {"data_in_block_size": 16, "data_in_width": 4}
-GPTQ = {"model_name": "tiny", "format": "mxint", "weight_config": MX4, "cali_batch_size": 2}
-LINEAR = r"model\.layers\.\d+\..*_proj"
+GPTQ = recipes.GPTQ | {"cali_batch_size": 2}
 
 
 def recipe(gptq: dict[str, Any] | None = None, **tables: Any) -> Recipe:
-    selector = {"name": "mxint", "gptq": True, **MX4, **IN4}
+    selector = {"name": "mxint", "gptq": True, **W4, **IN4}
     return read_quant_config(
         {"gptq": GPTQ | (gptq or {}), LINEAR: selector, **tables}, source="recipe.toml"
     )
 
 
 def tokens(samples: int = 6, seqlen: int = 24) -> torch.Tensor:
-    return torch.randint(3, 64, (samples, seqlen), generator=torch.Generator().manual_seed(7))
+    return token_ids(samples, seqlen, seed=7)
 
 
 def calibrated(model: nn.Module, args: Recipe, given: torch.Tensor) -> Any:
@@ -49,17 +48,17 @@ def calibrated(model: nn.Module, args: Recipe, given: torch.Tensor) -> Any:
 
 
 def solved_by_hand(
-    model: nn.Module, twin: nn.Module, name: str, table: GptqTable, given: torch.Tensor
+    model: nn.Module, quantized: nn.Module, name: str, table: GptqTable, given: torch.Tensor
 ) -> torch.Tensor:
     """Calibrate one weight on what a whole quantised model gives it."""
     seen: list[torch.Tensor] = []
-    module = twin.get_submodule(name)
+    module = quantized.get_submodule(name)
     hook = module.register_forward_pre_hook(
         lambda m, args: seen.append(m.operand(args[0]).flatten(0, 1))
     )
     with torch.no_grad():
         for sample in given:
-            twin(sample[None], use_cache=False)
+            quantized(sample[None], use_cache=False)
     hook.remove()
     x = torch.cat(seen).double()
     sizes = torch.ones(len(x), 1)
@@ -70,21 +69,22 @@ def solved_by_hand(
     if rotated:
         weight = rotate(weight, module.rotation)
     damp = table.damp_percent * max(1.0, x.shape[1] / len(x))
-    second = (x / sizes).T @ (x / sizes)
+    gram = (x / sizes).T @ (x / sizes)
     if table.algorithm != "gptq":
-        true = inputs_of(model if table.algorithm == "gptaq" else twin, name, given)
-        t = (rotate(true, module.rotation) if rotated else true).double() / sizes
-        ridge = damp * second.diagonal().mean() * torch.eye(len(second), dtype=second.dtype)
+        float_inputs = inputs_of(model if table.algorithm == "gptaq" else quantized, name, given)
+        t = rotate(float_inputs, module.rotation) if rotated else float_inputs
+        t = t.double() / sizes
+        ridge = damp * gram.diagonal().mean() * torch.eye(len(gram), dtype=gram.dtype)
         # W' x is to be W t, and the nearer to W the less the operands say.
-        cross = weight.double() @ t.T @ (x / sizes) + weight.double() @ ridge
-        weight = torch.linalg.solve(second + ridge, cross, left=False).float()
-    factor = factorise(second, damp)
+        cross_gram = weight.double() @ t.T @ (x / sizes) + weight.double() @ ridge
+        weight = torch.linalg.solve(gram + ridge, cross_gram, left=False).float()
+    factor = factorise(gram, damp)
     found = solve(weight, factor, module.formats.weight, scale_search(table))
     if table.descent_sweeps:
         found = descend(
             found,
             weight,
-            damped(second, damp),
+            damped(gram, damp),
             module.formats.weight,
             scale_search(table),
             sweeps=table.descent_sweeps,
@@ -114,20 +114,20 @@ def by_hand(model: nn.Module, args: Recipe, given: torch.Tensor) -> dict[str, to
     groups = ("q_proj", "k_proj", "v_proj"), ("o_proj",), ("gate_proj", "up_proj"), ("down_proj",)
     for layer in range(2):
         for group in groups:
-            twin = copy.deepcopy(model)
+            quantized = copy.deepcopy(model)
             plain = args.tables | {
                 key: {k: v for k, v in table.items() if k != "gptq"}
                 for key, table in args.tables.items()
                 if key == LINEAR
             }
             plain = {k: v for k, v in plain.items() if k != "gptq"}
-            quantize_module_transform_pass(twin, plain)
+            quantize_module_transform_pass(quantized, plain)
             for name, weight in done.items():
-                twin.get_submodule(name).stored.values.data.copy_(weight)
+                quantized.get_submodule(name).stored.values.data.copy_(weight)
             part = "self_attn" if group[0] in "q_proj o_proj" else "mlp"
             for short in group:
                 name = f"model.layers.{layer}.{part}.{short}"
-                done[name] = solved_by_hand(model, twin, name, args.gptq, given)
+                done[name] = solved_by_hand(model, quantized, name, args.gptq, given)
     return done
 
 
@@ -176,16 +176,19 @@ def expect_what_a_hand_finds(args: Recipe, given: torch.Tensor) -> None:
 )
 def test_outputs_get_better(family: str) -> None:
     model, given = build(family), tokens(16, 32)
-    selector = {"name": "mxint", "gptq": True, **MX4}
-    key = r"model\.layers\.\d+\..*(_proj|\.experts)"
-    args = read_quant_config({"gptq": GPTQ | {"clip_search_y": True}, key: selector})
-    plain = read_quant_config({key: {k: v for k, v in selector.items() if k != "gptq"}})
+    selector = {"name": "mxint", "gptq": True, **W4}
+    args = read_quant_config({"gptq": GPTQ | {"clip_search_y": True}, LINEAR_AND_EXPERTS: selector})
+    plain = read_quant_config(
+        {LINEAR_AND_EXPERTS: {k: v for k, v in selector.items() if k != "gptq"}}
+    )
     with torch.no_grad():
-        true = model(given).logits
+        wanted = model(given).logits
         errors = {}
         for what, config in (("gptq", args), ("nearest", plain)):
-            twin, info = quantize_module_transform_pass(copy.deepcopy(model), config, tokens=given)
-            errors[what] = float((twin(given).logits - true).square().mean())
+            quantized, info = quantize_module_transform_pass(
+                copy.deepcopy(model), config, tokens=given
+            )
+            errors[what] = float((quantized(given).logits - wanted).square().mean())
     assert errors["gptq"] < 0.8 * errors["nearest"]
     assert info
 
@@ -196,31 +199,31 @@ def test_gptaq_targets_the_float_model() -> None:
     from plena_cosim.passes.calibration.hessian import Hessian
 
     generator = torch.Generator().manual_seed(1)
-    true = torch.randn(200, 12, generator=generator)
-    x = true + 0.1 * torch.randn(200, 12, generator=generator)
+    float_operands = torch.randn(200, 12, generator=generator)
+    x = float_operands + 0.1 * torch.randn(200, 12, generator=generator)
     weight = torch.randn(5, 12, generator=generator)
-    hessian = Hessian.zeros(12, unit=False, cross=True, device=torch.device("cpu"))
-    hessian.add(x[:150], true[:150])
-    hessian.add(x[150:], true[150:])
-    target, *_ = np.linalg.lstsq(x.numpy(), (true @ weight.T).numpy(), rcond=None)
-    assert hessian.cross is not None
-    found = target_weight(weight, hessian.cross, factorise(hessian.second, 0.0))
+    hessian = Hessian.zeros(12, unit=False, cross_gram=True, device=torch.device("cpu"))
+    hessian.add(x[:150], float_operands[:150])
+    hessian.add(x[150:], float_operands[150:])
+    target, *_ = np.linalg.lstsq(x.numpy(), (float_operands @ weight.T).numpy(), rcond=None)
+    assert hessian.cross_gram is not None
+    found = target_weight(weight, hessian.cross_gram, factorise(hessian.gram, 0.0))
     np.testing.assert_allclose(found.numpy(), target.T, atol=1e-4)
 
 
 def test_experts_make_up_for_the_rounding_of_their_own_tokens() -> None:
     model, given = build("qwen3_moe"), tokens(16, 32)
     key = r"model\.layers\.\d+\.mlp\.experts"
-    wide = MX4 | {"weight_width": 8}
+    wide = W4 | {"weight_width": 8}
     coarse = {"data_in_block_size": 16, "data_in_width": 2}
     selector = {"name": "mxint", "gptq": True, **wide, **coarse}
     errors = {}
     for algorithm in ("gptq", "local"):
         table = GPTQ | {"weight_config": wide, "algorithm": algorithm}
         args = read_quant_config({"gptq": table, key: selector})
-        twin, _ = quantize_module_transform_pass(copy.deepcopy(model), args, tokens=given)
+        quantized, _ = quantize_module_transform_pass(copy.deepcopy(model), args, tokens=given)
         outputs = []
-        for layers in (model, twin):
+        for layers in (model, quantized):
             experts = layers.model.layers[0].mlp
             hook = experts.register_forward_hook(lambda m, given, out, to=outputs: to.append(out))
             with torch.no_grad():
@@ -236,7 +239,7 @@ def test_experts_without_tokens_are_rounded_and_reported() -> None:
         model.model.layers[0].mlp.gate.weight[3] = 0
         model.model.layers[0].mlp.gate.weight[:3] = 0
     key = r"model\.layers\.\d+\.mlp\.experts"
-    args = read_quant_config({"gptq": GPTQ, key: {"name": "mxint", "gptq": True, **MX4}})
+    args = read_quant_config({"gptq": GPTQ, key: {"name": "mxint", "gptq": True, **W4}})
     found = calibrated(model, args, tokens(2, 8))
     name = "model.layers.0.mlp.experts.down_proj"
     empty = [number for number, record in enumerate(found.records[name]) if record.rounded]
@@ -255,8 +258,8 @@ def test_only_the_first_layers() -> None:
     model, args = build("llama"), recipe({"max_layers": 1})
     found = calibrated(model, args, tokens())
     assert {name.split(".")[2] for name in found.weights} == {"0"}
-    twin, _ = quantize_module_transform_pass(copy.deepcopy(model), args, tokens=tokens())
-    late = twin.get_submodule("model.layers.1.mlp.up_proj")
+    quantized, _ = quantize_module_transform_pass(copy.deepcopy(model), args, tokens=tokens())
+    late = quantized.get_submodule("model.layers.1.mlp.up_proj")
     nearest = fakequant.quantize(
         model.get_submodule("model.layers.1.mlp.up_proj").weight, late.formats.weight
     )
@@ -265,24 +268,24 @@ def test_only_the_first_layers() -> None:
 
 def test_exact_twins_take_the_same_codes() -> None:
     model, args = build("llama"), recipe()
-    twins = {
+    models = {
         numerics: quantize_module_transform_pass(
             copy.deepcopy(model), args, numerics=numerics, tokens=tokens()
         )[0]
         for numerics in ("fake", "exact")
     }
     name = "model.layers.1.self_attn.o_proj"
-    fake, exact = (twins[numerics].get_submodule(name) for numerics in ("fake", "exact"))
+    fake, exact = (models[numerics].get_submodule(name) for numerics in ("fake", "exact"))
     assert torch.equal(fake.weight, exact.weight)
     assert torch.equal(fake.stored.scales, exact.stored.scales)
-    assert bool(twins["exact"](tokens(1)).logits.isfinite().all())
+    assert bool(models["exact"](tokens(1)).logits.isfinite().all())
 
 
 @pytest.mark.parametrize(
     ("gptq", "tables", "message"),
     [
         ({"device": "cuda:99"}, {}, "device 'cuda:99' cannot be used"),
-        ({}, {"lm_head": {"name": "mxint", "gptq": True, **MX4}}, "'lm_head' is outside"),
+        ({}, {"lm_head": {"name": "mxint", "gptq": True, **W4}}, "'lm_head' is outside"),
     ],
 )
 def test_what_cannot_be_calibrated(
@@ -294,7 +297,7 @@ def test_what_cannot_be_calibrated(
 
 
 def test_a_recipe_that_calibrates_nothing() -> None:
-    args = read_quant_config({"gptq": GPTQ, LINEAR: {"name": "mxint", **MX4}})
+    args = read_quant_config({"gptq": GPTQ, LINEAR: {"name": "mxint", **W4}})
     with pytest.raises(FormatError, match="no selector says gptq = true"):
         calibrated(build("llama"), args, tokens())
 
@@ -349,11 +352,11 @@ def test_the_whole_chain_and_what_is_remembered(tmp_path: Path) -> None:
 
 def test_experts_take_their_calibrated_weights() -> None:
     key = r"model\.layers\.\d+\.mlp\.experts"
-    args = read_quant_config({"gptq": GPTQ, key: {"name": "mxint", "gptq": True, **MX4}})
+    args = read_quant_config({"gptq": GPTQ, key: {"name": "mxint", "gptq": True, **W4}})
     found = calibrated(build("qwen3_moe"), args, tokens())
-    twin, _ = quantize_module_transform_pass(build("qwen3_moe"), args, tokens=tokens())
+    quantized, _ = quantize_module_transform_pass(build("qwen3_moe"), args, tokens=tokens())
     for name, weight in found.weights.items():
-        assert torch.equal(twin.get_submodule(name).stored.values, weight.values), name
+        assert torch.equal(quantized.get_submodule(name).stored.values, weight.values), name
 
 
 @pytest.mark.parametrize("algorithm", ["gptq", "gptaq"])
@@ -362,10 +365,10 @@ def test_what_is_recalled_changes_no_bit(
     family: str, algorithm: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = r"model\.layers\.\d+\..*(_proj|fc\d|dense|\.experts)"
-    selector = {"name": "mxint", "gptq": True, **MX4, **IN4}
+    selector = {"name": "mxint", "gptq": True, **W4, **IN4}
     args = read_quant_config({"gptq": GPTQ | {"algorithm": algorithm}, key: selector})
     found = calibrated(build(family), args, tokens())
-    monkeypatch.setattr(layer_by_layer, "Recall", partial(OutputCache, budget=0))
+    monkeypatch.setattr(layer_by_layer, "OutputCache", partial(OutputCache, budget=0))
     again = calibrated(build(family), args, tokens())
     assert found.weights.keys() == again.weights.keys()
     for name, weight in found.weights.items():

@@ -12,17 +12,15 @@ from typing import Any
 import pytest
 import torch
 from tests.passes.families import build
+from tests.passes.recipes import GPTQ, IN4, LINEAR, W4, token_ids
 from torch import nn
 
 from plena_cosim.golden import FormatError
-from plena_cosim.passes.calibration import Calibration, calibrate
-from plena_cosim.passes.calibration import fit as fit_module
+from plena_cosim.passes.calibration import Calibration, calibrate, group_calibrator
 from plena_cosim.passes.plan.plan_model import plans_of
 from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.recipe.recipe import Recipe
 
-MX4 = {"weight_block_size": 16, "weight_width": 4}
-LINEAR = r"model\.layers\.\d+\..*_proj"
 LAYERS = 4
 
 
@@ -32,15 +30,14 @@ def model() -> nn.Module:
 
 
 def recipe(folder: Path | None, **changes: Any) -> Recipe:
-    table: dict[str, Any] = {"model_name": "tiny", "format": "mxint", "weight_config": MX4}
-    table |= {"cali_batch_size": 2, "checkpoint_dir": None if folder is None else str(folder)}
+    table = GPTQ | {"cali_batch_size": 2, "checkpoint_dir": None if folder is None else str(folder)}
     table = {key: value for key, value in (table | changes).items() if value is not None}
-    selector = {"name": "mxint", "gptq": True, **MX4, "data_in_block_size": 16, "data_in_width": 4}
+    selector = {"name": "mxint", "gptq": True, **W4, **IN4}
     return read_quant_config({"gptq": table, LINEAR: selector}, source="recipe.toml")
 
 
 def tokens(seed: int = 7) -> torch.Tensor:
-    return torch.randint(3, 64, (4, 32), generator=torch.Generator().manual_seed(seed))
+    return token_ids(4, 32, seed=seed)
 
 
 def run(
@@ -53,14 +50,14 @@ def run(
 def counted(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[str]]:
     """Note each group that is really calibrated."""
     found: list[str] = []
-    solved = fit_module.GroupCalibrator.solved
+    solved = group_calibrator.GroupCalibrator.solved
 
     def note(self: Any, where: str) -> Any:
         found.append(where.rpartition(".")[2])
         return solved(self, where)
 
     with monkeypatch.context() as patch:
-        patch.setattr(fit_module.GroupCalibrator, "solved", note)
+        patch.setattr(group_calibrator.GroupCalibrator, "solved", note)
         yield found
 
 
@@ -90,7 +87,7 @@ def test_killed_at_any_layer(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def kill(done: int, total: int) -> None:
+    def kill(what: str, done: int, total: int) -> None:
         if done == after + 1:
             raise KeyboardInterrupt
 
@@ -112,7 +109,7 @@ def test_killed_inside_of_a_layer(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    solved = fit_module.GroupCalibrator.solved
+    solved = group_calibrator.GroupCalibrator.solved
     count = 0
 
     def kill(self: Any, where: str) -> Any:
@@ -123,7 +120,7 @@ def test_killed_inside_of_a_layer(
         return solved(self, where)
 
     with monkeypatch.context() as patch:
-        patch.setattr(fit_module.GroupCalibrator, "solved", kill)
+        patch.setattr(group_calibrator.GroupCalibrator, "solved", kill)
         with pytest.raises(KeyboardInterrupt):
             run(model, recipe(tmp_path))
     assert len(files(tmp_path)) == group // 4
@@ -145,7 +142,7 @@ def test_killed_while_writing(
         with pytest.raises(KeyboardInterrupt):
             run(model, recipe(tmp_path))
     assert [path.name for path in files(tmp_path)] == ["layer_0000.safetensors"]
-    assert not list(tmp_path.glob("*/*.tmp"))
+    assert not list(tmp_path.glob("*/.*.tmp"))
     require_same(run(model, recipe(tmp_path)), whole)
 
 

@@ -19,15 +19,9 @@ from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.recipe.recipe import Recipe
 from plena_cosim.passes.recipe.scaling_table import ScalingTable
 
+from ..recipes import W4A4, token_ids
 from .tiny import FOLDED, error, logits, precisely, state, tiny
 
-W4 = {
-    "name": "mxint",
-    "weight_block_size": 16,
-    "weight_width": 4,
-    "data_in_block_size": 16,
-    "data_in_width": 4,
-}
 LAYER = "model.layers.0"
 EVERY = [
     f"model.layers.{index}.{part}"
@@ -39,11 +33,11 @@ EVERY = [
 
 
 def recipe(pattern: str = r".*(_proj|\.experts)", **keys: Any) -> Recipe:
-    return read_quant_config({pattern: W4 | keys})
+    return read_quant_config({pattern: W4A4 | keys})
 
 
 def tokens(count: int = 3) -> Tensor:
-    return torch.randint(3, 64, (count, 17), generator=torch.Generator().manual_seed(5))
+    return token_ids(count, 17, seed=5)
 
 
 def fold(
@@ -235,7 +229,7 @@ def test_awq_takes_the_exponent_that_brute_force_finds(
     if rotation:
         table = {"size": rotation, "online": ["gate_proj", "up_proj"], "semantics": semantics}
         keys = {"rotation": table}
-    given = read_quant_config({r".*_proj": W4} | keys)
+    given = read_quant_config({r".*_proj": W4A4} | keys)
     record = fold(model, "awq", given, grid=10)[f"{LAYER}.post_attention_layernorm"]
     assert best not in (0, 10)  # a search that stays at an end would pass by chance
     assert record.exponent == best / 10
@@ -367,10 +361,8 @@ def test_progress_hooks_and_dropout() -> None:
     model, seen = tiny("llama", attention_dropout=0.5).train(), []
     same = tiny("llama")
     table = ScalingTable(method="smoothquant")
-    fold_scaling(
-        model, table, recipe(), tokens(), progress=lambda done, total: seen.append((done, total))
-    )
-    assert seen == [(1, 2), (2, 2)]
+    fold_scaling(model, table, recipe(), tokens(), progress=lambda *step: seen.append(step))
+    assert seen == [("scaling", 1, 2), ("scaling", 2, 2)]
     assert all(module.training for module in model.modules())
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
     fold_scaling(same, table, recipe(), tokens())

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from ..families import FAMILIES, build
+from ..recipes import token_ids
 
 FOLDED = (
     "llama", "mistral", "qwen2", "qwen3", "qwen3_moe", "gemma", "gpt_oss", "glm4_moe", "smollm3",
@@ -79,7 +80,7 @@ def precisely(model: nn.Module) -> Iterator[None]:
 
 
 def ids() -> Tensor:
-    return torch.randint(3, 64, (2, 21), generator=torch.Generator().manual_seed(1))
+    return token_ids(2, 21, seed=1)
 
 
 @torch.no_grad()

@@ -66,19 +66,19 @@ def change(module: nn.Linear) -> None:
         module.weight.add_(1)
 
 
-def expect_what_the_layer_says(recall: OutputCache) -> None:
-    """Run all batches twice, and compare with a layer that recalls nothing."""
+def expect_what_the_layer_says(cache: OutputCache) -> None:
+    """Run all batches twice, and compare with a layer that caches nothing."""
     for _ in range(2):
-        found = recall.run_all(BATCHES, GIVEN)
+        found = cache.run_all(BATCHES, GIVEN)
         for one, batch in zip(found, BATCHES, strict=True):
-            assert torch.equal(one, run(recall.layer, batch, GIVEN))
+            assert torch.equal(one, run(cache.layer, batch, GIVEN))
 
 
 def test_each_module_runs_once_a_batch_while_weights_are_found() -> None:
     layer = Layer()
-    recall, parts = OutputCache(layer), ["mixer.q", "mixer.o", "up", "down"]
+    cache, parts = OutputCache(layer), ["mixer.q", "mixer.o", "up", "down"]
     for number, name in enumerate(parts):
-        recall.waiting = parts[number:]
+        cache.waiting = parts[number:]
         module = layer.get_submodule(name)
 
         def stop(*_: Any) -> None:
@@ -87,11 +87,11 @@ def test_each_module_runs_once_a_batch_while_weights_are_found() -> None:
         hook = module.register_forward_pre_hook(stop)
         for batch, hidden in enumerate(BATCHES):
             with suppress(Stop):
-                recall.run(batch, hidden, GIVEN)
+                cache.run(batch, hidden, GIVEN)
         hook.remove()
         change(module)
-    recall.waiting = ()
-    found = recall.run_all(BATCHES, GIVEN)
+    cache.waiting = ()
+    found = cache.run_all(BATCHES, GIVEN)
     # The second run of the mixer's first part is spared once the mixer is through.
     assert layer.runs() == [2, 2, 2, 2]
     for one, batch in zip(found, BATCHES, strict=True):
@@ -100,24 +100,24 @@ def test_each_module_runs_once_a_batch_while_weights_are_found() -> None:
 
 def test_what_waits_and_what_comes_after_it_is_run_again() -> None:
     layer = Layer()
-    recall = OutputCache(layer)
-    recall.waiting = ["up"]
-    recall.run_all(BATCHES, GIVEN)
+    cache = OutputCache(layer)
+    cache.waiting = ["up"]
+    cache.run_all(BATCHES, GIVEN)
     assert layer.runs() == [2, 2, 2, 2]
     change(layer.up)
-    recall.waiting = ()
-    expect_what_the_layer_says(recall)
+    cache.waiting = ()
+    expect_what_the_layer_says(cache)
     assert [runs - 4 for runs in layer.runs()] == [2, 2, 4, 4]  # four are those of the comparison
 
 
 def test_a_weight_inside_of_a_module_waits() -> None:
     layer = Layer()
-    recall = OutputCache(layer)
-    recall.waiting = ["mixer.o"]
-    recall.run_all(BATCHES, GIVEN)
+    cache = OutputCache(layer)
+    cache.waiting = ["mixer.o"]
+    cache.run_all(BATCHES, GIVEN)
     change(layer.mixer.o)
-    recall.waiting = ()
-    expect_what_the_layer_says(recall)
+    cache.waiting = ()
+    expect_what_the_layer_says(cache)
 
 
 @pytest.mark.parametrize("changes", [{"twice": True}, {"in_place": True}])
@@ -130,36 +130,36 @@ def test_what_cannot_be_recalled_is_run_again(changes: dict[str, bool]) -> None:
 
 def test_what_is_inside_of_a_module_is_forgotten_when_it_is_through() -> None:
     layer = Layer()
-    recall = OutputCache(layer)
-    recall.run(0, BATCHES[0], GIVEN)
-    assert {name for _, name in recall._kept} == {"mixer", "up", "down"}
-    assert sum(output.size for output in recall._kept.values()) == 3 * (4 + 6 + 4) * 4
+    cache = OutputCache(layer)
+    cache.run(0, BATCHES[0], GIVEN)
+    assert {name for _, name in cache._kept} == {"mixer", "up", "down"}
+    assert sum(output.size for output in cache._kept.values()) == 3 * (4 + 6 + 4) * 4
 
 
 @pytest.mark.parametrize("budget", [0, 100, 150])
 def test_no_more_is_kept_than_may_be(budget: int) -> None:
-    recall = OutputCache(Layer(), budget=budget)
-    expect_what_the_layer_says(recall)
-    kept = sum(output.size for output in recall._kept.values())
+    cache = OutputCache(Layer(), budget=budget)
+    expect_what_the_layer_says(cache)
+    kept = sum(output.size for output in cache._kept.values())
     assert kept <= budget
-    assert kept + recall._budget == budget
+    assert kept + cache._budget == budget
 
 
 def test_a_module_is_told_its_input() -> None:
     layer = Layer()
-    recall = OutputCache(layer)
+    cache = OutputCache(layer)
     for _ in range(2):
         assert torch.equal(
-            recall.input_of("mixer.o", 0, BATCHES[0], GIVEN), layer.mixer.q(BATCHES[0]) * 0.5
+            cache.input_of("mixer.o", 0, BATCHES[0], GIVEN), layer.mixer.q(BATCHES[0]) * 0.5
         )
     assert layer.runs() == [1 + 2, 0, 0, 0]
 
 
 def test_tensors_of_inference_mode_are_not_kept() -> None:
-    recall = OutputCache(Layer())
+    cache = OutputCache(Layer())
     with torch.inference_mode():
-        recall.run(0, BATCHES[0], GIVEN)
-    assert not recall._kept
+        cache.run(0, BATCHES[0], GIVEN)
+    assert not cache._kept
 
 
 def test_forwards_are_put_back() -> None:

@@ -15,11 +15,12 @@ from plena_cosim.passes.layers.run import run, run_all
 from plena_cosim.passes.layers.stream import answering, calls, capture
 
 from ..families import FAMILIES, build
+from ..recipes import token_ids
 from . import toy
 
 
 def tokens(samples: int = 3) -> Tensor:
-    return torch.randint(3, 64, (samples, 17), generator=torch.Generator().manual_seed(5))
+    return token_ids(samples, 17, seed=5)
 
 
 @torch.no_grad()

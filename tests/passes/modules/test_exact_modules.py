@@ -22,8 +22,9 @@ from plena_cosim.passes.modules.quant_activation import QuantActivation
 from plena_cosim.passes.modules.quant_embedding import QuantEmbedding
 from plena_cosim.passes.modules.quant_norm import QuantNorm
 
-from ..families import ATTENTION, FP12, MX8, W8A8, build, full_recipe
+from ..families import build
 from ..machine import Machine, array
+from ..recipes import ATTENTION, FP12, IN8, W8A8, full_recipe, token_ids
 
 INT4, INT8, INT16 = (golden.mxint(width, block_size=16) for width in (4, 8, 16))
 FP12_FORMAT = golden.Minifloat(exp_bits=5, man_bits=6, specials="none")
@@ -42,7 +43,7 @@ def exact(model: nn.Module, recipe: dict[str, Any], hw: HardwareConfig = DEFAULT
 
 
 def ids(length: int = 12) -> Tensor:
-    return torch.randint(3, 64, (2, length), generator=torch.Generator().manual_seed(2))
+    return token_ids(2, length, seed=2)
 
 
 def same(found: Tensor, codes: Any, machine: Machine, what: str = "") -> None:
@@ -121,10 +122,10 @@ def check_attention(call: dict[str, Any], machine: Machine, sinks: Any = None, *
 @pytest.mark.parametrize("roles", ["both", "weight", "data_in"])
 def test_linear(hw: HardwareConfig, bias: str, roles: str) -> None:
     linear, x = nn.Linear(40, 24, bias=bias != "none"), torch.randn(3, 40)
-    table = {"weight_block_size": 16, "weight_width": 4, **MX8}
+    table = {"weight_block_size": 16, "weight_width": 4, **IN8}
     table = {key: value for key, value in table.items() if roles in ("both", key.rsplit("_", 2)[0])}
     if roles == "data_in":
-        table = dict(MX8)
+        table = dict(IN8)
     if bias == "mxint5":
         table |= {"bias_block_size": 4, "bias_width": 5}
     model = nn.Sequential(deepcopy(linear))
@@ -232,6 +233,24 @@ def check_boundaries(
 ONLY_ATTENTION = {r".*self_attn": ATTENTION}
 
 
+def check_eight_bits(
+    calls: list[tuple[nn.Module, dict[str, Any]]], machine: Machine, **how: Any
+) -> None:
+    """Check calls of attention with the formats of ATTENTION, and a cache that holds codes."""
+    for module, call in calls:
+        sinks = getattr(module, "sinks", None)
+        check_attention(
+            call,
+            machine,
+            sinks=None if sinks is None else array(sinks),
+            qk=INT8,
+            av=INT8,
+            softmax=FP12_FORMAT,
+            stored=True,
+            **how,
+        )
+
+
 @MACHINES
 @pytest.mark.parametrize(
     ("family", "padding"),
@@ -257,17 +276,7 @@ def test_attention(hw: HardwareConfig, family: str, padding: str | None) -> None
     with torch.no_grad(), attention_calls(model) as calls:
         model(**given)
     assert len(calls) == 2
-    for module, call in calls:
-        sinks = getattr(module, "sinks", None)
-        check_attention(
-            call,
-            Machine(hw=hw),
-            sinks=None if sinks is None else array(sinks),
-            qk=INT8,
-            av=INT8,
-            softmax=FP12_FORMAT,
-            stored=True,
-        )
+    check_eight_bits(calls, Machine(hw=hw))
 
 
 @MACHINES
@@ -278,17 +287,7 @@ def test_attention_in_decode(hw: HardwareConfig, family: str) -> None:
         cache = model(ids()[:, :10], use_cache=True).past_key_values
         model(ids()[:, 10:11], past_key_values=cache, use_cache=True)
     assert [call["query"].shape[2] for _, call in calls] == [10, 10, 1, 1]
-    for module, call in calls[2:]:
-        sinks = getattr(module, "sinks", None)
-        check_attention(
-            call,
-            Machine(hw=hw),
-            sinks=None if sinks is None else array(sinks),
-            qk=INT8,
-            av=INT8,
-            softmax=FP12_FORMAT,
-            stored=True,
-        )
+    check_eight_bits(calls[2:], Machine(hw=hw))
 
 
 @MACHINES
@@ -346,7 +345,7 @@ def test_rotary_embedding_and_cache(hw: HardwareConfig, family: str, position: s
     window = {"sliding_window": 64} if family == "gpt_oss" else {}
     model = build(family, num_hidden_layers=1, **window)
     attention, machine = model.model.layers[0].self_attn, Machine(hw=hw)
-    table = {"name": "mxint", "rope": FP12, "kv_cache": {**MX8, "position": position}}
+    table = {"name": "mxint", "rope": FP12, "kv_cache": {**IN8, "position": position}}
     exact(model, {r".*self_attn": table}, hw)
     projected: dict[str, Tensor] = {}
     for name in ("k_proj", "v_proj"):
@@ -418,7 +417,7 @@ def test_a_bias_of_experts_is_added_with_one_rounding(hw: HardwareConfig) -> Non
 @pytest.mark.parametrize("family", ["llama", "mistral", "gpt_oss"])
 def test_queries_in_portions_change_no_bit(family: str, monkeypatch) -> None:
     """80 queries, eight at a time and all at once; keys that a portion cannot see are left out."""
-    tokens = torch.randint(3, 64, (2, 80), generator=torch.Generator().manual_seed(3))
+    tokens = token_ids(2, 80, seed=3)
     mask = torch.ones_like(tokens)
     mask[1, 70:] = 0
     logits, shapes = [], []

@@ -18,7 +18,8 @@ from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.passes.attention.hooks import core_of
 from plena_cosim.passes.recipe.recipe import Phase
 
-from ..families import FP12, MX8, W8A8, build
+from ..families import build
+from ..recipes import FP12, IN8, W8A8, token_ids
 
 INT4, INT8 = (golden.mxint(width, block_size=16) for width in (4, 8))
 E5M6 = golden.Minifloat(exp_bits=5, man_bits=6, specials="none")
@@ -39,7 +40,7 @@ def fake(model: nn.Module, recipe: dict[str, Any]) -> nn.Module:
 
 
 def ids(length: int = 12) -> Tensor:
-    return torch.randint(3, 64, (2, length), generator=torch.Generator().manual_seed(2))
+    return token_ids(2, length, seed=2)
 
 
 @torch.no_grad()
@@ -53,7 +54,7 @@ def logits(model: nn.Module, **kwargs: Any) -> Tensor:
 @pytest.mark.parametrize("bias", [False, True])
 def test_linear(bias: bool) -> None:
     linear, x = nn.Linear(40, 24, bias=bias), torch.randn(3, 40)
-    table = {"name": "mxint", "weight_block_size": 16, "weight_width": 4, **MX8}
+    table = {"name": "mxint", "weight_block_size": 16, "weight_width": 4, **IN8}
     if bias:
         table |= {"bias_block_size": 4, "bias_width": 5}
     model = fake(nn.Sequential(deepcopy(linear)), {"by": "type", "linear": table})
@@ -151,7 +152,7 @@ def test_experts(family: str) -> None:
 # -------------------------------------------------------------------------- attention
 
 
-SUB_TABLES = {"qk_matmul": MX8, "av_matmul": MX8, "rope": FP12, "softmax": FP12, "kv_cache": MX8}
+SUB_TABLES = {"qk_matmul": IN8, "av_matmul": IN8, "rope": FP12, "softmax": FP12, "kv_cache": IN8}
 
 
 def oracle(model: nn.Module, tables: dict[str, Any], *, position: str = "post_rope") -> None:
@@ -241,7 +242,7 @@ def test_sinks_and_scores_have_one_format() -> None:
 
 def test_the_cache_holds_what_golden_quantises() -> None:
     model, raw = build("llama", num_hidden_layers=1), build("llama", num_hidden_layers=1)
-    fake(model, {r".*self_attn": {"name": "mxint", "kv_cache": MX8}})
+    fake(model, {r".*self_attn": {"name": "mxint", "kv_cache": IN8}})
     with torch.no_grad():
         found, plain = (m(ids(), use_cache=True).past_key_values.layers[0] for m in (model, raw))
     assert torch.equal(found.keys, q(plain.keys, INT8))
@@ -258,7 +259,7 @@ def test_scores_without_formats_are_left_to_the_model(table: str) -> None:
 
 
 def test_pre_rope_quantises_keys_of_layers_without_rotary_embedding() -> None:
-    table = {"name": "mxint", "kv_cache": {**MX8, "position": "pre_rope"}}
+    table = {"name": "mxint", "kv_cache": {**IN8, "position": "pre_rope"}}
     model = fake(build("smollm3", num_hidden_layers=2), {r".*self_attn": table})
     assert not model.model.layers[1].self_attn.use_rope
     with torch.no_grad():
@@ -270,7 +271,7 @@ def test_pre_rope_quantises_keys_of_layers_without_rotary_embedding() -> None:
 def test_keys_of_another_phases_format_are_quantised_for_the_product() -> None:
     """Prefill writes 8 bits; decode multiplies in 4, the format of its own cache."""
     four = {"data_in_block_size": 16, "data_in_width": 4}
-    eight = {"name": "mxint", "kv_cache": MX8}
+    eight = {"name": "mxint", "kv_cache": IN8}
     decode = {"name": "mxint", "kv_cache": four, "qk_matmul": four}
     phase = {"prefill": {r".*self_attn": eight}, "decode": {r".*self_attn": decode}}
     model = fake(build("llama", num_hidden_layers=1), {"phase": phase})
@@ -339,7 +340,7 @@ def test_attention_that_no_selector_names_keeps_its_function(implementation: str
     model = build("llama")
     model.set_attn_implementation(implementation)
     plain = deepcopy(model)
-    fake(model, {r".*layers\.0\.self_attn": {"name": "mxint", "kv_cache": MX8}})
+    fake(model, {r".*layers\.0\.self_attn": {"name": "mxint", "kv_cache": IN8}})
     seen: dict[str, Tensor] = {}
 
     def record(_: nn.Module, args: Any, kwargs: Any, output: Any) -> None:

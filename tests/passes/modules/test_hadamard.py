@@ -12,7 +12,7 @@ from plena_cosim.golden import FormatError
 from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.passes.modules.hadamard import hadamard_matrix, rotate, rotation_size
 
-from ..families import W8A8
+from ..recipes import W8A8
 
 
 @pytest.mark.parametrize("size", [2, 4, 16, 32, 128, 256, 1024])

@@ -13,11 +13,10 @@ from plena_cosim import golden
 from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.passes.modules.phase import PhaseSwitch
 
-from ..families import MX8, W8A8, build
+from ..families import build
+from ..recipes import IN4, IN8, W4A4, W8A8, token_ids
 
 INT4, INT8 = (golden.mxint(width, block_size=16) for width in (4, 8))
-W4A4 = W8A8 | {"weight_width": 4, "data_in_width": 4}
-MX4 = MX8 | {"data_in_width": 4}
 QK = {"data_in_block_size": 8, "data_in_width": 6}
 BOTH = pytest.mark.parametrize("numerics", ["fake", "exact"])
 
@@ -32,13 +31,13 @@ def recipe(handover: str = "keep", rotation: dict[str, Any] | None = None) -> di
             r".*self_attn": {"name": "mxint", "kv_cache": cache, "qk_matmul": QK},
         }
 
-    prefill, decode = tables(W8A8, MX8), tables(W4A4, MX4)
+    prefill, decode = tables(W8A8, IN8), tables(W4A4, IN4)
     phases = {"phase": {"kv_handover": handover, "prefill": prefill, "decode": decode}}
     return phases if rotation is None else phases | {"rotation": rotation}
 
 
 def tokens(length: int = 12) -> Tensor:
-    return torch.randint(3, 64, (2, length), generator=torch.Generator().manual_seed(3))
+    return token_ids(2, length, seed=3)
 
 
 def made(given: dict[str, Any], numerics: str = "fake") -> nn.Module:

@@ -10,10 +10,11 @@ from plena_cosim.passes import Phase
 from plena_cosim.passes.plan.match import choose
 from plena_cosim.passes.recipe.load import read_quant_config
 
+from ..recipes import IN8
+
 W4 = {"name": "mxint", "weight_block_size": 16, "weight_width": 4}
 W8 = {**W4, "weight_width": 8}
-A8 = {"data_in_block_size": 16, "data_in_width": 8}
-CACHE = {"name": "mxint", "kv_cache": A8}
+CACHE = {"name": "mxint", "kv_cache": IN8}
 NORM = {"name": "minifloat", "weight_exponent_width": 3, "weight_frac_width": 4}
 SILU = {"name": "minifloat", "data_in_exponent_width": 3, "data_in_frac_width": 4}
 LAYER = r"model\.layers\.\d+\."
@@ -120,7 +121,7 @@ def test_a_phase_may_take_all_that_a_selector_matches(llama) -> None:
 def test_defaults_that_a_kind_does_not_take_are_dropped(llama) -> None:
     recipe = {
         "defaults": {
-            **W4, **A8, "online_rotate": True, "clip_search": True, "kv_cache": A8
+            **W4, **IN8, "online_rotate": True, "clip_search": True, "kv_cache": IN8
         },
         r"model\.embed_tokens": {},
         "lm_head": {},
@@ -197,7 +198,7 @@ def test_nothing_inside_chosen_experts_is_chosen_on_its_own() -> None:
             "linear layer.*; rope cannot be given",
         ),
         (
-            {r"model\.embed_tokens": {**W4, **A8}},
+            {r"model\.embed_tokens": {**W4, **IN8}},
             r"\(embedding\), which takes weight_ keys in mxint or mxfp; data_in cannot be given",
         ),
         ({r"model\.embed_tokens": {**W4, "online_rotate": 16}}, "online_rotate cannot be given"),
@@ -210,14 +211,14 @@ def test_nothing_inside_chosen_experts_is_chosen_on_its_own() -> None:
             {LAYER + "mlp": {**SILU, **NORM}},
             r"\(MLP\), which takes data_in_ keys in minifloat; wei",
         ),
-        ({LAYER + "mlp": {"name": "mxint", **A8}}, r"\(MLP\).*; data_in is mxint8"),
+        ({LAYER + "mlp": {"name": "mxint", **IN8}}, r"\(MLP\).*; data_in is mxint8"),
         (
             {LAYER + "self_attn": W4},
             r"\(attention\), which takes the sub-tables qk_matmul, av_matmul, rope, softmax, "
             "kv_cache; weight cannot be given",
         ),
         (
-            {"defaults": A8, r"model\.embed_tokens": {"name": "mxint"}},
+            {"defaults": IN8, r"model\.embed_tokens": {"name": "mxint"}},
             r"\(embedding\).*; the table and \[defaults\] give none of these",
         ),
         (

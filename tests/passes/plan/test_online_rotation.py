@@ -25,20 +25,21 @@ from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.recipe.selector import LARGEST_ROTATION, Selector
 
 from ..attention.test_rotated_attention import q, turned
-from ..families import FAMILIES, MX8, W8A8, build, full_recipe
+from ..families import FAMILIES, build
 from ..machine import Machine, array
+from ..recipes import IN8, W8A8, full_recipe, token_ids
 
 INT8 = golden.mxint(8, block_size=16)
 W8 = {key: value for key, value in W8A8.items() if "data_in" not in key}
 LINEAR, SELF = r".*(_proj|lm_head)", r".*self_attn"
 EVERYTHING = {LINEAR: W8A8, SELF: {"name": "mxint", **dict.fromkeys(
-    ("qk_matmul", "av_matmul", "kv_cache"), MX8)}}  # fmt: skip
+    ("qk_matmul", "av_matmul", "kv_cache"), IN8)}}  # fmt: skip
 LAYER = "model.layers.{}.{}"
 BOTH = pytest.mark.parametrize("numerics", ["fake", "exact"])
 
 
 def ids(length: int = 19) -> Tensor:
-    return torch.randint(3, 64, (2, length), generator=torch.Generator().manual_seed(2))
+    return token_ids(2, length, seed=2)
 
 
 @torch.no_grad()
@@ -115,9 +116,9 @@ def test_a_selectors_own_key_wins() -> None:
         r".*layers\.1\..*_proj": W8A8 | {"online_rotate": False},
         SELF: {
             "name": "mxint",
-            "qk_matmul": MX8 | {"online_rotate": False},
-            "av_matmul": MX8 | {"online_rotate": 4},
-            "kv_cache": MX8,
+            "qk_matmul": IN8 | {"online_rotate": False},
+            "av_matmul": IN8 | {"online_rotate": 4},
+            "kv_cache": IN8,
         },
     }
     rotation = {"online": ["o_proj", "down_proj", "qk_matmul", "av_matmul", "kv_cache"], "size": 16}
@@ -132,7 +133,7 @@ def test_a_selectors_own_key_wins() -> None:
     }
     without = read_quant_config(own)
     assert choose(build("llama"), without)["model.layers.0.self_attn"].formats.attention == (
-        read_quant_config({SELF: own[SELF] | {"qk_matmul": MX8}})
+        read_quant_config({SELF: own[SELF] | {"qk_matmul": IN8}})
         .selectors[0].formats.attention
     )  # fmt: skip
 
@@ -146,9 +147,9 @@ def test_a_default_is_a_selectors_own() -> None:
 def test_shorthands_leave_alone_what_nothing_quantises() -> None:
     rotation = {"r3": True, "r4": True}
     assert rotations(selectors(rotation, lm_head=W8A8)) == {}
-    table = {"name": "mxint", "av_matmul": MX8}
+    table = {"name": "mxint", "av_matmul": IN8}
     assert rotations(selectors(rotation, **{SELF: table, r".*\.up_proj": W8A8})) == {}
-    found = rotations(selectors(rotation, **{SELF: {"name": "mxint", "kv_cache": MX8}}))
+    found = rotations(selectors(rotation, **{SELF: {"name": "mxint", "kv_cache": IN8}}))
     assert found == {LAYER.format(layer, "self_attn.qk_matmul"): -1 for layer in (0, 1)}
     found = rotations(selectors(rotation, **{r".*layers\.1\.mlp\.down_proj": W8}))
     assert found == {"model.layers.1.mlp.down_proj": -1}
@@ -157,7 +158,7 @@ def test_shorthands_leave_alone_what_nothing_quantises() -> None:
 def test_dequant_concerns_what_is_quantised_again() -> None:
     """Weights stay as they are, and keys in the cache have a name of their own."""
     rotation = {"r3": True, "r4": True, "semantics": "dequant"}
-    cache = {"name": "mxint", "kv_cache": MX8}
+    cache = {"name": "mxint", "kv_cache": IN8}
     assert rotations(selectors(rotation, **{SELF: cache, LINEAR: W8})) == {}
     chosen = selectors(rotation | {"online": ["kv_cache"]}, **EVERYTHING)
     attention = chosen["model.layers.0.self_attn"].formats.attention
@@ -198,9 +199,9 @@ NOTHING = r"recipe \[rotation\]: online names '{}', but the recipe quantises non
             {"lm_head": W8A8},
             NOTHING.format("o_proj") + "operands; give them a format or remove the name$",
         ),
-        (["qk_matmul"], {SELF: {"name": "mxint", "av_matmul": MX8}}, NOTHING.format("qk_matmul")),
-        (["av_matmul"], {SELF: {"name": "mxint", "kv_cache": MX8}}, NOTHING.format("av_matmul")),
-        (["kv_cache"], {SELF: {"name": "mxint", "qk_matmul": MX8}}, NOTHING.format("kv_cache")),
+        (["qk_matmul"], {SELF: {"name": "mxint", "av_matmul": IN8}}, NOTHING.format("qk_matmul")),
+        (["av_matmul"], {SELF: {"name": "mxint", "kv_cache": IN8}}, NOTHING.format("av_matmul")),
+        (["kv_cache"], {SELF: {"name": "mxint", "qk_matmul": IN8}}, NOTHING.format("kv_cache")),
         (
             ["model.layers.0.mlp.up_proj"],
             {r".*layers\.1\.mlp\.up_proj": W8A8},
@@ -307,7 +308,7 @@ def test_every_family_rotates(family: str, numerics: str, semantics: str) -> Non
 )
 def test_a_saved_model_rotates_as_before(numerics: str, semantics: str, tmp_path: Path) -> None:
     recipe = full_recipe("llama") | {"rotation": ROTATED | {"semantics": semantics, "size": 8}}
-    recipe[SELF] = recipe[SELF] | {"av_matmul": MX8 | {"online_rotate": 4}}
+    recipe[SELF] = recipe[SELF] | {"av_matmul": IN8 | {"online_rotate": 4}}
     model, _ = quantize_module_transform_pass(build("llama"), recipe, numerics=numerics)
     model.save_pretrained(tmp_path / "once")
     again = AutoModelForCausalLM.from_pretrained(tmp_path / "once")

@@ -16,10 +16,11 @@ from plena_cosim.golden import FormatError
 from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.passes.attention.hooks import core_of
 
-from ..families import FP12, MX8, W8A8, build
+from ..families import build
+from ..recipes import FP12, IN8, W8A8
 
-EIGHT = {"name": "mxint", "kv_cache": MX8}
-PRE_ROPE = {"name": "mxint", "kv_cache": {**MX8, "position": "pre_rope"}}
+EIGHT = {"name": "mxint", "kv_cache": IN8}
+PRE_ROPE = {"name": "mxint", "kv_cache": {**IN8, "position": "pre_rope"}}
 WHERE = "quantisation recipe [{}]: module {!r}: "
 
 
@@ -157,7 +158,7 @@ def test_a_rotary_embedding_of_unknown_steps(monkeypatch: pytest.MonkeyPatch) ->
         model(torch.arange(5)[None])
 
 
-ALL_OF_IT = {"name": "mxint", "qk_matmul": MX8}
+ALL_OF_IT = {"name": "mxint", "qk_matmul": IN8}
 
 
 def test_dropout_in_training() -> None:

@@ -15,7 +15,8 @@ from plena_cosim.passes.recipe.formats import AttentionFormats, CastFormat, Modu
 from plena_cosim.passes.replace.module_info import module_info
 from plena_cosim.passes.weights.packed_weight import PackedWeight
 
-from ..families import FP12, MX8, W8A8, build, full_recipe
+from ..families import build
+from ..recipes import FP12, IN8, W8A8, full_recipe
 
 MXINT4 = golden.mxint(4, block_size=4)
 E4M3 = CastFormat(fmt=golden.Minifloat(exp_bits=4, man_bits=3, specials="none"))
@@ -110,7 +111,7 @@ def test_a_whole_model(numerics: str) -> None:
 def test_the_order_is_that_of_the_model() -> None:
     model = build("llama", num_hidden_layers=1)
     order = [name for name, _ in model.named_modules()]
-    recipe = {"lm_head": W8A8, r".*self_attn": {"name": "mxint", "kv_cache": MX8}}
+    recipe = {"lm_head": W8A8, r".*self_attn": {"name": "mxint", "kv_cache": IN8}}
     recipe |= {r".*norm": {"name": "minifloat", **FP12}}
     _, found = quantize_module_transform_pass(model, recipe)
     assert list(found) == [name for name in order if name in found]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -11,15 +12,15 @@ from plena_cosim.evaluate import evaluate_perplexity
 from plena_cosim.passes.quantize_module import build_modules
 from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.recipe.recipe import Recipe
+from plena_cosim.passes.rotation_search.search_log import SearchLog
 
 from ..families import build
+from ..recipes import IN4, W4A4, token_ids
 
 TYPES = (
     "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
     "qk_matmul", "av_matmul", "kv_cache",
 )  # fmt: skip
-IN4 = {"data_in_block_size": 16, "data_in_width": 4}
-W4A4 = {"name": "mxint", "weight_block_size": 16, "weight_width": 4, **IN4}
 EVERYTHING: dict[str, Any] = {
     r".*_proj": W4A4,
     r".*self_attn": {"name": "mxint", "qk_matmul": IN4, "av_matmul": IN4, "kv_cache": IN4},
@@ -39,12 +40,34 @@ def model(family: str = "llama", **changes: Any) -> nn.Module:
 
 
 def tokens(seed: int = 3) -> Tensor:
-    return torch.randint(3, 64, (2, 20), generator=torch.Generator().manual_seed(seed))
+    return token_ids(2, 20, seed=seed)
 
 
 def recipe(given: dict[str, Any], rotation: Any = None, **search: Any) -> Recipe:
     tables = {**given, "rotation_search": search}
     return read_quant_config(tables if rotation is None else tables | {"rotation": rotation})
+
+
+def stop_after_notes(
+    monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> list[tuple[int, str | None, float]]:
+    """Have a search end once a perplexity is noted; returns round, name and perplexity of each."""
+    noted: list[tuple[int, str | None, float]] = []
+    note, note_baseline = SearchLog.note, SearchLog.note_baseline
+
+    def baseline(self: SearchLog, perplexity: float, seconds: float) -> None:
+        note_baseline(self, perplexity, seconds)
+        noted.append((1, None, perplexity))
+        raise error
+
+    def candidate(self: SearchLog, index: int, place: str, name: str, *rest: float) -> None:
+        note(self, index, place, name, *rest)
+        noted.append((index + 1, name, rest[0]))
+        raise error
+
+    monkeypatch.setattr(SearchLog, "note_baseline", baseline)
+    monkeypatch.setattr(SearchLog, "note", candidate)
+    return noted
 
 
 def measured(given: dict[str, Any], rotation: dict[str, Any], **changes: Any) -> float:

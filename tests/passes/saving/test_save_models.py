@@ -20,6 +20,8 @@ from plena_cosim.passes import (
     quantize_module_transform_pass,
 )
 
+from ..recipes import IN8, W4
+
 RECIPES = sorted((Path(__file__).parents[3] / "configs" / "quant").glob("*.toml"))
 SIZES = {
     "vocab_size": 61,
@@ -49,8 +51,7 @@ FAMILIES: dict[str, dict[str, Any]] = {
     "Qwen3Moe": MOE | {"num_experts": 4, "moe_intermediate_size": 32},
     "SmolLM3": {},
 }
-WEIGHTS = {"weight_block_size": 16, "weight_width": 4}
-OPERANDS = {"name": "mxint", **WEIGHTS, "data_in_block_size": 16, "data_in_width": 8}
+OPERANDS = {"name": "mxint", **W4, **IN8}
 NORM = {
     "name": "minifloat",
     "weight_exponent_width": 4,
@@ -123,7 +124,7 @@ def test_each_family_comes_back_and_is_exported(family, numerics, reload, tmp_pa
     recipe = {
         "by": "regex_name",
         r".*_proj|.*self_attn\.dense|.*\.fc\d": OPERANDS,
-        r".*embed_tokens": {"name": "mxint", **WEIGHTS},
+        r".*embed_tokens": {"name": "mxint", **W4},
         r".*norm": NORM,
     }
     if any(name.endswith(".experts") for name, _ in model.named_modules()):

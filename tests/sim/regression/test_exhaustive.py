@@ -10,11 +10,10 @@ import pytest
 from rich.console import Console
 
 from plena_cosim.golden import FormatError
+from plena_cosim.sim.formal.proofs import WRONG_TIE
 from plena_cosim.sim.regression import exhaustive as long
 from plena_cosim.sim.stimuli.stimuli import every_input
 from plena_cosim.sim.verilate.rtl_files import RTL_DIR
-
-from ...regression.mutants import MUL, ROUND_UP, WRONG_TIE, Mutant
 
 
 def run(tmp_path: Path, **options: Any) -> tuple[int, str]:
@@ -77,15 +76,13 @@ def test_other_sources_or_chunks_start_anew(tmp_path: Path) -> None:
     run(tmp_path, chunks=2)
     assert len(ledger(tmp_path).done) == 2
     assert ledger(tmp_path, chunk_bits=4).done == {}
-    name, old, new = WRONG_TIE
-    rtl = Mutant(name=name, case=MUL, file=ROUND_UP, old=old, new=new).write(tmp_path)
+    rtl = WRONG_TIE.write(tmp_path)
     assert ledger(tmp_path, rtl_dir=rtl).done == {}
 
 
 @pytest.mark.parametrize("jobs", [1, 2])
 def test_a_mutant_is_found_and_its_first_vector_saved(tmp_path: Path, jobs: int) -> None:
-    name, old, new = WRONG_TIE
-    rtl = Mutant(name=name, case=MUL, file=ROUND_UP, old=old, new=new).write(tmp_path)
+    rtl = WRONG_TIE.write(tmp_path)
     status, said = run(tmp_path, rtl_dir=rtl, jobs=jobs)
     assert status == 1
     assert "MismatchError: plena_fp_mul[e2m1] vector " in said

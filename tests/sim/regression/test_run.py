@@ -12,11 +12,10 @@ from xml.etree import ElementTree
 
 import pytest
 
+from plena_cosim.sim.formal.proofs import WRONG_TIE
 from plena_cosim.sim.regression import run as regression
 from plena_cosim.sim.regression.report import Figures, Pace, summary_table, time_text
 from plena_cosim.sim.verilate.process import heed_interrupts
-
-from ...regression.mutants import MUL, ROUND_UP, WRONG_TIE, Mutant
 
 
 def run_cli(
@@ -54,8 +53,7 @@ def test_green_run_shows_the_table_and_writes_junit(tmp_path: Path) -> None:
 
 
 def test_red_run_prints_one_line_and_leaves_the_vector_and_its_waveform(tmp_path: Path) -> None:
-    name, old, new = WRONG_TIE
-    rtl = Mutant(name=name, case=MUL, file=ROUND_UP, old=old, new=new).write(tmp_path)
+    rtl = WRONG_TIE.write(tmp_path)
     results = tmp_path / "results"
     rtl_argument = f"rtl_dir=Path({str(rtl)!r})"
     done = run_cli("'fp_mul'", "'e2m1'", "0", rtl_argument, "jobs=1", results=results)
@@ -113,7 +111,7 @@ def test_interrupt_is_one_message_and_leaves_nothing(tmp_path: Path, number: int
         preexec_fn=heed_interrupts,
     )
     deadline = time.monotonic() + 60
-    while not list(cache.glob("plena-cosim/verilated/.tmp-*/*")):
+    while not list(cache.glob("plena-cosim/verilated/.*.tmp/*/*")):
         assert child.poll() is None, child.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -123,7 +121,7 @@ def test_interrupt_is_one_message_and_leaves_nothing(tmp_path: Path, number: int
     assert child.returncode == regression.INTERRUPTED
     assert "sim: interrupted" in error
     assert "Traceback" not in output + error
-    assert list(cache.glob("plena-cosim/verilated/.tmp-*")) == []
+    assert list(cache.glob("plena-cosim/verilated/.*.tmp")) == []
     for folder in cache.glob("plena-cosim/verilated/plena*"):
         assert [path.name for path in folder.iterdir()] == ["block.so"]
 

@@ -11,10 +11,10 @@ from typer.testing import CliRunner
 from plena_cosim.cli import main as cli
 from plena_cosim.golden import FormatError
 from plena_cosim.sim.cases.table import find_case
+from plena_cosim.sim.formal.proofs import STREAM
 from plena_cosim.sim.player.player import ProtocolError
 from plena_cosim.sim.regression import waves
-
-from ...regression.mutants import STREAM, Mutant
+from plena_cosim.sim.verilate.fault import Fault
 
 CASE = "fp_mul-e2m1-all"
 
@@ -33,18 +33,14 @@ def test_records_a_vcd_with_every_port_and_some_stalls(tmp_path: Path) -> None:
 
 
 def test_wrong_rtl_is_recorded_and_said(tmp_path: Path) -> None:
-    rtl = Mutant(
-        name="zero", case=CASE, file=STREAM, old="data_q <= in_data_i;", new="data_q <= ~in_data_i;"
-    ).write(tmp_path)
+    rtl = Fault(STREAM, "data_q <= in_data_i;", "data_q <= ~in_data_i;").write(tmp_path)
     recorded = waves.record("fp_mul", "e2m1", count=8, seed=0, folder=tmp_path, rtl_dir=rtl)
     assert not recorded.equal
     assert "NOT equal" in recorded.line()
 
 
 def test_a_broken_protocol_leaves_no_file(tmp_path: Path) -> None:
-    rtl = Mutant(
-        name="stuck", case=CASE, file=STREAM, old="valid_q <= in_valid_i;", new="valid_q <= 1'b0;"
-    ).write(tmp_path)
+    rtl = Fault(STREAM, "valid_q <= in_valid_i;", "valid_q <= 1'b0;").write(tmp_path)
     case, folder = find_case(CASE), tmp_path / "waves"
     beats = {"a": np.zeros(4, dtype=np.uint8), "b": np.zeros(4, dtype=np.uint8)}
     with pytest.raises(ProtocolError):

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from plena_cosim.sources.cache import whole
 from plena_cosim.sources.errors import need
+
+from ..figure import new_figure, save_figure
 
 
 def draw(
@@ -20,11 +21,9 @@ def draw(
         baseline: the perplexity without quantisation, drawn as a line.
         caveat: small print under the axes.
     """
-    need("matplotlib").use("Agg")
-    pyplot = need("matplotlib.pyplot")
     formats = list(dict.fromkeys(name for name, _, _ in rows))
     kinds = list(dict.fromkeys(kind for _, kind, _ in rows))
-    figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
+    figure, axes = new_figure(7, 4.2)
     width = 0.8 / len(kinds)
     for offset, kind in enumerate(kinds):
         heights = {name: value for name, its_kind, value in rows if its_kind == kind}
@@ -43,8 +42,4 @@ def draw(
     axes.set_ylabel("token perplexity (log scale)")
     axes.set_title("SmolLM2-135M-Instruct, weights and activations of linear layers")
     axes.legend(frameon=False)
-    figure.supxlabel(caveat, fontsize=6)
-    path.unlink(missing_ok=True)
-    with whole(path) as scratch:
-        figure.savefig(scratch, dpi=150)
-    pyplot.close(figure)
+    save_figure(path, figure, caveat=caveat)

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from plena_cosim.golden import Mx, get_format
-from plena_cosim.sources.cache import whole
 from plena_cosim.sources.errors import need
 
+from ..figure import new_figure, save_figure
 from .manifest import FP32, Step
 from .row import Row
 from .table import number
@@ -33,11 +33,8 @@ def draw_ladder(
         title: over the picture.
         caveat: small print under it.
     """
-    need("matplotlib").use("Agg")
-    pyplot = need("matplotlib.pyplot")
     bars = [row for row in rows if row.step != FP32 and math.isfinite(_height(row))]
-    size = (max(7, 2 + 0.75 * len(bars)), 5.5)
-    figure, axes = pyplot.subplots(figsize=size, layout="constrained")
+    figure, axes = new_figure(max(7, 2 + 0.75 * len(bars)), 5.5)
     axes.set_yscale("log")
     _draw_bars(axes, bars, steps)
     _draw_fp32(axes, rows)
@@ -50,14 +47,7 @@ def draw_ladder(
     axes.set_title(title, pad=20)
     if axes.get_legend_handles_labels()[0]:
         axes.legend(frameon=False, fontsize=8, loc="upper left")
-    if caveat is not None:
-        figure.supxlabel(caveat, fontsize=6)
-    fresh = path.with_name(f".{path.name}.new")
-    fresh.unlink(missing_ok=True)
-    with whole(fresh) as scratch:
-        figure.savefig(scratch, dpi=150, format="png")
-    fresh.replace(path)
-    pyplot.close(figure)
+    save_figure(path, figure, caveat=caveat)
 
 
 def _draw_bars(axes: Any, bars: Sequence[Row], steps: Sequence[Step]) -> None:

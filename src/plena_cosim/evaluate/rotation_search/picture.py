@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from plena_cosim.passes.rotation_search import SearchResult
-from plena_cosim.sources.cache import whole
 from plena_cosim.sources.errors import need
+
+from ..figure import new_figure, save_figure
 
 _NAMED = 12
 """So many rounds can be named below the axis."""
@@ -21,9 +22,7 @@ def draw(path: Path, found: SearchResult, *, title: str, caveat: str) -> None:
         title: above the axes.
         caveat: small print under the axes.
     """
-    need("matplotlib").use("Agg")
-    pyplot = need("matplotlib.pyplot")
-    figure, axes = pyplot.subplots(figsize=(7, 4.2), layout="constrained")
+    figure, axes = new_figure(7, 4.2)
     few = len(found.rounds) <= _NAMED
     for number, each in enumerate(found.rounds, start=1):
         values = [value for name, value in each.tried.items() if name != each.winner]
@@ -49,8 +48,4 @@ def draw(path: Path, found: SearchResult, *, title: str, caveat: str) -> None:
     axes.set_ylabel("token perplexity, calibration text")
     axes.set_title(title)
     axes.legend(frameon=False)
-    figure.supxlabel(caveat, fontsize=6)
-    path.unlink(missing_ok=True)
-    with whole(path) as scratch:
-        figure.savefig(scratch, dpi=150)
-    pyplot.close(figure)
+    save_figure(path, figure, caveat=caveat)

@@ -54,6 +54,9 @@ def scales_to_try(block: Tensor, mx: Mx, search: ScaleSearch) -> Tried:
         block: (elements, rows) float32, finite.
         mx: the format.
         search: quantiles and neighbours.
+
+    Returns:
+        The rule's scale first, then the others by their distance from it.
     """
     magnitudes = block.abs()
     rule = scale_exponent(magnitudes.amax(0).view(SINGLE.int_dtype), mx, SINGLE)

@@ -38,6 +38,10 @@ class Checkpoints:
     def __init__(self, root: Path, fingerprint: Fingerprint) -> None:
         """Open the folder of a fingerprint, and make it where there is none.
 
+        Args:
+            root: checkpoint_dir of the recipe.
+            fingerprint: of what decides the bits.
+
         Raises:
             FormatError: it cannot be written.
         """
@@ -72,7 +76,15 @@ class Checkpoints:
         return weights, records
 
     def save(self, index: int, layer: Layer) -> None:
-        """Write a finished layer: the whole file, or none of it."""
+        """Write a finished layer: the whole file, or none of it.
+
+        Args:
+            index: of the layer.
+            layer: its weights and records.
+
+        Raises:
+            FormatError: it cannot be written.
+        """
         tensors: dict[str, Tensor] = {}
         for name, weight in layer[0].items():
             packed = _packed(weight)

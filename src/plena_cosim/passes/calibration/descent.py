@@ -34,12 +34,15 @@ def descend(
     its loss.
 
     Args:
-        solution: of `solve`.
+        solution: of `solve`; not changed.
         weight: (rows, n), what was quantised.
-        hessian: (n, n), damped: positive definite.
+        hessian: (n, n) float64, damped: positive definite.
         mx: the format.
         search: how scales are chosen.
         sweeps: how often each block is quantised again.
+
+    Returns:
+        Another solution of the same shape; its gain is that of `solution`.
     """
     # Rows and columns are swapped here, as in `solve`.
     values = solution.weight.values.T.contiguous()

@@ -34,7 +34,11 @@ class Solution:
     gain: Tensor
 
     def split(self, sizes: Sequence[int]) -> list[Solution]:
-        """Return so many rows after one another, as solutions of their own."""
+        """Return runs of rows as solutions of their own.
+
+        Args:
+            sizes: rows of each, in order; all of them together are the rows of this one.
+        """
         parts = (self.weight.values, self.weight.scales, self.offsets, self.loss, self.gain)
         return [
             Solution(
@@ -53,7 +57,7 @@ def factorise(hessian: Tensor, damp: float) -> Tensor:
     """Return the upper triangular U, float64, with U^T U the inverse of the damped Hessian.
 
     Args:
-        hessian: (n, n), symmetric, positive semidefinite.
+        hessian: (n, n) float32 or float64, symmetric, positive semidefinite.
         damp: this share of the mean of the diagonal is added to the diagonal; doubled as long as
             the matrix is not positive definite in float64.
     """
@@ -64,7 +68,7 @@ def factorise(hessian: Tensor, damp: float) -> Tensor:
 
 
 def damped(hessian: Tensor, damp: float) -> Tensor:
-    """Return the Hessian that `factorise` has factorised, float64."""
+    """Return the Hessian that `factorise` has factorised, (n, n) float64; arguments as there."""
     return _damp(hessian, damp)[0]
 
 
@@ -85,17 +89,22 @@ def _damp(hessian: Tensor, damp: float) -> tuple[Tensor, Tensor]:
 def solve(
     weight: Tensor, factor: Tensor, mx: Mx, search: ScaleSearch, order: list[int] | None = None
 ) -> Solution:
-    """Return the weight quantised by GPTQ (Frantar et al. 2022) to MX blocks.
+    """Return the weight quantised by GPTQ to MX blocks.
 
     A block's scale is fixed when the block is entered, from its columns as they are by then; inside
     the block and beyond it, the error of each column is fed forward to those that come later.
 
     Args:
-        weight: (rows, n), finite.
+        weight: (rows, n) of any floating-point dtype, finite; computed with in float32.
         factor: (n, n), of `factorise`, its columns in the order in which they are quantised.
         mx: the format.
         search: how scales are chosen.
         order: which block comes when; None for 0, 1, 2 …
+
+    Returns:
+        Weight and offsets with their columns in the order of `weight`, whatever `order` is.
+
+    Source: Frantar et al. 2022, arXiv:2210.17323, algorithm 1.
     """
     rows, n = weight.shape
     # Rows and columns are swapped here: what a step touches lies side by side.
@@ -126,7 +135,13 @@ def solve(
 
 
 def block_columns(order: list[int], n: int, size: int) -> list[int]:
-    """Return the columns of n in an order of blocks."""
+    """Return the columns of n in an order of blocks.
+
+    Args:
+        order: numbers of blocks.
+        n: columns in all; the last block may have fewer than `size`.
+        size: columns of a block.
+    """
     return [column for b in order for column in range(b * size, min((b + 1) * size, n))]
 
 
@@ -152,10 +167,13 @@ def quantise_block(block: Tensor, factor: Tensor, mx: Mx, search: ScaleSearch) -
     """Quantise one block of every row, column after column, by the best of the scales to try.
 
     Args:
-        block: (elements, rows), finite.
-        factor: (elements, elements) of U.
+        block: (elements, rows) float32, finite.
+        factor: (elements, elements) float32, the part of U on its diagonal.
         mx: the format.
         search: how scales are chosen.
+
+    Returns:
+        Values, errors, scales and offsets; a row of zeros has scale code 0.
     """
     tried = scales_to_try(block, mx, search)
     ruled = tried.exponents[0]

@@ -1,4 +1,4 @@
-"""Fit: the weights of modules that read the same input, fitted to what they have seen."""
+"""GroupCalibrator: weights of modules that read the same input, fitted to what they have seen."""
 
 from __future__ import annotations
 
@@ -26,81 +26,104 @@ from .target import CalibrationTarget
 
 @dataclass(kw_only=True)
 class GroupCalibrator:
-    """The Hessians of one group of sites: one, or one an expert.
+    """The Hessians of one group of targets: one, or one an expert.
 
     Attributes:
-        sites: they read the same input.
+        targets: they read the same input.
         table: how they are fitted.
         hessians: of the input, by expert.
     """
 
-    sites: list[CalibrationTarget]
+    targets: list[CalibrationTarget]
     table: GptqTable
     hessians: list[Hessian]
     _first: list[Tensor] = field(default_factory=list)
 
     @classmethod
     def of(
-        cls, sites: list[CalibrationTarget], table: GptqTable, device: torch.device
+        cls, targets: list[CalibrationTarget], table: GptqTable, device: torch.device
     ) -> GroupCalibrator:
-        """Return one that has seen nothing."""
-        matrices = sites[0].matrices()
+        """Return one that has seen nothing.
+
+        Args:
+            targets: at least one.
+            table: how they are fitted.
+            device: where the Hessians are summed.
+        """
+        matrices = targets[0].matrices()
         hessians = [
             Hessian.zeros(
                 matrix.shape[1],
                 unit=table.token_weights == "unit",
-                cross=table.algorithm == "local"
-                or (table.algorithm == "gptaq" and not sites[0].is_expert),
+                cross_gram=table.algorithm == "local"
+                or (table.algorithm == "gptaq" and not targets[0].is_expert),
                 device=device,
             )
             for matrix in matrices
         ]
-        return cls(sites=sites, table=table, hessians=hessians)
+        return cls(targets=targets, table=table, hessians=hessians)
 
     def observe(
         self,
         batch: int,
-        twin: OutputCache,
-        layer: OutputCache,
-        hidden: Tensor,
-        true: Tensor,
-        arguments: Any,
+        *,
+        quantized_layer: OutputCache,
+        float_layer: OutputCache,
+        quantized_inputs: Tensor,
+        float_inputs: Tensor,
+        arguments: dict[str, Any],
     ) -> None:
-        """Take in one batch: `hidden` goes into the twin, `true` into the float layer."""
-        site = self.sites[0]
-        wanted: Tensor | None = None
-        if self.table.algorithm == "gptaq" and not site.is_expert:
-            wanted = layer.input_of(site.name, batch, true, arguments)
+        """Take in one batch; the quantised layer stops where it has reached the group.
+
+        Args:
+            batch: its number.
+            quantized_layer: the layer that the targets are in; what they multiply is summed.
+            float_layer: the layer that it was made from, whose operands GPTAQ wants in their place.
+            quantized_inputs: (samples, tokens, width), hidden states behind quantised layers.
+            float_inputs: the same behind float layers; only GPTAQ looks at them.
+            arguments: what both layers are called with besides.
+        """
+        target = self.targets[0]
+        float_operand: Tensor | None = None
+        if self.table.algorithm == "gptaq" and not target.is_expert:
+            float_operand = float_layer.input_of(target.name, batch, float_inputs, arguments)
 
         def see(expert: int, operand: Tensor, given: Tensor) -> None:
-            target = None
-            if self.hessians[expert].cross is not None:
-                target = site.in_basis((given if wanted is None else wanted).to(operand.device))
-            self.hessians[expert].add(operand, target)
-            if not site.is_expert:
+            wanted = None
+            if self.hessians[expert].cross_gram is not None:
+                wanted = given if float_operand is None else float_operand
+                wanted = target.in_basis(wanted.to(operand.device))
+            self.hessians[expert].add(operand, wanted)
+            if not target.is_expert:
                 self._first.append(_first_token(operand))
                 raise Stop
 
-        site.twin.observer = see
+        target.quantized.observer = see
         try:
             with suppress(Stop):
-                twin.run(batch, hidden, arguments)
+                quantized_layer.run(batch, quantized_inputs, arguments)
         finally:
-            site.twin.observer = None
+            target.quantized.observer = None
 
     def solved(self, where: str) -> list[tuple[MxTensor, list[WeightRecord]]]:
-        """Quantise the weights, give them to the twins and return them with their records.
+        """Quantise the weights, give them to the quantised modules and return them with records.
+
+        Args:
+            where: the layer, for messages.
+
+        Returns:
+            For each target its weight as its module stores it, and a record for each matrix.
 
         Raises:
             FormatError: an operand was not finite.
         """
-        solutions: list[list[MxTensor]] = [[] for _ in self.sites]
-        records: list[list[WeightRecord]] = [[] for _ in self.sites]
-        matrices = [site.matrices() for site in self.sites]
+        solutions: list[list[MxTensor]] = [[] for _ in self.targets]
+        records: list[list[WeightRecord]] = [[] for _ in self.targets]
+        matrices = [target.matrices() for target in self.targets]
         for expert, hessian in enumerate(self.hessians):
-            if not bool(hessian.second.isfinite().all()):
+            if not bool(hessian.gram.isfinite().all()):
                 raise FormatError(
-                    f"{where}.{self.sites[0].name}: activations hold a NaN or Inf, or their "
+                    f"{where}.{self.targets[0].name}: activations hold a NaN or Inf, or their "
                     "squares overflow; load the model in float32, or give other calibration text"
                 )
             own = [found[expert] for found in matrices]
@@ -108,8 +131,8 @@ class GroupCalibrator:
                 solutions[number].append(weight)
                 records[number].append(record)
         return [
-            (site.put(found), record)
-            for site, found, record in zip(self.sites, solutions, records, strict=True)
+            (target.put(found), record)
+            for target, found, record in zip(self.targets, solutions, records, strict=True)
         ]
 
     def _matrices(
@@ -117,28 +140,28 @@ class GroupCalibrator:
     ) -> list[tuple[MxTensor, WeightRecord]]:
         """Fit matrices that share a Hessian, all rows in one go where their formats are one."""
         table, n = self.table, weights[0].shape[1]
-        second = hessian.second
+        gram = hessian.gram
         if not hessian.tokens:
-            second = torch.eye(n, device=second.device)
+            gram = torch.eye(n, device=gram.device)
         # Fewer operands than columns say little about most directions: trust them less.
         damp = table.damp_percent * max(1.0, n / max(hessian.tokens, 1))
-        size = self.sites[0].mx.block_size
-        order = _descending(second, size) if table.desc_act else None
+        size = self.targets[0].mx.block_size
+        order = _descending(gram, size) if table.desc_act else None
         columns = block_columns(order, n, size) if order else None
-        natural = factor = factorise(second, damp)
+        natural = factor = factorise(gram, damp)
         if columns is not None:
-            factor = factorise(second[columns][:, columns], damp)
+            factor = factorise(gram[columns][:, columns], damp)
         search = scale_search(table)
         found = []
-        for mx, same in groupby(zip(self.sites, weights, strict=True), lambda pair: pair[0].mx):
-            rows = [weight.to(second.device).float() for _, weight in same]
-            target = torch.cat(rows)
-            if hessian.cross is not None:
-                target = target_weight(target, hessian.cross, natural)
-            solution = solve(target, factor, mx, search, order)
+        for mx, same in groupby(zip(self.targets, weights, strict=True), lambda pair: pair[0].mx):
+            rows = [weight.to(gram.device).float() for _, weight in same]
+            wanted = torch.cat(rows)
+            if hessian.cross_gram is not None:
+                wanted = target_weight(wanted, hessian.cross_gram, natural)
+            solution = solve(wanted, factor, mx, search, order)
             if table.descent_sweeps:
-                whole = damped(second, damp)
-                solution = descend(solution, target, whole, mx, search, sweeps=table.descent_sweeps)
+                whole = damped(gram, damp)
+                solution = descend(solution, wanted, whole, mx, search, sweeps=table.descent_sweeps)
             for part in solution.split([len(weight) for weight in rows]):
                 record = WeightRecord(
                     tokens=hessian.tokens,
@@ -152,24 +175,29 @@ class GroupCalibrator:
         return found
 
 
-def target_weight(weight: Tensor, cross: Tensor, factor: Tensor) -> Tensor:
+def target_weight(weight: Tensor, cross_gram: Tensor, factor: Tensor) -> Tensor:
     """Return the float weight W' that is best for operands x where t is wanted.
 
     Least squares of ||W' x - W t||^2: W' = W + W C H^-1 with C = sum (t - x) x^T, the correction of
     GPTAQ (Li et al. 2025), for whom t is the float model's.
 
     Args:
-        weight: (rows, n).
-        cross: (n, n), C.
+        weight: (rows, n) float32.
+        cross_gram: (n, n), C.
         factor: (n, n) float64, U of `factorise`.
+
+    Returns:
+        (rows, n) float32; the correction is computed in float64 and rounded once, then added.
     """
-    change: Tensor = torch.linalg.multi_dot([weight.double(), cross.double(), factor.T, factor])
+    change: Tensor = torch.linalg.multi_dot(
+        [weight.double(), cross_gram.double(), factor.T, factor]
+    )
     return weight + change.float()
 
 
-def _descending(second: Tensor, size: int) -> list[int]:
+def _descending(gram: Tensor, size: int) -> list[int]:
     """Return the blocks in descending order of their share of the Hessian's diagonal."""
-    energy = [float(part.mean()) for part in torch.split(second.diagonal(), size)]
+    energy = [float(part.mean()) for part in torch.split(gram.diagonal(), size)]
     return sorted(range(len(energy)), key=lambda block: -energy[block])
 
 

@@ -15,36 +15,49 @@ class Hessian:
     The error of an output is (Wq - W) x, and its squared sum tr((Wq - W) H (Wq - W)^T).
 
     Attributes:
-        second: (n, n), the sum of w x x^T.
-        cross: (n, n), the sum of w (t - x) x^T with t the operand that is wanted in its place; None
-            where it is not asked for.
-        tokens: how many operands.
+        gram: (n, n) float32, the sum of w x x^T: the Gram matrix of the operands.
+        cross_gram: (n, n) float32, the sum of w (t - x) x^T with t the float operand that is wanted
+            in the place of x; None where it is not asked for.
+        tokens: how many operands were added.
         unit: each token's weight w is one over its mean square; else 1.
     """
 
-    second: Tensor
-    cross: Tensor | None
+    gram: Tensor
+    cross_gram: Tensor | None
     tokens: int = 0
     unit: bool
 
     @classmethod
-    def zeros(cls, n: int, *, unit: bool, cross: bool, device: torch.device) -> Hessian:
-        """Return sums of nothing."""
-        empty = torch.zeros(n, n, device=device)
-        return cls(second=empty, cross=empty.clone() if cross else None, unit=unit)
+    def zeros(cls, n: int, *, unit: bool, cross_gram: bool, device: torch.device) -> Hessian:
+        """Return sums of nothing.
 
-    def add(self, operands: Tensor, true: Tensor | None = None) -> None:
-        """Add operands (…, n), and with `cross` what is wanted in their place."""
+        Args:
+            n: input channels of the matrix.
+            unit: whether every token counts alike, whatever its size.
+            cross_gram: whether to sum what is wanted in the place of the operands, too.
+            device: where the sums lie.
+        """
+        empty = torch.zeros(n, n, device=device)
+        return cls(gram=empty, cross_gram=empty.clone() if cross_gram else None, unit=unit)
+
+    def add(self, operands: Tensor, float_operands: Tensor | None = None) -> None:
+        """Add the operands of one batch to the sums, in place.
+
+        Args:
+            operands: (…, n), any floating-point dtype.
+            float_operands: (…, n), what is wanted in their place; only with a `cross_gram`.
+        """
         x = operands.flatten(0, -2).float()
         weight = torch.ones(len(x), 1, device=x.device)
         if self.unit:
             # A token of zeros adds nothing, whatever it counts.
             weight = x.square().mean(-1, keepdim=True).clamp_min(_TINY).rsqrt()
         scaled = x * weight
-        self.second.addmm_(scaled.T, scaled)
-        if self.cross is not None:
-            assert true is not None
-            self.cross.addmm_(((true.flatten(0, -2).float() - x) * weight).T, scaled)
+        self.gram.addmm_(scaled.T, scaled)
+        if self.cross_gram is not None:
+            assert float_operands is not None
+            wanted = float_operands.flatten(0, -2).float()
+            self.cross_gram.addmm_(((wanted - x) * weight).T, scaled)
         self.tokens += len(x)
 
 

@@ -8,7 +8,7 @@ layer at a time is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, Mx
+from plena_cosim.ground.progress import Progress
 
 from ..layers.device import device_of
 from ..layers.output_cache import OutputCache
@@ -30,11 +31,10 @@ from ..weights.weight_record import WeightRecord
 from .checkpoint import Checkpoints, Layer
 from .eager_masks import eager_masks
 from .group_calibrator import GroupCalibrator
-from .quantized_layer import layer_twin
+from .quantized_layer import quantized_layer
 from .settings import fingerprint_of
-from .target import grouped, sites_of, weights_of
+from .target import grouped, targets_of, weights_of
 
-Progress = Callable[[int, int], None]
 """Called with layers done and layers in all."""
 
 
@@ -66,12 +66,19 @@ def calibrate(
 ) -> Calibration:
     """Return the calibrated weight of every module whose selector says gptq = true.
 
+    GPTQ (Frantar et al. 2022, arXiv:2210.17323), or GPTAQ (Li et al. 2025, arXiv:2504.02692), whose
+    layers are fitted to what the float model makes of its own inputs.
+
     Args:
         model: a transformers model in floating point; not changed.
         plans: of the model, from `plans_of`.
         recipe: with a [gptq] table.
         tokens: (samples, seqlen) int64.
-        progress: called after each layer.
+        progress: called after each layer that is run, with layers done and layers in all.
+
+    Returns:
+        Weights as their modules store them, with records; the same bits whether or not some came
+        from checkpoints.
 
     Raises:
         FormatError: a module cannot be calibrated, activations are not finite, or checkpoints
@@ -119,11 +126,15 @@ class _Run:
                 stream = capture(
                     self.model, self.stack.layers, self.tokens, self.table.cali_batch_size
                 )
-            state = _State(arguments=stream.arguments, hidden=stream.hidden, true=stream.hidden)
+            state = _State(
+                arguments=stream.arguments,
+                quantized_inputs=stream.hidden,
+                float_inputs=stream.hidden,
+            )
             for index in range(last + 1):
                 found[index] = self._layer(index, found[index], state, more=index < last)
                 if progress is not None:
-                    progress(index + 1, count)
+                    progress("calibration", index + 1, count)
         weights: dict[str, MxTensor] = {}
         records: dict[str, list[WeightRecord]] = {}
         for layer in found.values():
@@ -152,37 +163,54 @@ class _Run:
         layer, name = self.stack.layers[index], self.stack.layer_name(index)
         arguments = state.arguments[index]
         weights = saved[0] if saved else {}
-        twin = layer_twin(layer, name, self.plans, self.recipe, weights).to(self.device)
-        true, hidden = OutputCache(layer), OutputCache(twin)
-        result = saved or self._calibrated(index, true, hidden, state)
+        quantized = quantized_layer(layer, name, self.plans, self.recipe, weights).to(self.device)
+        float_cache, quantized_cache = OutputCache(layer), OutputCache(quantized)
+        result = saved or self._calibrated(index, float_cache, quantized_cache, state)
         if self.checkpoints is not None and saved is None:
             self.checkpoints.save(index, result)
         if more:
-            state.hidden = hidden.run_all(state.hidden, arguments)
+            state.quantized_inputs = quantized_cache.run_all(state.quantized_inputs, arguments)
             if self.table.algorithm == "gptaq":
-                state.true = true.run_all(state.true, arguments)
+                state.float_inputs = float_cache.run_all(state.float_inputs, arguments)
         return result
 
     def _calibrated(
-        self, index: int, true: OutputCache, hidden: OutputCache, state: _State
+        self, index: int, float_cache: OutputCache, quantized_cache: OutputCache, state: _State
     ) -> Layer:
+        """Calibrate the groups of one layer in the order in which they run.
+
+        Args:
+            index: of the layer.
+            float_cache: the layer itself.
+            quantized_cache: its quantised copy, which takes each weight as soon as it is found.
+            state: hidden states in front of both.
+        """
         name, arguments = self.stack.layer_name(index), state.arguments[index]
-        layer, twin = true.layer, hidden.layer
+        layer, quantized = float_cache.layer, quantized_cache.layer
         inside = [full.removeprefix(f"{name}.") for full in self._inside(index)]
         weights: dict[str, MxTensor] = {}
         records: dict[str, list[WeightRecord]] = {}
-        sample = state.hidden[0][:1]
-        groups = grouped(twin, sites_of(layer, twin, inside), sample, arguments)
+        sample = state.quantized_inputs[0][:1]
+        targets = targets_of(layer, quantized, inside)
+        groups = grouped(quantized, targets, sample, arguments)
         for number, group in enumerate(groups):
-            hidden.waiting = {site.place for later in groups[number:] for site in later}
-            fit = GroupCalibrator.of(group, self.table, self.device)
-            for batch, inputs in enumerate(zip(state.hidden, state.true, strict=True)):
-                fit.observe(batch, hidden, true, *inputs, arguments)
-            for site, (weight, found) in zip(
-                group, fit.solved(f"{self.recipe.source}: {name}"), strict=True
-            ):
-                weights[f"{name}.{site.name}"], records[f"{name}.{site.name}"] = weight, found
-        hidden.waiting = ()
+            later = [target for others in groups[number:] for target in others]
+            quantized_cache.waiting = {target.place for target in later}
+            calibrator = GroupCalibrator.of(group, self.table, self.device)
+            pairs = zip(state.quantized_inputs, state.float_inputs, strict=True)
+            for batch, (quantized_inputs, float_inputs) in enumerate(pairs):
+                calibrator.observe(
+                    batch,
+                    quantized_layer=quantized_cache,
+                    float_layer=float_cache,
+                    quantized_inputs=quantized_inputs,
+                    float_inputs=float_inputs,
+                    arguments=arguments,
+                )
+            solved = calibrator.solved(f"{self.recipe.source}: {name}")
+            for target, (weight, found) in zip(group, solved, strict=True):
+                weights[f"{name}.{target.name}"], records[f"{name}.{target.name}"] = weight, found
+        quantized_cache.waiting = ()
         return weights, records
 
 
@@ -209,8 +237,14 @@ def _starved(
 
 @dataclass(kw_only=True)
 class _State:
-    """How far hidden states are: `hidden` through quantised layers, `true` through float ones."""
+    """How far hidden states are.
+
+    Attributes:
+        arguments: by layer: what each is called with besides hidden states.
+        quantized_inputs: batches (samples, tokens, width) behind quantised layers, on the CPU.
+        float_inputs: the same behind float layers; brought forward for GPTAQ only.
+    """
 
     arguments: list[dict[str, Any]]
-    hidden: list[Tensor]
-    true: list[Tensor]
+    quantized_inputs: list[Tensor]
+    float_inputs: list[Tensor]

@@ -15,24 +15,27 @@ from ..recipe.recipe import Recipe
 from ..replace.replace import replace_modules
 
 
-def layer_twin(
+def quantized_layer(
     layer: nn.Module,
     name: str,
     plans: Sequence[Plan],
     recipe: Recipe,
     calibrated: Mapping[str, MxTensor] | None = None,
 ) -> nn.Module:
-    """Return a copy of a layer with the twins of a recipe, in fake numerics; the layer stays.
+    """Return a copy of a layer with the quantised modules of a recipe, in fake numerics.
 
     Args:
-        layer: of a model.
+        layer: of a model; it stays as it is.
         name: its name in the model.
         plans: of the whole model, from `plans_of`.
         recipe: theirs.
-        calibrated: weights by the modules' names in the model.
+        calibrated: weights by the modules' names in the model; all others round to nearest.
+
+    Raises:
+        FormatError: a weight has another shape or format than its plan.
     """
-    twin, prefix = copy.deepcopy(layer), f"{name}."
-    mine = plans_in(twin, plans_inside(plans, name))
+    quantized, prefix = copy.deepcopy(layer), f"{name}."
+    mine = plans_in(quantized, plans_inside(plans, name))
     weights = {key.removeprefix(prefix): value for key, value in (calibrated or {}).items()}
-    replace_modules(twin, mine, recipe, None, calibrated=weights)
-    return twin
+    replace_modules(quantized, mine, recipe, None, calibrated=weights)
+    return quantized

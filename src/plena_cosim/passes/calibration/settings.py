@@ -24,7 +24,13 @@ def scale_search(table: GptqTable) -> ScaleSearch:
 
 
 def fingerprint_of(model: nn.Module, recipe: Recipe, tokens: Tensor) -> Fingerprint:
-    """Return everything that decides the bits of calibrated weights."""
+    """Return everything that decides the bits of calibrated weights.
+
+    Args:
+        model: in floating point, as it goes into the calibration.
+        recipe: with a [gptq] table.
+        tokens: (samples, seqlen) int64.
+    """
     assert recipe.gptq is not None
     tables = {key: value for key, value in recipe.tables.items() if key not in _DONE}
     tables["gptq"] = recipe.gptq.model_dump(mode="json", exclude=set(_NO_MATTER))

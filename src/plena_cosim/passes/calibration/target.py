@@ -1,4 +1,4 @@
-"""Site: a place in a layer whose weights are calibrated, one matrix or one an expert."""
+"""CalibrationTarget: a module of a layer whose weight is calibrated: a matrix, or one an expert."""
 
 from __future__ import annotations
 
@@ -19,62 +19,77 @@ from ..plan.plan import Plan
 
 @dataclass(frozen=True, kw_only=True)
 class CalibrationTarget:
-    """A module of a layer's twin, and the weight that it was made from.
+    """A module of a quantised layer, and the weight that it was made from.
 
     Attributes:
-        name: in the layer.
-        twin: the quantised module; its observer sees the operands.
-        original: the weight before; (out, in), or (experts, …).
+        name: of the module, or of the experts' parameter, in the layer.
+        quantized: the quantised module; its observer sees the operands.
+        original: the float weight: (out, in), or (experts, out, in), or (experts, in, out) where
+            it is transposed.
     """
 
     name: str
-    twin: CalibratedModule
+    quantized: CalibratedModule
     original: Tensor
 
     @property
     def mx(self) -> Mx:
         """The format of the weight."""
-        fmt = self.twin.stored.fmt
+        fmt = self.quantized.stored.fmt
         assert isinstance(fmt, Mx)
         return fmt
 
     @property
     def place(self) -> str:
-        """The module of the layer that is called: the site's own, or that of all its experts."""
+        """The module of the layer that is called: the target's own, or that of all its experts."""
         return self.name.rpartition(".")[0] if self.is_expert else self.name
 
     @property
     def operand(self) -> tuple[Any, ...]:
-        """What makes two sites with the same input have the same operand."""
-        key = self.twin.operand_key()
+        """What makes two targets with the same input have the same operand."""
+        key = self.quantized.operand_key()
         return (self.name,) if key is None else key
 
     @property
     def is_expert(self) -> bool:
         """Whether there is a matrix for each expert."""
-        return self.twin.is_expert
+        return self.quantized.is_expert
 
     def matrices(self) -> list[Tensor]:
         """Return the matrices to quantise, (out, in), in the basis of their operands."""
-        return self.twin.matrices(self.original.detach().to(self.twin.stored.values.device))
+        device = self.quantized.stored.values.device
+        return self.quantized.matrices(self.original.detach().to(device))
 
     def in_basis(self, x: Tensor) -> Tensor:
         """Return rows (…, in) in the basis in which weight and operand are multiplied."""
-        return self.twin.in_basis(x)
+        return self.quantized.in_basis(x)
 
     def put(self, solved: list[MxTensor]) -> MxTensor:
-        """Give the twin calibrated matrices, and return them as its module stores them."""
-        whole = self.twin.assembled(solved)
-        self.twin.stored = self.twin.stored.with_values(whole)
+        """Give the quantised module calibrated matrices, and return them as it stores them.
+
+        Args:
+            solved: as `matrices` has them: (out, in), blocks along the last axis; one an expert.
+
+        Raises:
+            FormatError: they have another shape or format than the module's weight.
+        """
+        whole = self.quantized.assembled(solved)
+        self.quantized.stored = self.quantized.stored.with_values(whole)
         return whole
 
 
-def sites_of(layer: nn.Module, twin: nn.Module, names: list[str]) -> list[CalibrationTarget]:
-    """Return the sites of the modules that are called so."""
+def targets_of(layer: nn.Module, quantized: nn.Module, names: list[str]) -> list[CalibrationTarget]:
+    """Return the targets that are called so.
+
+    Args:
+        layer: in floating point.
+        quantized: its quantised copy.
+        names: of modules in both, or of parameters of experts; others are passed over.
+    """
     return [
-        CalibrationTarget(name=name, twin=made, original=_weight(layer, name))
+        CalibrationTarget(name=name, quantized=made, original=_weight(layer, name))
         for name in names
-        if isinstance(made := twin.get_submodule(name), CalibratedModule)
+        if isinstance(made := quantized.get_submodule(name), CalibratedModule)
     ]
 
 
@@ -87,6 +102,10 @@ def _weight(layer: nn.Module, name: str) -> Tensor:
 
 def weights_of(plans: Sequence[Plan], source: str) -> dict[str, tuple[torch.Size, Mx, int]]:
     """Return shape, format and block axis of every weight that is to be calibrated, by name.
+
+    Args:
+        plans: of the whole model.
+        source: what the recipe calls itself, for messages.
 
     Raises:
         FormatError: there is none, one has no block format, or it changes between phases.
@@ -114,47 +133,50 @@ def weights_of(plans: Sequence[Plan], source: str) -> dict[str, tuple[torch.Size
 
 
 def grouped(
-    twin: nn.Module, sites: list[CalibrationTarget], hidden: Tensor, arguments: Mapping[str, Any]
+    layer: nn.Module,
+    targets: list[CalibrationTarget],
+    hidden: Tensor,
+    arguments: Mapping[str, Any],
 ) -> list[list[CalibrationTarget]]:
-    """Return sites in the order in which they run, together where they read the same input.
+    """Return targets in the order in which they run, together where they read the same input.
 
     Args:
-        twin: the layer that they are in.
-        sites: those that a run does not reach come last, each alone.
-        hidden: one sample for the layer.
+        layer: the quantised layer that they are in; it runs once, and is as before then.
+        targets: those that the run does not reach come last, each alone.
+        hidden: (1, tokens, width), one sample for the layer.
         arguments: what it is called with besides.
     """
     reached: dict[Any, list[CalibrationTarget]] = {}
     inputs: list[Tensor] = []  # kept, so that no two of them share an address
 
-    def note(site: CalibrationTarget) -> Any:
+    def note(target: CalibrationTarget) -> Any:
         def hook(_: nn.Module, args: tuple[Any, ...]) -> None:
             given: Tensor = args[0]
             inputs.append(given)
-            key = (given.data_ptr(), given.shape, *site.operand)
-            reached.setdefault(key, []).append(site)
+            key = (given.data_ptr(), given.shape, *target.operand)
+            reached.setdefault(key, []).append(target)
 
         return hook
 
-    def see(site: CalibrationTarget) -> Any:
+    def see(target: CalibrationTarget) -> Any:
         def observer(expert: int, operand: Tensor, given: Tensor) -> None:
-            reached.setdefault(site.name, [site])
+            reached.setdefault(target.name, [target])
 
         return observer
 
     hooks = []
-    for site in sites:
-        if site.is_expert:
-            site.twin.observer = see(site)
+    for target in targets:
+        if target.is_expert:
+            target.quantized.observer = see(target)
         else:
-            hooks.append(site.twin.register_forward_pre_hook(note(site)))
+            hooks.append(target.quantized.register_forward_pre_hook(note(target)))
     try:
-        run(twin, hidden, dict(arguments))
+        run(layer, hidden, dict(arguments))
     finally:
         for hook in hooks:
             hook.remove()
-        for site in sites:
-            site.twin.observer = None
+        for target in targets:
+            target.quantized.observer = None
     groups = list(reached.values())
-    seen = {site.name for group in groups for site in group}
-    return groups + [[site] for site in sites if site.name not in seen]
+    seen = {target.name for group in groups for target in group}
+    return groups + [[target] for target in targets if target.name not in seen]

@@ -1,7 +1,7 @@
 """distill: train a model, as it will be quantised, to say what it said in floating point.
 
 Knowledge distillation for quantised models, as in LLM-QAT (Liu et al. 2023, arXiv:2305.17888): the
-float model is the teacher, its quantised twin the student, and the loss is the divergence of the
+float model is the teacher, its quantised copy the student, and the loss is the divergence of the
 student's next-token probabilities from the teacher's. Rounding passes gradients straight through.
 """
 
@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.progress import Progress
 
 from ..layers.device import device_of
 from ..layers.evaluating import evaluating
@@ -27,7 +28,6 @@ from ..recipe.recipe import Recipe
 from .state import Checkpoint, fingerprint_of
 from .student import Trained, require_trainable, student_of
 
-Progress = Callable[[int, int], None]
 """Called with steps done and steps in all."""
 
 WARM_UP = 4
@@ -66,7 +66,7 @@ def distill(
     *,
     progress: Progress | None = None,
 ) -> Distilled:
-    """Train a model's weights, in place, so that its quantised twin says what it says now.
+    """Train a model's weights, in place, so that once quantised it says what it says now.
 
     Args:
         model: a causal language model in floating point. Its function changes: afterwards it is the
@@ -74,7 +74,10 @@ def distill(
         plans: of the model, from `plans_of`.
         recipe: with a [distill] table; quantises the student, in fake numerics.
         tokens: (samples, seqlen) int64.
-        progress: called after each step.
+        progress: called after each step, with steps done and steps in all.
+
+    Returns:
+        The loss of each step, and what a user should be told.
 
     Raises:
         FormatError: it cannot be trained for the recipe, a loss or gradient is not finite, or the
@@ -105,7 +108,7 @@ def distill(
             if checkpoint and (done % every == 0 or done == table.steps):
                 checkpoint.save(losses, optimizer, last=done == table.steps)
             if progress is not None:
-                progress(done, table.steps)
+                progress("distillation", done, table.steps)
     notes = list(checkpoint.notes) if checkpoint else []
     if _write_back(model, trained):
         notes.append(
@@ -116,7 +119,17 @@ def distill(
 
 
 def require_distillable(plans: Sequence[Plan], recipe: Recipe, tokens: Tensor) -> None:
-    """Raise FormatError where `distill` cannot begin; nothing is changed."""
+    """Raise FormatError where `distill` cannot begin; nothing is changed.
+
+    Args:
+        plans: of a causal language model in floating point.
+        recipe: theirs, with a [distill] table.
+        tokens: (samples, seqlen) int64.
+
+    Raises:
+        FormatError: tokens are no such samples or fewer than a batch, the recipe has what cannot be
+            trained, or its device is not there.
+    """
     table = recipe.distill
     assert table is not None
     require_tokens(tokens)
@@ -141,7 +154,20 @@ class _Lesson:
     def step(
         self, batch: Tensor, optimizer: torch.optim.Optimizer, rate: float, number: int
     ) -> float:
-        """Train the student on one batch, and return the loss before."""
+        """Train the student on one batch, in place, and return the loss before.
+
+        Args:
+            batch: (samples, seqlen) int64.
+            optimizer: of the latent weights.
+            rate: the learning rate of this step.
+            number: of the step, from 1, for the message.
+
+        Returns:
+            Nats a token by which the student diverges from the teacher.
+
+        Raises:
+            FormatError: the loss or its gradient is not finite; the weights stay then.
+        """
         with torch.no_grad():
             wanted = self._log_probabilities(self.teacher, batch)
         said = self._log_probabilities(self.student, batch)

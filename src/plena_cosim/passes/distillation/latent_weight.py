@@ -19,8 +19,18 @@ from ..weights.packed_weight import PackedWeight
 class LatentWeight(PackedWeight):
     """A float weight whose gradient reaches it straight through its quantisation.
 
+    The gradient of rounding is taken to be one, the straight-through estimator of Bengio et al.
+    2013 (arXiv:1308.3432).
+
+    Args:
+        weight: any number of axes; its values are copied.
+        fmt: what products take it in; None as it is.
+        axis: the axis along which blocks run.
+        dtype: of the module that it is for; products take float32 whatever it is.
+        rounded: products take rounded values.
+
     Attributes:
-        latent: what is trained, in float32.
+        latent: what is trained, in float32, in the shape of `weight`.
         rounded: `values` are those of the quantised weight; else the latent ones themselves.
     """
 
@@ -57,7 +67,7 @@ class LatentWeight(PackedWeight):
 
     @classmethod
     def store(cls, *, rounded: bool) -> Callable[..., PackedWeight]:
-        """Return a `WeightFactory` of such weights."""
+        """Return a `WeightFactory` of such weights; `rounded` is theirs."""
 
         def make(
             weight: Tensor,

@@ -25,7 +25,13 @@ _MOMENTS = ("exp_avg", "exp_avg_sq")
 
 
 def fingerprint_of(model: nn.Module, recipe: Recipe, tokens: Tensor) -> Fingerprint:
-    """Return everything that decides the bits of trained weights."""
+    """Return everything that decides the bits of trained weights.
+
+    Args:
+        model: in floating point, as it goes into the training.
+        recipe: with a [distill] table.
+        tokens: (samples, seqlen) int64.
+    """
     assert recipe.distill is not None
     tables = {key: value for key, value in recipe.tables.items() if key not in _LATER}
     tables["distill"] = recipe.distill.model_dump(mode="json", exclude=set(_NO_MATTER))
@@ -42,6 +48,11 @@ class Checkpoint:
 
     def __init__(self, root: Path, fingerprint: Fingerprint, trained: list[Trained]) -> None:
         """Open the folder of a fingerprint, and make it where there is none.
+
+        Args:
+            root: checkpoint_dir of the recipe.
+            fingerprint: of what decides the bits.
+            trained: parameters of the student, which `load` fills.
 
         Raises:
             FormatError: it cannot be written.
@@ -82,6 +93,9 @@ class Checkpoint:
             losses: of all steps up to now.
             optimizer: its moments are left out once the last step is done.
             last: whether it is.
+
+        Raises:
+            FormatError: it cannot be written.
         """
         tensors: dict[str, Tensor] = {each.name: each.latent for each in self.trained}
         steps: dict[str, float] = {}

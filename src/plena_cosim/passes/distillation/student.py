@@ -27,7 +27,7 @@ class Trained:
 
     Attributes:
         name: of the parameter in the model that the student was made from.
-        latent: what is trained.
+        latent: what is trained, float32.
         to_plain: makes values of the model's parameter of it, which is in the student's basis.
     """
 
@@ -46,12 +46,15 @@ def require_trainable(plans: Sequence[Plan], recipe: Recipe) -> None:
     Args:
         plans: of the model.
         recipe: with a [distill] table.
+
+    Raises:
+        FormatError: the message names the module and the key.
     """
     table, where = recipe.distill, f"{recipe.source} [distill]"
     assert table is not None
     rounded = table.weights == "rounded"
     selectors = [selector for plan in plans for selector in plan.different()]
-    if not rounded and not any(map(_narrows, selectors)):
+    if not rounded and not any(map(_quantises_operands, selectors)):
         raise FormatError(
             f'{where}: weights = "float", and the recipe quantises nothing but weights: there is '
             'nothing to learn; give weights = "rounded", or formats of inputs'
@@ -87,6 +90,10 @@ def student_of(
         recipe: theirs, for fake numerics; `require_trainable` has said that it can be trained for.
         rounded: products take rounded weights.
         device: where the student lives.
+
+    Returns:
+        The student, of which only the latent weights require gradients, and these by the names
+        that their parameters have in the model.
     """
     student = copy.deepcopy(model).float().to(device)
     own, shared = dict(student.named_parameters()), _shared(student)
@@ -99,7 +106,7 @@ def student_of(
     return student, trained
 
 
-def _narrows(selector: Selector) -> bool:
+def _quantises_operands(selector: Selector) -> bool:
     """Return whether anything but a weight is quantised."""
     inside = selector.formats.attention
     formats = (inside.qk_matmul, inside.av_matmul, inside.rope, inside.softmax, inside.kv_cache)

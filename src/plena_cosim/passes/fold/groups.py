@@ -50,6 +50,9 @@ def groups_of(layer: Layer, wanted: Collection[str], *, norms: bool, values: boo
         wanted: names of the modules that are quantised.
         norms: whether to scale what norms give.
         values: whether to scale the values.
+
+    Returns:
+        Groups in the order in which a layer runs them, the MLP's inner one last.
     """
     found = []
     for sublayer in (layer.attention, layer.mlp):

@@ -17,7 +17,12 @@ _TOKENS = 7
 
 @dataclass(frozen=True, kw_only=True)
 class Flow:
-    """One call of a module: the first tensor that it took and the first that it gave."""
+    """One call of a module.
+
+    Attributes:
+        taken: the first floating-point tensor that it was called with; None: there was none.
+        given: the first that it returned.
+    """
 
     taken: Tensor | None
     given: Tensor | None
@@ -25,7 +30,11 @@ class Flow:
 
 @dataclass(frozen=True, kw_only=True)
 class Probe:
-    """All calls of one pass, by the module's name; tensors are kept, so no memory is used twice."""
+    """All calls of one pass.
+
+    Attributes:
+        calls: by the module's name; tensors are kept, so no memory is used twice.
+    """
 
     calls: dict[str, list[Flow]] = field(default_factory=dict)
 

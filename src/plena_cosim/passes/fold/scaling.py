@@ -6,13 +6,14 @@ and AWQ (Lin et al. 2023, arXiv:2306.00978, equations 4 and 5).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.progress import Progress
 
 from ..layers.evaluating import evaluating
 from ..layers.run import run
@@ -64,7 +65,7 @@ def fold_scaling(
     tokens: Tensor,
     *,
     norms: bool = True,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, ScalingRecord]:
     """Scale the channels of a decoder by what calibration tokens show, in place.
 
@@ -80,7 +81,7 @@ def fold_scaling(
         tokens: (n, seqlen) token ids.
         norms: False leaves out the groups behind norms. R1 fuses a norm's gain into its readers, in
             which such scales cancel: with fold_rotations(r1=True) to follow they are wasted work.
-        progress: told layers done and layers in all.
+        progress: called after each layer, with layers done and layers in all.
 
     Returns:
         By the name of the module that gives the channels, in the model's order.
@@ -113,7 +114,7 @@ def fold_scaling(
                 found.append((channels.group, scales))
                 records[channels.group.name] = record
             if progress is not None:
-                progress(index + 1, len(groups))
+                progress("scaling", index + 1, len(groups))
     _fold(found)
     return records
 
@@ -195,6 +196,15 @@ def activation_scales(mean: Tensor, exponent: float) -> Tensor:
     """Return mean|X|^exponent, divided by √(largest · smallest) so that weights keep their size.
 
     Channels that are always zero get one, and do not count for the two.
+
+    Args:
+        mean: float64, >= 0, any shape: mean|X| or another figure of each channel.
+        exponent: 0 gives ones.
+
+    Returns:
+        float64 in the shape of `mean`, between 1 / LARGEST_SCALE and LARGEST_SCALE.
+
+    Source: AWQ (Lin et al. 2023, arXiv:2306.00978), equation 5; the division is of its code.
     """
     scales, alive = mean**exponent, mean > 0
     if not bool(alive.any()):

@@ -36,7 +36,14 @@ class Norm:
 
 @dataclass(frozen=True, kw_only=True)
 class Sublayer:
-    """Attention or MLP: what is added to the stream is writers(… readers(norm(stream)))."""
+    """Attention or MLP: what is added to the stream is writers(… readers(norm(stream))).
+
+    Attributes:
+        name: of the module.
+        norm: in front of it.
+        readers: weights that multiply the normed stream, in the order of modules.
+        writers: weights whose outputs are added to the stream.
+    """
 
     name: str
     norm: Norm
@@ -46,7 +53,13 @@ class Sublayer:
 
 @dataclass(frozen=True, kw_only=True)
 class Values:
-    """The way of the values through attention, from v_proj by head to o_proj."""
+    """The way of the values through attention, from v_proj by head to o_proj.
+
+    Attributes:
+        source: the weight that makes values.
+        target: the weight that reads them once they are summed over tokens.
+        head_dim: channels of a head.
+    """
 
     source: Matrix
     target: Matrix
@@ -65,7 +78,8 @@ class Layer:
     Attributes:
         name: of the module.
         attention, mlp: its two sublayers.
-        values: None where values have no projection of their own (`no_values` says why).
+        values: None where values have no projection of their own.
+        no_values: why; empty where they have one.
         gated: source and target of act(gate) * up -> down; None in an MLP of another form.
     """
 
@@ -79,7 +93,15 @@ class Layer:
 
 @dataclass(frozen=True, kw_only=True)
 class Structure:
-    """A decoder: embedding, layers, final norm, head, and whether head and embedding are tied."""
+    """A decoder.
+
+    Attributes:
+        embedding: what writes the stream first, (tokens, width).
+        layers: in the order in which they run.
+        norm: behind the last layer.
+        head: what reads the normed stream, (tokens, width).
+        tied: whether head and embedding are one parameter.
+    """
 
     embedding: Matrix
     layers: tuple[Layer, ...]

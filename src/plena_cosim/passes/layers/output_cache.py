@@ -1,4 +1,4 @@
-"""Recall: a layer that runs on the same batches again and again computes each module once."""
+"""OutputCache: a layer that runs on the same batches again and again computes each module once."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class OutputCache:
     have put out is forgotten.
 
     Attributes:
-        layer: or its twin.
+        layer: of a model, or its quantised copy.
         waiting: names of the modules whose weights are still to be found.
     """
 
     def __init__(self, layer: nn.Module, *, budget: int = _BUDGET) -> None:
-        """Know nothing yet.
+        """Hold nothing yet.
 
         Args:
             layer: whose weights change only in modules of `waiting`.
@@ -49,11 +49,23 @@ class OutputCache:
             return run(self.layer, hidden, arguments)
 
     def run_all(self, batches: list[Tensor], arguments: dict[str, Any]) -> list[Tensor]:
-        """Return what the layer makes of all batches, on the CPU."""
+        """Return what the layer makes of all batches, on the CPU.
+
+        Args:
+            batches: (samples, tokens, width), by their numbers.
+            arguments: what the layer is called with besides.
+        """
         return [self.run(number, batch, arguments).cpu() for number, batch in enumerate(batches)]
 
     def input_of(self, name: str, batch: int, hidden: Tensor, arguments: dict[str, Any]) -> Tensor:
-        """Return what a module of the layer is called with; the layer stops there."""
+        """Return what a module of the layer is called with; the layer stops there.
+
+        Args:
+            name: of the module in the layer.
+            batch: its number, as in `run`.
+            hidden: (samples, tokens, width).
+            arguments: what the layer is called with besides.
+        """
         with replaced(self._forwards(batch)):
             return input_of(self.layer.get_submodule(name), self.layer, hidden, arguments)
 
@@ -62,7 +74,7 @@ class OutputCache:
         begun: set[str] = set()
         settled = True
 
-        def recalling(name: str, forward: Callable[..., Any]) -> Callable[..., Any]:
+        def cached(name: str, forward: Callable[..., Any]) -> Callable[..., Any]:
             def call(*args: Any, **kwargs: Any) -> Any:
                 nonlocal settled
                 if name in begun:  # which of several calls an output is of cannot be told
@@ -81,7 +93,7 @@ class OutputCache:
             return call
 
         inside = [(name, module) for name, module in self.layer.named_modules() if name]
-        return [(module, recalling(name, module.forward)) for name, module in inside]
+        return [(module, cached(name, module.forward)) for name, module in inside]
 
     def _keep(self, batch: int, name: str, value: Any) -> None:
         self._forget(batch, name)

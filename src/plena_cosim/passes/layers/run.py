@@ -19,9 +19,12 @@ def run(layer: nn.Module, hidden: Tensor, arguments: dict[str, Any]) -> Tensor:
     """Return what a layer makes of one batch, on the layer's device.
 
     Args:
-        layer: or its twin.
-        hidden: (samples, tokens, width).
+        layer: of a model, or its quantised copy.
+        hidden: (samples, tokens, width), hidden states on any device.
         arguments: what it is called with besides.
+
+    Returns:
+        Hidden states of the same shape: the first part of what the layer returns.
     """
     device = next(layer.parameters()).device
     found = layer(hidden.to(device), **moved(arguments, device))
@@ -30,14 +33,30 @@ def run(layer: nn.Module, hidden: Tensor, arguments: dict[str, Any]) -> Tensor:
 
 
 def run_all(layer: nn.Module, hidden: list[Tensor], arguments: dict[str, Any]) -> list[Tensor]:
-    """Return what a layer makes of all batches, on the CPU."""
+    """Return what a layer makes of all batches, on the CPU.
+
+    Args:
+        layer: of a model, or its quantised copy.
+        hidden: batches (samples, tokens, width).
+        arguments: what the layer is called with besides, good for any batch.
+    """
     return [run(layer, batch, arguments).cpu() for batch in hidden]
 
 
 def input_of(
     module: nn.Module, layer: nn.Module, hidden: Tensor, arguments: dict[str, Any]
 ) -> Tensor:
-    """Return what a module of a layer is called with, for one batch; the layer stops there."""
+    """Return what a module of a layer is called with, for one batch; the layer stops there.
+
+    Args:
+        module: of the layer.
+        layer: that it is in.
+        hidden: (samples, tokens, width), hidden states on any device.
+        arguments: what the layer is called with besides.
+
+    Returns:
+        The module's first argument, as it is, on the layer's device.
+    """
     found: list[Tensor] = []
 
     def note(_: nn.Module, args: tuple[Any, ...]) -> None:

@@ -36,6 +36,11 @@ class Stack:
 def stack_of(model: nn.Module, names: Collection[str], where: str) -> Stack:
     """Return the outermost stack that holds most of the modules that are called so.
 
+    Args:
+        model: any model with an nn.ModuleList.
+        names: of modules in it.
+        where: who asks, for the message.
+
     Raises:
         FormatError: no stack holds any of them.
     """

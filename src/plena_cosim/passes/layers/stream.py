@@ -35,7 +35,7 @@ class Stream:
 
 
 def capture(model: nn.Module, layers: list[nn.Module], tokens: Tensor, batch: int = 1) -> Stream:
-    """Run a model as far as its layers, of which only the first one computes, on one sample.
+    """Return what enters a model's layers: of these only the first one runs, on one sample.
 
     Args:
         model: as it is, with attention masks in the form that it gives to layers.
@@ -74,6 +74,9 @@ def calls(
         layers: of the model.
         tokens: (samples, seqlen) int64.
         first: computes in the place of the first layer.
+
+    Returns:
+        Arguments by name, one dict a layer in the order of calls; and the first layer's answer.
     """
     compute = first or layers[0].forward
     arguments: list[dict[str, Any]] = []
@@ -93,7 +96,17 @@ def calls(
 def entering(
     model: nn.Module, layers: list[nn.Module], tokens: Tensor, batch: int = 1
 ) -> list[Tensor]:
-    """Return batches of what enters the first layer, on the CPU; no layer computes."""
+    """Return batches of what enters the first layer, on the CPU; no layer computes.
+
+    Args:
+        model: of which all that comes before its layers runs.
+        layers: of the model.
+        tokens: (samples, seqlen) int64.
+        batch: samples in a batch; the last one may have fewer.
+
+    Returns:
+        Hidden states (batch, seqlen, width) in the model's dtype.
+    """
     found: list[Tensor] = []
 
     def stop(hidden: Tensor, _: dict[str, Any]) -> Any:

@@ -8,10 +8,10 @@ import re
 from torch import nn
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.did_you_mean import did_you_mean
 
 from ..kinds import all_kinds, kind_of
 from ..modules.module_kind import ModuleKind
-from ..recipe.did_you_mean import did_you_mean
 from ..recipe.recipe import MatchBy, Phase, Recipe
 from ..recipe.selector import Selector
 from .accepted_formats import fitted

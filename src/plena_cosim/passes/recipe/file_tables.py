@@ -82,8 +82,11 @@ class HardwareTable(Table):
     )
     dimensions: dict[str, Any] | None = Field(
         None,
-        description="Without `config`: what the table `[dimensions]` of such a file holds.",
-        examples=[{"mlen": 64}],
+        description=(
+            "Without `config`: what the table `[dimensions]` of such a file holds; only `vlen` "
+            "decides bits, nothing reads `mlen`, `blen` and `hlen` yet."
+        ),
+        examples=[{"vlen": 64}],
     )
     formats: dict[str, Any] | None = Field(
         None,

@@ -1,4 +1,4 @@
-"""Shell: a model without its layers, which are run apart from it."""
+"""Backbone: a model without its layers, which are run apart from it."""
 
 from __future__ import annotations
 
@@ -66,6 +66,9 @@ class Backbone:
 
         Args:
             tokens: (samples, seqlen) int64.
+
+        Returns:
+            A tensor (1, seqlen, width) for each sample, in the model's dtype.
         """
         return entering(self.model, self.layers, tokens)
 
@@ -74,7 +77,10 @@ class Backbone:
 
         Args:
             sample: (seqlen,) int64.
-            hidden: what leaves the last layer.
+            hidden: (1, seqlen, width), what leaves the last layer.
+
+        Returns:
+            The sum over tokens, of float32 terms in float64.
         """
         last = hidden.to(next(self.model.parameters()).device)
         answer = last if self.rest is None else (last, *self.rest)

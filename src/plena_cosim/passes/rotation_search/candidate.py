@@ -1,4 +1,4 @@
-"""Trial: one more rotation on top of a recipe, and which layers it changes."""
+"""Candidate: one more rotation on top of a recipe, and which layers it changes."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class LeftOut(Exception):  # noqa: N818  (it is no error)
     """A rotation need not or cannot be tried; the text says why."""
 
 
-def trial(
+def candidate(
     model: nn.Module,
     stack: Stack,
     recipe: Recipe,
@@ -53,7 +53,7 @@ def trial(
         stack: of the model.
         recipe: with the rotations that are kept.
         committed: its plans.
-        name: of the rotation.
+        name: of the rotation in `online`.
 
     Raises:
         LeftOut: with the reason.

@@ -13,10 +13,7 @@ from ..layers.stack import Stack
 from ..plan.plan import Plan
 from ..recipe.recipe import Recipe
 from .backbone import Backbone
-from .quantized_layers import LayerTwins
-
-Tick = Callable[[], None]
-"""Called after each layer that ran over all samples."""
+from .quantized_layers import QuantizedLayers
 
 
 class Engine:
@@ -40,39 +37,58 @@ class Engine:
         tokens: Tensor,
         device: torch.device,
     ) -> None:
-        self.shell = Backbone(model, stack, plans, recipe, sample=tokens[0], device=device)
-        self.twins = LayerTwins(stack, recipe, device)
+        self.backbone = Backbone(model, stack, plans, recipe, sample=tokens[0], device=device)
+        self.layers = QuantizedLayers(stack, recipe, device)
         self.count, self.tokens, self.plans = len(stack.layers), tokens, plans
         self.kept: dict[int, list[Tensor]] = {}
 
-    def prepare(self, places: Iterable[int], tick: Tick | None = None) -> None:
-        """Keep the hidden states in front of these layers, and of no others."""
+    def prepare(self, places: Iterable[int], after_layer: Callable[[], None] | None = None) -> None:
+        """Keep the hidden states in front of these layers, and of no others.
+
+        Args:
+            places: indices of layers.
+            after_layer: called after each layer that ran over all samples.
+        """
         wanted = sorted(set(places))
         for place in wanted:
             if place not in self.kept:
-                self.kept[place] = self._run(self.plans, place, tick=tick)
+                self.kept[place] = self._run(self.plans, place, after_layer=after_layer)
         self.kept = {place: self.kept[place] for place in wanted}
         for index in range(wanted[0] if wanted else 0):
-            self.twins.drop(index)
+            self.layers.drop(index)
 
     def perplexity(
         self,
         plans: Sequence[Plan] | None = None,
         first: int | None = None,
-        tick: Tick | None = None,
+        after_layer: Callable[[], None] | None = None,
     ) -> float:
         """Return the perplexity with other plans, which change nothing in front of layer `first`.
 
-        Without plans: that of the model as it is now.
+        Args:
+            plans: of all modules; None: those of the model as it is now.
+            first: index of a layer; None where the plans are those of the model as it is now, so
+                that any hidden states that are kept hold for them.
+            after_layer: called after each layer that ran over all samples.
+
+        Returns:
+            exp of the nats a token, over all tokens but each sample's first; inf where that is
+            beyond float64.
         """
-        hidden = self._run(plans or self.plans, self.count, first=first, tick=tick)
+        hidden = self._run(plans or self.plans, self.count, first=first, after_layer=after_layer)
         total = sum(
-            self.shell.loss(sample, each) for sample, each in zip(self.tokens, hidden, strict=True)
+            self.backbone.loss(sample, each)
+            for sample, each in zip(self.tokens, hidden, strict=True)
         )
         return _exp(total / (self.tokens.numel() - len(self.tokens)))
 
     def commit(self, plans: Sequence[Plan], first: int) -> None:
-        """Go on from these plans, which change nothing in front of layer `first`."""
+        """Go on from these plans, which change nothing in front of layer `first`.
+
+        Args:
+            plans: of all modules.
+            first: index of a layer; hidden states kept behind it are forgotten.
+        """
         self.plans = plans
         self.kept = {place: hidden for place, hidden in self.kept.items() if place <= first}
 
@@ -97,16 +113,18 @@ class Engine:
         end: int,
         *,
         first: int | None = None,
-        tick: Tick | None = None,
+        after_layer: Callable[[], None] | None = None,
     ) -> list[Tensor]:
         """Return the hidden states in front of layer `end`."""
         start = self.start(end if first is None else min(first, end))
-        hidden = self.kept[start] if start in self.kept else self.shell.begin(self.tokens)
+        hidden = self.kept[start] if start in self.kept else self.backbone.begin(self.tokens)
         for index in range(start, end):
-            self.twins.keep(index, self.plans)  # what is tried shares its modules
-            hidden = run_all(self.twins.twin(index, plans), hidden, self.shell.arguments[index])
-            if tick is not None:
-                tick()
+            self.layers.keep(index, self.plans)  # what is tried shares its modules
+            hidden = run_all(
+                self.layers.layer(index, plans), hidden, self.backbone.arguments[index]
+            )
+            if after_layer is not None:
+                after_layer()
         return hidden
 
 

@@ -20,7 +20,16 @@ _DECIDES = ("improvement_eps", "matmul_types", "per_layer")
 
 
 def identity(model: nn.Module, recipe: Recipe, tokens: Tensor) -> dict[str, str]:
-    """Return a hash of each part: recipe, model, tokens, code."""
+    """Return a hash of each part: recipe, model, tokens, code.
+
+    Args:
+        model: as it goes into the search.
+        recipe: with [rotation_search].
+        tokens: (samples, seqlen) int64.
+
+    Returns:
+        SHA-256 in hexadecimal digits, by the part's name.
+    """
     return {
         "recipe": _recipe(recipe),
         "model": _digest([model_digest(model), weights_digest(model)]),

@@ -1,4 +1,4 @@
-"""LayerTwins: quantised copies of a model's layers, of which as little as possible is made anew."""
+"""QuantizedLayers: quantised copies of layers, of which as little as possible is made anew."""
 
 from __future__ import annotations
 
@@ -20,26 +20,42 @@ from ..replace.replace import replace_modules
 @dataclass(frozen=True, kw_only=True)
 class _Made:
     plans: Sequence[Plan]
-    twin: nn.Module
+    layer: nn.Module
 
 
-class LayerTwins:
-    """The twins of a model's layers under one recipe, and under what is tried on top of it."""
+class QuantizedLayers:
+    """A model's layers quantised by one recipe, and by what is tried on top of it.
+
+    Args:
+        stack: of the model, whose own layers stay as they are.
+        recipe: what quantises it, in fake numerics.
+        device: where the copies live.
+    """
 
     def __init__(self, stack: Stack, recipe: Recipe, device: torch.device) -> None:
         self.stack, self.recipe, self.device = stack, recipe, device
         self.kept: dict[int, _Made] = {}
 
-    def twin(self, index: int, plans: Sequence[Plan]) -> nn.Module:
-        """Return the twin of a layer: the kept one if the plans are its own, else a new one."""
-        return self._made(index, plans).twin
+    def layer(self, index: int, plans: Sequence[Plan]) -> nn.Module:
+        """Return a quantised layer: the kept one if the plans are its own, else a new one.
+
+        Args:
+            index: of the layer.
+            plans: of the whole model. Modules whose plans are those of the kept layer are shared.
+        """
+        return self._made(index, plans).layer
 
     def keep(self, index: int, plans: Sequence[Plan]) -> None:
-        """Have the twin of a layer for plans to come."""
+        """Keep a quantised layer for plans to come.
+
+        Args:
+            index: of the layer.
+            plans: of the whole model.
+        """
         self.kept[index] = self._made(index, plans)
 
     def drop(self, index: int) -> None:
-        """Forget the twin of a layer that will not be run again."""
+        """Forget a layer that will not be run again."""
         self.kept.pop(index, None)
 
     def _made(self, index: int, plans: Sequence[Plan]) -> _Made:
@@ -47,17 +63,17 @@ class LayerTwins:
         kept = self.kept.get(index)
         if kept is not None and _selectors(kept.plans) == _selectors(mine):
             return kept
-        layer = self.stack.layers[index]
-        shared: dict[int, Any] = {id(each): each for each in layer.parameters()}
+        source = self.stack.layers[index]
+        shared: dict[int, Any] = {id(each): each for each in source.parameters()}
         same = _unchanged(mine, kept)
         for plan in mine:
             if plan.name in same:
                 assert kept is not None
-                shared[id(plan.module)] = kept.twin.get_submodule(plan.name)
-        twin = copy.deepcopy(layer, shared)
-        anew = plans_in(twin, [plan for plan in mine if plan.name not in same])
-        replace_modules(twin, anew, self.recipe, None)
-        return _Made(plans=mine, twin=twin.to(self.device))
+                shared[id(plan.module)] = kept.layer.get_submodule(plan.name)
+        layer = copy.deepcopy(source, shared)
+        anew = plans_in(layer, [plan for plan in mine if plan.name not in same])
+        replace_modules(layer, anew, self.recipe, None)
+        return _Made(plans=mine, layer=layer.to(self.device))
 
 
 def _unchanged(plans: Sequence[Plan], kept: _Made | None) -> set[str]:

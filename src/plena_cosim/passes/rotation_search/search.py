@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
 from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.progress import Progress
 
 from ..kinds import kind_of
 from ..layers.device import device_of
@@ -21,14 +22,12 @@ from ..plan.plan_model import plans_of
 from ..recipe.calibration_tables import MatmulType, RotationSearchTable
 from ..recipe.recipe import Recipe
 from ..replace.check import check
-from .candidate import Candidate, LeftOut, trial
+from .candidate import Candidate, LeftOut, candidate
 from .engine import Engine
 from .extended import extended, finished
 from .identity import identity
-from .result import EVERYWHERE, SearchProgress, SearchResult
+from .result import EVERYWHERE, SearchResult
 from .search_log import SearchLog
-
-Progress = Callable[[SearchProgress], None]
 
 
 def search_rotations(
@@ -37,7 +36,6 @@ def search_rotations(
     tokens: Tensor,
     *,
     progress: Progress | None = None,
-    say: Callable[[str], None] | None = None,
 ) -> SearchResult:
     """Return a recipe with the online rotations that lower a model's perplexity, found greedily.
 
@@ -50,8 +48,8 @@ def search_rotations(
         model: as it was before quantising, with static rotations and scalings folded; it stays so.
         recipe: with [rotation_search]; what its [rotation] names is kept.
         tokens: (samples, seqlen) int64, what perplexity is measured on, one sample at a time.
-        progress: called after each layer of a candidate, and once a candidate is noted.
-        say: called once with how the search begins: anew, and why, or from what is noted.
+        progress: told first, in a line without anything to count, how the search begins: anew, and
+            why, or from what is noted; then called after each layer of a candidate.
 
     Raises:
         FormatError: the recipe has no [rotation_search], or there is nothing to rotate; or what
@@ -70,17 +68,17 @@ def search_rotations(
             f"tokens must be samples of 2 tokens or more, got a shape of {tuple(tokens.shape)}"
         )
     path = None if table.cache_path is None else Path(table.cache_path)
-    journal = SearchLog(path, identity(model, recipe, tokens), read=table.cache_winners)
-    if journal.complete:
-        winners = [each.winner for each in journal.rounds if each.winner is not None]
+    log = SearchLog(path, identity(model, recipe, tokens), read=table.cache_winners)
+    if log.complete:
+        winners = [each.winner for each in log.rounds if each.winner is not None]
         try:
             plans_of(model, extended(recipe, winners))
         except FormatError as error:
-            journal.restart(f"{path} holds what does not fit: {error}")
-    if say is not None:
-        say(journal.begun)
-    search = _Search(model, recipe, table, tokens, journal, progress)
-    if not journal.complete:
+            log.restart(f"{path} holds what does not fit: {error}")
+    if progress is not None:
+        progress(log.begun, 0, 0)
+    search = _Search(model, recipe, table, tokens, log, progress)
+    if not log.complete:
         search.run()
     return search.found()
 
@@ -94,11 +92,11 @@ class _Search:
         recipe: Recipe,
         table: RotationSearchTable,
         tokens: Tensor,
-        journal: SearchLog,
+        log: SearchLog,
         progress: Progress | None,
     ) -> None:
         self.model, self.recipe, self.tokens = model, recipe, tokens
-        self.table, self.journal, self.progress = table, journal, progress
+        self.table, self.log, self.progress = table, log, progress
         self.left_out: dict[str, str] = {}
         self.engine: Engine | None = None
 
@@ -114,20 +112,20 @@ class _Search:
             f"{self.recipe.source} [rotation_search]",
         )
         self.device = device_of(self.table, "rotation_search")
-        self.now = self.journal.baseline
+        self.now = self.log.baseline
         self.rounds = 0
-        for place, candidates in self._places():
-            while candidates:
-                trials = self._trials(candidates)
-                winner = self._round(place, trials) if trials else None
-                candidates = [each.name for each in trials if winner and each.name != winner.name]
+        for place, names in self._places():
+            while names:
+                tried = self._candidates(names)
+                winner = self._round(place, tried) if tried else None
+                names = [each.name for each in tried if winner and each.name != winner.name]
         if not self.rounds:
             raise FormatError(self._nothing())
-        self.journal.finish(self.left_out)
+        self.log.finish(self.left_out)
 
     def found(self) -> SearchResult:
-        """Return what the journal says."""
-        rounds, baseline = self.journal.rounds, self.journal.baseline
+        """Return what the log says."""
+        rounds, baseline = self.log.rounds, self.log.baseline
         assert baseline is not None
         winners = tuple(each.winner for each in rounds if each.winner is not None)
         return SearchResult(
@@ -136,9 +134,9 @@ class _Search:
             baseline=baseline,
             perplexity=rounds[-1].after if rounds else baseline,
             rounds=rounds,
-            left_out=self.journal.left_out,
-            seconds=self.journal.seconds,
-            begun=self.journal.begun,
+            left_out=self.log.left_out,
+            seconds=self.log.seconds,
+            begun=self.log.begun,
         )
 
     def _places(self) -> Iterator[tuple[str, list[str]]]:
@@ -154,25 +152,25 @@ class _Search:
             inside = [name for name in matmuls if name.startswith(f"{layer}.")]
             yield layer, [n for kind in types for n in inside if n.rpartition(".")[2] == kind]
 
-    def _trials(self, names: list[str]) -> list[Candidate]:
+    def _candidates(self, names: list[str]) -> list[Candidate]:
         recipe, found = extended(self.recipe, self.names), []
         for name in names:
             try:
-                found.append(trial(self.model, self.stack, recipe, self.plans, name))
+                found.append(candidate(self.model, self.stack, recipe, self.plans, name))
             except LeftOut as reason:
                 self.left_out[name] = str(reason)
         return found
 
-    def _round(self, place: str, trials: list[Candidate]) -> Candidate | None:
+    def _round(self, place: str, candidates: list[Candidate]) -> Candidate | None:
         """Measure what a round tries, and return what it keeps."""
-        known = self.journal.measured(self.rounds, place)
-        open_ = [each for each in trials if each.name not in known]
+        known = self.log.measured(self.rounds, place)
+        open_ = [each for each in candidates if each.name not in known]
         if open_ or self.now is None:
             known |= self._measured(place, open_)
         assert self.now is not None
-        best = min(trials, key=lambda each: _rank(known[each.name]))
+        best = min(candidates, key=lambda each: _rank(known[each.name]))
         helps = _rank(self.now) - _rank(known[best.name]) > self.table.improvement_eps
-        self.journal.decide(self.rounds, best.name if helps else None)
+        self.log.decide(self.rounds, best.name if helps else None)
         self.rounds += 1
         if not helps:
             return None
@@ -182,29 +180,28 @@ class _Search:
             self.engine.commit(best.plans, best.first)
         return best
 
-    def _measured(self, place: str, trials: list[Candidate]) -> dict[str, float]:
+    def _measured(self, place: str, candidates: list[Candidate]) -> dict[str, float]:
         if self.engine is None:
             self.engine = Engine(
                 self.model, self.stack, self.recipe, self.plans, self.tokens, self.device
             )
         engine, found = self.engine, {}
-        ticks = _Ticks(self.progress, self.rounds + 1, place)
-        places = [each.first for each in trials]
-        ticks.total = engine.cost(places, baseline=self.now is None)
+        shown = _Round(self.progress, self.rounds + 1, place)
+        places = [each.first for each in candidates]
+        shown.total = engine.cost(places, baseline=self.now is None)
         started = time.perf_counter()
-        engine.prepare(places, ticks)
+        engine.prepare(places, shown.after_layer)
         if self.now is None:
-            self.now = engine.perplexity(tick=ticks)
-            self.journal.note_baseline(self.now, time.perf_counter() - started)
+            self.now = engine.perplexity(after_layer=shown.after_layer)
+            self.log.note_baseline(self.now, time.perf_counter() - started)
             started = time.perf_counter()
-            ticks.report(self.now)
-        for each in trials:
-            ticks.name = each.name
-            found[each.name] = engine.perplexity(each.plans, each.first, ticks)
+        for each in candidates:
+            shown.what = each.name
+            found[each.name] = engine.perplexity(each.plans, each.first, shown.after_layer)
             spent = time.perf_counter() - started
-            self.journal.note(self.rounds, place, each.name, found[each.name], spent)
+            self.log.note(self.rounds, place, each.name, found[each.name], spent)
             started = time.perf_counter()
-            ticks.report(found[each.name])
+        shown.finish()
         return found
 
     def _nothing(self) -> str:
@@ -215,30 +212,24 @@ class _Search:
         return f"{self.recipe.source} [rotation_search]: nothing to rotate; {said}"
 
 
-class _Ticks:
-    """Counts the layers of a round, and says so."""
+class _Round:
+    """Counts the layers that a round runs, and shows them."""
 
     def __init__(self, progress: Progress | None, number: int, place: str) -> None:
-        self.progress, self.number, self.place = progress, number, place
+        self.progress, self.round = progress, f"round {number}, {place}"
         self.done = self.total = 0
-        self.name: str | None = None
+        self.what = "without them"
 
-    def __call__(self) -> None:
+    def after_layer(self) -> None:
+        """Count a layer."""
         self.done += 1
-        self.report(None)
-
-    def report(self, perplexity: float | None) -> None:
-        """Say how far it is."""
         if self.progress is not None:
-            step = SearchProgress(
-                round=self.number,
-                place=self.place,
-                name=self.name,
-                done=self.done,
-                total=max(self.total, self.done),
-                perplexity=perplexity,
-            )
-            self.progress(step)
+            self.progress(f"{self.round}: {self.what}", self.done, max(self.total, self.done))
+
+    def finish(self) -> None:
+        """Close the count, which was made for the longest way."""
+        if self.progress is not None and self.done < self.total:
+            self.progress(f"{self.round}: {self.what}", self.total, self.total)
 
 
 def _rank(perplexity: float) -> float:

@@ -1,15 +1,15 @@
-"""Journal: the file in which a rotation search notes every perplexity as soon as it is measured."""
+"""SearchLog: the file in which a rotation search notes each perplexity once it is measured."""
 
 from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.write_whole import write_whole
 
 from .result import SearchRound
 
@@ -109,18 +109,39 @@ class SearchLog:
         return dict(self.state.left_out)
 
     def measured(self, index: int, place: str) -> dict[str, float]:
-        """Return what a round has measured already, by candidate."""
+        """Return what a round has measured already, by candidate.
+
+        Args:
+            index: of the round, from 0.
+            place: where it looks; a round of another place has measured nothing.
+        """
         rounds = self.state.rounds
         same = index < len(rounds) and rounds[index].place == place
         return dict(rounds[index].tried) if same else {}
 
     def note_baseline(self, perplexity: float, seconds: float) -> None:
-        """Note the perplexity before the first round."""
+        """Note the perplexity before the first round.
+
+        Args:
+            perplexity: without any candidate.
+            seconds: that measuring it took.
+        """
         self.state.baseline = perplexity
         self._save(seconds)
 
     def note(self, index: int, place: str, name: str, perplexity: float, seconds: float) -> None:
-        """Note a candidate of a round."""
+        """Note a candidate of a round, in the file at once.
+
+        Args:
+            index: of the round, from 0.
+            place: where it looks.
+            name: of the candidate.
+            perplexity: with it.
+            seconds: that measuring it took.
+
+        Raises:
+            FormatError: the file cannot be written.
+        """
         rounds = self.state.rounds
         if not self.measured(index, place):
             rounds[index:] = [_Round(place=place)]
@@ -128,12 +149,17 @@ class SearchLog:
         self._save(seconds)
 
     def decide(self, index: int, winner: str | None) -> None:
-        """Note how a round ends."""
+        """Note how a round ends.
+
+        Args:
+            index: of the round, from 0.
+            winner: the candidate that is kept; None for none.
+        """
         self.state.rounds[index].over, self.state.rounds[index].winner = True, winner
         self._save()
 
     def finish(self, left_out: dict[str, str]) -> None:
-        """Note that the search is over."""
+        """Note that the search is over; `left_out` says why by the names of what was not tried."""
         self.state.complete, self.state.left_out = True, left_out
         self._save()
 
@@ -176,15 +202,7 @@ class SearchLog:
         self.state.seconds += seconds
         if self.path is None:
             return
-        scratch = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with scratch.open("w", encoding="utf-8") as file:
-                file.write(self.state.model_dump_json(indent=1))
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.replace(self.path)
+            write_whole(self.path, self.state.model_dump_json(indent=1))
         except OSError as error:
             raise FormatError(f"cannot write {self.path}: {error.strerror}") from None
-        finally:
-            scratch.unlink(missing_ok=True)

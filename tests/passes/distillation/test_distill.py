@@ -12,6 +12,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file
 from tests.passes.families import build
+from tests.passes.recipes import IN4, LINEAR, W4, token_ids
 from torch import nn
 from torch.nn import functional
 
@@ -19,17 +20,17 @@ from plena_cosim import fakequant
 from plena_cosim.golden import FormatError, get_format
 from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.passes.checkpoints.run_folder import read_tensors, write_tensors
-from plena_cosim.passes.distillation import distill
+from plena_cosim.passes.distillation import Distilled
+from plena_cosim.passes.distillation import distill as distill_by_plans
 from plena_cosim.passes.distillation.distill import WARM_UP
-from plena_cosim.passes.distillation.student import student_of
+from plena_cosim.passes.distillation.student import Trained
+from plena_cosim.passes.distillation.student import student_of as student_by_plans
 from plena_cosim.passes.modules.hadamard import rotate
+from plena_cosim.passes.plan.plan_model import plans_of
 from plena_cosim.passes.quantize_module import build_modules
 from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.recipe.recipe import Recipe
 
-W4 = {"weight_block_size": 16, "weight_width": 4}
-IN4 = {"data_in_block_size": 16, "data_in_width": 4}
-LINEAR = r"model\.layers\.\d+\..*_proj"
 ATTENTION = r"model\.layers\.\d+\.self_attn"
 ONLY_WEIGHTS = {LINEAR: {"name": "mxint", **W4}}
 CPU = torch.device("cpu")
@@ -43,7 +44,7 @@ def recipe(distill: dict[str, Any] | None = None, **tables: Any) -> Recipe:
 
 
 def tokens(samples: int = 6, seqlen: int = 24) -> torch.Tensor:
-    return torch.randint(3, 64, (samples, seqlen), generator=torch.Generator().manual_seed(7))
+    return token_ids(samples, seqlen, seed=7)
 
 
 def decided(family: str, **changes: Any) -> nn.Module:
@@ -51,6 +52,17 @@ def decided(family: str, **changes: Any) -> nn.Module:
     model = build(family, tie_word_embeddings=False, **changes)
     model.get_output_embeddings().weight.data *= 25
     return model
+
+
+def distill(model: nn.Module, args: Recipe, given: torch.Tensor) -> Distilled:
+    return distill_by_plans(model, plans_of(model, args), args, given)
+
+
+def student_of(
+    model: nn.Module, args: Recipe, *, rounded: bool, device: torch.device
+) -> tuple[nn.Module, list[Trained]]:
+    plans = plans_of(model, args)
+    return student_by_plans(model, plans, args, rounded=rounded, device=device)
 
 
 def divergence(model: nn.Module, teacher: nn.Module, given: torch.Tensor) -> torch.Tensor:
@@ -68,9 +80,9 @@ def test_a_student_begins_as_the_quantised_model(tables: dict[str, Any]) -> None
         recipe(**tables, **{ATTENTION: {"name": "mxint", "kv_cache": IN4}}),
     )
     student, trained = student_of(model, args, rounded=True, device=CPU)
-    twin = copy.deepcopy(model)
-    build_modules(twin, args)
-    assert torch.equal(student(tokens()).logits, twin(tokens()).logits)
+    quantized = copy.deepcopy(model)
+    build_modules(quantized, args)
+    assert torch.equal(student(tokens()).logits, quantized(tokens()).logits)
     names = {each.name for each in trained}
     assert "model.layers.1.mlp.down_proj.weight" in names
     assert "model.layers.0.input_layernorm.weight" in names
@@ -214,11 +226,11 @@ def test_a_state_without_a_weight_starts_anew(tmp_path: Path) -> None:
     tensors.pop("model.norm.weight")
     about = {name: about[name] for name in ("losses", "steps")}
     write_tensors(file, _key(file), tensors, about)
-    (file.parent / f"state.{2**22 + 1}.tmp").write_bytes(b"left by a killed run")
+    (file.parent / f".state.safetensors.{2**22 + 1}.x.tmp").mkdir()  # left by a killed run
     found = distill(build("llama"), args, tokens())
     assert found.resumed == 0
     assert any("holds other weights" in note for note in found.notes)
-    assert not list(file.parent.glob("*.tmp"))
+    assert not list(file.parent.glob(".*.tmp"))
 
 
 def _key(file: Path) -> str:
@@ -241,7 +253,7 @@ class Killed(Exception):  # noqa: N818  (nothing went wrong)
 
 
 def killed_after(step: int) -> Any:
-    def progress(done: int, total: int) -> None:
+    def progress(what: str, done: int, total: int) -> None:
         if done == step:
             raise Killed
 
@@ -274,7 +286,7 @@ def test_a_finished_training_runs_no_step_and_keeps_no_moments(tmp_path: Path) -
     first, second = build("llama"), build("llama")
     distill(first, args, tokens())
 
-    def never(done: int, total: int) -> None:
+    def never(what: str, done: int, total: int) -> None:
         raise AssertionError("a step ran")
 
     assert distill(second, args, tokens(), progress=never).resumed == 4

@@ -1,0 +1,1 @@
+"""`make quick`: what a change touches, nearest first, within a budget of seconds."""
