@@ -20,8 +20,8 @@ from rich.table import Table
 from torch import nn
 
 from plena_cosim.evaluate import load_model
-from plena_cosim.evaluate.progress import bar, windows
 from plena_cosim.evaluate.record import describe_run, write_json
+from plena_cosim.ground.progress_bar import progress_bars
 from plena_cosim.passes import load_quant_config, quantize_module_transform_pass
 from plena_cosim.sources import load_text, tokenize
 
@@ -58,10 +58,9 @@ def main() -> None:
     for header in ("recipe", "fake", "exact", "memory (fake)", "memory (exact)"):
         table.add_column(header, justify="left" if header == "recipe" else "right")
     rows = []
-    with bar(console) as progress:
-        step = windows(progress, "forward")
+    with progress_bars(console) as progress:
         for done, path in enumerate(RECIPES):
-            step(done, len(RECIPES))
+            progress("forward", done, len(RECIPES))
             row: dict[str, object] = {"recipe": path.name}
             for numerics in ("fake", "exact"):
                 twin = copy.deepcopy(base)
@@ -76,7 +75,7 @@ def main() -> None:
                 path.stem,
                 *(f"{row[key]:.2f}" for key in ("fake", "exact", "fake_memory", "exact_memory")),
             )
-        step(len(RECIPES), len(RECIPES))
+        progress("forward", len(RECIPES), len(RECIPES))
     console.print(table)
     write_json(given.json, {"rows": rows, "run": describe_run(seed=0, config_sha256=None)})
 

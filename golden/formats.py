@@ -9,7 +9,6 @@ E5M2, OCP Microscaling Formats (MX) v1.0 for the block formats.
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -18,8 +17,11 @@ from typing import Any, TypeVar
 import numpy as np
 import numpy.typing as npt
 
+from plena_cosim.ground.did_you_mean import did_you_mean
+from plena_cosim.ground.errors import PlenaError
 
-class FormatError(ValueError):
+
+class FormatError(PlenaError, ValueError):
     """A format, or data for a format, that cannot be; the message says what is allowed."""
 
 
@@ -92,14 +94,9 @@ def as_enum(kind: type[_E], given: _E | str, what: str) -> _E:
     known = [str(member.value) for member in kind]
     if given not in known:
         raise FormatError(
-            f"unknown {what} {given!r}; known: {', '.join(known)}{_nearest(given, known)}"
+            f"unknown {what} {given!r}; known: {', '.join(known)}{did_you_mean(str(given), known)}"
         )
     return kind(given)
-
-
-def _nearest(given: object, known: list[str]) -> str:
-    match = difflib.get_close_matches(str(given), known, n=1)
-    return f". Did you mean {match[0]!r}?" if match else ""
 
 
 def _require_int(owner: str, key: str, given: object, low: int, high: int) -> None:
@@ -250,14 +247,12 @@ class Minifloat:
         return 1 << (self.width_bits - 1)
 
     def sv_parameters(self, prefix: str = "") -> dict[str, int]:
-        """Return the SystemVerilog parameters that build this format in gates."""
-        kinds = {Specials.IEEE: 0, Specials.OCP_NAN: 1, Specials.NONE: 2}
-        return {
-            f"{prefix}ExpW": self.exp_bits,
-            f"{prefix}ManW": self.man_bits,
-            f"{prefix}Bias": self.bias_value,
-            f"{prefix}Specials": kinds[as_enum(Specials, self.specials, "specials")],
-        }
+        """Return the SystemVerilog parameter that builds this format in gates, see `sv_fmt`.
+
+        >>> get_format("bf16").sv_parameters("Acc")
+        {'AccFmt': 65144}
+        """
+        return {f"{prefix}Fmt": sv_fmt(self)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -329,13 +324,8 @@ class FixedPoint:
         return False
 
     def sv_parameters(self, prefix: str = "") -> dict[str, int]:
-        """Return the SystemVerilog parameters; ExpW = 0 says "fixed point" to every module."""
-        return {
-            f"{prefix}ExpW": 0,
-            f"{prefix}ManW": self.frac_bits,
-            f"{prefix}IntW": self.int_bits,
-            f"{prefix}Wrap": int(self.wrap),
-        }
+        """Return the SystemVerilog parameter that builds this format in gates, see `sv_fmt`."""
+        return {f"{prefix}Fmt": sv_fmt(self)}
 
 
 Scalar = Minifloat | FixedPoint
@@ -425,18 +415,8 @@ class Mx:
         return self.element.width_bits + self.scale_bits / self.block_size
 
     def sv_parameters(self, prefix: str = "") -> dict[str, int]:
-        """Return the SystemVerilog parameters; the element's are Elem… without a prefix."""
-        rules = {rule: index for index, rule in enumerate(ScaleRule)}
-        element = self.element.sv_parameters(prefix or "Elem")
-        for unused in ("IntW", "Wrap"):
-            element.pop(f"{prefix or 'Elem'}{unused}", None)
-        return element | {
-            "BlockSize": self.block_size,  # one for all operands of a block
-            f"{prefix}ScaleW": self.scale_bits,
-            f"{prefix}ScaleRule": rules[as_enum(ScaleRule, self.scale_rule, "scale rule")],
-            f"{prefix}Symmetric": int(self.symmetric),
-            f"{prefix}Rounding": sv_rounding(self.rounding),
-        }
+        """Return the SystemVerilog parameter that builds this format in gates, see `sv_mx`."""
+        return {f"{prefix}Mx": sv_mx(self)}
 
 
 AnyFormat = Minifloat | FixedPoint | Mx
@@ -450,6 +430,58 @@ def sv_rounding(rounding: Rounding | str) -> int:
             "stochastic rounding is not available in RTL; use rne, rna, rtz, rup or rdown"
         )
     return list(Rounding).index(mode)
+
+
+def sv_fmt(fmt: Scalar) -> int:
+    """Return the value of the SystemVerilog parameter `Fmt` of a scalar format.
+
+    From bit 0: exponent bits (4; 0 says fixed point), fraction bits (5), bias (11, two's
+    complement), specials (2: ieee, ocp_nan, none), bits left of the point (6, the sign included),
+    wrap (1), symmetric (1). The bias is 0 for fixed point, the last three are for a minifloat, so
+    that a format has one number. `plena_pkg::fmt_of` takes it apart.
+
+    >>> hex(sv_fmt(get_format("e4m3"))), hex(sv_fmt(get_format("q8.4", wrap=True)))
+    ('0x100e34', '0x12200040')
+    """
+    if isinstance(fmt, FixedPoint):
+        none = list(Specials).index(Specials.NONE)
+        flags = ((int(fmt.wrap), 1), (int(fmt.symmetric), 1))
+        return _packed((0, 4), (fmt.frac_bits, 5), (0, 11), (none, 2), (fmt.int_bits, 6), *flags)
+    specials = list(Specials).index(as_enum(Specials, fmt.specials, "specials"))
+    return _packed((fmt.exp_bits, 4), (fmt.man_bits, 5), (fmt.bias_value, 11), (specials, 2))
+
+
+def sv_mx(mx: Mx) -> int:
+    """Return the value of the SystemVerilog parameter `Mx` of a block format, up to 64 bits.
+
+    From bit 0: the element (22, as the low bits of its `Fmt`), elements of a block (13), scale bits
+    (4), fraction bits of the scale (3), scale rule (4, in the order of `ScaleRule`), symmetric (1,
+    0 unless MXINT), rounding (3), log2 of the elements that share a micro-exponent (4), bits of a
+    micro-exponent (2). The fraction and the micro-exponents are 0: no format here has them yet.
+    `plena_pkg::mx_of` takes it apart.
+
+    Raises:
+        FormatError: stochastic rounding, which gates do not have.
+
+    >>> hex(sv_mx(get_format("mxfp4_e2m1"))), hex(sv_mx(get_format("mxint8", scale_rule="even")))
+    ('0x4008200212', '0x484008200060')
+    """
+    element = sv_fmt(mx.element) & ((1 << 22) - 1)
+    rule = list(ScaleRule).index(as_enum(ScaleRule, mx.scale_rule, "scale rule"))
+    symmetric = isinstance(mx.element, FixedPoint) and mx.symmetric
+    return _packed(
+        *((element, 22), (mx.block_size, 13), (mx.scale_bits, 4), (0, 3), (rule, 4)),
+        *((int(symmetric), 1), (sv_rounding(mx.rounding), 3), (0, 4), (0, 2)),
+    )
+
+
+def _packed(*fields: tuple[int, int]) -> int:
+    """Return values, each with its width in bits, in one number, the first at the bottom."""
+    word = at = 0
+    for value, width in fields:
+        word |= (value & ((1 << width) - 1)) << at
+        at += width
+    return word
 
 
 def _mx_name(element: Scalar) -> str:
@@ -568,14 +600,14 @@ def get_format(name: str, **overrides: Any) -> Any:
         known = [*FORMATS, *_ALIASES]
         raise FormatError(
             f"unknown format {name!r}; known: {', '.join(known)}, and e{{E}}m{{M}}, q{{I}}.{{F}}, "
-            f"mxint{{W}}, mxfp{{W}}_e{{E}}m{{M}} with other numbers{_nearest(lowered, known)}"
+            f"mxint{{W}}, mxfp{{W}}_e{{E}}m{{M}} with other numbers{did_you_mean(lowered, known)}"
         )
     fields = [key for key in spec.__dataclass_fields__ if key not in ("name", "element")]
     for key in overrides:
         if key not in fields:
             raise FormatError(
                 f"{spec.name} has no field {key!r}; known: {', '.join(fields)}"
-                f"{_nearest(key, fields)}"
+                f"{did_you_mean(key, fields)}"
             )
     return replace(spec, **overrides) if overrides else spec
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from plena_cosim.ground.did_you_mean import did_you_mean
 
 from .formats import FixedPoint, FormatError, Minifloat, Scalar, get_format
 
@@ -101,9 +102,8 @@ def _require_known(source: str, table: str, given: Any, known: list[str]) -> Non
         raise FormatError(f"{source}: [{table}] must be a table")
     for key in given:
         if key not in known:
-            close = difflib.get_close_matches(key, known, n=1)
-            hint = f". Did you mean {close[0]!r}?" if close else ""
             where = f" in [{table}]" if table else ""
             raise FormatError(
-                f"{source}: unknown key {key!r}{where}; known: {', '.join(known)}{hint}"
+                f"{source}: unknown key {key!r}{where}; known: {', '.join(known)}"
+                f"{did_you_mean(key, known)}"
             )

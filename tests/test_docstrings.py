@@ -1,28 +1,156 @@
-"""Public functions with three parameters or more say what goes in and out, and what goes wrong."""
+"""Public functions with three parameters or more say what each is, what comes back, what is raised.
+
+The sections are those of golden's docstrings: `Args:`, `Returns:`, `Raises:`.
+"""
 
 from __future__ import annotations
 
-import inspect
-from collections.abc import Callable
-from typing import Any
+import ast
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
-from plena_cosim import fakequant, golden
-from plena_cosim.golden import ops
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "src" / "plena_cosim"
 
-WIDE = [
-    function
-    for module in (golden, ops, fakequant)
-    for function in (getattr(module, name) for name in module.__all__)
-    if inspect.isfunction(function) and len(inspect.signature(function).parameters) >= 3
-]
+# ------------------------------------------------------------------------------------- the rules
+
+FEWEST = 3
+"""Functions with fewer parameters, self and cls not counted, may say all in a sentence."""
+
+HOOKS = re.compile(r"pytest_\w+|forward|backward")
+"""Called by a framework, which says what their parameters are."""
+
+COMMANDS = re.compile(r"\b(command|callback)\(")
+"""Decorators of typer: the help text of each option stands in its annotation."""
+
+OUTCOMES = {"NotImplementedError", "SystemExit", "Exit", "StopIteration", "Stop", "AssertionError"}
+"""What is raised without being an error that a caller handles."""
+
+PENDING = {"fakequant", "golden", "passes"}
+"""Folders of src/plena_cosim still to be written, as golden's are."""
+
+# ----------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("function", WIDE, ids=lambda f: f"{f.__module__}.{f.__name__}")
-def test_sections_are_there_or_where_they_stand(function: Callable[..., Any]) -> None:
-    text = " ".join((inspect.getdoc(function) or "").split())
-    missing = [word for word in ("Args:", "Returns:", "Raises:") if word not in text]
-    # Of two functions with the same arguments one may refer to the other.
-    refers = "rguments" in text and ("those of `" in text or "; its arguments" in text)
-    assert not missing or refers, f"{function.__name__} lacks {', '.join(missing)}"
+@dataclass(frozen=True, kw_only=True)
+class Function:
+    """A public function and where it stands."""
+
+    path: str
+    name: str
+    node: ast.FunctionDef | ast.AsyncFunctionDef
+    is_method: bool
+
+    @property
+    def parameters(self) -> list[str]:
+        """Names, without self and cls."""
+        given = self.node.args
+        names = [each.arg for each in (*given.posonlyargs, *given.args, *given.kwonlyargs)]
+        names += [each.arg for each in (given.vararg, given.kwarg) if each is not None]
+        static = any(ast.unparse(each) == "staticmethod" for each in self.node.decorator_list)
+        return names[1:] if self.is_method and not static else names
+
+    def faults(self) -> list[str]:
+        """Return what its docstring lacks."""
+        sections = sections_of(ast.get_docstring(self.node) or "")
+        named = names_in(sections.get("Args", ""))
+        found = [f"Args of {name}" for name in self.parameters if name not in named]
+        if self._returns() and "Returns" not in sections and not self._says_what_returns():
+            found.append("Returns")
+        if self._raises() and "Raises" not in sections:
+            found.append("Raises")
+        return found
+
+    def _returns(self) -> bool:
+        returned = ast.unparse(self.node.returns) if self.node.returns else "None"
+        return returned not in ("None", "NoReturn", "Never")
+
+    def _says_what_returns(self) -> bool:
+        """Whether the first sentence is about the result."""
+        first = (ast.get_docstring(self.node) or "").partition("\n\n")[0]
+        return re.match(r"Return |Yield |Whether |Give |[^.]*\b[Rr]eturns? ", first) is not None
+
+    def _raises(self) -> bool:
+        """Whether a statement of its own, not of a function inside, raises a new error."""
+        return any(
+            isinstance(node, ast.Raise) and node.exc is not None and not outcome(node.exc)
+            for node in own_statements(self.node)
+        )
+
+
+def own_statements(node: ast.AST) -> Iterator[ast.AST]:
+    """Yield what is inside of a node, without the functions and classes in it."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef, ast.Lambda)):
+            yield child
+            yield from own_statements(child)
+
+
+def outcome(raised: ast.expr) -> bool:
+    """Return whether what is raised is no error for a caller, or a caught one raised again."""
+    called = raised.func if isinstance(raised, ast.Call) else raised
+    name = ast.unparse(called).rsplit(".", 1)[-1]
+    return name in OUTCOMES or (isinstance(raised, ast.Name) and raised.id.islower())
+
+
+def sections_of(docstring: str) -> dict[str, str]:
+    """Return the text of each section by its heading."""
+    parts = re.split(r"^(Args|Returns|Yields|Raises):[ ]*$", docstring, flags=re.MULTILINE)
+    found = dict(zip(parts[1::2], parts[2::2], strict=True))
+    return found | ({"Returns": found["Yields"]} if "Yields" in found else {})
+
+
+def names_in(section: str) -> set[str]:
+    """Return the names before the colons of a section, as in `a, b: codes of fmt`."""
+    heads = re.findall(r"^    (\*{0,2}\w+(?:, \*{0,2}\w+)*):", section, flags=re.MULTILINE)
+    return {name.strip(" *") for head in heads for name in head.split(",")}
+
+
+def functions(path: Path) -> Iterator[Function]:
+    """Yield the functions of a file that need the sections."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    places: list[tuple[str, ast.AST, bool]] = [("", tree, False)]
+    for prefix, place, in_class in places:
+        for node in ast.iter_child_nodes(place):
+            if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+                places.append((f"{prefix}{node.name}.", node, True))
+            if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                continue
+            found = Function(
+                path=str(path.relative_to(ROOT)),
+                name=f"{prefix}{node.name}",
+                node=node,
+                is_method=in_class,
+            )
+            decorators = [ast.unparse(each) for each in node.decorator_list]
+            hook = HOOKS.fullmatch(node.name) or any(map(COMMANDS.search, decorators))
+            overloaded = any(each.endswith("overload") for each in decorators)
+            if node.name.startswith("_") or hook or overloaded:
+                continue
+            if len(found.parameters) >= FEWEST:
+                yield found
+
+
+def sources() -> dict[str, list[Path]]:
+    """Return the files of each folder."""
+    folders = {"golden": ROOT / "golden", "sim": ROOT / "sim"}
+    folders |= {path.name: path for path in PACKAGE.iterdir() if (path / "__init__.py").is_file()}
+    return {name: sorted(folder.rglob("*.py")) for name, folder in sorted(folders.items())}
+
+
+@pytest.mark.parametrize("folder", sources())
+def test_public_functions_say_what_they_take_return_and_raise(folder: str) -> None:
+    lacking = [
+        f"{each.path}:{each.node.lineno} {each.name}: {', '.join(each.faults())}"
+        for path in sources()[folder]
+        for each in functions(path)
+        if each.faults()
+    ]
+    if folder in PENDING:
+        assert lacking, f"{folder} lacks nothing any more: take it out of PENDING"
+        pytest.skip(f"{len(lacking)} functions still to be written")
+    assert not lacking, "docstrings lack sections:\n" + "\n".join(lacking)

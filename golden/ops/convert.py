@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes, decode, encode
-from ..formats import FormatError, Minifloat, Mx, Overflow, Rounding, as_minifloat, as_mx
+from ..formats import FormatError, Mx, Overflow, Rounding, Scalar, as_mx, as_scalar
 from ..mx import decode_scale, quantize_blocks
 
 
-def fp_to_mx(x: npt.ArrayLike, src: Minifloat | str, mx: Mx | str) -> tuple[Codes, Codes]:
+def fp_to_mx(x: npt.ArrayLike, src: Scalar | str, mx: Mx | str) -> tuple[Codes, Codes]:
     """Quantise blocks of codes of `src`.
 
     Args:
@@ -31,7 +31,7 @@ def fp_to_mx(x: npt.ArrayLike, src: Minifloat | str, mx: Mx | str) -> tuple[Code
     >>> codes.tolist(), scales.tolist()
     ([[4, 15]], [127])
     """
-    src, mx = as_minifloat(src), as_mx(mx)
+    src, mx = as_scalar(src), as_mx(mx)
     values = decode(x, src)
     if values.ndim != 2 or values.shape[1] != mx.block_size:
         raise FormatError(f"fp_to_mx: need codes of shape (n, {mx.block_size}), got {values.shape}")
@@ -42,7 +42,7 @@ def mx_to_fp(
     codes: npt.ArrayLike,
     scale: npt.ArrayLike,
     mx: Mx | str,
-    dst: Minifloat | str,
+    dst: Scalar | str,
     *,
     rounding: Rounding | str = Rounding.RNE,
     overflow: Overflow | str = Overflow.SATURATE,
@@ -67,7 +67,7 @@ def mx_to_fp(
     >>> [hex(c) for c in golden.ops.mx_to_fp([[4, 15]], [127], mx, golden.get_format("bf16"))[0]]
     ['0x3f80', '0xbe80']
     """
-    mx, dst = as_mx(mx), as_minifloat(dst)
+    mx, dst = as_mx(mx), as_scalar(dst)
     elements = decode(codes, mx.element)
     scales = decode_scale(check_codes(scale, mx.scale_bits, f"{mx.name} scale"), mx)
     if elements.ndim != 2 or elements.shape != (scales.size, mx.block_size) or scales.ndim != 1:

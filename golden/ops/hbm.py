@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes
-from ..formats import FormatError, Minifloat, Mx, Overflow, Rounding, as_minifloat, as_mx
+from ..formats import FormatError, Mx, Overflow, Rounding, Scalar, as_mx, as_scalar
 from .convert import fp_to_mx, mx_to_fp
 
 Bytes = npt.NDArray[np.uint8]
@@ -77,7 +77,7 @@ def unpack_blocks(data: npt.ArrayLike, mx: Mx | str) -> tuple[Codes, Codes]:
     return codes.astype(np.uint32), stored[:, -1] & np.uint8((1 << mx.scale_bits) - 1)
 
 
-def hbm_store(x: npt.ArrayLike, src: Minifloat | str, mx: Mx | str) -> Bytes:
+def hbm_store(x: npt.ArrayLike, src: Scalar | str, mx: Mx | str) -> Bytes:
     """Return blocks of scalar codes as they are stored: quantised by `fp_to_mx`, then packed.
 
     Args:
@@ -96,14 +96,14 @@ def hbm_store(x: npt.ArrayLike, src: Minifloat | str, mx: Mx | str) -> Bytes:
     >>> golden.ops.hbm_store([[0x3F80, 0xBE80]], golden.get_format("bf16"), mx).tolist()
     [[244, 127]]
     """
-    src, mx = as_minifloat(src), as_mx(mx)
+    src, mx = as_scalar(src), as_mx(mx)
     return pack_blocks(*fp_to_mx(x, src, mx), mx)
 
 
 def hbm_load(
     data: npt.ArrayLike,
     mx: Mx | str,
-    dst: Minifloat | str,
+    dst: Scalar | str,
     *,
     rounding: Rounding | str = Rounding.RNE,
     overflow: Overflow | str = Overflow.SATURATE,
@@ -128,7 +128,7 @@ def hbm_load(
     >>> [hex(c) for c in golden.ops.hbm_load([[244, 127]], mx, golden.get_format("bf16"))[0]]
     ['0x3f80', '0xbe80']
     """
-    mx, dst = as_mx(mx), as_minifloat(dst)
+    mx, dst = as_mx(mx), as_scalar(dst)
     return mx_to_fp(*unpack_blocks(data, mx), mx, dst, rounding=rounding, overflow=overflow)
 
 

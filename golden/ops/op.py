@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import KW_ONLY, dataclass, field, replace
 from enum import Enum
 from functools import cache
 from math import prod
@@ -15,7 +15,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import NanReplacedWarning
-from ..formats import FormatError, Mx, Overflow, Rounding, as_enum, as_format, sv_rounding
+from ..formats import (
+    FormatError,
+    Mx,
+    Overflow,
+    Rounding,
+    ScaleRule,
+    as_enum,
+    as_format,
+    sv_rounding,
+)
 from .hbm import block_bytes
 
 CodeArray = npt.NDArray[Any]
@@ -24,7 +33,6 @@ Arguments = Mapping[str, Any]
 
 
 _WIDTHS = {"flag": 1, "byte": 8}
-_QUANTISER = ("ScaleRule", "Symmetric", "Rounding")
 
 
 class Family(Enum):
@@ -134,7 +142,7 @@ class Op:
             those sizes that it has arguments for; the others it sees in the arrays.
         summary: one line for tables.
         family: ops that are treated alike.
-        formats: format arguments, each with the prefix of its SystemVerilog parameters.
+        formats: format arguments, each with the prefix of its SystemVerilog parameter.
         sizes: integer arguments (lanes, rows …), each with its SystemVerilog parameter.
         inputs, outputs: data ports in the order of golden's arguments and results.
         modes: which of "rounding" and "overflow" golden and the module accept.
@@ -188,9 +196,7 @@ class Op:
         arguments = self.resolve(arguments)
         parameters: dict[str, int] = {}
         for argument, prefix in self.formats.items():
-            parameters |= arguments[argument].sv_parameters(prefix)
-        for key in self.omitted_parameters(arguments):
-            parameters.pop(key)
+            parameters |= self._built(argument, arguments[argument]).sv_parameters(prefix)
         parameters |= {parameter: arguments[size] for size, parameter in self.sizes.items()}
         if "rounding" in self.modes:
             parameters["Rounding"] = sv_rounding(rounding)
@@ -199,12 +205,14 @@ class Op:
             parameters["Saturate"] = int(limit is Overflow.SATURATE)
         return parameters
 
-    def omitted_parameters(self, arguments: Arguments) -> list[str]:
-        """Return the parameters that the module lacks: how to make blocks that only come in."""
-        decoded = {port.fmt for port in self.inputs if isinstance(arguments.get(port.fmt), Mx)}
-        keys = [f"{self.formats[fmt]}{key}" for fmt in sorted(decoded) for key in _QUANTISER]
-        # Without a prefix, `Rounding` is also that of the op's own result.
-        return [key for key in keys if key != "Rounding" or "rounding" not in self.modes]
+    def _built(self, argument: str, fmt: Any) -> Any:
+        """Return a format as it matters to the block, so that equal gates are built once.
+
+        How the blocks of a format that only comes in were made does not matter.
+        """
+        if isinstance(fmt, Mx) and argument in {port.fmt for port in self.inputs}:
+            return replace(fmt, scale_rule=ScaleRule.FLOOR, symmetric=True, rounding=Rounding.RNE)
+        return fmt
 
     def resolve(self, arguments: Arguments) -> dict[str, Any]:
         """Return the arguments with formats for their names.

@@ -7,7 +7,7 @@ operation's ports or parameters is typed anywhere else. `op.py` says what the fi
 
 from __future__ import annotations
 
-import difflib
+from plena_cosim.ground.did_you_mean import did_you_mean
 
 from ..formats import FormatError
 from .add import add, sub
@@ -84,11 +84,16 @@ OPS: dict[str, Op] = {
         sign_op("fp_neg", neg, "sign bit flipped"),
         sign_op("fp_abs", abs, "sign bit cleared"),
         choice_op(
-            *("fp_compare", compare, "less, equal, unordered"),
+            "fp_compare",
+            compare,
+            "less, equal, unordered",
             outputs=flags("less", "equal", "unordered"),
         ),
         Op(
-            *("fp_cast", cast, "one scalar format to another", Family.CAST),
+            "fp_cast",
+            cast,
+            "one scalar format to another",
+            Family.CAST,
             formats={"src": "Src", "dst": "Dst"},
             inputs=codes("a", fmt="src"),
             outputs=codes("y", fmt="dst"),
@@ -113,11 +118,15 @@ OPS: dict[str, Op] = {
         quantise_op("hbm_store", hbm_store, "a block of scalar codes to packed MX bytes", _BYTES),
         dequantise_op("hbm_load", hbm_load, "packed MX bytes to scalar codes", _BYTES),
         dot_op(
-            *("mx_dot", mx_dot, "exact block dot, one rounding, ordered accumulate"),
-            *(operand("a", block_of("a")), operand("b", block_of("b"))),
+            "mx_dot",
+            mx_dot,
+            "exact block dot, one rounding, ordered accumulate",
+            operand("a", block_of("a")),
+            operand("b", block_of("b")),
         ),
         reduction_op(
-            *("reduce_sum", reduce_sum),
+            "reduce_sum",
+            reduce_sum,
             "seed + sum of the masked lanes, a balanced tree (V_RED_SUM)",
         ),
         reduction_op("reduce_max", reduce_max, "largest of seed and masked lanes (V_RED_MAX)"),
@@ -128,14 +137,18 @@ OPS: dict[str, Op] = {
         unary_op("fp_exp2", exp2, "correctly rounded 2^a"),
         unary_op("fp_sigmoid", sigmoid, "correctly rounded 1 / (1 + e^-a)"),
         dot_op(
-            *("mx_pe", mx_pe),
+            "mx_pe",
+            mx_pe,
             "processing element: a pair of elements a beat, ordered sum of blocks",
-            *(operand("a"), operand("b")),
+            operand("a"),
+            operand("b"),
         ),
         matrix_op(
-            *("mx_tile", mx_tile),
+            "mx_tile",
+            mx_tile,
             "systolic tile of processing elements, one step of K a beat",
-            *("rows", "cols"),
+            "rows",
+            "cols",
             inputs=(
                 *operand("a", product_of("rows"), product_of("rows")),
                 *operand("b", product_of("cols"), product_of("cols")),
@@ -147,14 +160,18 @@ OPS: dict[str, Op] = {
             "mx_bmm", mx_bmm, "matrix @ matrix for each of several heads", "heads", "rows"
         ),
         Op(
-            *("rope", rope, "rotary position embedding", Family.TRANSFORM),
+            "rope",
+            rope,
+            "rotary position embedding",
+            Family.TRANSFORM,
             formats=FMT,
             sizes={"groups": "Groups", "stride": "Stride"},
             inputs=codes("x", "cos", "sin", count=_rope_lanes),
             outputs=codes("y", count=_rope_lanes),
         ),
         Op(
-            *("hadamard", hadamard),
+            "hadamard",
+            hadamard,
             "orthonormal Hadamard transform of blocks of a power of two",
             Family.TRANSFORM,
             formats=FMT,
@@ -168,7 +185,9 @@ OPS: dict[str, Op] = {
         activation_op("gelu_tanh", gelu_tanh, "GELU by the hyperbolic tangent"),
         row_op("softmax", softmax, "softmax of one row", _MASKED),
         row_op(
-            *("online_softmax", online_softmax, "one block of a row after another: p, c, l, m"),
+            "online_softmax",
+            online_softmax,
+            "one block of a row after another: p, c, l, m",
             inputs=(*_MASKED, *flags("first")),
             outputs=(*vector("p"), *codes("c", "l", "m")),
             stateful=True,
@@ -193,7 +212,8 @@ OPS: dict[str, Op] = {
             max_width_bits=16,
         ),
         normalisation_op(
-            *("rms_norm", rms_norm),
+            "rms_norm",
+            rms_norm,
             "one row divided by its root mean square, times a gain",
             "gamma",
         ),
@@ -208,7 +228,5 @@ OPS: dict[str, Op] = {
 def get_op(name: str) -> Op:
     """Return the op called `name`; FormatError names the nearest known one."""
     if name not in OPS:
-        close = difflib.get_close_matches(name, OPS, n=1)
-        hint = f". Did you mean {close[0]!r}?" if close else ""
-        raise FormatError(f"unknown op {name!r}; known: {', '.join(OPS)}{hint}")
+        raise FormatError(f"unknown op {name!r}; known: {', '.join(OPS)}{did_you_mean(name, OPS)}")
     return OPS[name]

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Depth register stages of a valid/ready stream: keeps data beside a unit of that latency.
 //
 // Method:     a chain of plena_stream_reg.
@@ -10,14 +12,14 @@ module plena_delay #(
   parameter int unsigned Width = 8,
   parameter int unsigned Depth = 1
 ) (
-  input  logic             clk_i,
-  input  logic             rst_ni,
-  input  logic             in_valid_i,
-  output logic             in_ready_o,
-  input  logic [Width-1:0] in_data_i,
-  output logic             out_valid_o,
-  input  logic             out_ready_i,
-  output logic [Width-1:0] out_data_o
+  input  logic             clk_i,        // clock
+  input  logic             rst_ni,       // asynchronous reset
+  input  logic             in_valid_i,   // a beat is offered
+  output logic             in_ready_o,   // and taken
+  input  logic [Width-1:0] in_data_i,    // payload
+  output logic             out_valid_o,  // a result is offered
+  input  logic             out_ready_i,  // and taken
+  output logic [Width-1:0] out_data_o    // payload, Depth stages later
 );
   if (Depth == 0) begin : gen_wires
     logic unused_clock;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Delays a word by Depth steps; a step is a clock cycle with enable_i.
 //
 // Latency:    Depth steps; 0 is a wire.
@@ -6,11 +8,11 @@ module plena_delay_line #(
   parameter int unsigned Width = 8,
   parameter int unsigned Depth = 1
 ) (
-  input  logic             clk_i,
-  input  logic             rst_ni,
-  input  logic             enable_i,
-  input  logic [Width-1:0] data_i,
-  output logic [Width-1:0] data_o
+  input  logic             clk_i,     // clock
+  input  logic             rst_ni,    // asynchronous reset
+  input  logic             enable_i,  // step
+  input  logic [Width-1:0] data_i,    // word
+  output logic [Width-1:0] data_o     // word of Depth steps ago
 );
   if (Depth == 0) begin : gen_wire
     assign data_o = data_i;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Stream of exact quotients: quot_o = floor(num_i * 2^QuotW / den_i).
 //
 // Method:     plena_divide cut into Stages, a register after each. side_i travels along.
@@ -11,18 +13,18 @@ module plena_divide_stream #(
   parameter int unsigned SideW  = 8,
   parameter int unsigned Stages = 2   // at most QuotW
 ) (
-  input  logic             clk_i,
-  input  logic             rst_ni,
-  input  logic             in_valid_i,
-  output logic             in_ready_o,
-  input  logic [Width-1:0] num_i,
-  input  logic [Width-1:0] den_i,
-  input  logic [SideW-1:0] side_i,
-  output logic             out_valid_o,
-  input  logic             out_ready_i,
-  output logic [QuotW-1:0] quot_o,
-  output logic             sticky_o,
-  output logic [SideW-1:0] side_o
+  input  logic             clk_i,        // clock
+  input  logic             rst_ni,       // asynchronous reset
+  input  logic             in_valid_i,   // a beat is offered
+  output logic             in_ready_o,   // and taken
+  input  logic [Width-1:0] num_i,        // dividend, below the divisor
+  input  logic [Width-1:0] den_i,        // divisor
+  input  logic [SideW-1:0] side_i,       // travels along
+  output logic             out_valid_o,  // a result is offered
+  input  logic             out_ready_i,  // and taken
+  output logic [QuotW-1:0] quot_o,       // quotient, a fraction of QuotW bits
+  output logic             sticky_o,     // the quotient goes on
+  output logic [SideW-1:0] side_o        // side_i of this quotient
 );
   // gen_stage[s]: what stands in the register after stage s; stage 0 is the input itself.
   for (genvar s = 0; s <= Stages; s++) begin : gen_stage

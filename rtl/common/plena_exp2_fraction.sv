@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Stream of powers of two of a fraction f: sig_o = 2^f, in [1, 2), from tables and one linear step.
 //
 // Golden twin: golden.ops.exp2, between two integers.
@@ -17,16 +19,16 @@ module plena_exp2_fraction
   parameter int unsigned FracW = 28,  // 2 .. 56
   parameter int unsigned SideW = 8
 ) (
-  input  logic             clk_i,
-  input  logic             rst_ni,
-  input  logic             in_valid_i,
-  output logic             in_ready_o,
-  input  logic [FracW-1:0] f_i,
-  input  logic [SideW-1:0] side_i,
-  output logic             out_valid_o,
-  input  logic             out_ready_i,
-  output logic [FracW:0]   sig_o,     // 1.FracW bits
-  output logic [SideW-1:0] side_o
+  input  logic             clk_i,        // clock
+  input  logic             rst_ni,       // asynchronous reset
+  input  logic             in_valid_i,   // a beat is offered
+  output logic             in_ready_o,   // and taken
+  input  logic [FracW-1:0] f_i,          // fraction f, FracW bits
+  input  logic [SideW-1:0] side_i,       // travels along
+  output logic             out_valid_o,  // a result is offered
+  input  logic             out_ready_i,  // and taken
+  output logic [FracW:0]   sig_o,        // 2^f, 1.FracW bits
+  output logic [SideW-1:0] side_o        // side_i of this result
 );
   localparam int unsigned W       = FracW + 3;
   localparam int unsigned Stages  = 3;

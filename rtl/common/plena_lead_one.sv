@@ -1,14 +1,16 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Index of the most significant one.
 //
 // Method:     balanced tree; a node takes the index of its upper half unless that is all zero.
 // Specials:   index_o is 0 for an all-zero input.
 // Latency:    combinational.
 module plena_lead_one #(
-  parameter  int unsigned Width  = 8,                                // at least 2
-  localparam int unsigned IndexW = $clog2(Width)                     // derived
+  parameter  int unsigned Width  = 8,             // at least 2
+  localparam int unsigned IndexW = $clog2(Width)  // derived
 ) (
-  input  logic [Width-1:0]  data_i,
-  output logic [IndexW-1:0] index_o
+  input  logic [Width-1:0]  data_i,  // word
+  output logic [IndexW-1:0] index_o  // of its highest one, counted from the bottom
 );
   localparam int unsigned Leaves = 1 << IndexW;  // Width padded on top to a power of two
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Largest of many unsigned numbers.
 //
 // Method:     balanced tree, neighbours first; a lane without a neighbour moves up as it is.
@@ -6,8 +8,8 @@ module plena_max_tree #(
   parameter int unsigned Lanes = 32,
   parameter int unsigned Width = 8
 ) (
-  input  logic [Lanes-1:0][Width-1:0] data_i,
-  output logic            [Width-1:0] max_o
+  input  logic [Lanes-1:0][Width-1:0] data_i,  // numbers, lane by lane
+  output logic            [Width-1:0] max_o    // the largest
 );
   localparam int unsigned Levels = $clog2(Lanes);
 

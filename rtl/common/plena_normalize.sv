@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Align a number to a minifloat's grid: its significand becomes hidden bit and fraction, with
 // gradual underflow, and what is cut off becomes guard and sticky.
 //
@@ -12,23 +14,24 @@
 module plena_normalize
   import plena_pkg::*;
 #(
+  parameter  int unsigned Fmt     = E4m3,
   parameter  int unsigned InW     = 8,
-  parameter  int unsigned ManW    = 3,
-  parameter  int          ExpMin  = 0,        // smallest exp_i
-  parameter  int          ExpMax  = 15,       // largest exp_i
+  parameter  int          ExpMin  = 0,   // smallest exp_i
+  parameter  int          ExpMax  = 15,  // largest exp_i
   // Leading zeros of a number that is normal in the destination never exceed MaxLz.
   parameter  int unsigned MaxLz   = InW - 1,
+  localparam fmt_t        F       = minifloat_of(Fmt),
   localparam int unsigned ExpInW  = signed_width(ExpMin, ExpMax),
   localparam int unsigned ExpOutW = ExpInW - 1
 ) (
-  input  logic [InW-1:0]     sig_i,
-  input  logic [ExpInW-1:0]  exp_i,   // two's complement
-  output logic [ExpOutW-1:0] exp_o,
-  output logic [ManW:0]      sig_o,
-  output logic               guard_o,
-  output logic               sticky_o
+  input  logic [InW-1:0]     sig_i,    // significand
+  input  logic [ExpInW-1:0]  exp_i,    // exponent field - 1 of its top bit, two's complement
+  output logic [ExpOutW-1:0] exp_o,    // exponent field - 1
+  output logic [F.man_w:0]   sig_o,    // hidden bit, fraction
+  output logic               guard_o,  // first bit cut off
+  output logic               sticky_o  // OR of the bits after it
 );
-  localparam int unsigned OutW = ManW + 2;  // hidden bit, fraction, guard
+  localparam int unsigned OutW = F.man_w + 2;  // hidden bit, fraction, guard
 
   logic negative;
   assign negative = exp_i[ExpInW-1];

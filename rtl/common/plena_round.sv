@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The one rounder for minifloat destinations: a truncated number becomes a code, rounded once.
 //
 // Golden twin: golden.codec.encode for a Minifloat.
@@ -14,41 +16,40 @@
 module plena_round
   import plena_pkg::*;
 #(
-  parameter int unsigned ExpW     = 4,
-  parameter int unsigned ManW     = 3,
-  parameter int unsigned Specials = SpecialsOcpNan,
-  parameter int unsigned Rounding = RoundNearestEven,
-  parameter bit          Saturate = 1'b1,
-  parameter int unsigned ExpInW   = ExpW + 1           // of exp_i; may exceed the field
+  parameter  int unsigned Fmt      = E4m3,
+  parameter  int unsigned Rounding = RoundNearestEven,
+  parameter  bit          Saturate = 1'b1,
+  localparam fmt_t        F        = minifloat_of(Fmt),
+  parameter  int unsigned ExpInW   = F.exp_w + 1  // of exp_i; may exceed the field
 ) (
-  input  logic                 sign_i,
-  input  logic [ExpInW-1:0]    exp_i,
-  input  logic [ManW:0]        sig_i,
-  input  logic                 guard_i,
-  input  logic                 sticky_i,
-  input  logic                 inf_i,
-  input  logic                 nan_i,
-  output logic [ExpW+ManW:0]   code_o
+  input  logic               sign_i,    // sign
+  input  logic [ExpInW-1:0]  exp_i,     // exponent field - 1
+  input  logic [F.man_w:0]   sig_i,     // hidden bit, fraction
+  input  logic               guard_i,   // first bit cut off
+  input  logic               sticky_i,  // OR of the bits after it
+  input  logic               inf_i,     // it is an exact Inf
+  input  logic               nan_i,     // it is NaN
+  output logic [F.width-1:0] code_o     // rounded code
 );
-  localparam int unsigned MagW  = ExpW + ManW;              // magnitude of a code
-  localparam int unsigned WideW = max(ExpInW, ExpW) + ManW + 1;  // with exp_i and the carry
+  localparam int unsigned MagW  = F.exp_w + F.man_w;  // magnitude of a code
+  localparam int unsigned WideW = max(ExpInW, F.exp_w) + F.man_w + 1;  // with exp_i and the carry
 
-  localparam logic [MagW-1:0] MaxCode = MagW'(max_code(ExpW, ManW, Specials));
-  localparam logic [MagW-1:0] NanCode = MagW'(nan_code(ExpW, ManW, Specials));
+  localparam logic [MagW-1:0] MaxCode = MagW'(max_code(F));
+  localparam logic [MagW-1:0] NanCode = MagW'(nan_code(F));
   localparam logic [MagW-1:0] InfCode =
-      Specials == SpecialsIeee ? MagW'(((1 << ExpW) - 1) << ManW)
-    : (Saturate || Specials == SpecialsNone) ? MaxCode : NanCode;
-  localparam logic [ManW:0] FracMask = (ManW + 1)'((1 << ManW) - 1);
+      F.specials == SpecialsIeee ? MagW'(((1 << F.exp_w) - 1) << F.man_w)
+    : (Saturate || F.specials == SpecialsNone) ? MaxCode : NanCode;
+  localparam logic [F.man_w:0] FracMask = (F.man_w + 1)'((1 << F.man_w) - 1);
   // An infinity that becomes NaN loses its sign.
-  localparam bit InfIsNan = Specials == SpecialsOcpNan && !Saturate;
+  localparam bit InfIsNan = F.specials == SpecialsOcpNan && !Saturate;
 
   logic [WideW-1:0]      field;  // of the exponent
   logic [1:0][WideW-1:0] mag;    // packed: truncated, and one above
   logic [1:0][MagW:0]    code;   // what becomes of each
   logic                  up, stays_finite;
 
-  assign field  = (WideW'(exp_i) + WideW'(1)) & {WideW{sig_i[ManW]}};
-  assign mag[0] = (field << ManW) | WideW'(sig_i & FracMask);
+  assign field  = (WideW'(exp_i) + WideW'(1)) & {WideW{sig_i[F.man_w]}};
+  assign mag[0] = (field << F.man_w) | WideW'(sig_i & FracMask);
   assign mag[1] = mag[0] + WideW'(1);
 
   assign stays_finite = Saturate || Rounding == RoundTowardZero
@@ -65,7 +66,7 @@ module plena_round
                                 : over   ? MaxCode : mag[outcome][MagW-1:0]};
   end
 
-  // The last bit of the packed magnitude: the fraction's, or the exponent field's if ManW is 0.
+  // The last bit of the packed magnitude: the fraction's, or the exponent field's if man_w is 0.
   plena_round_up #(
     .Rounding(Rounding)
   ) u_round_up (

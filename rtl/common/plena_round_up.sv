@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Whether a truncated magnitude must be incremented: the rounding decision, for every destination.
 //
 // Golden twin: golden.rounding.round_to_unit.
@@ -9,11 +11,11 @@ module plena_round_up
 #(
   parameter int unsigned Rounding = RoundNearestEven
 ) (
-  input  logic sign_i,
-  input  logic lsb_i,
-  input  logic guard_i,
-  input  logic sticky_i,
-  output logic up_o
+  input  logic sign_i,    // sign
+  input  logic lsb_i,     // last kept bit
+  input  logic guard_i,   // first bit cut off
+  input  logic sticky_i,  // OR of the bits after it
+  output logic up_o       // one more in the last place
 );
   if (Rounding > RoundDown) begin : gen_illegal
     $fatal(1, "plena_round_up: Rounding=%0d, allowed 0 rne, 1 rna, 2 rtz, 3 rup, 4 rdown",

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Sum of two numbers and a carry, fast: sum_o = a_i + b_i + carry_i, modulo 2^Width.
 //
 // Method:     conditional sums, J. Sklansky, "Conditional-sum addition logic", IRE Trans. Electronic
@@ -8,10 +10,10 @@
 module plena_select_add #(
   parameter int unsigned Width = 8
 ) (
-  input  logic [Width-1:0] a_i,
-  input  logic [Width-1:0] b_i,
-  input  logic             carry_i,
-  output logic [Width-1:0] sum_o
+  input  logic [Width-1:0] a_i,      // summand
+  input  logic [Width-1:0] b_i,      // summand
+  input  logic             carry_i,  // carry in
+  output logic [Width-1:0] sum_o     // sum, modulo 2^Width
 );
   localparam int unsigned LeafMax = 4;  // below that a ripple is as fast
   localparam int unsigned Levels  = $clog2((Width + LeafMax - 1) / LeafMax);

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Logical right shift that keeps a window and remembers what left it on either side.
 //
 // Contract:   data_o = low OutW bits of data_i >> (Drop + shift_i); sticky_o = a one left below the
@@ -10,13 +12,13 @@ module plena_shift_sticky #(
   parameter int unsigned InW    = 8,
   parameter int unsigned OutW   = 4,
   parameter int unsigned ShiftW = 3,
-  parameter int unsigned Drop   = 0   // low bits of data_i that are below the window at any shift
+  parameter int unsigned Drop   = 0  // low bits of data_i that are below the window at any shift
 ) (
-  input  logic [InW-1:0]    data_i,
-  input  logic [ShiftW-1:0] shift_i,
-  output logic [OutW-1:0]   data_o,
-  output logic              sticky_o,
-  output logic              over_o
+  input  logic [InW-1:0]    data_i,    // word
+  input  logic [ShiftW-1:0] shift_i,   // places to the right, beside Drop
+  output logic [OutW-1:0]   data_o,    // window
+  output logic              sticky_o,  // a one left below it
+  output logic              over_o     // a one is above it
 );
   // Step s shifts by 2^(ShiftW-1-s); afterwards OutW + 2^(ShiftW-1-s) - 1 bits can still matter.
   for (genvar step = 0; step <= ShiftW; step++) begin : gen_step

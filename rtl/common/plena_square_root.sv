@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The integer square root: root_o = floor(sqrt(radicand_i)).
 //
 // Method:     restoring, one bit of the root a row: what is left must hold 4 * root + 1 to take
@@ -6,9 +8,9 @@
 module plena_square_root #(
   parameter int unsigned RootW = 8
 ) (
-  input  logic [2*RootW-1:0] radicand_i,
-  output logic [RootW-1:0]   root_o,
-  output logic               sticky_o
+  input  logic [2*RootW-1:0] radicand_i,  // radicand
+  output logic [RootW-1:0]   root_o,      // its root, cut
+  output logic               sticky_o     // something was cut
 );
   // The remainder is at most twice the root so far (RootW - 1 bits before the last row), then two
   // places longer.

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Exact sum of many unsigned numbers, plus a constant, modulo 2^SumW.
 //
 // Method:     carry-save: full adders make two numbers of three, level by level (C. S. Wallace, "A
@@ -10,8 +12,8 @@ module plena_sum_tree #(
   localparam int unsigned SumW  = Width + $clog2(Lanes),
   parameter  logic [SumW-1:0] Constant = '0
 ) (
-  input  logic [Lanes-1:0][Width-1:0] data_i,
-  output logic             [SumW-1:0] sum_o
+  input  logic [Lanes-1:0][Width-1:0] data_i,  // numbers, lane by lane
+  output logic            [SumW-1:0]  sum_o    // sum and Constant, modulo 2^SumW
 );
   localparam int unsigned Numbers = Lanes + 1;  // with the constant
 

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // plena_fp_add_core against the exact sum of what its codes stand for.
 //
 // Method:     both operands are decoded by field to integers, added with their signs, and
@@ -7,29 +9,28 @@
 module plena_fp_add_props
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW     = 4,
-  parameter  int unsigned ManW     = 3,
-  parameter  int unsigned Specials = SpecialsOcpNan,
+  parameter  int unsigned Fmt      = E4m3,
   parameter  int unsigned Rounding = RoundNearestEven,
   parameter  bit          Saturate = 1'b1,
-  localparam int unsigned MagW     = ExpW + ManW
+  localparam fmt_t        F        = minifloat_of(Fmt),
+  localparam int unsigned MagW     = F.exp_w + F.man_w
 ) (
-  input  logic [MagW:0]   a_i,
-  input  logic [MagW:0]   b_i,
-  input  logic [MagW-1:0] other_i,
-  output logic [MagW:0]   y_o,
-  output logic            holds_o
+  input  logic [MagW:0]   a_i,      // summand
+  input  logic [MagW:0]   b_i,      // summand
+  input  logic [MagW-1:0] other_i,  // any other code, left free in proofs
+  output logic [MagW:0]   y_o,      // sum of the block
+  output logic            holds_o   // what is to be proven
 );
-  localparam logic [MagW-1:0] Largest = MagW'(max_code(ExpW, ManW, Specials));
-  localparam logic [MagW-1:0] Nan     = MagW'(nan_code(ExpW, ManW, Specials));
-  localparam logic [MagW-1:0] Inf     = MagW'(((1 << ExpW) - 1) << ManW);
-  localparam bit              HasInf  = Specials == SpecialsIeee;
-  localparam int unsigned     ExactW  = (1 << ExpW) + ManW + 1;
+  localparam logic [MagW-1:0] Largest = MagW'(max_code(F));
+  localparam logic [MagW-1:0] Nan     = MagW'(nan_code(F));
+  localparam logic [MagW-1:0] Inf     = MagW'(((1 << F.exp_w) - 1) << F.man_w);
+  localparam bit              HasInf  = F.specials == SpecialsIeee;
+  localparam int unsigned     ExactW  = (1 << F.exp_w) + F.man_w + 1;
 
   function automatic logic [ExactW-1:0] units(logic [MagW:0] code);
-    logic [ExpW-1:0]   field = code[ManW+:ExpW];
-    logic [ExactW-1:0] frac  = ExactW'(code) & ExactW'((1 << ManW) - 1);
-    return field == '0 ? frac : (frac + ExactW'(1 << ManW)) << (field - 1);
+    logic [F.exp_w-1:0] field = code[F.man_w+:F.exp_w];
+    logic [ExactW-1:0]  frac  = ExactW'(code) & ExactW'((1 << F.man_w) - 1);
+    return field == '0 ? frac : (frac + ExactW'(1 << F.man_w)) << (field - 1);
   endfunction
 
   logic              a_sign, b_sign, a_inf, b_inf, a_nan, b_nan, sign, nearest;
@@ -58,14 +59,13 @@ module plena_fp_add_props
   end
 
   plena_fp_add_core #(
-    .ExpW(ExpW), .ManW(ManW), .Specials(Specials), .Rounding(Rounding), .Saturate(Saturate)
+    .Fmt(Fmt), .Rounding(Rounding), .Saturate(Saturate)
   ) u_dut (
     .a_i, .b_i, .y_o
   );
 
   plena_nearest_props #(
-    .ExpW(ExpW), .ManW(ManW), .Specials(Specials), .Rounding(Rounding), .Saturate(Saturate),
-    .DropW(0), .ExactW(ExactW)
+    .Fmt(Fmt), .Rounding(Rounding), .Saturate(Saturate), .DropW(0), .ExactW(ExactW)
   ) u_nearest (
     .sign_i(sign), .exact_i(exact), .code_i(y_o), .other_i, .holds_o(nearest)
   );

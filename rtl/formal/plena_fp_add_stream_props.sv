@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // plena_fp_add as a stream: the contract, and every beat comes out as its own sum, in order.
 //
 // Method:     plena_stream_props picks any one beat; what plena_fp_add_core makes of it is kept
@@ -6,35 +8,33 @@
 module plena_fp_add_stream_props
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW     = 2,
-  parameter  int unsigned ManW     = 1,
-  parameter  int          Bias     = 1,
-  parameter  int unsigned Specials = SpecialsNone,
-  localparam int unsigned Width    = 1 + ExpW + ManW
+  parameter  int unsigned Fmt   = pack_minifloat(2, 1, 1, SpecialsNone),
+  localparam fmt_t        F     = minifloat_of(Fmt),
+  localparam int unsigned Width = F.width
 ) (
-  input  logic             clk_i,
-  input  logic             rst_ni,
-  input  logic             in_valid_i,
-  output logic             in_ready_o,
-  input  logic [Width-1:0] a_i,
-  input  logic [Width-1:0] b_i,
-  output logic             out_valid_o,
-  input  logic             out_ready_i,
-  output logic [Width-1:0] y_o,
-  input  logic             pick_i,
-  output logic             holds_o
+  input  logic             clk_i,        // clock
+  input  logic             rst_ni,       // asynchronous reset
+  input  logic             in_valid_i,   // a beat is offered
+  output logic             in_ready_o,   // and taken
+  input  logic [Width-1:0] a_i,          // summand
+  input  logic [Width-1:0] b_i,          // summand
+  output logic             out_valid_o,  // a result is offered
+  input  logic             out_ready_i,  // and taken
+  output logic [Width-1:0] y_o,          // sum of the block
+  input  logic             pick_i,       // this beat is followed; free
+  output logic             holds_o       // what is to be proven
 );
   logic             take, due, contract;
   logic [Width-1:0] sum, expected_q;
 
   plena_fp_add #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+    .Fmt(Fmt)
   ) u_dut (
     .clk_i, .rst_ni, .in_valid_i, .in_ready_o, .a_i, .b_i, .out_valid_o, .out_ready_i, .y_o
   );
 
   plena_fp_add_core #(
-    .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+    .Fmt(Fmt)
   ) u_core (
     .a_i, .b_i, .y_o(sum)
   );

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // plena_fp_mul_core against the exact product of what its codes stand for.
 //
 // Method:     both factors are decoded by field, the product is one integer, and plena_nearest_props
@@ -6,32 +8,30 @@
 module plena_fp_mul_props
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW     = 4,
-  parameter  int unsigned ManW     = 3,
-  parameter  int          Bias     = 7,
-  parameter  int unsigned Specials = SpecialsOcpNan,
+  parameter  int unsigned Fmt      = E4m3,
   parameter  int unsigned Rounding = RoundNearestEven,
   parameter  bit          Saturate = 1'b1,
-  localparam int unsigned MagW     = ExpW + ManW
+  localparam fmt_t        F        = minifloat_of(Fmt),
+  localparam int unsigned MagW     = F.exp_w + F.man_w
 ) (
-  input  logic [MagW:0]   a_i,
-  input  logic [MagW:0]   b_i,
-  input  logic [MagW-1:0] other_i,
-  output logic [MagW:0]   y_o,
-  output logic            holds_o
+  input  logic [MagW:0]   a_i,      // factor
+  input  logic [MagW:0]   b_i,      // factor
+  input  logic [MagW-1:0] other_i,  // any other code, left free in proofs
+  output logic [MagW:0]   y_o,      // product of the block
+  output logic            holds_o   // what is to be proven
 );
-  localparam logic [MagW-1:0] Largest = MagW'(max_code(ExpW, ManW, Specials));
-  localparam logic [MagW-1:0] Nan     = MagW'(nan_code(ExpW, ManW, Specials));
-  localparam logic [MagW-1:0] Inf     = MagW'(((1 << ExpW) - 1) << ManW);
-  localparam bit              HasInf  = Specials == SpecialsIeee;
-  // The smallest subnormal squared is 2^(1 - Bias - ManW) smallest subnormals.
-  localparam int unsigned DropW  = Bias + ManW - 1;
-  localparam int unsigned ExactW = 2 * ((1 << ExpW) + ManW);
+  localparam logic [MagW-1:0] Largest = MagW'(max_code(F));
+  localparam logic [MagW-1:0] Nan     = MagW'(nan_code(F));
+  localparam logic [MagW-1:0] Inf     = MagW'(((1 << F.exp_w) - 1) << F.man_w);
+  localparam bit              HasInf  = F.specials == SpecialsIeee;
+  // The smallest subnormal squared is 2^(1 - bias - man_w) smallest subnormals.
+  localparam int unsigned DropW  = F.bias + F.man_w - 1;
+  localparam int unsigned ExactW = 2 * ((1 << F.exp_w) + F.man_w);
 
   function automatic logic [ExactW-1:0] units(logic [MagW:0] code);
-    logic [ExpW-1:0]   field = code[ManW+:ExpW];
-    logic [ExactW-1:0] frac  = ExactW'(code) & ExactW'((1 << ManW) - 1);
-    return field == '0 ? frac : (frac + ExactW'(1 << ManW)) << (field - 1);
+    logic [F.exp_w-1:0] field = code[F.man_w+:F.exp_w];
+    logic [ExactW-1:0]  frac  = ExactW'(code) & ExactW'((1 << F.man_w) - 1);
+    return field == '0 ? frac : (frac + ExactW'(1 << F.man_w)) << (field - 1);
   endfunction
 
   logic a_inf, b_inf, a_nan, b_nan, sign, nearest;
@@ -43,15 +43,13 @@ module plena_fp_mul_props
   assign sign  = a_i[MagW] ^ b_i[MagW];
 
   plena_fp_mul_core #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials), .Rounding(Rounding),
-    .Saturate(Saturate)
+    .Fmt(Fmt), .Rounding(Rounding), .Saturate(Saturate)
   ) u_dut (
     .a_i, .b_i, .y_o
   );
 
   plena_nearest_props #(
-    .ExpW(ExpW), .ManW(ManW), .Specials(Specials), .Rounding(Rounding), .Saturate(Saturate),
-    .DropW(DropW), .ExactW(ExactW)
+    .Fmt(Fmt), .Rounding(Rounding), .Saturate(Saturate), .DropW(DropW), .ExactW(ExactW)
   ) u_nearest (
     .sign_i(sign), .exact_i(units(a_i) * units(b_i)), .code_i(y_o), .other_i, .holds_o(nearest)
   );

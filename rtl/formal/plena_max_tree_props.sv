@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // plena_max_tree against what a maximum is: one of the numbers, and none is larger.
 //
 // Method:     lane_i picks any lane; it is left free in the proof.
@@ -7,11 +9,11 @@ module plena_max_tree_props #(
   parameter  int unsigned Width = 4,
   localparam int unsigned LaneW = Lanes > 1 ? $clog2(Lanes) : 1
 ) (
-  input  logic [Lanes-1:0][Width-1:0] data_i,
-  input  logic            [LaneW-1:0] lane_i,
-  output logic            [Width-1:0] max_o,
+  input  logic [Lanes-1:0][Width-1:0] data_i,     // numbers, lane by lane
+  input  logic            [LaneW-1:0] lane_i,     // any lane, left free in proofs
+  output logic            [Width-1:0] max_o,      // maximum of the block
   output logic                        assumed_o,  // lane_i is a lane
-  output logic                        holds_o
+  output logic                        holds_o     // what is to be proven
 );
   logic [Lanes-1:0] equal;
 

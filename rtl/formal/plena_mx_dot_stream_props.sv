@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // plena_mx_dot as a stream: the contract, and every beat adds its own partial to the sum before it.
 //
 // Method:     plena_stream_props picks any one beat of MXINT blocks; its partial is computed here
@@ -6,7 +8,9 @@
 //             The accumulator is an integer, so that a partial needs no rounding: scales below 1
 //             are left out by assumed_o.
 // Latency:    Latency, that of plena_mx_dot.
-module plena_mx_dot_stream_props #(
+module plena_mx_dot_stream_props
+  import plena_pkg::*;
+#(
   parameter  int unsigned ManW      = 0,  // elements: MXINT of 2 + ManW bits
   parameter  int unsigned BlockSize = 2,
   parameter  int unsigned AccW      = 4,
@@ -14,22 +18,24 @@ module plena_mx_dot_stream_props #(
   localparam int unsigned ScaleW    = 2,  // codes 0..3 are 2^-1..2^2
   localparam int unsigned Width     = 2 + ManW
 ) (
-  input  logic                            clk_i,
-  input  logic                            rst_ni,
-  input  logic                            in_valid_i,
-  output logic                            in_ready_o,
-  input  logic [BlockSize-1:0][Width-1:0] a_codes_i,
-  input  logic               [ScaleW-1:0] a_scale_i,
-  input  logic [BlockSize-1:0][Width-1:0] b_codes_i,
-  input  logic               [ScaleW-1:0] b_scale_i,
-  input  logic                            first_i,
-  output logic                            out_valid_o,
-  input  logic                            out_ready_i,
-  output logic                 [AccW-1:0] acc_o,
-  input  logic                            pick_i,
-  output logic                            assumed_o,
-  output logic                            holds_o
+  input  logic                             clk_i,        // clock
+  input  logic                             rst_ni,       // asynchronous reset
+  input  logic                             in_valid_i,   // a beat is offered
+  output logic                             in_ready_o,   // and taken
+  input  logic [BlockSize-1:0][Width-1:0]  a_codes_i,    // elements, lane by lane
+  input  logic                [ScaleW-1:0] a_scale_i,    // scale code
+  input  logic [BlockSize-1:0][Width-1:0]  b_codes_i,    // elements, lane by lane
+  input  logic                [ScaleW-1:0] b_scale_i,    // scale code
+  input  logic                             first_i,      // the sum starts at +0
+  output logic                             out_valid_o,  // a result is offered
+  input  logic                             out_ready_i,  // and taken
+  output logic                [AccW-1:0]   acc_o,        // running sum of the block
+  input  logic                             pick_i,       // this beat is followed; free
+  output logic                             assumed_o,    // scales are 1 or more
+  output logic                             holds_o       // what is to be proven
 );
+  localparam bit [63:0] Mx = pack_mx(pack_fixed(2, ManW, 1'b0, 1'b1), BlockSize, ScaleW, RuleFloor,
+                                     RoundNearestEven);
   localparam int unsigned MostW = 2 * Width + $clog2(BlockSize) + 8;  // no sum here overflows
   localparam logic signed [MostW-1:0] High = MostW'((1 << (AccW - 1)) - 1);
   localparam logic signed [MostW-1:0] Low  = -High - 1;
@@ -54,8 +60,7 @@ module plena_mx_dot_stream_props #(
   end
 
   plena_mx_dot #(
-    .AManW(ManW), .AScaleW(ScaleW), .BManW(ManW), .BScaleW(ScaleW), .BlockSize(BlockSize),
-    .AccExpW(0), .AccManW(0), .AccIntW(AccW)
+    .AMx(Mx), .BMx(Mx), .AccFmt(pack_fixed(AccW, 0, 1'b0, 1'b0))
   ) u_dut (
     .clk_i, .rst_ni, .in_valid_i, .in_ready_o, .a_codes_i, .a_scale_i, .b_codes_i, .b_scale_i,
     .first_i, .out_valid_o, .out_ready_i, .acc_o

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // What "rounded once" means, as a relation: no other code is a better answer than this one.
 //
 // Contract:   exact_i is a magnitude in units of 2^-DropW of the format's smallest subnormal.
@@ -10,37 +12,36 @@
 module plena_nearest_props
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW     = 4,
-  parameter  int unsigned ManW     = 3,
-  parameter  int unsigned Specials = SpecialsOcpNan,
+  parameter  int unsigned Fmt      = E4m3,
   parameter  int unsigned Rounding = RoundNearestEven,
   parameter  bit          Saturate = 1'b1,
   parameter  int unsigned DropW    = 2,
   parameter  int unsigned ExactW   = 32,
-  localparam int unsigned MagW     = ExpW + ManW
+  localparam fmt_t        F        = minifloat_of(Fmt),
+  localparam int unsigned MagW     = F.exp_w + F.man_w
 ) (
-  input  logic              sign_i,
-  input  logic [ExactW-1:0] exact_i,
-  input  logic [MagW:0]     code_i,
-  input  logic [MagW-1:0]   other_i,
-  output logic              holds_o
+  input  logic              sign_i,   // sign of the exact number
+  input  logic [ExactW-1:0] exact_i,  // its magnitude, see Contract
+  input  logic [MagW:0]     code_i,   // code of the block
+  input  logic [MagW-1:0]   other_i,  // any other code, left free in proofs
+  output logic              holds_o   // what is to be proven
 );
-  // Wide enough for the code beyond the largest too: its field is at most 2^ExpW.
-  localparam int unsigned GridW = max((1 << ExpW) + ManW + DropW + 1, ExactW + 1);
+  // Wide enough for the code beyond the largest too: its field is at most 2^exp_w.
+  localparam int unsigned GridW = max((1 << F.exp_w) + F.man_w + DropW + 1, ExactW + 1);
 
-  localparam logic [MagW:0] Largest = (MagW + 1)'(max_code(ExpW, ManW, Specials));
+  localparam logic [MagW:0] Largest = (MagW + 1)'(max_code(F));
   localparam logic [MagW:0] Beyond  = Largest + 1;
   // What a number beyond the largest becomes where it does not stay finite.
   localparam logic [MagW:0] Over =
-      Specials == SpecialsIeee   ? (MagW + 1)'(((1 << ExpW) - 1) << ManW)
-    : Specials == SpecialsOcpNan ? (MagW + 1)'((1 << MagW) - 1) : Largest;
+      F.specials == SpecialsIeee   ? (MagW + 1)'(((1 << F.exp_w) - 1) << F.man_w)
+    : F.specials == SpecialsOcpNan ? (MagW + 1)'((1 << MagW) - 1) : Largest;
 
   // A magnitude in units of 2^-DropW of the smallest subnormal.
   function automatic logic [GridW-1:0] grid(logic [MagW:0] mag);
-    logic [ExpW:0]     field = (ExpW + 1)'(mag >> ManW);
-    logic [GridW-1:0]  frac  = GridW'(mag) & GridW'((1 << ManW) - 1);
+    logic [F.exp_w:0] field = (F.exp_w + 1)'(mag >> F.man_w);
+    logic [GridW-1:0] frac  = GridW'(mag) & GridW'((1 << F.man_w) - 1);
     if (field == '0) return frac << DropW;
-    return (frac + GridW'(1 << ManW)) << (32'(field) - 1 + DropW);
+    return (frac + GridW'(1 << F.man_w)) << (32'(field) - 1 + DropW);
   endfunction
 
   // Whether a is a better answer than b.
@@ -62,7 +63,7 @@ module plena_nearest_props
 
   assign mag          = {1'b0, code_i[MagW-1:0]};
   assign other        = {1'b0, other_i};
-  assign stays_finite = Saturate || Specials == SpecialsNone || Rounding == RoundTowardZero
+  assign stays_finite = Saturate || F.specials == SpecialsNone || Rounding == RoundTowardZero
                      || (Rounding == RoundUp && sign_i) || (Rounding == RoundDown && !sign_i);
   assign overflowed   = mag > Largest;
 
@@ -70,7 +71,7 @@ module plena_nearest_props
     if (overflowed) begin
       holds_o = !stays_finite && mag == Over && (other > Largest || !better(other, Beyond));
       // A NaN has no sign.
-      holds_o = holds_o && code_i[MagW] == (sign_i && Specials == SpecialsIeee);
+      holds_o = holds_o && code_i[MagW] == (sign_i && F.specials == SpecialsIeee);
     end else begin
       holds_o = code_i[MagW] == sign_i && (other > Largest || !better(other, mag))
              && ((mag == Largest && stays_finite) || !better(Beyond, mag));

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The contract of a stream, watched from its ports: what rtl/README.md promises of every block.
 //
 // Contract:   holds_o is 1 in every cycle as long as
@@ -17,17 +19,17 @@ module plena_stream_props #(
   parameter  bit          Elastic = 1'b0,  // gaps between beats close while the output is stalled
   localparam int unsigned CountW  = $clog2(Latency + 2)
 ) (
-  input  logic             clk_i,
-  input  logic             rst_ni,
-  input  logic             in_valid_i,
-  input  logic             in_ready_i,
-  input  logic             out_valid_i,
-  input  logic             out_ready_i,
-  input  logic [Width-1:0] payload_i,
-  input  logic             pick_i,
-  output logic             take_o,
-  output logic             due_o,
-  output logic             holds_o
+  input  logic             clk_i,        // clock
+  input  logic             rst_ni,       // asynchronous reset
+  input  logic             in_valid_i,   // a beat is offered to the block
+  input  logic             in_ready_i,   // and taken
+  input  logic             out_valid_i,  // it offers a result
+  input  logic             out_ready_i,  // and that is taken
+  input  logic [Width-1:0] payload_i,    // its result
+  input  logic             pick_i,       // this beat is followed; free
+  output logic             take_o,       // the beat to follow goes in now
+  output logic             due_o,        // its result is at the output
+  output logic             holds_o       // what is to be proven
 );
   localparam logic [CountW-1:0] Full = CountW'(Latency);
 

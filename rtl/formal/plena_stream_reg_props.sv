@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // plena_stream_reg: the contract of a stream, and every beat comes out as it went in.
 //
 // Method:     plena_stream_props picks any one beat; its payload is kept here and compared.
@@ -5,16 +7,16 @@
 module plena_stream_reg_props #(
   parameter int unsigned Width = 8
 ) (
-  input  logic             clk_i,
-  input  logic             rst_ni,
-  input  logic             in_valid_i,
-  output logic             in_ready_o,
-  input  logic [Width-1:0] in_data_i,
-  output logic             out_valid_o,
-  input  logic             out_ready_i,
-  output logic [Width-1:0] out_data_o,
-  input  logic             pick_i,
-  output logic             holds_o
+  input  logic             clk_i,        // clock
+  input  logic             rst_ni,       // asynchronous reset
+  input  logic             in_valid_i,   // a beat is offered
+  output logic             in_ready_o,   // and taken
+  input  logic [Width-1:0] in_data_i,    // payload
+  output logic             out_valid_o,  // a result is offered
+  input  logic             out_ready_i,  // and taken
+  output logic [Width-1:0] out_data_o,   // payload of the block
+  input  logic             pick_i,       // this beat is followed; free
+  output logic             holds_o       // what is to be proven
 );
   logic             take, due, contract;
   logic [Width-1:0] expected_q;

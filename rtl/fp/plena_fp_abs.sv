@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Stream of magnitudes: y = |a|.
 //
 // Golden twin: golden.ops.abs.
@@ -9,26 +11,23 @@
 module plena_fp_abs
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW     = 8,
-  parameter  int unsigned ManW     = 7,
-  parameter  int          Bias     = 127,
-  parameter  int unsigned Specials = SpecialsIeee,
-  localparam int unsigned Width    = 1 + ExpW + ManW
+  parameter  int unsigned Fmt   = Bf16,
+  localparam fmt_t        F     = minifloat_of(Fmt),
+  localparam int unsigned Width = F.width
 ) (
-  input  logic             clk_i,
-  input  logic             rst_ni,
-  input  logic             in_valid_i,
-  output logic             in_ready_o,
-  input  logic [Width-1:0] a_i,
-  output logic             out_valid_o,
-  input  logic             out_ready_i,
-  output logic [Width-1:0] y_o
+  input  logic             clk_i,        // clock
+  input  logic             rst_ni,       // asynchronous reset
+  input  logic             in_valid_i,   // a beat is offered
+  output logic             in_ready_o,   // and taken
+  input  logic [Width-1:0] a_i,          // code
+  output logic             out_valid_o,  // a result is offered
+  input  logic             out_ready_i,  // and taken
+  output logic [Width-1:0] y_o           // its magnitude
 );
   localparam int unsigned Latency = 1;
 
-  if (!is_minifloat(ExpW, ManW, Bias, Specials)) begin : gen_illegal
-    $fatal(1, "plena_fp_abs: no minifloat has ExpW=%0d ManW=%0d Bias=%0d Specials=%0d",
-           ExpW, ManW, Bias, Specials);
+  if (!is_minifloat(Fmt)) begin : gen_illegal
+    $fatal(1, "plena_fp_abs: no minifloat: Fmt=%s", fmt_text(Fmt));
   end
 
   logic unused_sign;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Correctly rounded sum of two codes of one minifloat: RN(a + b).
 //
 // Golden twin: golden.ops.add.
@@ -9,44 +11,43 @@
 module plena_fp_add_core
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW     = 8,
-  parameter  int unsigned ManW     = 7,
-  parameter  int unsigned Specials = SpecialsIeee,
+  parameter  int unsigned Fmt      = Bf16,
   parameter  int unsigned Rounding = RoundNearestEven,
   parameter  bit          Saturate = 1'b1,
-  localparam int unsigned Width    = 1 + ExpW + ManW
+  localparam fmt_t        F        = minifloat_of(Fmt),
+  localparam int unsigned Width    = F.width
 ) (
-  input  logic [Width-1:0] a_i,
-  input  logic [Width-1:0] b_i,
-  output logic [Width-1:0] y_o
+  input  logic [Width-1:0] a_i,  // summand
+  input  logic [Width-1:0] b_i,  // summand
+  output logic [Width-1:0] y_o   // rounded sum
 );
-  localparam int unsigned SigW   = ManW + 1;
+  localparam int unsigned SigW   = F.man_w + 1;
   localparam int unsigned AlignW = SigW + 2;                 // with guard and round bit
   localparam int unsigned SumW   = AlignW + 2;               // with sticky bit and carry
   // AlignW places push everything into the sticky bit.
-  localparam int unsigned ShiftW = min(ExpW, $clog2(AlignW + 1));
-  // The carry's binade is one above the larger operand's, whose field (1 .. 2^ExpW - 1) is
+  localparam int unsigned ShiftW = min(F.exp_w, $clog2(AlignW + 1));
+  // The carry's binade is one above the larger operand's, whose field (1 .. 2^exp_w - 1) is
   // therefore what plena_normalize calls exp_i.
-  localparam int          ExpMax = (1 << ExpW) - 1;
+  localparam int          ExpMax = (1 << F.exp_w) - 1;
   localparam int unsigned ExpInW = signed_width(1, ExpMax);
 
-  logic              a_sign, a_inf, a_nan, b_sign, b_inf, b_nan;
-  logic [ExpW-1:0]   a_exp, b_exp, a_above_b, b_above_a, big_exp, distance;
-  logic [SigW-1:0]   a_sig, b_sig, big_sig, lesser_sig;
-  logic [ShiftW-1:0] shift;
-  logic [AlignW-1:0] aligned;
-  logic              swap, below, unused_over, subtract, sign, guard, sticky;
-  logic [SumW-1:0]   sum;
-  logic [ExpInW-2:0] exp;
-  logic [ManW:0]     sig;
+  logic               a_sign, a_inf, a_nan, b_sign, b_inf, b_nan;
+  logic [F.exp_w-1:0] a_exp, b_exp, a_above_b, b_above_a, big_exp, distance;
+  logic [SigW-1:0]    a_sig, b_sig, big_sig, lesser_sig;
+  logic [ShiftW-1:0]  shift;
+  logic [AlignW-1:0]  aligned;
+  logic               swap, below, unused_over, subtract, sign, guard, sticky;
+  logic [SumW-1:0]    sum;
+  logic [ExpInW-2:0]  exp;
+  logic [F.man_w:0]   sig;
 
   plena_fp_unpack #(
-    .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+    .Fmt(Fmt)
   ) u_unpack_a (
     .code_i(a_i), .sign_o(a_sign), .exp_o(a_exp), .sig_o(a_sig), .inf_o(a_inf), .nan_o(a_nan)
   );
   plena_fp_unpack #(
-    .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+    .Fmt(Fmt)
   ) u_unpack_b (
     .code_i(b_i), .sign_o(b_sign), .exp_o(b_exp), .sig_o(b_sig), .inf_o(b_inf), .nan_o(b_nan)
   );
@@ -54,12 +55,12 @@ module plena_fp_add_core
   // Which magnitude is larger is known no sooner than both differences of the exponents.
   assign swap = a_i[Width-2:0] < b_i[Width-2:0];
   plena_select_add #(
-    .Width(ExpW)
+    .Width(F.exp_w)
   ) u_a_above_b (
     .a_i(a_exp), .b_i(~b_exp), .carry_i(1'b1), .sum_o(a_above_b)
   );
   plena_select_add #(
-    .Width(ExpW)
+    .Width(F.exp_w)
   ) u_b_above_a (
     .a_i(b_exp), .b_i(~a_exp), .carry_i(1'b1), .sum_o(b_above_a)
   );
@@ -88,15 +89,14 @@ module plena_fp_add_core
   assign sign = sum == '0 && subtract ? Rounding == RoundDown : swap ? b_sign : a_sign;
 
   plena_normalize #(
-    .InW(SumW), .ManW(ManW), .ExpMin(1), .ExpMax(ExpMax)
+    .Fmt(Fmt), .InW(SumW), .ExpMin(1), .ExpMax(ExpMax)
   ) u_normalize (
     .sig_i(sum), .exp_i(ExpInW'(big_exp)),
     .exp_o(exp), .sig_o(sig), .guard_o(guard), .sticky_o(sticky)
   );
 
   plena_round #(
-    .ExpW(ExpW), .ManW(ManW), .Specials(Specials), .Rounding(Rounding), .Saturate(Saturate),
-    .ExpInW(ExpInW - 1)
+    .Fmt(Fmt), .Rounding(Rounding), .Saturate(Saturate), .ExpInW(ExpInW - 1)
   ) u_round (
     .sign_i(sign), .exp_i(exp), .sig_i(sig), .guard_i(guard), .sticky_i(sticky),
     .inf_i(a_inf || b_inf),

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Stream of codes of one scalar format cast to another: y = RN_dst(a). Either may be fixed point.
 //
 // Golden twin: golden.ops.cast.
@@ -9,50 +11,37 @@
 module plena_fp_cast
   import plena_pkg::*;
 #(
-  parameter  int unsigned SrcExpW     = 8,             // 0: fixed point, IntW.ManW bits
-  parameter  int unsigned SrcManW     = 23,
-  parameter  int          SrcBias     = 127,
-  parameter  int unsigned SrcSpecials = SpecialsIeee,
-  parameter  int unsigned SrcIntW     = 2,
-  parameter  bit          SrcWrap     = 1'b0,          // a source has no use for it
-  parameter  int unsigned DstExpW     = 8,
-  parameter  int unsigned DstManW     = 7,
-  parameter  int          DstBias     = 127,
-  parameter  int unsigned DstSpecials = SpecialsIeee,
-  parameter  int unsigned DstIntW     = 2,
-  parameter  bit          DstWrap     = 1'b0,
-  parameter  int unsigned Rounding    = RoundNearestEven,
-  parameter  bit          Saturate    = 1'b1,
-  localparam int unsigned SrcWidth    = SrcExpW == 0 ? SrcIntW + SrcManW : 1 + SrcExpW + SrcManW,
-  localparam int unsigned DstWidth    = DstExpW == 0 ? DstIntW + DstManW : 1 + DstExpW + DstManW
+  parameter  int unsigned SrcFmt   = Fp32,  // minifloat or fixed point
+  parameter  int unsigned DstFmt   = Bf16,  // minifloat or fixed point
+  parameter  int unsigned Rounding = RoundNearestEven,
+  parameter  bit          Saturate = 1'b1,
+  localparam fmt_t        Src      = fmt_of(SrcFmt),
+  localparam fmt_t        Dst      = fmt_of(DstFmt),
+  localparam int unsigned SrcWidth = Src.width,
+  localparam int unsigned DstWidth = Dst.width
 ) (
-  input  logic                clk_i,
-  input  logic                rst_ni,
-  input  logic                in_valid_i,
-  output logic                in_ready_o,
-  input  logic [SrcWidth-1:0] a_i,
-  output logic                out_valid_o,
-  input  logic                out_ready_i,
-  output logic [DstWidth-1:0] y_o
+  input  logic                clk_i,        // clock
+  input  logic                rst_ni,       // asynchronous reset
+  input  logic                in_valid_i,   // a beat is offered
+  output logic                in_ready_o,   // and taken
+  input  logic [SrcWidth-1:0] a_i,          // code of SrcFmt
+  output logic                out_valid_o,  // a result is offered
+  input  logic                out_ready_i,  // and taken
+  output logic [DstWidth-1:0] y_o           // code of DstFmt
 );
   localparam int unsigned Latency = 1;
 
-  if (!is_scalar(SrcExpW, SrcManW, SrcBias, SrcSpecials, SrcIntW)) begin : gen_illegal_src
-    $fatal(1, "plena_fp_cast: no format has SrcExpW=%0d SrcManW=%0d SrcBias=%0d SrcSpecials=%0d",
-           SrcExpW, SrcManW, SrcBias, SrcSpecials, " SrcIntW=%0d SrcWrap=%0d", SrcIntW, SrcWrap);
+  if (!is_scalar(SrcFmt)) begin : gen_illegal_src
+    $fatal(1, "plena_fp_cast: no format: SrcFmt=%s", fmt_text(SrcFmt));
   end
-  if (!is_scalar(DstExpW, DstManW, DstBias, DstSpecials, DstIntW)) begin : gen_illegal_dst
-    $fatal(1, "plena_fp_cast: no format has DstExpW=%0d DstManW=%0d DstBias=%0d DstSpecials=%0d",
-           DstExpW, DstManW, DstBias, DstSpecials, " DstIntW=%0d DstWrap=%0d", DstIntW, DstWrap);
+  if (!is_scalar(DstFmt)) begin : gen_illegal_dst
+    $fatal(1, "plena_fp_cast: no format: DstFmt=%s", fmt_text(DstFmt));
   end
 
   logic [DstWidth-1:0] y;
 
   plena_fp_cast_core #(
-    .SrcExpW(SrcExpW), .SrcManW(SrcManW), .SrcBias(SrcBias), .SrcSpecials(SrcSpecials),
-    .SrcIntW(SrcIntW),
-    .DstExpW(DstExpW), .DstManW(DstManW), .DstBias(DstBias), .DstSpecials(DstSpecials),
-    .DstIntW(DstIntW), .DstWrap(DstWrap), .Rounding(Rounding), .Saturate(Saturate)
+    .SrcFmt(SrcFmt), .DstFmt(DstFmt), .Rounding(Rounding), .Saturate(Saturate)
   ) u_core (
     .a_i, .y_o(y)
   );

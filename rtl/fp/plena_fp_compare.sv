@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Stream of comparisons of two codes of one minifloat: less, equal, unordered (or none: greater).
 //
 // Golden twin: golden.ops.compare.
@@ -9,35 +11,32 @@
 module plena_fp_compare
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW     = 8,
-  parameter  int unsigned ManW     = 7,
-  parameter  int          Bias     = 127,
-  parameter  int unsigned Specials = SpecialsIeee,
-  localparam int unsigned Width    = 1 + ExpW + ManW
+  parameter  int unsigned Fmt   = Bf16,
+  localparam fmt_t        F     = minifloat_of(Fmt),
+  localparam int unsigned Width = F.width
 ) (
-  input  logic             clk_i,
-  input  logic             rst_ni,
-  input  logic             in_valid_i,
-  output logic             in_ready_o,
-  input  logic [Width-1:0] a_i,
-  input  logic [Width-1:0] b_i,
-  output logic             out_valid_o,
-  input  logic             out_ready_i,
-  output logic             less_o,
-  output logic             equal_o,
-  output logic             unordered_o
+  input  logic             clk_i,        // clock
+  input  logic             rst_ni,       // asynchronous reset
+  input  logic             in_valid_i,   // a beat is offered
+  output logic             in_ready_o,   // and taken
+  input  logic [Width-1:0] a_i,          // operand
+  input  logic [Width-1:0] b_i,          // operand
+  output logic             out_valid_o,  // a result is offered
+  input  logic             out_ready_i,  // and taken
+  output logic             less_o,       // a < b
+  output logic             equal_o,      // a = b
+  output logic             unordered_o   // a or b is NaN
 );
   localparam int unsigned Latency = 1;
 
-  if (!is_minifloat(ExpW, ManW, Bias, Specials)) begin : gen_illegal
-    $fatal(1, "plena_fp_compare: no minifloat has ExpW=%0d ManW=%0d Bias=%0d Specials=%0d",
-           ExpW, ManW, Bias, Specials);
+  if (!is_minifloat(Fmt)) begin : gen_illegal
+    $fatal(1, "plena_fp_compare: no minifloat: Fmt=%s", fmt_text(Fmt));
   end
 
   logic a_nan, b_nan, below, zeros, same, unordered;
 
   plena_fp_order #(
-    .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+    .Fmt(Fmt)
   ) u_order (
     .a_i, .b_i, .a_nan_o(a_nan), .b_nan_o(b_nan), .less_o(below)
   );

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The code of a real constant: RN(Sig * 2^(Exp - 63)), the top bit of Sig weighing 2^Exp.
 //
 // Golden twin: golden.codec.encode.
@@ -7,19 +9,16 @@
 module plena_fp_constant
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW     = 8,
-  parameter  int unsigned ManW     = 7,
-  parameter  int          Bias     = 127,
-  parameter  int unsigned Specials = SpecialsIeee,
-  parameter  logic [63:0] Sig      = 64'h8000_0000_0000_0000,
-  parameter  int          Exp      = 0,
-  localparam int unsigned Width    = 1 + ExpW + ManW
+  parameter  int unsigned Fmt   = Bf16,
+  parameter  logic [63:0] Sig   = 64'h8000_0000_0000_0000,
+  parameter  int          Exp   = 0,
+  localparam fmt_t        F     = minifloat_of(Fmt),
+  localparam int unsigned Width = F.width
 ) (
-  output logic [Width-1:0] code_o
+  output logic [Width-1:0] code_o  // code of the constant
 );
   plena_fp_pack #(
-    .InW(64), .ExpMin(0), .ExpMax(0), .ExpOffset(Exp),
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+    .Fmt(Fmt), .InW(64), .ExpMin(0), .ExpMax(0), .ExpOffset(Exp)
   ) u_pack (
     .sign_i(1'b0), .sig_i(Sig), .exp_i('0), .inf_i(1'b0), .nan_i(1'b0), .code_o
   );

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Stream of correctly rounded powers of two of one minifloat of up to 16 bits: y = RN(2^a).
 //
 // Golden twin: golden.ops.exp2.
@@ -12,35 +14,32 @@
 module plena_fp_exp2
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW     = 8,
-  parameter  int unsigned ManW     = 7,
-  parameter  int          Bias     = 127,
-  parameter  int unsigned Specials = SpecialsIeee,
+  parameter  int unsigned Fmt      = Bf16,
   parameter  int unsigned Rounding = RoundNearestEven,
   parameter  bit          Saturate = 1'b1,
-  localparam int unsigned Width    = 1 + ExpW + ManW
+  localparam fmt_t        F        = minifloat_of(Fmt),
+  localparam int unsigned Width    = F.width
 ) (
-  input  logic             clk_i,
-  input  logic             rst_ni,
-  input  logic             in_valid_i,
-  output logic             in_ready_o,
-  input  logic [Width-1:0] a_i,
-  output logic             out_valid_o,
-  input  logic             out_ready_i,
-  output logic [Width-1:0] y_o
+  input  logic             clk_i,        // clock
+  input  logic             rst_ni,       // asynchronous reset
+  input  logic             in_valid_i,   // a beat is offered
+  output logic             in_ready_o,   // and taken
+  input  logic [Width-1:0] a_i,          // argument
+  output logic             out_valid_o,  // a result is offered
+  input  logic             out_ready_i,  // and taken
+  output logic [Width-1:0] y_o           // rounded result
 );
   localparam int unsigned Latency = 5;
 
-  if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal
-    $fatal(1, "plena_fp_exp2: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
-           " Bias=%0d Specials=%0d", Bias, Specials);
+  if (!is_minifloat(Fmt) || Width > 16) begin : gen_illegal
+    $fatal(1, "plena_fp_exp2: no minifloat of up to 16 bits: Fmt=%s", fmt_text(Fmt));
   end
 
   // Beyond 2^WholeW a result is above the largest number, or below half the smallest.
-  localparam int          Above   = max_exp_field(ExpW, Specials) - Bias + 2;
-  localparam int          Below   = Bias + int'(ManW) + 1;
+  localparam int          Above   = max_exp_field(F) - F.bias + 2;
+  localparam int          Below   = F.bias + int'(F.man_w) + 1;
   localparam int unsigned WholeW  = $clog2(max(max(Above, Below), 2));
-  localparam int unsigned FracW   = max(2 * ManW + 14, 3 * ManW + 6);
+  localparam int unsigned FracW   = max(2 * F.man_w + 14, 3 * F.man_w + 6);
 
   logic             parts_ready, parts_valid, sign, inf, nan, exact, unused_zero;
   logic [WholeW:0]  exp;              // two's complement
@@ -48,8 +47,7 @@ module plena_fp_exp2
   logic [Width-1:0] y;
 
   plena_fp_exp2_parts #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials), .Natural(1'b0),
-    .WholeW(WholeW), .FracW(FracW)
+    .Fmt(Fmt), .Natural(1'b0), .WholeW(WholeW), .FracW(FracW)
   ) u_parts (
     .clk_i, .rst_ni,
     .in_valid_i, .in_ready_o, .code_i(a_i),
@@ -58,9 +56,8 @@ module plena_fp_exp2
   );
 
   plena_fp_pack #(
-    .InW(FracW + 2), .ExpMin(-(1 << WholeW)), .ExpMax((1 << WholeW) - 1), .ExpOffset(0), .MaxLz(0),
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials), .Rounding(Rounding),
-    .Saturate(Saturate)
+    .Fmt(Fmt), .InW(FracW + 2), .ExpMin(-(1 << WholeW)), .ExpMax((1 << WholeW) - 1), .ExpOffset(0),
+    .MaxLz(0), .Rounding(Rounding), .Saturate(Saturate)
   ) u_pack (
     .sign_i(1'b0), .sig_i({sig, !exact} & {(FracW + 2){!inf}}), .exp_i(exp),
     .inf_i(inf && !sign), .nan_i(nan), .code_o(y)

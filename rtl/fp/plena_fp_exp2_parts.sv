@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Stream of powers of two, not yet rounded: 2^t = sig_o * 2^exp_o, t = a * log2(e) or a.
 //
 // Golden twin: golden.ops.exp, golden.ops.exp2.
@@ -11,42 +13,40 @@
 module plena_fp_exp2_parts
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW     = 8,
-  parameter  int unsigned ManW     = 7,
-  parameter  int          Bias     = 127,
-  parameter  int unsigned Specials = SpecialsIeee,
-  parameter  bit          Natural  = 1'b1,           // t = a * log2(e), else t = a
-  parameter  bit          Negative = 1'b0,           // t is that of -|a|
-  parameter  int unsigned WholeW   = 8,              // t is kept within -2^WholeW .. 2^WholeW
-  parameter  int unsigned FracW    = 28
+  parameter  int unsigned Fmt      = Bf16,
+  parameter  bit          Natural  = 1'b1,  // t = a * log2(e), else t = a
+  parameter  bit          Negative = 1'b0,  // t is that of -|a|
+  parameter  int unsigned WholeW   = 8,     // t is kept within -2^WholeW .. 2^WholeW
+  parameter  int unsigned FracW    = 28,
+  localparam fmt_t        F        = minifloat_of(Fmt)
 ) (
-  input  logic               clk_i,
-  input  logic               rst_ni,
-  input  logic               in_valid_i,
-  output logic               in_ready_o,
-  input  logic [ExpW+ManW:0] code_i,
-  output logic               out_valid_o,
-  input  logic               out_ready_i,
-  output logic               sign_o,                 // of the code
-  output logic               zero_o,
-  output logic               inf_o,
-  output logic               nan_o,
-  output logic               exact_o,
-  output logic [WholeW:0]    exp_o,                  // two's complement
-  output logic [FracW:0]     sig_o
+  input  logic               clk_i,        // clock
+  input  logic               rst_ni,       // asynchronous reset
+  input  logic               in_valid_i,   // a beat is offered
+  output logic               in_ready_o,   // and taken
+  input  logic [F.width-1:0] code_i,       // a
+  output logic               out_valid_o,  // a result is offered
+  input  logic               out_ready_i,  // and taken
+  output logic               sign_o,       // of the code
+  output logic               zero_o,       // a is a zero
+  output logic               inf_o,        // a is Inf
+  output logic               nan_o,        // a is NaN
+  output logic               exact_o,      // sig_o is exact
+  output logic [WholeW:0]    exp_o,        // exponent of 2^t, two's complement
+  output logic [FracW:0]     sig_o         // significand of 2^t, 1.FracW bits
 );
   logic                  sign, inf, nan, t_exact;
-  logic [ExpW-1:0]       exp;
-  logic [ManW:0]         sig;
+  logic [F.exp_w-1:0]    exp;
+  logic [F.man_w:0]      sig;
   logic [WholeW+FracW:0] t;
 
   plena_fp_unpack #(
-    .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+    .Fmt(Fmt)
   ) u_unpack (
     .code_i, .sign_o(sign), .exp_o(exp), .sig_o(sig), .inf_o(inf), .nan_o(nan)
   );
   plena_fp_exp2_argument #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Natural(Natural), .WholeW(WholeW), .FracW(FracW)
+    .Fmt(Fmt), .Natural(Natural), .WholeW(WholeW), .FracW(FracW)
   ) u_argument (
     .sign_i(sign || Negative), .exp_i(exp), .sig_i(sig), .t_o(t), .exact_o(t_exact)
   );

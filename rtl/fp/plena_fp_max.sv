@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Stream of the larger of two codes of one minifloat.
 //
 // Golden twin: golden.ops.max.
@@ -9,33 +11,30 @@
 module plena_fp_max
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW     = 8,
-  parameter  int unsigned ManW     = 7,
-  parameter  int          Bias     = 127,
-  parameter  int unsigned Specials = SpecialsIeee,
-  localparam int unsigned Width    = 1 + ExpW + ManW
+  parameter  int unsigned Fmt   = Bf16,
+  localparam fmt_t        F     = minifloat_of(Fmt),
+  localparam int unsigned Width = F.width
 ) (
-  input  logic             clk_i,
-  input  logic             rst_ni,
-  input  logic             in_valid_i,
-  output logic             in_ready_o,
-  input  logic [Width-1:0] a_i,
-  input  logic [Width-1:0] b_i,
-  output logic             out_valid_o,
-  input  logic             out_ready_i,
-  output logic [Width-1:0] y_o
+  input  logic             clk_i,        // clock
+  input  logic             rst_ni,       // asynchronous reset
+  input  logic             in_valid_i,   // a beat is offered
+  output logic             in_ready_o,   // and taken
+  input  logic [Width-1:0] a_i,          // operand
+  input  logic [Width-1:0] b_i,          // operand
+  output logic             out_valid_o,  // a result is offered
+  input  logic             out_ready_i,  // and taken
+  output logic [Width-1:0] y_o           // the larger
 );
   localparam int unsigned Latency = 1;
 
-  if (!is_minifloat(ExpW, ManW, Bias, Specials)) begin : gen_illegal
-    $fatal(1, "plena_fp_max: no minifloat has ExpW=%0d ManW=%0d Bias=%0d Specials=%0d",
-           ExpW, ManW, Bias, Specials);
+  if (!is_minifloat(Fmt)) begin : gen_illegal
+    $fatal(1, "plena_fp_max: no minifloat: Fmt=%s", fmt_text(Fmt));
   end
 
   logic [Width-1:0] y;
 
   plena_fp_max_core #(
-    .ExpW(ExpW), .ManW(ManW), .Specials(Specials), .Smallest(1'b0)
+    .Fmt(Fmt), .Smallest(1'b0)
   ) u_core (
     .a_i, .b_i, .y_o(y)
   );

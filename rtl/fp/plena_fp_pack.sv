@@ -1,8 +1,9 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // An exact number to the code of any scalar format, rounded once: the way out of every cast.
 //
 // Golden twin: golden.codec.encode.
-// Contract:   the top bit of sig_i weighs 2^(exp_i + ExpOffset). ExpW = 0 makes a fixed-point code
-//             of IntW.ManW bits (Wrap, Symmetric: see plena_round_fixed), else a minifloat.
+// Contract:   the top bit of sig_i weighs 2^(exp_i + ExpOffset).
 // Method:     minifloat: plena_normalize, plena_round. Fixed point: align the magnitude to the
 //             grid, plena_round_fixed.
 // Specials:   see the rounders; inf_i and nan_i override the number.
@@ -10,36 +11,31 @@
 module plena_fp_pack
   import plena_pkg::*;
 #(
+  parameter  int unsigned Fmt       = Bf16,     // minifloat or fixed point
   parameter  int unsigned InW       = 8,
-  parameter  int          ExpMin    = 0,              // smallest and largest exp_i
+  parameter  int          ExpMin    = 0,        // smallest and largest exp_i
   parameter  int          ExpMax    = 15,
   parameter  int          ExpOffset = 0,
-  parameter  int unsigned MaxLz     = InW - 1,        // see plena_normalize
-  parameter  int unsigned ExpW      = 8,
-  parameter  int unsigned ManW      = 7,
-  parameter  int          Bias      = 127,
-  parameter  int unsigned Specials  = SpecialsIeee,
-  parameter  int unsigned IntW      = 2,
-  parameter  bit          Wrap      = 1'b0,
-  parameter  bit          Symmetric = 1'b0,
+  parameter  int unsigned MaxLz     = InW - 1,  // see plena_normalize
   parameter  int unsigned Rounding  = RoundNearestEven,
   parameter  bit          Saturate  = 1'b1,
+  localparam fmt_t        F         = fmt_of(Fmt),
   localparam int unsigned ExpInW    = signed_width(ExpMin, ExpMax),
-  localparam int unsigned Width     = ExpW == 0 ? IntW + ManW : 1 + ExpW + ManW
+  localparam int unsigned Width     = F.width
 ) (
-  input  logic              sign_i,
-  input  logic [InW-1:0]    sig_i,
-  input  logic [ExpInW-1:0] exp_i,    // two's complement
-  input  logic              inf_i,
-  input  logic              nan_i,
-  output logic [Width-1:0]  code_o
+  input  logic              sign_i,  // sign
+  input  logic [InW-1:0]    sig_i,   // magnitude
+  input  logic [ExpInW-1:0] exp_i,   // exponent of its top bit - ExpOffset, two's complement
+  input  logic              inf_i,   // it is an exact Inf
+  input  logic              nan_i,   // it is NaN
+  output logic [Width-1:0]  code_o   // rounded code
 );
   logic guard, sticky;
 
-  if (ExpW == 0) begin : gen_fixed
+  if (F.exp_w == 0) begin : gen_fixed
     // Places are counted from the units of the code; -1 is the guard bit. The top bit of sig_i
     // lands at place exp_i + Place0. Above LastPlace even its last bit is above the code.
-    localparam int          Place0    = ExpOffset + int'(ManW);
+    localparam int          Place0    = ExpOffset + int'(F.man_w);
     localparam int          LastPlace = int'(Width) + int'(InW) - 2;
     localparam int          TopPlace  = max(min(ExpMax + Place0, LastPlace), -1);
     localparam int          RightMin  = TopPlace - Place0 - ExpMax;
@@ -67,13 +63,13 @@ module plena_fp_pack
     );
 
     plena_round_fixed #(
-      .Width(Width), .Wrap(Wrap), .Symmetric(Symmetric), .Rounding(Rounding)
+      .Fmt(Fmt), .Rounding(Rounding)
     ) u_round (
-      .sign_i, .mag_i(mag), .guard_i(guard), .sticky_i(sticky), .over_i(over || (left && sig_i != '0)),
-      .inf_i, .nan_i, .code_o
+      .sign_i, .mag_i(mag), .guard_i(guard), .sticky_i(sticky),
+      .over_i(over || (left && sig_i != '0)), .inf_i, .nan_i, .code_o
     );
   end else begin : gen_minifloat
-    localparam int          FieldOffset = ExpOffset + Bias - 1;
+    localparam int          FieldOffset = ExpOffset + F.bias - 1;
     localparam int          FieldMin    = ExpMin + FieldOffset;
     localparam int          FieldMax    = ExpMax + FieldOffset;
     localparam int unsigned FieldW      = signed_width(FieldMin, FieldMax);
@@ -81,23 +77,22 @@ module plena_fp_pack
     // A normal number has no more leading zeros than its field above 1.
     localparam int unsigned UsefulLz    = max(min(MaxLz, FieldMax), 0);
 
-    logic [FieldW-1:0] field;         // two's complement
+    logic [FieldW-1:0] field;  // two's complement
     logic [FieldW-2:0] exp;
-    logic [ManW:0]     sig;
+    logic [F.man_w:0]  sig;
 
     assign field = FieldW'({{(SumW - ExpInW + 1){exp_i[ExpInW-1]}}, exp_i[ExpInW-2:0]}
                            + SumW'(FieldOffset));
 
     plena_normalize #(
-      .InW(InW), .ManW(ManW), .ExpMin(FieldMin), .ExpMax(FieldMax), .MaxLz(UsefulLz)
+      .Fmt(Fmt), .InW(InW), .ExpMin(FieldMin), .ExpMax(FieldMax), .MaxLz(UsefulLz)
     ) u_normalize (
       .sig_i, .exp_i(field),
       .exp_o(exp), .sig_o(sig), .guard_o(guard), .sticky_o(sticky)
     );
 
     plena_round #(
-      .ExpW(ExpW), .ManW(ManW), .Specials(Specials), .Rounding(Rounding), .Saturate(Saturate),
-      .ExpInW(FieldW - 1)
+      .Fmt(Fmt), .Rounding(Rounding), .Saturate(Saturate), .ExpInW(FieldW - 1)
     ) u_round (
       .sign_i, .exp_i(exp), .sig_i(sig), .guard_i(guard), .sticky_i(sticky),
       .inf_i, .nan_i, .code_o

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Stream of correctly rounded reciprocals of one minifloat of up to 16 bits: y = RN(1 / a).
 //
 // Golden twin: golden.ops.reciprocal.
@@ -10,43 +12,40 @@
 module plena_fp_reciprocal
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW     = 8,
-  parameter  int unsigned ManW     = 7,
-  parameter  int          Bias     = 127,
-  parameter  int unsigned Specials = SpecialsIeee,
+  parameter  int unsigned Fmt      = Bf16,
   parameter  int unsigned Rounding = RoundNearestEven,
   parameter  bit          Saturate = 1'b1,
-  localparam int unsigned Width    = 1 + ExpW + ManW
+  localparam fmt_t        F        = minifloat_of(Fmt),
+  localparam int unsigned Width    = F.width
 ) (
-  input  logic             clk_i,
-  input  logic             rst_ni,
-  input  logic             in_valid_i,
-  output logic             in_ready_o,
-  input  logic [Width-1:0] a_i,
-  output logic             out_valid_o,
-  input  logic             out_ready_i,
-  output logic [Width-1:0] y_o
+  input  logic             clk_i,        // clock
+  input  logic             rst_ni,       // asynchronous reset
+  input  logic             in_valid_i,   // a beat is offered
+  output logic             in_ready_o,   // and taken
+  input  logic [Width-1:0] a_i,          // argument
+  output logic             out_valid_o,  // a result is offered
+  input  logic             out_ready_i,  // and taken
+  output logic [Width-1:0] y_o           // rounded result
 );
   localparam int unsigned Latency = 4;
 
-  if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal
-    $fatal(1, "plena_fp_reciprocal: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
-           " Bias=%0d Specials=%0d", Bias, Specials);
+  if (!is_minifloat(Fmt) || Width > 16) begin : gen_illegal
+    $fatal(1, "plena_fp_reciprocal: no minifloat of up to 16 bits: Fmt=%s", fmt_text(Fmt));
   end
 
-  localparam int          ExpMin    = 1 - int'(ManW);                // of the normalised operand
-  localparam int          ExpMax    = (1 << ExpW) - 1;
+  localparam int          ExpMin    = 1 - int'(F.man_w);  // of the normalised operand
+  localparam int          ExpMax    = (1 << F.exp_w) - 1;
   localparam int unsigned ExpInW    = signed_width(ExpMin, ExpMax);
-  // 1 / (2 * significand) is in (1/4, 1/2]: perhaps a zero, ManW + 1 bits, the guard bit.
-  localparam int unsigned QuotW     = ManW + 3;
-  localparam int unsigned DenW      = ManW + 2;
+  // 1 / (2 * significand) is in (1/4, 1/2]: perhaps a zero, man_w + 1 bits, the guard bit.
+  localparam int unsigned QuotW     = F.man_w + 3;
+  localparam int unsigned DenW      = F.man_w + 2;
 
   logic              sign, zero, inf, nan;
-  logic [ExpInW-1:0] exp;             // two's complement
-  logic [ManW:0]     sig;
+  logic [ExpInW-1:0] exp;  // two's complement
+  logic [F.man_w:0]  sig;
 
   plena_fp_unpack_normal #(
-    .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+    .Fmt(Fmt)
   ) u_unpack (
     .code_i(a_i), .sign_o(sign), .exp_o(exp), .sig_o(sig), .zero_o(zero), .inf_o(inf), .nan_o(nan)
   );
@@ -59,7 +58,7 @@ module plena_fp_reciprocal
     .Width(DenW), .QuotW(QuotW), .SideW(4 + ExpInW), .Stages(3)
   ) u_divide (
     .clk_i, .rst_ni,
-    .in_valid_i, .in_ready_o, .num_i(DenW'(1) << ManW), .den_i({sig, 1'b0}),
+    .in_valid_i, .in_ready_o, .num_i(DenW'(1) << F.man_w), .den_i({sig, 1'b0}),
     .side_i({sign, zero, inf, nan, exp}),
     .out_valid_o(q_valid), .out_ready_i(q_ready), .quot_o(quot), .sticky_o(sticky),
     .side_o({q_sign, q_zero, q_inf, q_nan, q_exp})
@@ -69,9 +68,8 @@ module plena_fp_reciprocal
 
   // ~n is -n - 1.
   plena_fp_pack #(
-    .InW(QuotW + 1), .ExpMin(~ExpMax), .ExpMax(~ExpMin), .ExpOffset(Bias + 1), .MaxLz(1),
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials), .Rounding(Rounding),
-    .Saturate(Saturate)
+    .Fmt(Fmt), .InW(QuotW + 1), .ExpMin(~ExpMax), .ExpMax(~ExpMin), .ExpOffset(F.bias + 1),
+    .MaxLz(1), .Rounding(Rounding), .Saturate(Saturate)
   ) u_pack (
     .sign_i(q_sign), .sig_i({quot, sticky} & {(QuotW + 1){!q_inf}}), .exp_i(~q_exp),
     .inf_i(q_zero), .nan_i(q_nan), .code_o(y)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Stream of correctly rounded logistic functions of one minifloat of up to 16 bits:
 // y = RN(1 / (1 + e^-a)).
 //
@@ -13,39 +15,36 @@
 module plena_fp_sigmoid
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW     = 8,
-  parameter  int unsigned ManW     = 7,
-  parameter  int          Bias     = 127,
-  parameter  int unsigned Specials = SpecialsIeee,
+  parameter  int unsigned Fmt      = Bf16,
   parameter  int unsigned Rounding = RoundNearestEven,
   parameter  bit          Saturate = 1'b1,
-  localparam int unsigned Width    = 1 + ExpW + ManW
+  localparam fmt_t        F        = minifloat_of(Fmt),
+  localparam int unsigned Width    = F.width
 ) (
-  input  logic             clk_i,
-  input  logic             rst_ni,
-  input  logic             in_valid_i,
-  output logic             in_ready_o,
-  input  logic [Width-1:0] a_i,
-  output logic             out_valid_o,
-  input  logic             out_ready_i,
-  output logic [Width-1:0] y_o
+  input  logic             clk_i,        // clock
+  input  logic             rst_ni,       // asynchronous reset
+  input  logic             in_valid_i,   // a beat is offered
+  output logic             in_ready_o,   // and taken
+  input  logic [Width-1:0] a_i,          // argument
+  output logic             out_valid_o,  // a result is offered
+  input  logic             out_ready_i,  // and taken
+  output logic [Width-1:0] y_o           // rounded result
 );
   localparam int unsigned Latency = 10;
 
-  if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal
-    $fatal(1, "plena_fp_sigmoid: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
-           " Bias=%0d Specials=%0d", Bias, Specials);
+  if (!is_minifloat(Fmt) || Width > 16) begin : gen_illegal
+    $fatal(1, "plena_fp_sigmoid: no minifloat of up to 16 bits: Fmt=%s", fmt_text(Fmt));
   end
 
   // Below 2^-(2^WholeW) a result is below half the smallest number, and E below 1's sticky bit.
-  localparam int unsigned WholeW = $clog2(max(Bias + int'(ManW) + 1, ManW + 4));
-  localparam int unsigned FracW  = 3 * ManW + 11;
+  localparam int unsigned WholeW = $clog2(max(F.bias + int'(F.man_w) + 1, F.man_w + 4));
+  localparam int unsigned FracW  = 3 * F.man_w + 11;
   localparam int unsigned OneW   = FracW + 1;        // 1 is 2^OneW: E < 1 has one bit more
   localparam int unsigned DenW   = OneW + 2;
-  // The quotient is halved and in (1/4, 1): perhaps a zero, ManW + 1 bits, the guard bit;
+  // The quotient is halved and in (1/4, 1): perhaps a zero, man_w + 1 bits, the guard bit;
   // but a bit a stage.
   localparam int unsigned Stages = 5;
-  localparam int unsigned QuotW  = max(ManW + 3, Stages);
+  localparam int unsigned QuotW  = max(F.man_w + 3, Stages);
 
   logic              e_ready, e_valid, e_sign, e_zero, e_inf, e_nan, unused_exact, unused_below;
   logic [WholeW:0]   e_exp;          // two's complement, negative unless a = 0
@@ -54,8 +53,7 @@ module plena_fp_sigmoid
   logic              unused_over;
 
   plena_fp_exp2_parts #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials), .Negative(1'b1),
-    .WholeW(WholeW), .FracW(FracW)
+    .Fmt(Fmt), .Negative(1'b1), .WholeW(WholeW), .FracW(FracW)
   ) u_parts (
     .clk_i, .rst_ni,
     .in_valid_i, .in_ready_o, .code_i(a_i),
@@ -94,9 +92,8 @@ module plena_fp_sigmoid
   assign exp = q_zero || q_inf ? {(WholeW + 1){q_zero}} : q_exp;  // 1/2, 1, or 0
 
   plena_fp_pack #(
-    .InW(QuotW + 1), .ExpMin(-(1 << WholeW)), .ExpMax(0), .ExpOffset(0), .MaxLz(1),
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials), .Rounding(Rounding),
-    .Saturate(Saturate)
+    .Fmt(Fmt), .InW(QuotW + 1), .ExpMin(-(1 << WholeW)), .ExpMax(0), .ExpOffset(0), .MaxLz(1),
+    .Rounding(Rounding), .Saturate(Saturate)
   ) u_pack (
     .sign_i(1'b0), .sig_i(sig), .exp_i(exp), .inf_i(1'b0), .nan_i(q_nan), .code_o(y)
   );

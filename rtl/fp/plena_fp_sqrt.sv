@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Stream of correctly rounded square roots of one minifloat of up to 16 bits: y = RN(sqrt(a)).
 //
 // Golden twin: golden.ops.sqrt.
@@ -11,50 +13,47 @@
 module plena_fp_sqrt
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW     = 8,
-  parameter  int unsigned ManW     = 7,
-  parameter  int          Bias     = 127,
-  parameter  int unsigned Specials = SpecialsIeee,
+  parameter  int unsigned Fmt      = Bf16,
   parameter  int unsigned Rounding = RoundNearestEven,
   parameter  bit          Saturate = 1'b1,
-  localparam int unsigned Width    = 1 + ExpW + ManW
+  localparam fmt_t        F        = minifloat_of(Fmt),
+  localparam int unsigned Width    = F.width
 ) (
-  input  logic             clk_i,
-  input  logic             rst_ni,
-  input  logic             in_valid_i,
-  output logic             in_ready_o,
-  input  logic [Width-1:0] a_i,
-  output logic             out_valid_o,
-  input  logic             out_ready_i,
-  output logic [Width-1:0] y_o
+  input  logic             clk_i,        // clock
+  input  logic             rst_ni,       // asynchronous reset
+  input  logic             in_valid_i,   // a beat is offered
+  output logic             in_ready_o,   // and taken
+  input  logic [Width-1:0] a_i,          // argument
+  output logic             out_valid_o,  // a result is offered
+  input  logic             out_ready_i,  // and taken
+  output logic [Width-1:0] y_o           // rounded result
 );
   localparam int unsigned Latency = 2;
 
-  if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal
-    $fatal(1, "plena_fp_sqrt: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d", ExpW, ManW,
-           " Bias=%0d Specials=%0d", Bias, Specials);
+  if (!is_minifloat(Fmt) || Width > 16) begin : gen_illegal
+    $fatal(1, "plena_fp_sqrt: no minifloat of up to 16 bits: Fmt=%s", fmt_text(Fmt));
   end
 
   // The operand is significand * 2^whole with a significand in [1, 2); an odd whole lends it a 2.
-  localparam int          WholeMin = 1 - int'(ManW) - Bias;
-  localparam int          WholeMax = (1 << ExpW) - 1 - Bias;
-  localparam int unsigned ExpInW   = signed_width(1 - int'(ManW), (1 << ExpW) - 1);
+  localparam int          WholeMin = 1 - int'(F.man_w) - F.bias;
+  localparam int          WholeMax = (1 << F.exp_w) - 1 - F.bias;
+  localparam int unsigned ExpInW   = signed_width(1 - int'(F.man_w), (1 << F.exp_w) - 1);
   localparam int unsigned WholeW   = max(signed_width(WholeMin, WholeMax), 3);
-  localparam int unsigned RootW    = ManW + 2;                    // root in [1, 2), and the guard bit
+  localparam int unsigned RootW    = F.man_w + 2;  // root in [1, 2), and the guard bit
 
-  logic              sign, zero, inf, nan;
-  logic [ExpInW-1:0] exp;             // two's complement
-  logic [WholeW-1:0] whole;           // two's complement
-  logic [ManW:0]     sig;
-  logic [ManW+1:0]   even_sig;
+  logic               sign, zero, inf, nan;
+  logic [ExpInW-1:0]  exp;    // two's complement
+  logic [WholeW-1:0]  whole;  // two's complement
+  logic [F.man_w:0]   sig;
+  logic [F.man_w+1:0] even_sig;
 
   plena_fp_unpack_normal #(
-    .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+    .Fmt(Fmt)
   ) u_unpack (
     .code_i(a_i), .sign_o(sign), .exp_o(exp), .sig_o(sig), .zero_o(zero), .inf_o(inf), .nan_o(nan)
   );
 
-  assign whole    = WholeW'({{WholeW{exp[ExpInW-1]}}, exp}) - WholeW'(Bias);
+  assign whole    = WholeW'({{WholeW{exp[ExpInW-1]}}, exp}) - WholeW'(F.bias);
   assign even_sig = whole[0] ? {sig, 1'b0} : {1'b0, sig};
 
   logic              s1_ready, s1_valid, s1_sign, s1_inf, s1_nan, sticky, s1_sticky;
@@ -65,7 +64,7 @@ module plena_fp_sqrt
   plena_square_root #(
     .RootW(RootW)
   ) u_root (
-    .radicand_i({even_sig, (ManW + 2)'(0)}), .root_o(root), .sticky_o(sticky)
+    .radicand_i({even_sig, (F.man_w + 2)'(0)}), .root_o(root), .sticky_o(sticky)
   );
 
   plena_stream_reg #(
@@ -79,9 +78,8 @@ module plena_fp_sqrt
   );
 
   plena_fp_pack #(
-    .InW(RootW + 1), .ExpMin(WholeMin >>> 1), .ExpMax(WholeMax >>> 1), .ExpOffset(0), .MaxLz(0),
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials), .Rounding(Rounding),
-    .Saturate(Saturate)
+    .Fmt(Fmt), .InW(RootW + 1), .ExpMin(WholeMin >>> 1), .ExpMax(WholeMax >>> 1), .ExpOffset(0),
+    .MaxLz(0), .Rounding(Rounding), .Saturate(Saturate)
   ) u_pack (
     .sign_i(s1_sign), .sig_i({s1_root, s1_sticky}), .exp_i(s1_half), .inf_i(s1_inf),
     .nan_i(s1_nan), .code_o(y)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Constants of 2^f, cut (not rounded) to fixed point.
 // Made by sim/generate/exp2_tables.py: do not edit.
 //

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Says which beat of a stream is the last one of a block of BlockSize beats.
 //
 // Golden twin: golden.ops.mx_pe.block_places.
@@ -8,11 +10,11 @@
 module plena_block_counter #(
   parameter int unsigned BlockSize = 32
 ) (
-  input  logic clk_i,
-  input  logic rst_ni,
-  input  logic advance_i,
-  input  logic restart_i,
-  output logic last_o
+  input  logic clk_i,      // clock
+  input  logic rst_ni,     // asynchronous reset
+  input  logic advance_i,  // a beat is accepted
+  input  logic restart_i,  // it is the first of a block
+  output logic last_o      // it is the last of its block
 );
   if (BlockSize == 1) begin : gen_single
     assign last_o = 1'b1;

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Matrix products of MX operands for several heads at once, each as plena_mx_mm.
 //
 // Golden twin: golden.ops.mx_bmm.
@@ -8,65 +10,44 @@
 module plena_mx_bmm
   import plena_pkg::*;
 #(
-  parameter  int unsigned Heads       = 2,
-  parameter  int unsigned Rows        = 2,
-  parameter  int unsigned Cols        = 2,
-  parameter  int unsigned Depth       = 8,
-  parameter  int unsigned AExpW       = 0,              // 0: MXINT of 2 + AManW bits
-  parameter  int unsigned AManW       = 6,
-  parameter  int          ABias       = 0,
-  parameter  int unsigned ASpecials   = SpecialsNone,
-  parameter  int unsigned AScaleW     = 8,
-  parameter  int unsigned BExpW       = 0,
-  parameter  int unsigned BManW       = 6,
-  parameter  int          BBias       = 0,
-  parameter  int unsigned BSpecials   = SpecialsNone,
-  parameter  int unsigned BScaleW     = 8,
-  parameter  int unsigned BlockSize   = 8,
-  parameter  int unsigned AccExpW     = 8,              // 0: fixed point, AccIntW.AccManW bits
-  parameter  int unsigned AccManW     = 23,
-  parameter  int          AccBias     = 127,
-  parameter  int unsigned AccSpecials = SpecialsIeee,
-  parameter  int unsigned AccIntW     = 2,
-  parameter  bit          AccWrap     = 1'b0,
-  parameter  int unsigned VExpW       = 8,              // 0: fixed point, VIntW.VManW bits
-  parameter  int unsigned VManW       = 7,
-  parameter  int          VBias       = 127,
-  parameter  int unsigned VSpecials   = SpecialsIeee,
-  parameter  int unsigned VIntW       = 2,
-  parameter  bit          VWrap       = 1'b0,
-  localparam int unsigned Blocks      = Depth / BlockSize,
-  localparam int unsigned AWidth      = AExpW == 0 ? 2 + AManW : 1 + AExpW + AManW,
-  localparam int unsigned BWidth      = BExpW == 0 ? 2 + BManW : 1 + BExpW + BManW,
-  localparam int unsigned VWidth      = VExpW == 0 ? VIntW + VManW : 1 + VExpW + VManW
+  parameter  int unsigned Heads     = 2,
+  parameter  int unsigned Rows      = 2,
+  parameter  int unsigned Cols      = 2,
+  parameter  int unsigned Depth     = 8,
+  parameter  bit [63:0]   AMx       = pack_mxint(8, 8),
+  parameter  bit [63:0]   BMx       = pack_mxint(8, 8),
+  parameter  int unsigned AccFmt    = Fp32,  // of sums; minifloat or fixed point
+  parameter  int unsigned VFmt      = Bf16,  // of results; minifloat or fixed point
+  localparam mx_t         A         = mx_of(AMx),
+  localparam mx_t         B         = mx_of(BMx),
+  localparam fmt_t        V         = fmt_of(VFmt),
+  localparam int unsigned BlockSize = A.block_size,
+  localparam int unsigned Blocks    = Depth / BlockSize,
+  localparam int unsigned AWidth    = A.elem.width,
+  localparam int unsigned BWidth    = B.elem.width,
+  localparam int unsigned VWidth    = V.width
 ) (
-  input  logic                                      clk_i,
-  input  logic                                      rst_ni,
-  input  logic                                      in_valid_i,
-  output logic                                      in_ready_o,
-  input  logic [Heads*Rows*Depth-1:0][AWidth-1:0]   a_codes_i,
-  input  logic [Heads*Rows*Blocks-1:0][AScaleW-1:0] a_scale_i,
-  input  logic [Heads*Depth*Cols-1:0][BWidth-1:0]   b_codes_i,
-  input  logic [Heads*Blocks*Cols-1:0][BScaleW-1:0] b_scale_i,
-  input  logic                                      transposed_i,
-  input  logic                                      first_i,
-  input  logic                                      write_i,
-  output logic                                      out_valid_o,
-  input  logic                                      out_ready_i,
-  output logic [Heads*Rows*Cols-1:0][VWidth-1:0]    y_o
+  input  logic                                        clk_i,         // clock
+  input  logic                                        rst_ni,        // asynchronous reset
+  input  logic                                        in_valid_i,    // a beat is offered
+  output logic                                        in_ready_o,    // and taken
+  input  logic [Heads*Rows*Depth-1:0][AWidth-1:0]     a_codes_i,     // A of each head, row-major
+  input  logic [Heads*Rows*Blocks-1:0][A.scale_w-1:0] a_scale_i,     // its scale codes
+  input  logic [Heads*Depth*Cols-1:0][BWidth-1:0]     b_codes_i,     // B of each head, row-major
+  input  logic [Heads*Blocks*Cols-1:0][B.scale_w-1:0] b_scale_i,     // its scale codes
+  input  logic                                        transposed_i,  // B is (Cols, Depth)
+  input  logic                                        first_i,       // sums start at +0
+  input  logic                                        write_i,       // results come out
+  output logic                                        out_valid_o,   // a result is offered
+  input  logic                                        out_ready_i,   // and taken
+  output logic [Heads*Rows*Cols-1:0][VWidth-1:0]      y_o            // product, row-major
 );
   localparam int unsigned Interval = Depth;
   localparam int unsigned Latency  = Depth + Rows + Cols + 2;
 
   plena_mx_matmul #(
-    .Heads(Heads), .Rows(Rows), .Cols(Cols), .Depth(Depth),
-    .AExpW(AExpW), .AManW(AManW), .ABias(ABias), .ASpecials(ASpecials), .AScaleW(AScaleW),
-    .BExpW(BExpW), .BManW(BManW), .BBias(BBias), .BSpecials(BSpecials), .BScaleW(BScaleW),
-    .BlockSize(BlockSize),
-    .AccExpW(AccExpW), .AccManW(AccManW), .AccBias(AccBias), .AccSpecials(AccSpecials),
-    .AccIntW(AccIntW), .AccWrap(AccWrap),
-    .VExpW(VExpW), .VManW(VManW), .VBias(VBias), .VSpecials(VSpecials), .VIntW(VIntW),
-    .VWrap(VWrap)
+    .Heads(Heads), .Rows(Rows), .Cols(Cols), .Depth(Depth), .AMx(AMx), .BMx(BMx), .AccFmt(AccFmt),
+    .VFmt(VFmt)
   ) u_matmul (
     .clk_i, .rst_ni, .in_valid_i, .in_ready_o,
     .a_codes_i, .a_scale_i, .b_codes_i, .b_scale_i, .transposed_i, .first_i, .write_i,

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // One MX vector times several, every product an ordered sum of exact block dots, with side data
 // that comes out with the results.
 //
@@ -13,54 +15,40 @@
 module plena_mx_dot_lanes
   import plena_pkg::*;
 #(
-  parameter  int unsigned AExpW       = 0,              // 0: MXINT of 2 + AManW bits
-  parameter  int unsigned AManW       = 6,
-  parameter  int          ABias       = 0,
-  parameter  int unsigned ASpecials   = SpecialsNone,
-  parameter  int unsigned AScaleW     = 8,
-  parameter  int unsigned BExpW       = 0,
-  parameter  int unsigned BManW       = 6,
-  parameter  int          BBias       = 0,
-  parameter  int unsigned BSpecials   = SpecialsNone,
-  parameter  int unsigned BScaleW     = 8,
-  parameter  int unsigned BlockSize   = 4,
-  parameter  int unsigned AccExpW     = 8,              // 0: fixed point, AccIntW.AccManW bits
-  parameter  int unsigned AccManW     = 23,
-  parameter  int          AccBias     = 127,
-  parameter  int unsigned AccSpecials = SpecialsIeee,
-  parameter  int unsigned AccIntW     = 2,
-  parameter  bit          AccWrap     = 1'b0,
-  parameter  int unsigned ExpW        = 8,
-  parameter  int unsigned ManW        = 7,
-  parameter  int          Bias        = 127,
-  parameter  int unsigned Specials    = SpecialsIeee,
-  parameter  int unsigned Blocks      = 2,
-  parameter  int unsigned Lanes       = 2,
-  parameter  int unsigned SideW       = 8,
-  localparam int unsigned Depth       = Blocks * BlockSize,
-  localparam int unsigned AWidth      = AExpW == 0 ? 2 + AManW : 1 + AExpW + AManW,
-  localparam int unsigned BWidth      = BExpW == 0 ? 2 + BManW : 1 + BExpW + BManW,
-  localparam int unsigned Width       = 1 + ExpW + ManW
+  parameter  bit [63:0]   AMx       = pack_mxint(8, 4),
+  parameter  bit [63:0]   BMx       = pack_mxint(8, 4),
+  parameter  int unsigned AccFmt    = Fp32,  // of sums; minifloat or fixed point
+  parameter  int unsigned Fmt       = Bf16,  // of results
+  parameter  int unsigned Blocks    = 2,
+  parameter  int unsigned Lanes     = 2,
+  parameter  int unsigned SideW     = 8,
+  localparam mx_t         A         = mx_of(AMx),
+  localparam mx_t         B         = mx_of(BMx),
+  localparam fmt_t        Acc       = fmt_of(AccFmt),
+  localparam fmt_t        F         = minifloat_of(Fmt),
+  localparam int unsigned BlockSize = A.block_size,
+  localparam int unsigned Depth     = Blocks * BlockSize,
+  localparam int unsigned AWidth    = A.elem.width,
+  localparam int unsigned BWidth    = B.elem.width,
+  localparam int unsigned Width     = F.width
 ) (
-  input  logic                                 clk_i,
-  input  logic                                 rst_ni,
-  input  logic                                 in_valid_i,
-  output logic                                 in_ready_o,
-  input  logic        [Depth-1:0][AWidth-1:0]  a_codes_i,
-  input  logic       [Blocks-1:0][AScaleW-1:0] a_scale_i,
-  input  logic  [Lanes*Depth-1:0][BWidth-1:0]  b_codes_i,
-  input  logic [Lanes*Blocks-1:0][BScaleW-1:0] b_scale_i,
-  input  logic        [SideW-1:0]              side_i,
-  output logic                                 out_valid_o,
-  input  logic                                 out_ready_i,
-  output logic        [Lanes-1:0][Width-1:0]   y_o,
-  output logic        [SideW-1:0]              side_o
+  input  logic                                   clk_i,        // clock
+  input  logic                                   rst_ni,       // asynchronous reset
+  input  logic                                   in_valid_i,   // a beat is offered
+  output logic                                   in_ready_o,   // and taken
+  input  logic        [Depth-1:0][AWidth-1:0]    a_codes_i,    // vector, block by block
+  input  logic       [Blocks-1:0][A.scale_w-1:0] a_scale_i,    // its scale codes
+  input  logic  [Lanes*Depth-1:0][BWidth-1:0]    b_codes_i,    // vectors, lane by lane
+  input  logic [Lanes*Blocks-1:0][B.scale_w-1:0] b_scale_i,    // their scale codes
+  input  logic                   [SideW-1:0]     side_i,       // travels along
+  output logic                                   out_valid_o,  // a result is offered
+  input  logic                                   out_ready_i,  // and taken
+  output logic        [Lanes-1:0][Width-1:0]     y_o,          // a product a lane
+  output logic                   [SideW-1:0]     side_o        // side_i of these products
 );
-  localparam int unsigned AccWidth  = AccExpW == 0 ? AccIntW + AccManW : 1 + AccExpW + AccManW;
-  localparam int unsigned SumW      = mx_product_width(AExpW, AManW, ASpecials,
-                                                       BExpW, BManW, BSpecials)
-                                    + $clog2(BlockSize);
-  localparam int unsigned ScaleSumW = max(AScaleW, BScaleW) + 1;
+  localparam int unsigned AccWidth  = Acc.width;
+  localparam int unsigned SumW      = mx_dot_width(A, B);
+  localparam int unsigned ScaleSumW = scale_sum_width(A, B);
 
   // Stage 1: the exact dots, and the sums of the scale codes.
   logic [SideW-1:0]                            s1_side, s2_side;
@@ -76,24 +64,19 @@ module plena_mx_dot_lanes
       logic special;
 
       plena_mx_dot_core #(
-        .AExpW(AExpW), .AManW(AManW), .ASpecials(ASpecials),
-        .BExpW(BExpW), .BManW(BManW), .BSpecials(BSpecials), .BlockSize(BlockSize)
+        .AMx(AMx), .BMx(BMx)
       ) u_dot (
         .a_codes_i(a_codes_i[block*BlockSize+:BlockSize]),
         .b_codes_i(b_codes_i[Place*BlockSize+:BlockSize]),
         .sum_o(dot[lane][block]), .special_o(special)
       );
 
-      assign nan[lane][block] = special || (AScaleW == 8 && a_scale_i[block] == '1)
-                             || (BScaleW == 8 && b_scale_i[Place] == '1);
+      assign nan[lane][block] = special || (has_scale_nan(A) && a_scale_i[block] == '1)
+                             || (has_scale_nan(B) && b_scale_i[Place] == '1);
       assign scale[lane][block] = ScaleSumW'(a_scale_i[block]) + ScaleSumW'(b_scale_i[Place]);
 
       plena_mx_partial_core #(
-        .AExpW(AExpW), .AManW(AManW), .ABias(ABias), .ASpecials(ASpecials), .AScaleW(AScaleW),
-        .BExpW(BExpW), .BManW(BManW), .BBias(BBias), .BSpecials(BSpecials), .BScaleW(BScaleW),
-        .BlockSize(BlockSize),
-        .AccExpW(AccExpW), .AccManW(AccManW), .AccBias(AccBias), .AccSpecials(AccSpecials),
-        .AccIntW(AccIntW), .AccWrap(AccWrap)
+        .AMx(AMx), .BMx(BMx), .AccFmt(AccFmt)
       ) u_partial (
         .sum_i(s1_dot[lane][block]), .scale_i(s1_scale[lane][block]), .nan_i(s1_nan[lane][block]),
         .partial_o(partial[lane][block])
@@ -134,8 +117,7 @@ module plena_mx_dot_lanes
       for (genvar place = 0; place < Blocks; place++) begin : gen_place
         if (place == block) begin : gen_add
           plena_mx_accumulate_core #(
-            .AccExpW(AccExpW), .AccManW(AccManW), .AccSpecials(AccSpecials), .AccIntW(AccIntW),
-            .AccWrap(AccWrap)
+            .Fmt(AccFmt)
           ) u_accumulate (
             .acc_i(sums[block][lane][block == 0 ? 0 : block-1]),
             .partial_i(sums[block][lane][block]), .first_i(block == 0), .last_i(1'b1),
@@ -161,9 +143,7 @@ module plena_mx_dot_lanes
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_cast
     plena_fp_cast_core #(
-      .SrcExpW(AccExpW), .SrcManW(AccManW), .SrcBias(AccBias), .SrcSpecials(AccSpecials),
-      .SrcIntW(AccIntW),
-      .DstExpW(ExpW), .DstManW(ManW), .DstBias(Bias), .DstSpecials(Specials)
+      .SrcFmt(AccFmt), .DstFmt(Fmt)
     ) u_cast (
       .a_i(sums[Blocks][lane][Blocks-1]), .y_o(y[lane])
     );

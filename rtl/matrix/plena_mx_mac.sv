@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Multiply-accumulate lane of the matrix unit: one pair of MX elements a step, three steps deep.
 //
 // Golden twin: golden.ops.mx_pe.
@@ -12,66 +14,51 @@
 module plena_mx_mac
   import plena_pkg::*;
 #(
-  parameter  int unsigned AExpW       = 0,              // 0: MXINT of 2 + AManW bits
-  parameter  int unsigned AManW       = 6,
-  parameter  int          ABias       = 0,
-  parameter  int unsigned ASpecials   = SpecialsNone,
-  parameter  int unsigned AScaleW     = 8,
-  parameter  int unsigned BExpW       = 0,
-  parameter  int unsigned BManW       = 6,
-  parameter  int          BBias       = 0,
-  parameter  int unsigned BSpecials   = SpecialsNone,
-  parameter  int unsigned BScaleW     = 8,
-  parameter  int unsigned BlockSize   = 32,
-  parameter  int unsigned AccExpW     = 8,              // 0: fixed point, AccIntW.AccManW bits
-  parameter  int unsigned AccManW     = 23,
-  parameter  int          AccBias     = 127,
-  parameter  int unsigned AccSpecials = SpecialsIeee,
-  parameter  int unsigned AccIntW     = 2,
-  parameter  bit          AccWrap     = 1'b0,
-  localparam int unsigned AWidth      = AExpW == 0 ? 2 + AManW : 1 + AExpW + AManW,
-  localparam int unsigned BWidth      = BExpW == 0 ? 2 + BManW : 1 + BExpW + BManW,
-  localparam int unsigned AccWidth    = AccExpW == 0 ? AccIntW + AccManW : 1 + AccExpW + AccManW
+  parameter  bit [63:0]   AMx       = pack_mxint(8, 32),
+  parameter  bit [63:0]   BMx       = pack_mxint(8, 32),
+  parameter  int unsigned AccFmt    = Fp32,  // of sums; minifloat or fixed point
+  localparam mx_t         A         = mx_of(AMx),
+  localparam mx_t         B         = mx_of(BMx),
+  localparam fmt_t        Acc       = fmt_of(AccFmt),
+  localparam int unsigned BlockSize = A.block_size,
+  localparam int unsigned AWidth    = A.elem.width,
+  localparam int unsigned BWidth    = B.elem.width,
+  localparam int unsigned AccWidth  = Acc.width
 ) (
-  input  logic                clk_i,
-  input  logic                rst_ni,
-  input  logic                enable_i,
-  input  logic                valid_i,
-  input  logic                first_i,  // of a sum
-  input  logic                last_i,   // of a block
-  input  logic [AWidth-1:0]   a_code_i,
-  input  logic [AScaleW-1:0]  a_scale_i,
-  input  logic [BWidth-1:0]   b_code_i,
-  input  logic [BScaleW-1:0]  b_scale_i,
-  output logic [AccWidth-1:0] acc_o
+  input  logic                 clk_i,      // clock
+  input  logic                 rst_ni,     // asynchronous reset
+  input  logic                 enable_i,   // step
+  input  logic                 valid_i,    // there is a pair in this step
+  input  logic                 first_i,    // of a sum
+  input  logic                 last_i,     // of a block
+  input  logic [AWidth-1:0]    a_code_i,   // element
+  input  logic [A.scale_w-1:0] a_scale_i,  // its block's scale code
+  input  logic [BWidth-1:0]    b_code_i,   // element
+  input  logic [B.scale_w-1:0] b_scale_i,  // its block's scale code
+  output logic [AccWidth-1:0]  acc_o       // sum of the complete blocks
 );
-  if (!is_mx_element(AExpW, AManW, ABias, ASpecials)) begin : gen_illegal_a
-    $fatal(1, "plena_mx_mac: no MX element has AExpW=%0d AManW=%0d ABias=%0d ASpecials=%0d",
-           AExpW, AManW, ABias, ASpecials);
+  if (!is_mx(AMx)) begin : gen_illegal_a
+    $fatal(1, "plena_mx_mac: no MX format: AMx=%s", mx_text(AMx));
   end
-  if (!is_mx_element(BExpW, BManW, BBias, BSpecials)) begin : gen_illegal_b
-    $fatal(1, "plena_mx_mac: no MX element has BExpW=%0d BManW=%0d BBias=%0d BSpecials=%0d",
-           BExpW, BManW, BBias, BSpecials);
+  if (!is_mx(BMx)) begin : gen_illegal_b
+    $fatal(1, "plena_mx_mac: no MX format: BMx=%s", mx_text(BMx));
   end
-  if (!is_mx_block(BlockSize, AScaleW) || !is_mx_block(BlockSize, BScaleW))
-  begin : gen_illegal_block
-    $fatal(1, "plena_mx_mac: BlockSize=%0d (1..4096), AScaleW=%0d BScaleW=%0d (2..8)",
-           BlockSize, AScaleW, BScaleW);
+  if (B.block_size != BlockSize) begin : gen_illegal_block
+    $fatal(1, "plena_mx_mac: blocks of %0d and %0d elements (AMx, BMx), must be equal",
+           A.block_size, B.block_size);
   end
-  if (!is_scalar(AccExpW, AccManW, AccBias, AccSpecials, AccIntW)) begin : gen_illegal_acc
-    $fatal(1, "plena_mx_mac: no format has AccExpW=%0d AccManW=%0d AccBias=%0d AccSpecials=%0d",
-           AccExpW, AccManW, AccBias, AccSpecials, " AccIntW=%0d", AccIntW);
+  if (!is_scalar(AccFmt)) begin : gen_illegal_acc
+    $fatal(1, "plena_mx_mac: no format: AccFmt=%s", fmt_text(AccFmt));
   end
 
   // Step 1: the exact sum of the block's products, the sum of the scale codes.
-  localparam int unsigned ProductW  = mx_product_width(AExpW, AManW, ASpecials,
-                                                       BExpW, BManW, BSpecials);
+  localparam int unsigned ProductW  = mx_product_width(A.elem, B.elem);
   localparam int unsigned SumW      = ProductW + $clog2(BlockSize);
-  localparam int unsigned ScaleSumW = max(AScaleW, BScaleW) + 1;
+  localparam int unsigned ScaleSumW = scale_sum_width(A, B);
   // What the products of a whole block together have too much; modulo 2^SumW the order in which it
   // is taken off does not matter.
   localparam logic [SumW-1:0] Offset =
-      SumW'(BlockSize) * SumW'(mx_product_offset(AExpW, AManW, ASpecials, BExpW, BManW, BSpecials));
+      SumW'(BlockSize) * SumW'(mx_product_offset(A.elem, B.elem));
 
   logic [ProductW-1:0]  product;
   logic                 special, begins;
@@ -82,8 +69,7 @@ module plena_mx_mac
   logic [ScaleSumW-1:0] scale_q;
 
   plena_mx_product #(
-    .AExpW(AExpW), .AManW(AManW), .ASpecials(ASpecials),
-    .BExpW(BExpW), .BManW(BManW), .BSpecials(BSpecials)
+    .AFmt(elem_fmt(AMx)), .BFmt(elem_fmt(BMx))
   ) u_product (
     .a_i(a_code_i), .b_i(b_code_i), .product_o(product), .special_o(special)
   );
@@ -108,7 +94,8 @@ module plena_mx_mac
         open_q      <= !last_i;
         sum_q       <= sum_d;
         special_q   <= special_d;
-        scale_nan_q <= (AScaleW == 8 && a_scale_i == '1) || (BScaleW == 8 && b_scale_i == '1);
+        scale_nan_q <= (has_scale_nan(A) && a_scale_i == '1)
+                    || (has_scale_nan(B) && b_scale_i == '1);
         scale_q     <= ScaleSumW'(a_scale_i) + ScaleSumW'(b_scale_i);
       end
     end
@@ -119,11 +106,7 @@ module plena_mx_mac
   logic [AccWidth-1:0] partial, partial_q;
 
   plena_mx_partial_core #(
-    .AExpW(AExpW), .AManW(AManW), .ABias(ABias), .ASpecials(ASpecials), .AScaleW(AScaleW),
-    .BExpW(BExpW), .BManW(BManW), .BBias(BBias), .BSpecials(BSpecials), .BScaleW(BScaleW),
-    .BlockSize(BlockSize),
-    .AccExpW(AccExpW), .AccManW(AccManW), .AccBias(AccBias), .AccSpecials(AccSpecials),
-    .AccIntW(AccIntW), .AccWrap(AccWrap)
+    .AMx(AMx), .BMx(BMx), .AccFmt(AccFmt)
   ) u_partial (
     .sum_i(sum_q), .scale_i(scale_q), .nan_i(special_q || scale_nan_q), .partial_o(partial)
   );
@@ -148,8 +131,7 @@ module plena_mx_mac
   logic [AccWidth-1:0] next, acc_q;
 
   plena_mx_accumulate_core #(
-    .AccExpW(AccExpW), .AccManW(AccManW), .AccSpecials(AccSpecials), .AccIntW(AccIntW),
-    .AccWrap(AccWrap)
+    .Fmt(AccFmt)
   ) u_accumulate (
     .acc_i(acc_q), .partial_i(partial_q), .first_i(s2_first_q), .last_i(s2_last_q), .acc_o(next)
   );

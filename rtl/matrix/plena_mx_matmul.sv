@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Matrix products of MX operands, a slice of K a beat: Heads x (Rows, Depth) @ (Depth, Cols).
 //
 // Golden twin: golden.ops.mx_bmm; mx_mm with one head, mx_mv with one row.
@@ -14,52 +16,37 @@
 module plena_mx_matmul
   import plena_pkg::*;
 #(
-  parameter  int unsigned Heads       = 1,
-  parameter  int unsigned Rows        = 2,
-  parameter  int unsigned Cols        = 2,
-  parameter  int unsigned Depth       = 8,
-  parameter  int unsigned AExpW       = 0,              // 0: MXINT of 2 + AManW bits
-  parameter  int unsigned AManW       = 6,
-  parameter  int          ABias       = 0,
-  parameter  int unsigned ASpecials   = SpecialsNone,
-  parameter  int unsigned AScaleW     = 8,
-  parameter  int unsigned BExpW       = 0,
-  parameter  int unsigned BManW       = 6,
-  parameter  int          BBias       = 0,
-  parameter  int unsigned BSpecials   = SpecialsNone,
-  parameter  int unsigned BScaleW     = 8,
-  parameter  int unsigned BlockSize   = 8,
-  parameter  int unsigned AccExpW     = 8,              // 0: fixed point, AccIntW.AccManW bits
-  parameter  int unsigned AccManW     = 23,
-  parameter  int          AccBias     = 127,
-  parameter  int unsigned AccSpecials = SpecialsIeee,
-  parameter  int unsigned AccIntW     = 2,
-  parameter  bit          AccWrap     = 1'b0,
-  parameter  int unsigned VExpW       = 8,              // 0: fixed point, VIntW.VManW bits
-  parameter  int unsigned VManW       = 7,
-  parameter  int          VBias       = 127,
-  parameter  int unsigned VSpecials   = SpecialsIeee,
-  parameter  int unsigned VIntW       = 2,
-  parameter  bit          VWrap       = 1'b0,
-  localparam int unsigned Blocks      = Depth / BlockSize,
-  localparam int unsigned AWidth      = AExpW == 0 ? 2 + AManW : 1 + AExpW + AManW,
-  localparam int unsigned BWidth      = BExpW == 0 ? 2 + BManW : 1 + BExpW + BManW,
-  localparam int unsigned VWidth      = VExpW == 0 ? VIntW + VManW : 1 + VExpW + VManW
+  parameter  int unsigned Heads     = 1,
+  parameter  int unsigned Rows      = 2,
+  parameter  int unsigned Cols      = 2,
+  parameter  int unsigned Depth     = 8,
+  parameter  bit [63:0]   AMx       = pack_mxint(8, 8),
+  parameter  bit [63:0]   BMx       = pack_mxint(8, 8),
+  parameter  int unsigned AccFmt    = Fp32,  // of sums; minifloat or fixed point
+  parameter  int unsigned VFmt      = Bf16,  // of results; minifloat or fixed point
+  localparam mx_t         A         = mx_of(AMx),
+  localparam mx_t         B         = mx_of(BMx),
+  localparam fmt_t        V         = fmt_of(VFmt),
+  localparam int unsigned BlockSize = A.block_size,
+  localparam int unsigned Blocks    = Depth / BlockSize,
+  localparam int unsigned AWidth    = A.elem.width,
+  localparam int unsigned BWidth    = B.elem.width,
+  localparam int unsigned VWidth    = V.width
 ) (
-  input  logic                                      clk_i,
-  input  logic                                      rst_ni,
-  input  logic                                      in_valid_i,
-  output logic                                      in_ready_o,
-  input  logic [Heads*Rows*Depth-1:0][AWidth-1:0]   a_codes_i,
-  input  logic [Heads*Rows*Blocks-1:0][AScaleW-1:0] a_scale_i,
-  input  logic [Heads*Depth*Cols-1:0][BWidth-1:0]   b_codes_i,
-  input  logic [Heads*Blocks*Cols-1:0][BScaleW-1:0] b_scale_i,
-  input  logic                                      transposed_i,
-  input  logic                                      first_i,
-  input  logic                                      write_i,
-  output logic                                      out_valid_o,
-  input  logic                                      out_ready_i,
-  output logic [Heads*Rows*Cols-1:0][VWidth-1:0]    y_o
+  input  logic                                        clk_i,         // clock
+  input  logic                                        rst_ni,        // asynchronous reset
+  input  logic                                        in_valid_i,    // a beat is offered
+  output logic                                        in_ready_o,    // and taken
+  input  logic [Heads*Rows*Depth-1:0][AWidth-1:0]     a_codes_i,     // A of each head, row-major
+  input  logic [Heads*Rows*Blocks-1:0][A.scale_w-1:0] a_scale_i,     // its scale codes
+  input  logic [Heads*Depth*Cols-1:0][BWidth-1:0]     b_codes_i,     // B of each head, row-major
+  input  logic [Heads*Blocks*Cols-1:0][B.scale_w-1:0] b_scale_i,     // its scale codes
+  input  logic                                        transposed_i,  // B is (Cols, Depth)
+  input  logic                                        first_i,       // sums start at +0
+  input  logic                                        write_i,       // results come out
+  output logic                                        out_valid_o,   // a result is offered
+  input  logic                                        out_ready_i,   // and taken
+  output logic [Heads*Rows*Cols-1:0][VWidth-1:0]      y_o            // product, row-major
 );
   if (Heads < 1 || Depth < 1 || Depth % BlockSize != 0) begin : gen_illegal_size
     $fatal(1, "plena_mx_matmul: Heads=%0d must be at least 1 and Depth=%0d a multiple of ", Heads,
@@ -69,14 +56,14 @@ module plena_mx_matmul
   localparam int unsigned StepW = max($clog2(Depth), 1);
 
   // What is being streamed, K innermost and the current k at the bottom; _next is turned by one.
-  logic [Heads-1:0][Rows-1:0] [Depth-1:0][AWidth-1:0]  a_q, a_next;
-  logic [Heads-1:0][Rows-1:0][Blocks-1:0][AScaleW-1:0] a_scale_q, a_scale_next;
-  logic [Heads-1:0][Cols-1:0] [Depth-1:0][BWidth-1:0]  b, b_q, b_next;
-  logic [Heads-1:0][Cols-1:0][Blocks-1:0][BScaleW-1:0] b_scale, b_scale_q, b_scale_next;
-  logic                                                busy_q, first_q, write_q;
-  logic                                    [StepW-1:0] step_q;
-  logic                                                load, step, last_step, last_of_block;
-  logic                                    [Heads-1:0] tile_ready, tile_valid;
+  logic [Heads-1:0][Rows-1:0][Depth-1:0][AWidth-1:0]     a_q, a_next;
+  logic [Heads-1:0][Rows-1:0][Blocks-1:0][A.scale_w-1:0] a_scale_q, a_scale_next;
+  logic [Heads-1:0][Cols-1:0][Depth-1:0][BWidth-1:0]     b, b_q, b_next;
+  logic [Heads-1:0][Cols-1:0][Blocks-1:0][B.scale_w-1:0] b_scale, b_scale_q, b_scale_next;
+  logic                                                  busy_q, first_q, write_q;
+  logic [StepW-1:0]                                      step_q;
+  logic                                                  load, step, last_step, last_of_block;
+  logic [Heads-1:0]                                      tile_ready, tile_valid;
 
   // The tiles have the same beats and the same stalls, so that all are ready and valid together.
   assign last_step   = step_q == StepW'(Depth - 1);
@@ -143,10 +130,10 @@ module plena_mx_matmul
   end
 
   for (genvar head = 0; head < Heads; head++) begin : gen_head
-    logic [Rows-1:0][AWidth-1:0]  a_now;
-    logic [Rows-1:0][AScaleW-1:0] a_scale_now;
-    logic [Cols-1:0][BWidth-1:0]  b_now;
-    logic [Cols-1:0][BScaleW-1:0] b_scale_now;
+    logic [Rows-1:0][AWidth-1:0]    a_now;
+    logic [Rows-1:0][A.scale_w-1:0] a_scale_now;
+    logic [Cols-1:0][BWidth-1:0]    b_now;
+    logic [Cols-1:0][B.scale_w-1:0] b_scale_now;
 
     for (genvar i = 0; i < Rows; i++) begin : gen_row
       assign a_now[i]       = a_q[head][i][0];
@@ -170,14 +157,7 @@ module plena_mx_matmul
     end
 
     plena_mx_tile #(
-      .Rows(Rows), .Cols(Cols),
-      .AExpW(AExpW), .AManW(AManW), .ABias(ABias), .ASpecials(ASpecials), .AScaleW(AScaleW),
-      .BExpW(BExpW), .BManW(BManW), .BBias(BBias), .BSpecials(BSpecials), .BScaleW(BScaleW),
-      .BlockSize(BlockSize),
-      .AccExpW(AccExpW), .AccManW(AccManW), .AccBias(AccBias), .AccSpecials(AccSpecials),
-      .AccIntW(AccIntW), .AccWrap(AccWrap),
-      .VExpW(VExpW), .VManW(VManW), .VBias(VBias), .VSpecials(VSpecials), .VIntW(VIntW),
-      .VWrap(VWrap)
+      .Rows(Rows), .Cols(Cols), .AMx(AMx), .BMx(BMx), .AccFmt(AccFmt), .VFmt(VFmt)
     ) u_tile (
       .clk_i, .rst_ni,
       .in_valid_i(busy_q), .in_ready_o(tile_ready[head]),

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // MX processing element, output stationary: one pair of elements a beat, a sum of blocks.
 //
 // Golden twin: golden.ops.mx_pe.
@@ -12,39 +14,29 @@
 module plena_mx_pe
   import plena_pkg::*;
 #(
-  parameter  int unsigned AExpW       = 0,              // 0: MXINT of 2 + AManW bits
-  parameter  int unsigned AManW       = 6,
-  parameter  int          ABias       = 0,
-  parameter  int unsigned ASpecials   = SpecialsNone,
-  parameter  int unsigned AScaleW     = 8,
-  parameter  int unsigned BExpW       = 0,
-  parameter  int unsigned BManW       = 6,
-  parameter  int          BBias       = 0,
-  parameter  int unsigned BSpecials   = SpecialsNone,
-  parameter  int unsigned BScaleW     = 8,
-  parameter  int unsigned BlockSize   = 32,
-  parameter  int unsigned AccExpW     = 8,              // 0: fixed point, AccIntW.AccManW bits
-  parameter  int unsigned AccManW     = 23,
-  parameter  int          AccBias     = 127,
-  parameter  int unsigned AccSpecials = SpecialsIeee,
-  parameter  int unsigned AccIntW     = 2,
-  parameter  bit          AccWrap     = 1'b0,
-  localparam int unsigned AWidth      = AExpW == 0 ? 2 + AManW : 1 + AExpW + AManW,
-  localparam int unsigned BWidth      = BExpW == 0 ? 2 + BManW : 1 + BExpW + BManW,
-  localparam int unsigned AccWidth    = AccExpW == 0 ? AccIntW + AccManW : 1 + AccExpW + AccManW
+  parameter  bit [63:0]   AMx       = pack_mxint(8, 32),
+  parameter  bit [63:0]   BMx       = pack_mxint(8, 32),
+  parameter  int unsigned AccFmt    = Fp32,  // of sums; minifloat or fixed point
+  localparam mx_t         A         = mx_of(AMx),
+  localparam mx_t         B         = mx_of(BMx),
+  localparam fmt_t        Acc       = fmt_of(AccFmt),
+  localparam int unsigned BlockSize = A.block_size,
+  localparam int unsigned AWidth    = A.elem.width,
+  localparam int unsigned BWidth    = B.elem.width,
+  localparam int unsigned AccWidth  = Acc.width
 ) (
-  input  logic                clk_i,
-  input  logic                rst_ni,
-  input  logic                in_valid_i,
-  output logic                in_ready_o,
-  input  logic [AWidth-1:0]   a_codes_i,
-  input  logic [AScaleW-1:0]  a_scale_i,
-  input  logic [BWidth-1:0]   b_codes_i,
-  input  logic [BScaleW-1:0]  b_scale_i,
-  input  logic                first_i,
-  output logic                out_valid_o,
-  input  logic                out_ready_i,
-  output logic [AccWidth-1:0] acc_o
+  input  logic                 clk_i,        // clock
+  input  logic                 rst_ni,       // asynchronous reset
+  input  logic                 in_valid_i,   // a beat is offered
+  output logic                 in_ready_o,   // and taken
+  input  logic [AWidth-1:0]    a_codes_i,    // element
+  input  logic [A.scale_w-1:0] a_scale_i,    // its block's scale code
+  input  logic [BWidth-1:0]    b_codes_i,    // element
+  input  logic [B.scale_w-1:0] b_scale_i,    // its block's scale code
+  input  logic                 first_i,      // the sum starts at +0
+  output logic                 out_valid_o,  // a result is offered
+  input  logic                 out_ready_i,  // and taken
+  output logic [AccWidth-1:0]  acc_o         // running sum
 );
   localparam int unsigned Latency = 3;
 
@@ -67,11 +59,7 @@ module plena_mx_pe
   );
 
   plena_mx_mac #(
-    .AExpW(AExpW), .AManW(AManW), .ABias(ABias), .ASpecials(ASpecials), .AScaleW(AScaleW),
-    .BExpW(BExpW), .BManW(BManW), .BBias(BBias), .BSpecials(BSpecials), .BScaleW(BScaleW),
-    .BlockSize(BlockSize),
-    .AccExpW(AccExpW), .AccManW(AccManW), .AccBias(AccBias), .AccSpecials(AccSpecials),
-    .AccIntW(AccIntW), .AccWrap(AccWrap)
+    .AMx(AMx), .BMx(BMx), .AccFmt(AccFmt)
   ) u_mac (
     .clk_i, .rst_ni,
     .enable_i(enable), .valid_i(in_valid_i), .first_i, .last_i(last),

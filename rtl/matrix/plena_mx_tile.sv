@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Systolic tile of the matrix unit, output stationary: Rows x Cols lanes, one step of K a beat.
 //
 // Golden twin: golden.ops.mx_tile.
@@ -15,48 +17,34 @@
 module plena_mx_tile
   import plena_pkg::*;
 #(
-  parameter  int unsigned Rows        = 2,
-  parameter  int unsigned Cols        = 2,
-  parameter  int unsigned AExpW       = 0,              // 0: MXINT of 2 + AManW bits
-  parameter  int unsigned AManW       = 6,
-  parameter  int          ABias       = 0,
-  parameter  int unsigned ASpecials   = SpecialsNone,
-  parameter  int unsigned AScaleW     = 8,
-  parameter  int unsigned BExpW       = 0,
-  parameter  int unsigned BManW       = 6,
-  parameter  int          BBias       = 0,
-  parameter  int unsigned BSpecials   = SpecialsNone,
-  parameter  int unsigned BScaleW     = 8,
-  parameter  int unsigned BlockSize   = 32,
-  parameter  int unsigned AccExpW     = 8,              // 0: fixed point, AccIntW.AccManW bits
-  parameter  int unsigned AccManW     = 23,
-  parameter  int          AccBias     = 127,
-  parameter  int unsigned AccSpecials = SpecialsIeee,
-  parameter  int unsigned AccIntW     = 2,
-  parameter  bit          AccWrap     = 1'b0,
-  parameter  int unsigned VExpW       = 8,              // 0: fixed point, VIntW.VManW bits
-  parameter  int unsigned VManW       = 7,
-  parameter  int          VBias       = 127,
-  parameter  int unsigned VSpecials   = SpecialsIeee,
-  parameter  int unsigned VIntW       = 2,
-  parameter  bit          VWrap       = 1'b0,
-  localparam int unsigned AWidth      = AExpW == 0 ? 2 + AManW : 1 + AExpW + AManW,
-  localparam int unsigned BWidth      = BExpW == 0 ? 2 + BManW : 1 + BExpW + BManW,
-  localparam int unsigned VWidth      = VExpW == 0 ? VIntW + VManW : 1 + VExpW + VManW
+  parameter  int unsigned Rows      = 2,
+  parameter  int unsigned Cols      = 2,
+  parameter  bit [63:0]   AMx       = pack_mxint(8, 32),
+  parameter  bit [63:0]   BMx       = pack_mxint(8, 32),
+  parameter  int unsigned AccFmt    = Fp32,  // of sums; minifloat or fixed point
+  parameter  int unsigned VFmt      = Bf16,  // of results; minifloat or fixed point
+  localparam mx_t         A         = mx_of(AMx),
+  localparam mx_t         B         = mx_of(BMx),
+  localparam fmt_t        Acc       = fmt_of(AccFmt),
+  localparam fmt_t        V         = fmt_of(VFmt),
+  localparam int unsigned BlockSize = A.block_size,
+  localparam int unsigned AWidth    = A.elem.width,
+  localparam int unsigned BWidth    = B.elem.width,
+  localparam int unsigned VWidth    = V.width
 ) (
-  input  logic                             clk_i,
-  input  logic                             rst_ni,
-  input  logic                             in_valid_i,
-  output logic                             in_ready_o,
-  input  logic [Rows-1:0][AWidth-1:0]      a_codes_i,
-  input  logic [Rows-1:0][AScaleW-1:0]     a_scale_i,
-  input  logic [Cols-1:0][BWidth-1:0]      b_codes_i,
-  input  logic [Cols-1:0][BScaleW-1:0]     b_scale_i,
-  input  logic                             first_i,
-  input  logic                             write_i,
-  output logic                             out_valid_o,
-  input  logic                             out_ready_i,
-  output logic [Rows*Cols-1:0][VWidth-1:0] y_o
+  input  logic                             clk_i,        // clock
+  input  logic                             rst_ni,       // asynchronous reset
+  input  logic                             in_valid_i,   // a beat is offered
+  output logic                             in_ready_o,   // and taken
+  input  logic [Rows-1:0][AWidth-1:0]      a_codes_i,    // an element a row
+  input  logic [Rows-1:0][A.scale_w-1:0]   a_scale_i,    // their scale codes
+  input  logic [Cols-1:0][BWidth-1:0]      b_codes_i,    // an element a column
+  input  logic [Cols-1:0][B.scale_w-1:0]   b_scale_i,    // their scale codes
+  input  logic                             first_i,      // sums start at +0
+  input  logic                             write_i,      // results come out
+  output logic                             out_valid_o,  // a result is offered
+  input  logic                             out_ready_i,  // and taken
+  output logic [Rows*Cols-1:0][VWidth-1:0] y_o           // sums, row-major
 );
   // Rows + Cols - 2 steps to the last lane, 3 in it, 1 for the output register.
   localparam int unsigned Latency = Rows + Cols + 2;
@@ -64,14 +52,13 @@ module plena_mx_tile
   if (Rows < 1 || Cols < 1) begin : gen_illegal_size
     $fatal(1, "plena_mx_tile: Rows=%0d and Cols=%0d must be at least 1", Rows, Cols);
   end
-  if (!is_scalar(VExpW, VManW, VBias, VSpecials, VIntW)) begin : gen_illegal_v
-    $fatal(1, "plena_mx_tile: no format has VExpW=%0d VManW=%0d VBias=%0d VSpecials=%0d VIntW=%0d",
-           VExpW, VManW, VBias, VSpecials, VIntW);
+  if (!is_scalar(VFmt)) begin : gen_illegal_v
+    $fatal(1, "plena_mx_tile: no format: VFmt=%s", fmt_text(VFmt));
   end
 
-  localparam int unsigned AccWidth = AccExpW == 0 ? AccIntW + AccManW : 1 + AccExpW + AccManW;
-  localparam int unsigned RowW     = 3 + AScaleW + AWidth;  // valid, first, last travel with A
-  localparam int unsigned ColW     = BScaleW + BWidth;
+  localparam int unsigned AccWidth = Acc.width;
+  localparam int unsigned RowW     = 3 + A.scale_w + AWidth;  // valid, first, last travel with A
+  localparam int unsigned ColW     = B.scale_w + BWidth;
 
   logic enable, last;
 
@@ -113,13 +100,13 @@ module plena_mx_tile
 
   for (genvar i = 0; i < Rows; i++) begin : gen_row
     for (genvar j = 0; j < Cols; j++) begin : gen_lane
-      logic                lane_valid, lane_first, lane_last;
-      logic [AWidth-1:0]   a_code;
-      logic [AScaleW-1:0]  a_scale;
-      logic [BWidth-1:0]   b_code;
-      logic [BScaleW-1:0]  b_scale;
-      logic [AccWidth-1:0] acc;
-      logic [VWidth-1:0]   y;
+      logic                 lane_valid, lane_first, lane_last;
+      logic [AWidth-1:0]    a_code;
+      logic [A.scale_w-1:0] a_scale;
+      logic [BWidth-1:0]    b_code;
+      logic [B.scale_w-1:0] b_scale;
+      logic [AccWidth-1:0]  acc;
+      logic [VWidth-1:0]    y;
 
       if (j > 0) begin : gen_from_left
         plena_delay_line #(
@@ -140,11 +127,7 @@ module plena_mx_tile
       assign {b_scale, b_code} = col[i][j];
 
       plena_mx_mac #(
-        .AExpW(AExpW), .AManW(AManW), .ABias(ABias), .ASpecials(ASpecials), .AScaleW(AScaleW),
-        .BExpW(BExpW), .BManW(BManW), .BBias(BBias), .BSpecials(BSpecials), .BScaleW(BScaleW),
-        .BlockSize(BlockSize),
-        .AccExpW(AccExpW), .AccManW(AccManW), .AccBias(AccBias), .AccSpecials(AccSpecials),
-        .AccIntW(AccIntW), .AccWrap(AccWrap)
+        .AMx(AMx), .BMx(BMx), .AccFmt(AccFmt)
       ) u_mac (
         .clk_i, .rst_ni, .enable_i(enable),
         .valid_i(lane_valid), .first_i(lane_first), .last_i(lane_last),
@@ -152,10 +135,7 @@ module plena_mx_tile
       );
 
       plena_fp_cast_core #(
-        .SrcExpW(AccExpW), .SrcManW(AccManW), .SrcBias(AccBias), .SrcSpecials(AccSpecials),
-        .SrcIntW(AccIntW),
-        .DstExpW(VExpW), .DstManW(VManW), .DstBias(VBias), .DstSpecials(VSpecials),
-        .DstIntW(VIntW), .DstWrap(VWrap)
+        .SrcFmt(AccFmt), .DstFmt(VFmt)
       ) u_cast (
         .a_i(acc), .y_o(y)
       );

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Stream of blocks of minifloat codes quantised to MX: element codes and a shared scale.
 //
 // Golden twin: golden.ops.fp_to_mx.
@@ -9,61 +11,44 @@
 module plena_fp_to_mx
   import plena_pkg::*;
 #(
-  parameter  int unsigned SrcExpW      = 8,
-  parameter  int unsigned SrcManW      = 7,
-  parameter  int          SrcBias      = 127,
-  parameter  int unsigned SrcSpecials  = SpecialsIeee,
-  parameter  int unsigned ElemExpW     = 0,              // 0: MXINT of 2 + ElemManW bits
-  parameter  int unsigned ElemManW     = 6,
-  parameter  int          ElemBias     = 0,
-  parameter  int unsigned ElemSpecials = SpecialsNone,
-  parameter  int unsigned BlockSize    = 32,
-  parameter  int unsigned ScaleW       = 8,
-  parameter  int unsigned ScaleRule    = RuleFloor,
-  parameter  bit          Symmetric    = 1'b1,
-  parameter  int unsigned Rounding     = RoundNearestEven,
-  localparam int unsigned SrcWidth     = 1 + SrcExpW + SrcManW,
-  localparam int unsigned ElemWidth    = ElemExpW == 0 ? 2 + ElemManW : 1 + ElemExpW + ElemManW
+  parameter  int unsigned SrcFmt    = Bf16,  // minifloat
+  parameter  bit [63:0]   Mx        = pack_mxint(8, 32),
+  localparam fmt_t        Src       = minifloat_of(SrcFmt),
+  localparam mx_t         M         = mx_of(Mx),
+  localparam int unsigned BlockSize = M.block_size,
+  localparam int unsigned SrcWidth  = Src.width,
+  localparam int unsigned ElemWidth = M.elem.width
 ) (
-  input  logic                                clk_i,
-  input  logic                                rst_ni,
-  input  logic                                in_valid_i,
-  output logic                                in_ready_o,
-  input  logic [BlockSize-1:0][SrcWidth-1:0]  x_i,
-  output logic                                out_valid_o,
-  input  logic                                out_ready_i,
-  output logic [BlockSize-1:0][ElemWidth-1:0] codes_o,
-  output logic                [ScaleW-1:0]    scale_o
+  input  logic                                clk_i,        // clock
+  input  logic                                rst_ni,       // asynchronous reset
+  input  logic                                in_valid_i,   // a beat is offered
+  output logic                                in_ready_o,   // and taken
+  input  logic [BlockSize-1:0][SrcWidth-1:0]  x_i,          // block of source codes, lane 0 lowest
+  output logic                                out_valid_o,  // a result is offered
+  input  logic                                out_ready_i,  // and taken
+  output logic [BlockSize-1:0][ElemWidth-1:0] codes_o,      // elements, lane 0 lowest
+  output logic                [M.scale_w-1:0] scale_o       // their scale code
 );
   localparam int unsigned Latency = 1;
 
-  if (!is_minifloat(SrcExpW, SrcManW, SrcBias, SrcSpecials)) begin : gen_illegal_src
-    $fatal(1, "plena_fp_to_mx: no minifloat has SrcExpW=%0d SrcManW=%0d SrcBias=%0d SrcSpecials=%0d",
-           SrcExpW, SrcManW, SrcBias, SrcSpecials);
+  if (!is_minifloat(SrcFmt)) begin : gen_illegal_src
+    $fatal(1, "plena_fp_to_mx: no minifloat: SrcFmt=%s", fmt_text(SrcFmt));
   end
-  if (!is_mx_element(ElemExpW, ElemManW, ElemBias, ElemSpecials)) begin : gen_illegal_elem
-    $fatal(1, "plena_fp_to_mx: no MX element has ElemExpW=%0d ElemManW=%0d ElemBias=%0d",
-           ElemExpW, ElemManW, ElemBias, " ElemSpecials=%0d", ElemSpecials);
-  end
-  if (!is_mx_block(BlockSize, ScaleW) || ScaleRule > RuleClip) begin : gen_illegal_block
-    $fatal(1, "plena_fp_to_mx: BlockSize=%0d (1..4096), ScaleW=%0d (2..8), ScaleRule=%0d (0..5)",
-           BlockSize, ScaleW, ScaleRule);
+  if (!is_mx(Mx)) begin : gen_illegal_mx
+    $fatal(1, "plena_fp_to_mx: no MX format: Mx=%s", mx_text(Mx));
   end
 
   logic [BlockSize-1:0][ElemWidth-1:0] codes;
-  logic                [ScaleW-1:0]    scale;
+  logic                [M.scale_w-1:0] scale;
 
   plena_fp_to_mx_core #(
-    .SrcExpW(SrcExpW), .SrcManW(SrcManW), .SrcBias(SrcBias), .SrcSpecials(SrcSpecials),
-    .ElemExpW(ElemExpW), .ElemManW(ElemManW), .ElemBias(ElemBias), .ElemSpecials(ElemSpecials),
-    .BlockSize(BlockSize), .ScaleW(ScaleW), .ScaleRule(ScaleRule), .Symmetric(Symmetric),
-    .Rounding(Rounding)
+    .SrcFmt(SrcFmt), .Mx(Mx)
   ) u_core (
     .x_i, .codes_o(codes), .scale_o(scale)
   );
 
   plena_stream_reg #(
-    .Width(BlockSize * ElemWidth + ScaleW)
+    .Width(BlockSize * ElemWidth + M.scale_w)
   ) u_reg (
     .clk_i, .rst_ni,
     .in_valid_i, .in_ready_o, .in_data_i({scale, codes}),

@@ -1,84 +1,73 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // A block of minifloat codes to MX element codes and their shared scale.
 //
 // Golden twin: golden.ops.fp_to_mx, golden.mx.quantize_blocks.
 // Method:     the largest magnitude by a tree over the codes, one scale for the block, and for
 //             every lane the exact x * 2^-scale_exp rounded once by plena_fp_pack.
-// Specials:   an all-zero block has scale 0 and elements +0. Inf or NaN in the block: with ScaleW 8
-//             the NaN scale and elements 0; with a narrower scale they do not count for the scale
-//             and become the largest element (NaN the positive one). Elements saturate.
+// Specials:   an all-zero block has scale 0 and elements +0. Inf or NaN in the block: with E8M0
+//             scales the NaN scale and elements 0; with narrower ones they do not count for the
+//             scale and become the largest element (NaN the positive one). Elements saturate.
 // Latency:    combinational.
 module plena_fp_to_mx_core
   import plena_pkg::*;
 #(
-  parameter  int unsigned SrcExpW      = 8,
-  parameter  int unsigned SrcManW      = 7,
-  parameter  int          SrcBias      = 127,
-  parameter  int unsigned SrcSpecials  = SpecialsIeee,
-  parameter  int unsigned ElemExpW     = 0,              // 0: MXINT of 2 + ElemManW bits
-  parameter  int unsigned ElemManW     = 6,
-  parameter  int          ElemBias     = 0,
-  parameter  int unsigned ElemSpecials = SpecialsNone,
-  parameter  int unsigned BlockSize    = 32,
-  parameter  int unsigned ScaleW       = 8,
-  parameter  int unsigned ScaleRule    = RuleFloor,
-  parameter  bit          Symmetric    = 1'b1,
-  parameter  int unsigned Rounding     = RoundNearestEven,
-  localparam int unsigned SrcWidth     = 1 + SrcExpW + SrcManW,
-  localparam int unsigned ElemWidth    = ElemExpW == 0 ? 2 + ElemManW : 1 + ElemExpW + ElemManW
+  parameter  int unsigned SrcFmt    = Bf16,  // minifloat
+  parameter  bit [63:0]   Mx        = pack_mxint(8, 32),
+  localparam fmt_t        Src       = minifloat_of(SrcFmt),
+  localparam mx_t         M         = mx_of(Mx),
+  localparam int unsigned BlockSize = M.block_size,
+  localparam int unsigned SrcWidth  = Src.width,
+  localparam int unsigned ElemWidth = M.elem.width
 ) (
-  input  logic [BlockSize-1:0][SrcWidth-1:0]  x_i,
-  output logic [BlockSize-1:0][ElemWidth-1:0] codes_o,
-  output logic                [ScaleW-1:0]    scale_o
+  input  logic [BlockSize-1:0][SrcWidth-1:0]  x_i,      // block of source codes, lane 0 lowest
+  output logic [BlockSize-1:0][ElemWidth-1:0] codes_o,  // elements, lane 0 lowest
+  output logic                [M.scale_w-1:0] scale_o   // their scale code
 );
-  localparam bit          IsInt      = ElemExpW == 0;
-  localparam bit          HasNan     = ScaleW == 8;      // the scale
-  localparam int          ScaleBias  = (1 << (ScaleW - 1)) - 1;
-  localparam int          CodeMax    = (1 << ScaleW) - (HasNan ? 2 : 1);
-  localparam int unsigned Rule       = ScaleRule == RuleMase && !IsInt ? RuleFloor : ScaleRule;
-  localparam int          ElemEmax   = IsInt ? 0
-                                     : int'(max_exp_field(ElemExpW, ElemSpecials)) - ElemBias;
-  // Largest element: magnitude code, and its fraction bits.
-  localparam int unsigned LargestMag = IsInt ? (1 << (ElemManW + 1)) - 1
-                                             : max_code(ElemExpW, ElemManW, ElemSpecials);
-  localparam int unsigned LargestFrac = LargestMag % (1 << ElemManW);
+  localparam bit          IsInt      = M.elem.exp_w == 0;
+  localparam bit          HasNan     = has_scale_nan(M);
+  localparam int          CodeMax    = max_scale_code(M);
+  localparam int unsigned Rule       = scale_rule_of(M);
+  localparam int          ElemEmax   = IsInt ? 0 : int'(max_exp_field(M.elem)) - M.elem.bias;
+  localparam int unsigned LargestMag = largest_element(M);
 
   // Scale code - exponent field of amax, before the rule adds one. `mase` and `clip` start from one
   // scale lower, so that amax may lie one binade above the largest of the element.
   localparam int          Lower      = Rule == RuleMase || Rule == RuleClip ? 1 : 0;
-  localparam int          CodeOffset = ScaleBias - SrcBias - ElemEmax - Lower;
+  localparam int          CodeOffset = scale_bias(M) - Src.bias - ElemEmax - Lower;
   // Leading zeros of a subnormal amax that leave a scale code above 0.
   localparam int          SubnormalLz = CodeOffset + (Rule == RuleFloor ? 0 : 1);
   // Fraction bits of amax that the rule looks at: a leading one in the reach of the scale, the
   // element's bits and one more to round half up, four to compare with 3/16, or all.
-  localparam int unsigned FracW = min(SrcManW,
+  localparam int unsigned FracW = min(Src.man_w,
       Rule == RuleFloor ? max(SubnormalLz, 0)
-    : Rule == RuleEven ? int'(ElemManW) + 1 + max(SubnormalLz, 0)
-    : Rule == RuleClip ? 4 + max(SubnormalLz, 0) : int'(SrcManW));
-  localparam int unsigned AmaxW = SrcExpW + FracW;
+    : Rule == RuleEven ? int'(M.elem.man_w) + 1 + max(SubnormalLz, 0)
+    : Rule == RuleClip ? 4 + max(SubnormalLz, 0) : int'(Src.man_w));
+  localparam int unsigned AmaxW = Src.exp_w + FracW;
 
   // What plena_fp_pack is told about the exponent of x / 2^scale_exp, as field - scale code:
   // amax lands in the largest binade of the element (or Lower above it), unless a subnormal amax
   // meets its lowest scale code, or the scale meets its largest.
-  localparam int          SrcFieldMax = int'(max_exp_field(SrcExpW, SrcSpecials));
-  localparam int          ExpOffset   = ScaleBias - SrcBias;
-  localparam int          CodeMin     = min(max(1 - int'(SrcManW) + CodeOffset, 0), CodeMax);
+  localparam int          SrcFieldMax = int'(max_exp_field(Src));
+  localparam int          ExpOffset   = scale_bias(M) - Src.bias;
+  localparam int          CodeMin     = min(max(1 - int'(Src.man_w) + CodeOffset, 0), CodeMax);
   localparam int          ExpMin      = 1 - CodeMax;
   localparam int          ExpMax      = max(max(SrcFieldMax - CodeMax, 1 - CodeMin),
                                             ElemEmax - ExpOffset + Lower);
   localparam int unsigned ExpInW      = signed_width(ExpMin, ExpMax);
-  localparam int unsigned MaxLz       = min(max(ExpOffset + ElemBias - CodeMin, 0), SrcManW);
+  localparam int unsigned MaxLz       = min(max(ExpOffset + M.elem.bias - CodeMin, 0), Src.man_w);
 
   logic [BlockSize-1:0]                sign, inf, nan, special, nonzero;
-  logic [BlockSize-1:0][SrcExpW-1:0]   exp;
-  logic [BlockSize-1:0][SrcManW:0]     sig;
+  logic [BlockSize-1:0][Src.exp_w-1:0] exp;
+  logic [BlockSize-1:0][Src.man_w:0]   sig;
   logic [BlockSize-1:0][AmaxW-1:0]     magnitude;
   logic [AmaxW-1:0]                    amax;
-  logic [ScaleW-1:0]                   scale;
+  logic [M.scale_w-1:0]                scale;
   logic                                all_nan, clear;
 
   for (genvar lane = 0; lane < BlockSize; lane++) begin : gen_unpack
     plena_fp_unpack #(
-      .ExpW(SrcExpW), .ManW(SrcManW), .Specials(SrcSpecials)
+      .Fmt(SrcFmt)
     ) u_unpack (
       .code_i(x_i[lane]), .sign_o(sign[lane]), .exp_o(exp[lane]), .sig_o(sig[lane]),
       .inf_o(inf[lane]), .nan_o(nan[lane])
@@ -96,8 +85,7 @@ module plena_fp_to_mx_core
   );
 
   plena_mx_scale #(
-    .ExpW(SrcExpW), .FracW(FracW), .CodeOffset(CodeOffset), .CodeMax(CodeMax), .ScaleW(ScaleW),
-    .ScaleRule(Rule), .ElemFracW(ElemManW), .LargestFrac(LargestFrac)
+    .SrcFmt(SrcFmt), .Mx(Mx), .FracW(FracW), .CodeOffset(CodeOffset)
   ) u_scale (
     .amax_i(amax), .scale_o(scale)
   );
@@ -114,9 +102,8 @@ module plena_fp_to_mx_core
     assign distance = ExpInW'(exp[lane]) - ExpInW'(scale);
 
     plena_fp_pack #(
-      .InW(SrcManW + 1), .ExpMin(ExpMin), .ExpMax(ExpMax), .ExpOffset(ExpOffset), .MaxLz(MaxLz),
-      .ExpW(ElemExpW), .ManW(ElemManW), .Bias(ElemBias), .Specials(ElemSpecials), .IntW(2),
-      .Symmetric(Symmetric), .Rounding(Rounding)
+      .Fmt(elem_fmt(Mx)), .InW(Src.man_w + 1), .ExpMin(ExpMin), .ExpMax(ExpMax),
+      .ExpOffset(ExpOffset), .MaxLz(MaxLz), .Rounding(M.rounding)
     ) u_pack (
       .sign_i(sign[lane]), .sig_i(sig[lane]), .exp_i(distance), .inf_i(1'b0), .nan_i(1'b0),
       .code_o(code)

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Stream of MX blocks as memory holds them, unpacked and dequantised to scalar codes.
 //
 // Golden twin: golden.ops.hbm_load.
@@ -10,30 +12,25 @@
 module plena_hbm_load
   import plena_pkg::*;
 #(
-  parameter  int unsigned ElemExpW     = 0,              // 0: MXINT of 2 + ElemManW bits
-  parameter  int unsigned ElemManW     = 6,
-  parameter  int          ElemBias     = 0,
-  parameter  int unsigned ElemSpecials = SpecialsNone,
-  parameter  int unsigned BlockSize    = 32,
-  parameter  int unsigned ScaleW       = 8,
-  parameter  int unsigned DstExpW      = 8,
-  parameter  int unsigned DstManW      = 7,
-  parameter  int          DstBias      = 127,
-  parameter  int unsigned DstSpecials  = SpecialsIeee,
-  parameter  int unsigned Rounding     = RoundNearestEven,
-  parameter  bit          Saturate     = 1'b1,
-  localparam int unsigned ElemWidth    = ElemExpW == 0 ? 2 + ElemManW : 1 + ElemExpW + ElemManW,
-  localparam int unsigned ElemBytes    = (BlockSize * ElemWidth + 7) / 8,
-  localparam int unsigned DstWidth     = 1 + DstExpW + DstManW
+  parameter  bit [63:0]   Mx        = pack_mxint(8, 32),
+  parameter  int unsigned DstFmt    = Bf16,  // minifloat or fixed point
+  parameter  int unsigned Rounding  = RoundNearestEven,
+  parameter  bit          Saturate  = 1'b1,
+  localparam mx_t         M         = mx_of(Mx),
+  localparam fmt_t        Dst       = fmt_of(DstFmt),
+  localparam int unsigned BlockSize = M.block_size,
+  localparam int unsigned ElemWidth = M.elem.width,
+  localparam int unsigned ElemBytes = (BlockSize * ElemWidth + 7) / 8,
+  localparam int unsigned DstWidth  = Dst.width
 ) (
-  input  logic                               clk_i,
-  input  logic                               rst_ni,
-  input  logic                               in_valid_i,
-  output logic                               in_ready_o,
-  input  logic            [ElemBytes:0][7:0] data_i,
-  output logic                               out_valid_o,
-  input  logic                               out_ready_i,
-  output logic [BlockSize-1:0][DstWidth-1:0] y_o
+  input  logic                               clk_i,        // clock
+  input  logic                               rst_ni,       // asynchronous reset
+  input  logic                               in_valid_i,   // a beat is offered
+  output logic                               in_ready_o,   // and taken
+  input  logic   [ElemBytes:0][7:0]          data_i,       // bytes of the elements, then the scale
+  output logic                               out_valid_o,  // a result is offered
+  input  logic                               out_ready_i,  // and taken
+  output logic [BlockSize-1:0][DstWidth-1:0] y_o           // block of codes, lane 0 lowest
 );
   localparam int unsigned Latency = 1;
 
@@ -45,13 +42,10 @@ module plena_hbm_load
   assign unused_bits       = ^{scale, elements};
 
   plena_mx_to_fp #(
-    .ElemExpW(ElemExpW), .ElemManW(ElemManW), .ElemBias(ElemBias), .ElemSpecials(ElemSpecials),
-    .BlockSize(BlockSize), .ScaleW(ScaleW),
-    .DstExpW(DstExpW), .DstManW(DstManW), .DstBias(DstBias), .DstSpecials(DstSpecials),
-    .Rounding(Rounding), .Saturate(Saturate)
+    .Mx(Mx), .DstFmt(DstFmt), .Rounding(Rounding), .Saturate(Saturate)
   ) u_dequantize (
     .clk_i, .rst_ni, .in_valid_i, .in_ready_o,
-    .codes_i(elements[BlockSize*ElemWidth-1:0]), .scale_i(scale[ScaleW-1:0]),
+    .codes_i(elements[BlockSize*ElemWidth-1:0]), .scale_i(scale[M.scale_w-1:0]),
     .out_valid_o, .out_ready_i, .y_o
   );
 endmodule

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Stream of blocks of minifloat codes quantised to MX and packed into bytes, as memory holds them.
 //
 // Golden twin: golden.ops.hbm_store.
@@ -10,42 +12,31 @@
 module plena_hbm_store
   import plena_pkg::*;
 #(
-  parameter  int unsigned SrcExpW      = 8,
-  parameter  int unsigned SrcManW      = 7,
-  parameter  int          SrcBias      = 127,
-  parameter  int unsigned SrcSpecials  = SpecialsIeee,
-  parameter  int unsigned ElemExpW     = 0,              // 0: MXINT of 2 + ElemManW bits
-  parameter  int unsigned ElemManW     = 6,
-  parameter  int          ElemBias     = 0,
-  parameter  int unsigned ElemSpecials = SpecialsNone,
-  parameter  int unsigned BlockSize    = 32,
-  parameter  int unsigned ScaleW       = 8,
-  parameter  int unsigned ScaleRule    = RuleFloor,
-  parameter  bit          Symmetric    = 1'b1,
-  parameter  int unsigned Rounding     = RoundNearestEven,
-  localparam int unsigned SrcWidth     = 1 + SrcExpW + SrcManW,
-  localparam int unsigned ElemWidth    = ElemExpW == 0 ? 2 + ElemManW : 1 + ElemExpW + ElemManW,
-  localparam int unsigned ElemBytes    = (BlockSize * ElemWidth + 7) / 8
+  parameter  int unsigned SrcFmt    = Bf16,  // minifloat
+  parameter  bit [63:0]   Mx        = pack_mxint(8, 32),
+  localparam fmt_t        Src       = minifloat_of(SrcFmt),
+  localparam mx_t         M         = mx_of(Mx),
+  localparam int unsigned BlockSize = M.block_size,
+  localparam int unsigned SrcWidth  = Src.width,
+  localparam int unsigned ElemWidth = M.elem.width,
+  localparam int unsigned ElemBytes = (BlockSize * ElemWidth + 7) / 8
 ) (
-  input  logic                               clk_i,
-  input  logic                               rst_ni,
-  input  logic                               in_valid_i,
-  output logic                               in_ready_o,
-  input  logic [BlockSize-1:0][SrcWidth-1:0] x_i,
-  output logic                               out_valid_o,
-  input  logic                               out_ready_i,
-  output logic            [ElemBytes:0][7:0] data_o
+  input  logic                               clk_i,        // clock
+  input  logic                               rst_ni,       // asynchronous reset
+  input  logic                               in_valid_i,   // a beat is offered
+  output logic                               in_ready_o,   // and taken
+  input  logic [BlockSize-1:0][SrcWidth-1:0] x_i,          // block of source codes, lane 0 lowest
+  output logic                               out_valid_o,  // a result is offered
+  input  logic                               out_ready_i,  // and taken
+  output logic   [ElemBytes:0][7:0]          data_o        // bytes of the elements, then the scale
 );
   localparam int unsigned Latency = 1;
 
   logic [BlockSize-1:0][ElemWidth-1:0] codes;
-  logic                   [ScaleW-1:0] scale;
+  logic                [M.scale_w-1:0] scale;
 
   plena_fp_to_mx #(
-    .SrcExpW(SrcExpW), .SrcManW(SrcManW), .SrcBias(SrcBias), .SrcSpecials(SrcSpecials),
-    .ElemExpW(ElemExpW), .ElemManW(ElemManW), .ElemBias(ElemBias), .ElemSpecials(ElemSpecials),
-    .BlockSize(BlockSize), .ScaleW(ScaleW), .ScaleRule(ScaleRule), .Symmetric(Symmetric),
-    .Rounding(Rounding)
+    .SrcFmt(SrcFmt), .Mx(Mx)
   ) u_quantize (
     .clk_i, .rst_ni, .in_valid_i, .in_ready_o, .x_i,
     .out_valid_o, .out_ready_i, .codes_o(codes), .scale_o(scale)

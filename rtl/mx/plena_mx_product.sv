@@ -1,8 +1,10 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Exact product of two MX elements plus a constant, so that it is never negative.
 //
 // Golden twin: golden.ops.dot.element_integers, multiplied.
-// Contract:   product_o = a * b / 2^(lsb_a + lsb_b) + mx_product_offset(...), with lsb = -ManW for
-//             MXINT and 1 - Bias - ManW for MXFP. Unsigned numbers need no sign extension in the
+// Contract:   product_o = a * b / 2^(lsb_a + lsb_b) + mx_product_offset(...), with lsb = -man_w for
+//             MXINT and 1 - bias - man_w for MXFP. Unsigned numbers need no sign extension in the
 //             sum that follows, and one subtraction there takes all offsets back.
 // Method:     two MXINT: the partial products of Baugh and Wooley, "A two's complement parallel
 //             array multiplication algorithm", IEEE Trans. Computers C-22(12), 1973: what the sign
@@ -15,23 +17,20 @@
 module plena_mx_product
   import plena_pkg::*;
 #(
-  parameter  int unsigned AExpW     = 0,              // 0: MXINT of 2 + AManW bits
-  parameter  int unsigned AManW     = 6,
-  parameter  int unsigned ASpecials = SpecialsNone,
-  parameter  int unsigned BExpW     = 0,
-  parameter  int unsigned BManW     = 6,
-  parameter  int unsigned BSpecials = SpecialsNone,
-  localparam int unsigned AWidth    = AExpW == 0 ? 2 + AManW : 1 + AExpW + AManW,
-  localparam int unsigned BWidth    = BExpW == 0 ? 2 + BManW : 1 + BExpW + BManW,
-  localparam int unsigned ProductW  = mx_product_width(AExpW, AManW, ASpecials,
-                                                       BExpW, BManW, BSpecials)
+  parameter  int unsigned AFmt     = pack_fixed(2, 6, 1'b0, 1'b1),  // minifloat, or q2.n
+  parameter  int unsigned BFmt     = pack_fixed(2, 6, 1'b0, 1'b1),
+  localparam fmt_t        A        = fmt_of(AFmt),
+  localparam fmt_t        B        = fmt_of(BFmt),
+  localparam int unsigned AWidth   = A.width,
+  localparam int unsigned BWidth   = B.width,
+  localparam int unsigned ProductW = mx_product_width(A, B)
 ) (
-  input  logic [AWidth-1:0]   a_i,
-  input  logic [BWidth-1:0]   b_i,
-  output logic [ProductW-1:0] product_o,
-  output logic                special_o
+  input  logic [AWidth-1:0]   a_i,        // element
+  input  logic [BWidth-1:0]   b_i,        // element
+  output logic [ProductW-1:0] product_o,  // exact product and the offset
+  output logic                special_o   // an element is Inf or NaN
 );
-  if (AExpW == 0 && BExpW == 0) begin : gen_int
+  if (A.exp_w == 0 && B.exp_w == 0) begin : gen_int
     localparam int unsigned ALowW = AWidth - 1;  // bits below the sign
     localparam int unsigned BLowW = BWidth - 1;
 
@@ -48,30 +47,30 @@ module plena_mx_product
                      + (ProductW'(a_sign && b_sign) << (ALowW + BLowW));
     assign special_o = 1'b0;
   end else begin : gen_shifted
-    localparam int unsigned AMagW  = AExpW == 0 ? AWidth : 1 + AManW;
-    localparam int unsigned BMagW  = BExpW == 0 ? BWidth : 1 + BManW;
+    localparam int unsigned AMagW  = A.exp_w == 0 ? AWidth : 1 + A.man_w;
+    localparam int unsigned BMagW  = B.exp_w == 0 ? BWidth : 1 + B.man_w;
     localparam int unsigned MagW   = AMagW + BMagW;
-    localparam int unsigned Drop   = (AExpW == 0 ? 0 : 1) + (BExpW == 0 ? 0 : 1);
+    localparam int unsigned Drop   = (A.exp_w == 0 ? 0 : 1) + (B.exp_w == 0 ? 0 : 1);
     localparam int unsigned WideW  = max(ProductW + Drop, MagW + 1);
-    localparam int unsigned ShiftW = max(AExpW, BExpW) + (Drop == 2 ? 1 : 0);
+    localparam int unsigned ShiftW = max(A.exp_w, B.exp_w) + (Drop == 2 ? 1 : 0);
 
-    logic                    a_sign, b_sign, negative, a_special, b_special;
-    logic [AMagW-1:0]        a_mag;
-    logic [BMagW-1:0]        b_mag;
-    logic [max(AExpW,1)-1:0] a_exp;
-    logic [max(BExpW,1)-1:0] b_exp;
-    logic [MagW-1:0]         mag;
-    logic [MagW:0]           signed_mag;  // two's complement, before the shift
-    logic [ShiftW-1:0]       shift;
-    logic [WideW-1:0]        wide;   // after it
+    logic                      a_sign, b_sign, negative, a_special, b_special;
+    logic [AMagW-1:0]          a_mag;
+    logic [BMagW-1:0]          b_mag;
+    logic [max(A.exp_w,1)-1:0] a_exp;
+    logic [max(B.exp_w,1)-1:0] b_exp;
+    logic [MagW-1:0]           mag;
+    logic [MagW:0]             signed_mag;  // two's complement, before the shift
+    logic [ShiftW-1:0]         shift;
+    logic [WideW-1:0]          wide;        // after it
 
     plena_mx_element #(
-      .ExpW(AExpW), .ManW(AManW), .Specials(ASpecials)
+      .Fmt(AFmt)
     ) u_element_a (
       .code_i(a_i), .sign_o(a_sign), .mag_o(a_mag), .exp_o(a_exp), .special_o(a_special)
     );
     plena_mx_element #(
-      .ExpW(BExpW), .ManW(BManW), .Specials(BSpecials)
+      .Fmt(BFmt)
     ) u_element_b (
       .code_i(b_i), .sign_o(b_sign), .mag_o(b_mag), .exp_o(b_exp), .special_o(b_special)
     );

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Stream of blocks of one MX format requantised to another.
 //
 // Golden twin: golden.ops.mx_requantize.
@@ -9,64 +11,49 @@
 module plena_mx_requantize
   import plena_pkg::*;
 #(
-  parameter  int unsigned SrcExpW      = 0,              // 0: MXINT of 2 + SrcManW bits
-  parameter  int unsigned SrcManW      = 6,
-  parameter  int          SrcBias      = 0,
-  parameter  int unsigned SrcSpecials  = SpecialsNone,
-  parameter  int unsigned SrcScaleW    = 8,
-  parameter  int unsigned DstExpW      = 0,
-  parameter  int unsigned DstManW      = 2,
-  parameter  int          DstBias      = 0,
-  parameter  int unsigned DstSpecials  = SpecialsNone,
-  parameter  int unsigned DstScaleW    = 8,
-  parameter  int unsigned DstScaleRule = RuleFloor,
-  parameter  bit          DstSymmetric = 1'b1,
-  parameter  int unsigned DstRounding  = RoundNearestEven,
-  parameter  int unsigned BlockSize    = 32,
-  localparam int unsigned SrcWidth     = SrcExpW == 0 ? 2 + SrcManW : 1 + SrcExpW + SrcManW,
-  localparam int unsigned DstWidth     = DstExpW == 0 ? 2 + DstManW : 1 + DstExpW + DstManW
+  parameter  bit [63:0]   SrcMx     = pack_mxint(8, 32),
+  parameter  bit [63:0]   DstMx     = pack_mxint(4, 32),
+  localparam mx_t         Src       = mx_of(SrcMx),
+  localparam mx_t         Dst       = mx_of(DstMx),
+  localparam int unsigned BlockSize = Src.block_size,
+  localparam int unsigned SrcWidth  = Src.elem.width,
+  localparam int unsigned DstWidth  = Dst.elem.width
 ) (
-  input  logic                               clk_i,
-  input  logic                               rst_ni,
-  input  logic                               in_valid_i,
-  output logic                               in_ready_o,
-  input  logic [BlockSize-1:0][SrcWidth-1:0] codes_i,
-  input  logic               [SrcScaleW-1:0] scale_i,
-  output logic                               out_valid_o,
-  input  logic                               out_ready_i,
-  output logic [BlockSize-1:0][DstWidth-1:0] codes_o,
-  output logic               [DstScaleW-1:0] scale_o
+  input  logic                                  clk_i,        // clock
+  input  logic                                  rst_ni,       // asynchronous reset
+  input  logic                                  in_valid_i,   // a beat is offered
+  output logic                                  in_ready_o,   // and taken
+  input  logic [BlockSize-1:0][SrcWidth-1:0]    codes_i,      // elements, lane 0 lowest
+  input  logic                [Src.scale_w-1:0] scale_i,      // their scale code
+  output logic                                  out_valid_o,  // a result is offered
+  input  logic                                  out_ready_i,  // and taken
+  output logic [BlockSize-1:0][DstWidth-1:0]    codes_o,      // elements, lane 0 lowest
+  output logic                [Dst.scale_w-1:0] scale_o       // their scale code
 );
   localparam int unsigned Latency = 1;
 
-  if (!is_mx_element(SrcExpW, SrcManW, SrcBias, SrcSpecials)) begin : gen_illegal_src
-    $fatal(1, "plena_mx_requantize: no MX element has SrcExpW=%0d SrcManW=%0d SrcBias=%0d",
-           SrcExpW, SrcManW, SrcBias, " SrcSpecials=%0d", SrcSpecials);
+  if (!is_mx(SrcMx)) begin : gen_illegal_src
+    $fatal(1, "plena_mx_requantize: no MX format: SrcMx=%s", mx_text(SrcMx));
   end
-  if (!is_mx_element(DstExpW, DstManW, DstBias, DstSpecials)) begin : gen_illegal_dst
-    $fatal(1, "plena_mx_requantize: no MX element has DstExpW=%0d DstManW=%0d DstBias=%0d",
-           DstExpW, DstManW, DstBias, " DstSpecials=%0d", DstSpecials);
+  if (!is_mx(DstMx)) begin : gen_illegal_dst
+    $fatal(1, "plena_mx_requantize: no MX format: DstMx=%s", mx_text(DstMx));
   end
-  if (!is_mx_block(BlockSize, SrcScaleW) || !is_mx_block(BlockSize, DstScaleW)) begin : gen_illegal
-    $fatal(1, "plena_mx_requantize: BlockSize=%0d (1..4096), SrcScaleW=%0d DstScaleW=%0d (2..8)",
-           BlockSize, SrcScaleW, DstScaleW);
+  if (Dst.block_size != BlockSize) begin : gen_illegal_block
+    $fatal(1, "plena_mx_requantize: blocks of %0d and %0d elements (SrcMx, DstMx), must be equal",
+           Src.block_size, Dst.block_size);
   end
 
-  logic [BlockSize-1:0][DstWidth-1:0] codes;
-  logic               [DstScaleW-1:0] scale;
+  logic [BlockSize-1:0][DstWidth-1:0]    codes;
+  logic                [Dst.scale_w-1:0] scale;
 
   plena_mx_requantize_core #(
-    .SrcExpW(SrcExpW), .SrcManW(SrcManW), .SrcBias(SrcBias), .SrcSpecials(SrcSpecials),
-    .SrcScaleW(SrcScaleW),
-    .DstExpW(DstExpW), .DstManW(DstManW), .DstBias(DstBias), .DstSpecials(DstSpecials),
-    .DstScaleW(DstScaleW), .DstScaleRule(DstScaleRule), .DstSymmetric(DstSymmetric),
-    .DstRounding(DstRounding), .BlockSize(BlockSize)
+    .SrcMx(SrcMx), .DstMx(DstMx)
   ) u_core (
     .codes_i, .scale_i, .codes_o(codes), .scale_o(scale)
   );
 
   plena_stream_reg #(
-    .Width(DstScaleW + BlockSize * DstWidth)
+    .Width(Dst.scale_w + BlockSize * DstWidth)
   ) u_reg (
     .clk_i, .rst_ni,
     .in_valid_i, .in_ready_o, .in_data_i({scale, codes}),

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // The shared scale of a block from its largest magnitude, by one of the scale rules.
 //
 // Golden twin: golden.mx.scale_exponent.
@@ -6,36 +8,37 @@
 // Method:     floor(log2) is the exponent field, less the leading zeros of a subnormal; the rule
 //             adds one or not, looking at the fraction (`clip`: from 3/16 on, to a CodeOffset
 //             that is one less than that of `floor`); the code is clamped to its range.
-// Specials:   0 gives code 0. The NaN code of ScaleW = 8 is the caller's business.
+// Specials:   0 gives code 0. The NaN code of E8M0 is the caller's business.
 // Latency:    combinational.
 module plena_mx_scale
   import plena_pkg::*;
 #(
-  parameter int unsigned ExpW        = 8,          // of amax
-  parameter int unsigned FracW       = 7,
-  parameter int          CodeOffset  = 0,          // scale code - exponent field, before rule
-  parameter int unsigned CodeMax     = 254,
-  parameter int unsigned ScaleW      = 8,
-  parameter int unsigned ScaleRule   = RuleFloor,  // mase only for MXINT
-  parameter int unsigned ElemFracW   = 6,          // element fraction bits
-  parameter int unsigned LargestFrac = 63          // those of the largest element
+  parameter  int unsigned SrcFmt     = Bf16,  // of the magnitudes
+  parameter  bit [63:0]   Mx         = pack_mxint(8, 32),
+  parameter  int unsigned FracW      = 7,
+  parameter  int          CodeOffset = 0,     // scale code - exponent field, before the rule
+  localparam fmt_t        Src        = minifloat_of(SrcFmt),
+  localparam mx_t         M          = mx_of(Mx)
 ) (
-  input  logic [ExpW+FracW-1:0] amax_i,
-  output logic [ScaleW-1:0]     scale_o
+  input  logic [Src.exp_w+FracW-1:0] amax_i,  // largest magnitude, see Contract
+  output logic [M.scale_w-1:0]       scale_o  // scale code
 );
+  localparam int unsigned CodeMax = max_scale_code(M);
+  localparam int unsigned Rule    = scale_rule_of(M);
+
   // The code before clamping, with up to FracW leading zeros and up to one more by the rule.
   localparam int CodeLow  = 1 - int'(FracW) + min(CodeOffset, 0);
-  localparam int CodeHigh = (1 << ExpW) + max(CodeOffset, 0);
+  localparam int CodeHigh = (1 << Src.exp_w) + max(CodeOffset, 0);
   localparam int unsigned CodeW = max(signed_width(CodeLow, CodeHigh),
                                       signed_width(0, int'(CodeMax)));
 
-  logic [ExpW-1:0]  field;
-  logic [CodeW-1:0] zeros;  // leading zeros of a subnormal
-  logic [FracW:0]   sig;    // with the leading one on top
-  logic             bump;
-  logic [CodeW-1:0] code;   // two's complement
+  logic [Src.exp_w-1:0] field;
+  logic [CodeW-1:0]     zeros;  // leading zeros of a subnormal
+  logic [FracW:0]       sig;    // with the leading one on top
+  logic                 bump;
+  logic [CodeW-1:0]     code;   // two's complement
 
-  assign field = amax_i[FracW+:ExpW];
+  assign field = amax_i[FracW+:Src.exp_w];
 
   if (FracW == 0) begin : gen_no_frac
     assign zeros = '0;
@@ -44,8 +47,9 @@ module plena_mx_scale
   end else begin : gen_frac
     localparam int unsigned IndexW = $clog2(FracW + 1);
     // The largest element's fraction, in as many bits as that of amax.
-    localparam int unsigned Limit  = FracW >= ElemFracW ? LargestFrac << (FracW - ElemFracW)
-                                                        : LargestFrac >> (ElemFracW - FracW);
+    localparam int unsigned LargestFrac = largest_element(M) % (1 << M.elem.man_w);
+    localparam int unsigned Limit = FracW >= M.elem.man_w ? LargestFrac << (FracW - M.elem.man_w)
+                                                          : LargestFrac >> (M.elem.man_w - FracW);
     // 3/16 as a fraction of FracW bits; where they are fewer than 4, the first that is not below.
     localparam int unsigned ClipFrom = FracW >= 4 ? 3 << (FracW - 4)
                                                   : (3 + (1 << (4 - FracW)) - 1) >> (4 - FracW);
@@ -62,25 +66,25 @@ module plena_mx_scale
     assign zeros = CodeW'(FracW) - CodeW'(index);
     assign sig   = raw << zeros;
 
-    if (ScaleRule == RuleCeil || ScaleRule == RuleMase) begin : gen_ceil
+    if (Rule == RuleCeil || Rule == RuleMase) begin : gen_ceil
       assign bump = sig[FracW-1:0] != '0;
-    end else if (ScaleRule == RuleRceil && Limit < (1 << FracW) - 1) begin : gen_rceil
+    end else if (Rule == RuleRceil && Limit < (1 << FracW) - 1) begin : gen_rceil
       assign bump = sig[FracW-1:0] > FracW'(Limit);
-    end else if (ScaleRule == RuleEven && ElemFracW < FracW) begin : gen_even
+    end else if (Rule == RuleEven && M.elem.man_w < FracW) begin : gen_even
       // Half a unit of the element below the next power of two, or more.
-      assign bump = &sig[FracW-1-:ElemFracW+1];
-    end else if (ScaleRule == RuleClip) begin : gen_clip
+      assign bump = &sig[FracW-1-:M.elem.man_w+1];
+    end else if (Rule == RuleClip) begin : gen_clip
       assign bump = sig[FracW-1:0] >= FracW'(ClipFrom);
     end else begin : gen_floor
       assign bump = 1'b0;
     end
   end
 
-  assign code = CodeW'(field | ExpW'(field == '0)) - zeros + CodeW'(bump) + CodeW'(CodeOffset);
+  assign code = CodeW'(field | Src.exp_w'(field == '0)) - zeros + CodeW'(bump) + CodeW'(CodeOffset);
 
   always_comb begin
     if (code[CodeW-1] || !sig[FracW])  scale_o = '0;
-    else if (code > CodeW'(CodeMax))   scale_o = ScaleW'(CodeMax);
-    else                               scale_o = ScaleW'(code);
+    else if (code > CodeW'(CodeMax))   scale_o = M.scale_w'(CodeMax);
+    else                               scale_o = M.scale_w'(code);
   end
 endmodule

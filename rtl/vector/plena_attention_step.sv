@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Attention in FlashAttention's order: one query and a block of keys and values a beat.
 //
 // Golden twin: golden.ops.attention_step.
@@ -17,111 +19,79 @@
 module plena_attention_step
   import plena_pkg::*;
 #(
-  parameter  int unsigned QExpW       = 0,              // 0: MXINT of 2 + QManW bits
-  parameter  int unsigned QManW       = 6,
-  parameter  int          QBias       = 0,
-  parameter  int unsigned QSpecials   = SpecialsNone,
-  parameter  int unsigned QScaleW     = 8,
-  parameter  int unsigned KExpW       = 0,
-  parameter  int unsigned KManW       = 6,
-  parameter  int          KBias       = 0,
-  parameter  int unsigned KSpecials   = SpecialsNone,
-  parameter  int unsigned KScaleW     = 8,
-  parameter  int unsigned PExpW       = 0,              // probabilities
-  parameter  int unsigned PManW       = 6,
-  parameter  int          PBias       = 0,
-  parameter  int unsigned PSpecials   = SpecialsNone,
-  parameter  int unsigned PScaleW     = 8,
-  parameter  int unsigned PScaleRule  = RuleFloor,
-  parameter  bit          PSymmetric  = 1'b1,
-  parameter  int unsigned PRounding   = RoundNearestEven,
-  parameter  int unsigned VExpW       = 0,              // values
-  parameter  int unsigned VManW       = 6,
-  parameter  int          VBias       = 0,
-  parameter  int unsigned VSpecials   = SpecialsNone,
-  parameter  int unsigned VScaleW     = 8,
-  parameter  int unsigned BlockSize   = 4,
-  parameter  int unsigned AccExpW     = 8,              // 0: fixed point, AccIntW.AccManW bits
-  parameter  int unsigned AccManW     = 23,
-  parameter  int          AccBias     = 127,
-  parameter  int unsigned AccSpecials = SpecialsIeee,
-  parameter  int unsigned AccIntW     = 2,
-  parameter  bit          AccWrap     = 1'b0,
-  parameter  int unsigned ExpW        = 8,
-  parameter  int unsigned ManW        = 7,
-  parameter  int          Bias        = 127,
-  parameter  int unsigned Specials    = SpecialsIeee,
-  parameter  int unsigned RedExpW     = 8,
-  parameter  int unsigned RedManW     = 23,
-  parameter  int          RedBias     = 127,
-  parameter  int unsigned RedSpecials = SpecialsIeee,
+  parameter  bit [63:0]   QMx         = pack_mxint(8, 4),  // queries
+  parameter  bit [63:0]   KMx         = pack_mxint(8, 4),  // keys
+  parameter  bit [63:0]   PMx         = pack_mxint(8, 4),  // probabilities
+  parameter  bit [63:0]   VMx         = pack_mxint(8, 4),  // values
+  parameter  int unsigned AccFmt      = Fp32,              // of sums; minifloat or fixed point
+  parameter  int unsigned Fmt         = Bf16,              // of everything between, up to 16 bits
+  parameter  int unsigned RedFmt      = Fp32,              // of sums and maxima
   parameter  int unsigned Keys        = 4,
   parameter  int unsigned Depth       = 4,
   parameter  int unsigned Cols        = 2,
+  localparam mx_t         Q           = mx_of(QMx),
+  localparam mx_t         K           = mx_of(KMx),
+  localparam mx_t         P           = mx_of(PMx),
+  localparam mx_t         V           = mx_of(VMx),
+  localparam fmt_t        F           = minifloat_of(Fmt),
+  localparam int unsigned BlockSize   = Q.block_size,
   localparam int unsigned DepthBlocks = Depth / BlockSize,
   localparam int unsigned KeyBlocks   = Keys / BlockSize,
-  localparam int unsigned QWidth      = QExpW == 0 ? 2 + QManW : 1 + QExpW + QManW,
-  localparam int unsigned KWidth      = KExpW == 0 ? 2 + KManW : 1 + KExpW + KManW,
-  localparam int unsigned VWidth      = VExpW == 0 ? 2 + VManW : 1 + VExpW + VManW,
-  localparam int unsigned Width       = 1 + ExpW + ManW
+  localparam int unsigned QWidth      = Q.elem.width,
+  localparam int unsigned KWidth      = K.elem.width,
+  localparam int unsigned VWidth      = V.elem.width,
+  localparam int unsigned Width       = F.width
 ) (
-  input  logic                                     clk_i,
-  input  logic                                     rst_ni,
-  input  logic                                     in_valid_i,
-  output logic                                     in_ready_o,
-  input  logic            [Depth-1:0][QWidth-1:0]  q_codes_i,
-  input  logic      [DepthBlocks-1:0][QScaleW-1:0] q_scale_i,
-  input  logic       [Keys*Depth-1:0][KWidth-1:0]  k_codes_i,
-  input  logic [Keys*DepthBlocks-1:0][KScaleW-1:0] k_scale_i,
-  input  logic        [Cols*Keys-1:0][VWidth-1:0]  v_codes_i,
-  input  logic   [Cols*KeyBlocks-1:0][VScaleW-1:0] v_scale_i,
-  input  logic             [Keys-1:0]              mask_i,
-  input  logic                                     first_i,
-  input  logic                                     last_i,
-  output logic                                     out_valid_o,
-  input  logic                                     out_ready_i,
-  output logic             [Cols-1:0][Width-1:0]   y_o
+  input  logic                                       clk_i,        // clock
+  input  logic                                       rst_ni,       // asynchronous reset
+  input  logic                                       in_valid_i,   // a beat is offered
+  output logic                                       in_ready_o,   // and taken
+  input  logic            [Depth-1:0][QWidth-1:0]    q_codes_i,    // query
+  input  logic      [DepthBlocks-1:0][Q.scale_w-1:0] q_scale_i,    // its scale codes
+  input  logic       [Keys*Depth-1:0][KWidth-1:0]    k_codes_i,    // keys, row-major
+  input  logic [Keys*DepthBlocks-1:0][K.scale_w-1:0] k_scale_i,    // their scale codes
+  input  logic        [Cols*Keys-1:0][VWidth-1:0]    v_codes_i,    // values, column by column
+  input  logic   [Cols*KeyBlocks-1:0][V.scale_w-1:0] v_scale_i,    // their scale codes
+  input  logic                       [Keys-1:0]      mask_i,       // keys that take part
+  input  logic                                       first_i,      // first block of a query
+  input  logic                                       last_i,       // its last block
+  output logic                                       out_valid_o,  // a result is offered
+  input  logic                                       out_ready_i,  // and taken
+  output logic             [Cols-1:0][Width-1:0]     y_o           // output, lane 0 lowest
 );
   localparam int unsigned Latency = dot_lanes_latency(Depth / BlockSize) + 1
                                   + online_softmax_latency(Keys) + 1
                                   + dot_lanes_latency(Keys / BlockSize) + 1
                                   + function_latency(FunctionReciprocal) + 1;
 
-  if (!is_mx_element(QExpW, QManW, QBias, QSpecials)) begin : gen_illegal_q
-    $fatal(1, "plena_attention_step: no MX element has QExpW=%0d QManW=%0d QBias=%0d QSpecials=%0d",
-           QExpW, QManW, QBias, QSpecials);
+  if (!is_mx(QMx)) begin : gen_illegal_q
+    $fatal(1, "plena_attention_step: no MX format: QMx=%s", mx_text(QMx));
   end
-  if (!is_mx_element(KExpW, KManW, KBias, KSpecials)) begin : gen_illegal_k
-    $fatal(1, "plena_attention_step: no MX element has KExpW=%0d KManW=%0d KBias=%0d KSpecials=%0d",
-           KExpW, KManW, KBias, KSpecials);
+  if (!is_mx(KMx)) begin : gen_illegal_k
+    $fatal(1, "plena_attention_step: no MX format: KMx=%s", mx_text(KMx));
   end
-  if (!is_mx_element(PExpW, PManW, PBias, PSpecials)) begin : gen_illegal_p
-    $fatal(1, "plena_attention_step: no MX element has PExpW=%0d PManW=%0d PBias=%0d PSpecials=%0d",
-           PExpW, PManW, PBias, PSpecials);
+  if (!is_mx(PMx)) begin : gen_illegal_p
+    $fatal(1, "plena_attention_step: no MX format: PMx=%s", mx_text(PMx));
   end
-  if (!is_mx_element(VExpW, VManW, VBias, VSpecials)) begin : gen_illegal_v
-    $fatal(1, "plena_attention_step: no MX element has VExpW=%0d VManW=%0d VBias=%0d VSpecials=%0d",
-           VExpW, VManW, VBias, VSpecials);
+  if (!is_mx(VMx)) begin : gen_illegal_v
+    $fatal(1, "plena_attention_step: no MX format: VMx=%s", mx_text(VMx));
   end
-  if (!is_mx_block(BlockSize, QScaleW) || !is_mx_block(BlockSize, KScaleW)
-      || !is_mx_block(BlockSize, PScaleW) || !is_mx_block(BlockSize, VScaleW)
-      || PScaleRule > RuleClip) begin : gen_illegal_block
-    $fatal(1, "plena_attention_step: BlockSize=%0d (1..4096), PScaleRule=%0d (0..5), ", BlockSize,
-           PScaleRule, "scales of %0d, %0d, %0d, %0d bits (2..8)", QScaleW, KScaleW, PScaleW,
-           VScaleW);
+  if (K.block_size != BlockSize || P.block_size != BlockSize || V.block_size != BlockSize)
+  begin : gen_illegal_block
+    $fatal(1, "plena_attention_step: blocks of %0d, %0d, %0d and %0d elements %s", Q.block_size,
+           K.block_size, P.block_size, V.block_size, "(QMx, KMx, PMx, VMx), must be equal");
   end
-  if (!is_scalar(AccExpW, AccManW, AccBias, AccSpecials, AccIntW)) begin : gen_illegal_acc
-    $fatal(1, "plena_attention_step: no format has AccExpW=%0d AccManW=%0d AccBias=%0d", AccExpW,
-           AccManW, AccBias, " AccSpecials=%0d AccIntW=%0d", AccSpecials, AccIntW);
+  if (!is_scalar(AccFmt)) begin : gen_illegal_acc
+    $fatal(1, "plena_attention_step: no format: AccFmt=%s", fmt_text(AccFmt));
   end
   if (Keys < 1 || Depth < 1 || Cols < 1 || Keys % BlockSize != 0 || Depth % BlockSize != 0)
   begin : gen_illegal_size
-    $fatal(1, "plena_attention_step: Keys=%0d and Depth=%0d must be multiples of BlockSize=%0d", Keys,
-           Depth, BlockSize, " and Cols=%0d at least 1", Cols);
+    $fatal(1, "plena_attention_step: Keys=%0d and Depth=%0d must be multiples of BlockSize=%0d",
+           Keys, Depth, BlockSize, " and Cols=%0d at least 1", Cols);
   end
 
-  localparam int unsigned PWidth  = PExpW == 0 ? 2 + PManW : 1 + PExpW + PManW;
-  localparam int unsigned ValuesW = Cols * (Keys * VWidth + KeyBlocks * VScaleW);
+  localparam int unsigned PWidth  = P.elem.width;
+  localparam int unsigned ValuesW = Cols * (Keys * VWidth + KeyBlocks * V.scale_w);
 
   // Scores.
   logic       [Keys-1:0][Width-1:0] s1_score, x, s2_x;
@@ -132,13 +102,8 @@ module plena_attention_step
   logic s3_last;
 
   plena_mx_dot_lanes #(
-    .AExpW(QExpW), .AManW(QManW), .ABias(QBias), .ASpecials(QSpecials), .AScaleW(QScaleW),
-    .BExpW(KExpW), .BManW(KManW), .BBias(KBias), .BSpecials(KSpecials), .BScaleW(KScaleW),
-    .BlockSize(BlockSize),
-    .AccExpW(AccExpW), .AccManW(AccManW), .AccBias(AccBias), .AccSpecials(AccSpecials),
-    .AccIntW(AccIntW), .AccWrap(AccWrap),
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .Blocks(DepthBlocks), .Lanes(Keys), .SideW(ValuesW + Keys + 2)
+    .AMx(QMx), .BMx(KMx), .AccFmt(AccFmt), .Fmt(Fmt), .Blocks(DepthBlocks), .Lanes(Keys),
+    .SideW(ValuesW + Keys + 2)
   ) u_scores (
     .clk_i, .rst_ni,
     .in_valid_i, .in_ready_o,
@@ -149,15 +114,14 @@ module plena_attention_step
   );
 
   plena_fp_constant #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .Sig(reciprocal_root_sig(Depth)), .Exp(-int'(reciprocal_root_shift(Depth)))
+    .Fmt(Fmt), .Sig(reciprocal_root_sig(Depth)), .Exp(-int'(reciprocal_root_shift(Depth)))
   ) u_root (
     .code_o(scale)
   );
 
   for (genvar key = 0; key < Keys; key++) begin : gen_scale
     plena_fp_mul_core #(
-      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_scale (
       .a_i(s1_score[key]), .b_i(scale), .y_o(x[key])
     );
@@ -174,22 +138,20 @@ module plena_attention_step
   );
 
   // Probabilities; both paths move in step (see plena_delay).
-  logic                    [1:0]              valid, ready;
-  logic               [Keys-1:0][Width-1:0]   s3_p;
-  logic                         [Width-1:0]   s3_c, s3_l, s3_m, s4_c, s4_l;
-  logic               [Keys-1:0][PWidth-1:0]  p_codes, s4_p_codes;
-  logic          [KeyBlocks-1:0][PScaleW-1:0] p_scale, s4_p_scale;
-  logic          [Cols*Keys-1:0][VWidth-1:0]  s4_v_codes;
-  logic     [Cols*KeyBlocks-1:0][VScaleW-1:0] s4_v_scale;
+  logic                     [1:0]           valid, ready;
+  logic           [Keys-1:0][Width-1:0]     s3_p;
+  logic                     [Width-1:0]     s3_c, s3_l, s3_m, s4_c, s4_l;
+  logic           [Keys-1:0][PWidth-1:0]    p_codes, s4_p_codes;
+  logic      [KeyBlocks-1:0][P.scale_w-1:0] p_scale, s4_p_scale;
+  logic      [Cols*Keys-1:0][VWidth-1:0]    s4_v_codes;
+  logic [Cols*KeyBlocks-1:0][V.scale_w-1:0] s4_v_scale;
   logic s3_ready, s4_valid, s4_ready, s4_first, s4_last, unused_m;
 
   assign s2_ready = &ready;
   assign unused_m = ^s3_m;
 
   plena_online_softmax #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .RedExpW(RedExpW), .RedManW(RedManW), .RedBias(RedBias), .RedSpecials(RedSpecials),
-    .Lanes(Keys)
+    .Fmt(Fmt), .RedFmt(RedFmt), .Lanes(Keys)
   ) u_softmax (
     .clk_i, .rst_ni,
     .in_valid_i(s2_valid), .in_ready_o(ready[0]), .x_i(s2_x), .mask_i(s2_mask), .first_i(s2_first),
@@ -207,10 +169,7 @@ module plena_attention_step
 
   for (genvar block = 0; block < KeyBlocks; block++) begin : gen_quantise
     plena_fp_to_mx_core #(
-      .SrcExpW(ExpW), .SrcManW(ManW), .SrcBias(Bias), .SrcSpecials(Specials),
-      .ElemExpW(PExpW), .ElemManW(PManW), .ElemBias(PBias), .ElemSpecials(PSpecials),
-      .BlockSize(BlockSize), .ScaleW(PScaleW), .ScaleRule(PScaleRule), .Symmetric(PSymmetric),
-      .Rounding(PRounding)
+      .SrcFmt(Fmt), .Mx(PMx)
     ) u_quantise (
       .x_i(s3_p[block*BlockSize+:BlockSize]),
       .codes_o(p_codes[block*BlockSize+:BlockSize]), .scale_o(p_scale[block])
@@ -218,7 +177,7 @@ module plena_attention_step
   end
 
   plena_stream_reg #(
-    .Width(Keys * PWidth + KeyBlocks * PScaleW + ValuesW + 2 * Width + 2)
+    .Width(Keys * PWidth + KeyBlocks * P.scale_w + ValuesW + 2 * Width + 2)
   ) u_quantised (
     .clk_i, .rst_ni,
     .in_valid_i(&valid), .in_ready_o(s3_ready),
@@ -234,13 +193,8 @@ module plena_attention_step
   logic divide_ready;
 
   plena_mx_dot_lanes #(
-    .AExpW(PExpW), .AManW(PManW), .ABias(PBias), .ASpecials(PSpecials), .AScaleW(PScaleW),
-    .BExpW(VExpW), .BManW(VManW), .BBias(VBias), .BSpecials(VSpecials), .BScaleW(VScaleW),
-    .BlockSize(BlockSize),
-    .AccExpW(AccExpW), .AccManW(AccManW), .AccBias(AccBias), .AccSpecials(AccSpecials),
-    .AccIntW(AccIntW), .AccWrap(AccWrap),
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .Blocks(KeyBlocks), .Lanes(Cols), .SideW(2 * Width + 2)
+    .AMx(PMx), .BMx(VMx), .AccFmt(AccFmt), .Fmt(Fmt), .Blocks(KeyBlocks), .Lanes(Cols),
+    .SideW(2 * Width + 2)
   ) u_values (
     .clk_i, .rst_ni,
     .in_valid_i(s4_valid), .in_ready_o(s4_ready),
@@ -252,17 +206,17 @@ module plena_attention_step
 
   for (genvar col = 0; col < Cols; col++) begin : gen_output
     plena_fp_mul_core #(
-      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_shrunk (
       .a_i(s5_first ? '0 : s6_o[col]), .b_i(s5_c), .y_o(shrunk[col])
     );
     plena_fp_add_core #(
-      .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_sum (
       .a_i(shrunk[col]), .b_i(s5_product[col]), .y_o(sum[col])
     );
     plena_fp_mul_core #(
-      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_divide (
       .a_i(s7_o[col]), .b_i(s7_inverse), .y_o(y[col])
     );
@@ -280,8 +234,7 @@ module plena_attention_step
   assign s6_ready = divide_ready || !s6_last;
 
   plena_function_lanes #(
-    .Function(FunctionReciprocal), .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .Lanes(1), .SideW(Cols * Width)
+    .Function(FunctionReciprocal), .Fmt(Fmt), .Lanes(1), .SideW(Cols * Width)
   ) u_inverse (
     .clk_i, .rst_ni,
     .in_valid_i(s6_valid && s6_last), .in_ready_o(divide_ready), .a_i(s6_l), .side_i(s6_o),

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // One function unit a lane, with side data that comes out with the results.
 //
 // Method:     Lanes units of fp/ in step, plena_delay beside them. Lane 0 is in the least
@@ -10,24 +12,22 @@ module plena_function_lanes
   import plena_pkg::*;
 #(
   parameter  int unsigned Function = FunctionExp,
-  parameter  int unsigned ExpW     = 8,
-  parameter  int unsigned ManW     = 7,
-  parameter  int          Bias     = 127,
-  parameter  int unsigned Specials = SpecialsIeee,
+  parameter  int unsigned Fmt      = Bf16,
   parameter  int unsigned Lanes    = 4,
   parameter  int unsigned SideW    = 8,
-  localparam int unsigned Width    = 1 + ExpW + ManW
+  localparam fmt_t        F        = minifloat_of(Fmt),
+  localparam int unsigned Width    = F.width
 ) (
-  input  logic                        clk_i,
-  input  logic                        rst_ni,
-  input  logic                        in_valid_i,
-  output logic                        in_ready_o,
-  input  logic [Lanes-1:0][Width-1:0] a_i,
-  input  logic [SideW-1:0]            side_i,
-  output logic                        out_valid_o,
-  input  logic                        out_ready_i,
-  output logic [Lanes-1:0][Width-1:0] y_o,
-  output logic [SideW-1:0]            side_o
+  input  logic                        clk_i,        // clock
+  input  logic                        rst_ni,       // asynchronous reset
+  input  logic                        in_valid_i,   // a beat is offered
+  output logic                        in_ready_o,   // and taken
+  input  logic [Lanes-1:0][Width-1:0] a_i,          // arguments, lane 0 lowest
+  input  logic [SideW-1:0]            side_i,       // travels along
+  output logic                        out_valid_o,  // a result is offered
+  input  logic                        out_ready_i,  // and taken
+  output logic [Lanes-1:0][Width-1:0] y_o,          // results, lane 0 lowest
+  output logic [SideW-1:0]            side_o        // side_i of these results
 );
   // All of them are chains of as many stream registers and move in step (see plena_delay): their
   // valids and readies are equal.
@@ -46,7 +46,7 @@ module plena_function_lanes
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_lane
     if (Function == FunctionExp) begin : gen_exp
       plena_fp_exp #(
-        .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+        .Fmt(Fmt)
       ) u_unit (
         .clk_i, .rst_ni,
         .in_valid_i, .in_ready_o(ready[lane]), .a_i(a_i[lane]),
@@ -54,7 +54,7 @@ module plena_function_lanes
       );
     end else if (Function == FunctionReciprocal) begin : gen_reciprocal
       plena_fp_reciprocal #(
-        .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+        .Fmt(Fmt)
       ) u_unit (
         .clk_i, .rst_ni,
         .in_valid_i, .in_ready_o(ready[lane]), .a_i(a_i[lane]),
@@ -62,7 +62,7 @@ module plena_function_lanes
       );
     end else if (Function == FunctionSqrt) begin : gen_sqrt
       plena_fp_sqrt #(
-        .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+        .Fmt(Fmt)
       ) u_unit (
         .clk_i, .rst_ni,
         .in_valid_i, .in_ready_o(ready[lane]), .a_i(a_i[lane]),
@@ -70,7 +70,7 @@ module plena_function_lanes
       );
     end else begin : gen_sigmoid
       plena_fp_sigmoid #(
-        .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+        .Fmt(Fmt)
       ) u_unit (
         .clk_i, .rst_ni,
         .in_valid_i, .in_ready_o(ready[lane]), .a_i(a_i[lane]),

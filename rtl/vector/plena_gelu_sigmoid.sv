@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // GELU of each lane by the sigmoid: y = RN(x * RN(sigmoid(RN(x * RN(1.702))))).
 //
 // Golden twin: golden.ops.gelu_sigmoid.
@@ -9,27 +11,24 @@
 module plena_gelu_sigmoid
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW     = 8,
-  parameter  int unsigned ManW     = 7,
-  parameter  int          Bias     = 127,
-  parameter  int unsigned Specials = SpecialsIeee,
-  parameter  int unsigned Lanes    = 4,
-  localparam int unsigned Width    = 1 + ExpW + ManW
+  parameter  int unsigned Fmt   = Bf16,
+  parameter  int unsigned Lanes = 4,
+  localparam fmt_t        F     = minifloat_of(Fmt),
+  localparam int unsigned Width = F.width
 ) (
-  input  logic                        clk_i,
-  input  logic                        rst_ni,
-  input  logic                        in_valid_i,
-  output logic                        in_ready_o,
-  input  logic [Lanes-1:0][Width-1:0] x_i,
-  output logic                        out_valid_o,
-  input  logic                        out_ready_i,
-  output logic [Lanes-1:0][Width-1:0] y_o
+  input  logic                        clk_i,        // clock
+  input  logic                        rst_ni,       // asynchronous reset
+  input  logic                        in_valid_i,   // a beat is offered
+  output logic                        in_ready_o,   // and taken
+  input  logic [Lanes-1:0][Width-1:0] x_i,          // vector, lane 0 lowest
+  output logic                        out_valid_o,  // a result is offered
+  input  logic                        out_ready_i,  // and taken
+  output logic [Lanes-1:0][Width-1:0] y_o           // result, lane 0 lowest
 );
   localparam int unsigned Latency = function_latency(FunctionSigmoid) + 2;
 
-  if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal_format
-    $fatal(1, "plena_gelu_sigmoid: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d",
-           ExpW, ManW, " Bias=%0d Specials=%0d", Bias, Specials);
+  if (!is_minifloat(Fmt) || Width > 16) begin : gen_illegal_format
+    $fatal(1, "plena_gelu_sigmoid: no minifloat of up to 16 bits: Fmt=%s", fmt_text(Fmt));
   end
   if (Lanes == 0) begin : gen_illegal_lanes
     $fatal(1, "plena_gelu_sigmoid: Lanes=%0d must be at least 1", Lanes);
@@ -40,15 +39,14 @@ module plena_gelu_sigmoid
   logic                        s1_valid, s1_ready, s2_valid, s2_ready;
 
   plena_fp_constant #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .Sig(64'hD9DB_22D0_E560_4189), .Exp(0)              // 1.702
+    .Fmt(Fmt), .Sig(64'hD9DB_22D0_E560_4189), .Exp(0)  // 1.702
   ) u_slope (
     .code_o(slope)
   );
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_scale
     plena_fp_mul_core #(
-      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_mul (
       .a_i(x_i[lane]), .b_i(slope), .y_o(scaled[lane])
     );
@@ -63,8 +61,7 @@ module plena_gelu_sigmoid
   );
 
   plena_function_lanes #(
-    .Function(FunctionSigmoid), .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .Lanes(Lanes), .SideW(Lanes * Width)
+    .Function(FunctionSigmoid), .Fmt(Fmt), .Lanes(Lanes), .SideW(Lanes * Width)
   ) u_sigmoid (
     .clk_i, .rst_ni,
     .in_valid_i(s1_valid), .in_ready_o(s1_ready), .a_i(s1_scaled), .side_i(s1_x),
@@ -73,7 +70,7 @@ module plena_gelu_sigmoid
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_mul
     plena_fp_mul_core #(
-      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_mul (
       .a_i(s2_x[lane]), .b_i(factor[lane]), .y_o(y[lane])
     );

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // GELU of each lane by the hyperbolic tangent, 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), in
 // the form x * sigmoid(2 sqrt(2/pi) (x + 0.044715 x^3)), every step rounded.
 //
@@ -11,27 +13,24 @@
 module plena_gelu_tanh
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW     = 8,
-  parameter  int unsigned ManW     = 7,
-  parameter  int          Bias     = 127,
-  parameter  int unsigned Specials = SpecialsIeee,
-  parameter  int unsigned Lanes    = 4,
-  localparam int unsigned Width    = 1 + ExpW + ManW
+  parameter  int unsigned Fmt   = Bf16,
+  parameter  int unsigned Lanes = 4,
+  localparam fmt_t        F     = minifloat_of(Fmt),
+  localparam int unsigned Width = F.width
 ) (
-  input  logic                        clk_i,
-  input  logic                        rst_ni,
-  input  logic                        in_valid_i,
-  output logic                        in_ready_o,
-  input  logic [Lanes-1:0][Width-1:0] x_i,
-  output logic                        out_valid_o,
-  input  logic                        out_ready_i,
-  output logic [Lanes-1:0][Width-1:0] y_o
+  input  logic                        clk_i,        // clock
+  input  logic                        rst_ni,       // asynchronous reset
+  input  logic                        in_valid_i,   // a beat is offered
+  output logic                        in_ready_o,   // and taken
+  input  logic [Lanes-1:0][Width-1:0] x_i,          // vector, lane 0 lowest
+  output logic                        out_valid_o,  // a result is offered
+  input  logic                        out_ready_i,  // and taken
+  output logic [Lanes-1:0][Width-1:0] y_o           // result, lane 0 lowest
 );
   localparam int unsigned Latency = function_latency(FunctionSigmoid) + 6;
 
-  if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal_format
-    $fatal(1, "plena_gelu_tanh: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d",
-           ExpW, ManW, " Bias=%0d Specials=%0d", Bias, Specials);
+  if (!is_minifloat(Fmt) || Width > 16) begin : gen_illegal_format
+    $fatal(1, "plena_gelu_tanh: no minifloat of up to 16 bits: Fmt=%s", fmt_text(Fmt));
   end
   if (Lanes == 0) begin : gen_illegal_lanes
     $fatal(1, "plena_gelu_tanh: Lanes=%0d must be at least 1", Lanes);
@@ -45,46 +44,44 @@ module plena_gelu_tanh
   logic                        s4_valid, s4_ready, s5_valid, s5_ready, s6_valid, s6_ready;
 
   plena_fp_constant #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .Sig(64'hB727_136A_400F_BA89), .Exp(-5)             // 0.044715
+    .Fmt(Fmt), .Sig(64'hB727_136A_400F_BA89), .Exp(-5)  // 0.044715
   ) u_cube_gain (
     .code_o(cube_gain)
   );
   plena_fp_constant #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .Sig(64'hCC42_299E_A1B2_8469), .Exp(0)              // 2 sqrt(2/pi)
+    .Fmt(Fmt), .Sig(64'hCC42_299E_A1B2_8469), .Exp(0)  // 2 sqrt(2/pi)
   ) u_slope (
     .code_o(slope)
   );
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_steps
     plena_fp_mul_core #(
-      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_square (
       .a_i(x_i[lane]), .b_i(x_i[lane]), .y_o(square[lane])
     );
     plena_fp_mul_core #(
-      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_cube (
       .a_i(s1_square[lane]), .b_i(s1_x[lane]), .y_o(cube[lane])
     );
     plena_fp_mul_core #(
-      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_part (
       .a_i(cube_gain), .b_i(s2_cube[lane]), .y_o(part[lane])
     );
     plena_fp_add_core #(
-      .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_inner (
       .a_i(s3_x[lane]), .b_i(s3_part[lane]), .y_o(inner[lane])
     );
     plena_fp_mul_core #(
-      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_scaled (
       .a_i(slope), .b_i(s4_inner[lane]), .y_o(scaled[lane])
     );
     plena_fp_mul_core #(
-      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_y (
       .a_i(s6_x[lane]), .b_i(factor[lane]), .y_o(y[lane])
     );
@@ -127,8 +124,7 @@ module plena_gelu_tanh
   );
 
   plena_function_lanes #(
-    .Function(FunctionSigmoid), .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .Lanes(Lanes), .SideW(Lanes * Width)
+    .Function(FunctionSigmoid), .Fmt(Fmt), .Lanes(Lanes), .SideW(Lanes * Width)
   ) u_sigmoid (
     .clk_i, .rst_ni,
     .in_valid_i(s5_valid), .in_ready_o(s5_ready), .a_i(s5_scaled), .side_i(s5_x),

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Orthonormal Walsh-Hadamard transform of a vector, in blocks of the largest power of two 2^k that
 // divides Lanes.
 //
@@ -11,29 +13,26 @@
 module plena_hadamard
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW     = 8,
-  parameter  int unsigned ManW     = 7,
-  parameter  int          Bias     = 127,
-  parameter  int unsigned Specials = SpecialsIeee,
-  parameter  int unsigned Lanes    = 8,
-  localparam int unsigned Width    = 1 + ExpW + ManW
+  parameter  int unsigned Fmt   = Bf16,
+  parameter  int unsigned Lanes = 8,
+  localparam fmt_t        F     = minifloat_of(Fmt),
+  localparam int unsigned Width = F.width
 ) (
-  input  logic                        clk_i,
-  input  logic                        rst_ni,
-  input  logic                        in_valid_i,
-  output logic                        in_ready_o,
-  input  logic [Lanes-1:0][Width-1:0] x_i,
-  output logic                        out_valid_o,
-  input  logic                        out_ready_i,
-  output logic [Lanes-1:0][Width-1:0] y_o
+  input  logic                        clk_i,        // clock
+  input  logic                        rst_ni,       // asynchronous reset
+  input  logic                        in_valid_i,   // a beat is offered
+  output logic                        in_ready_o,   // and taken
+  input  logic [Lanes-1:0][Width-1:0] x_i,          // vector, lane 0 lowest
+  output logic                        out_valid_o,  // a result is offered
+  input  logic                        out_ready_i,  // and taken
+  output logic [Lanes-1:0][Width-1:0] y_o           // result, lane 0 lowest
 );
   localparam int unsigned Block   = Lanes & -Lanes;
   localparam int unsigned Stages  = $clog2(Block);
   localparam int unsigned Latency = $clog2(Lanes & -Lanes) + 1;
 
-  if (!is_minifloat(ExpW, ManW, Bias, Specials)) begin : gen_illegal_format
-    $fatal(1, "plena_hadamard: no minifloat has ExpW=%0d ManW=%0d Bias=%0d Specials=%0d",
-           ExpW, ManW, Bias, Specials);
+  if (!is_minifloat(Fmt)) begin : gen_illegal_format
+    $fatal(1, "plena_hadamard: no minifloat: Fmt=%s", fmt_text(Fmt));
   end
   if (Lanes == 0) begin : gen_illegal_lanes
     $fatal(1, "plena_hadamard: Lanes=%0d must be at least 1", Lanes);
@@ -56,7 +55,7 @@ module plena_hadamard
       localparam int unsigned Low   = Upper ? lane - Distance : lane;
 
       plena_fp_add_core #(
-        .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+        .Fmt(Fmt)
       ) u_add (
         .a_i(data[stage][Low]), .b_i(data[stage][Low+Distance] ^ {Upper, (Width - 1)'(0)}),
         .y_o(next[lane])
@@ -78,8 +77,7 @@ module plena_hadamard
   logic [Lanes-1:0][Width-1:0] y;
 
   plena_fp_constant #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .Sig(Odd ? 64'hB504_F333_F9DE_6485 : 64'h8000_0000_0000_0000),
+    .Fmt(Fmt), .Sig(Odd ? 64'hB504_F333_F9DE_6485 : 64'h8000_0000_0000_0000),
     .Exp(-int'((Stages + 1) / 2))
   ) u_gain (
     .code_o(gain)
@@ -87,7 +85,7 @@ module plena_hadamard
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_gain
     plena_fp_mul_core #(
-      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_mul (
       .a_i(data[Stages][lane]), .b_i(gain), .y_o(y[lane])
     );

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Layer normalisation of one row: rms_norm of the differences from the mean, plus a shift, every
 // step rounded.
 //
@@ -11,38 +13,31 @@
 module plena_layer_norm
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW        = 8,
-  parameter  int unsigned ManW        = 7,
-  parameter  int          Bias        = 127,
-  parameter  int unsigned Specials    = SpecialsIeee,
-  parameter  int unsigned RedExpW     = 8,
-  parameter  int unsigned RedManW     = 23,
-  parameter  int          RedBias     = 127,
-  parameter  int unsigned RedSpecials = SpecialsIeee,
-  parameter  int unsigned Lanes       = 8,
-  localparam int unsigned Width       = 1 + ExpW + ManW
+  parameter  int unsigned Fmt    = Bf16,
+  parameter  int unsigned RedFmt = Fp32,  // of sums and maxima
+  parameter  int unsigned Lanes  = 8,
+  localparam fmt_t        F      = minifloat_of(Fmt),
+  localparam int unsigned Width  = F.width
 ) (
-  input  logic                        clk_i,
-  input  logic                        rst_ni,
-  input  logic                        in_valid_i,
-  output logic                        in_ready_o,
-  input  logic [Lanes-1:0][Width-1:0] x_i,
-  input  logic [Lanes-1:0][Width-1:0] gamma_i,
-  input  logic [Lanes-1:0][Width-1:0] beta_i,
-  input  logic            [Width-1:0] eps_i,
-  output logic                        out_valid_o,
-  input  logic                        out_ready_i,
-  output logic [Lanes-1:0][Width-1:0] y_o
+  input  logic                        clk_i,        // clock
+  input  logic                        rst_ni,       // asynchronous reset
+  input  logic                        in_valid_i,   // a beat is offered
+  output logic                        in_ready_o,   // and taken
+  input  logic [Lanes-1:0][Width-1:0] x_i,          // row, lane 0 lowest
+  input  logic [Lanes-1:0][Width-1:0] gamma_i,      // gain of each lane
+  input  logic [Lanes-1:0][Width-1:0] beta_i,       // shift of each lane
+  input  logic            [Width-1:0] eps_i,        // added to the mean of the squares
+  output logic                        out_valid_o,  // a result is offered
+  input  logic                        out_ready_i,  // and taken
+  output logic [Lanes-1:0][Width-1:0] y_o           // row, lane 0 lowest
 );
   localparam int unsigned Latency = row_latency(Lanes) + rms_norm_latency(Lanes) + 3;
 
-  if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal_format
-    $fatal(1, "plena_layer_norm: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d",
-           ExpW, ManW, " Bias=%0d Specials=%0d", Bias, Specials);
+  if (!is_minifloat(Fmt) || Width > 16) begin : gen_illegal_format
+    $fatal(1, "plena_layer_norm: no minifloat of up to 16 bits: Fmt=%s", fmt_text(Fmt));
   end
-  if (!is_minifloat(RedExpW, RedManW, RedBias, RedSpecials)) begin : gen_illegal_red
-    $fatal(1, "plena_layer_norm: no minifloat has RedExpW=%0d RedManW=%0d", RedExpW, RedManW,
-           " RedBias=%0d RedSpecials=%0d", RedBias, RedSpecials);
+  if (!is_minifloat(RedFmt)) begin : gen_illegal_red
+    $fatal(1, "plena_layer_norm: no minifloat: RedFmt=%s", fmt_text(RedFmt));
   end
   if (Lanes == 0) begin : gen_illegal_lanes
     $fatal(1, "plena_layer_norm: Lanes=%0d must be at least 1", Lanes);
@@ -56,16 +51,13 @@ module plena_layer_norm
   logic s4_ready;
 
   plena_fp_constant #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .Sig(reciprocal_sig(Lanes)), .Exp(-int'($clog2(Lanes)))
+    .Fmt(Fmt), .Sig(reciprocal_sig(Lanes)), .Exp(-int'($clog2(Lanes)))
   ) u_inverse (
     .code_o(inverse)
   );
 
   plena_reduce_row #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .RedExpW(RedExpW), .RedManW(RedManW), .RedBias(RedBias), .RedSpecials(RedSpecials),
-    .Lanes(Lanes), .Largest(1'b0), .SideW((3 * Lanes + 1) * Width)
+    .Fmt(Fmt), .RedFmt(RedFmt), .Lanes(Lanes), .Largest(1'b0), .SideW((3 * Lanes + 1) * Width)
   ) u_sum (
     .clk_i, .rst_ni,
     .in_valid_i, .in_ready_o, .x_i, .mask_i('1), .side_i({x_i, gamma_i, beta_i, eps_i}),
@@ -74,7 +66,7 @@ module plena_layer_norm
   );
 
   plena_fp_mul_core #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+    .Fmt(Fmt)
   ) u_mean (
     .a_i(s1_total), .b_i(inverse), .y_o(mean)
   );
@@ -90,12 +82,12 @@ module plena_layer_norm
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_sub
     plena_fp_add_core #(
-      .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_sub (
       .a_i(s2_x[lane]), .b_i(s2_mean ^ {1'b1, (Width - 1)'(0)}), .y_o(centred[lane])
     );
     plena_fp_add_core #(
-      .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_beta (
       .a_i(normed[lane]), .b_i(s4_beta[lane]), .y_o(y[lane])
     );
@@ -113,9 +105,7 @@ module plena_layer_norm
   assign s3_ready = &ready;
 
   plena_rms_norm #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .RedExpW(RedExpW), .RedManW(RedManW), .RedBias(RedBias), .RedSpecials(RedSpecials),
-    .Lanes(Lanes)
+    .Fmt(Fmt), .RedFmt(RedFmt), .Lanes(Lanes)
   ) u_rms_norm (
     .clk_i, .rst_ni,
     .in_valid_i(s3_valid), .in_ready_o(ready[0]),

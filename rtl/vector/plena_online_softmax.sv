@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Online softmax: one block of a row a beat, with a running maximum m and a running sum l.
 //
 // Golden twin: golden.ops.online_softmax.
@@ -15,46 +17,39 @@
 module plena_online_softmax
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW        = 8,
-  parameter  int unsigned ManW        = 7,
-  parameter  int          Bias        = 127,
-  parameter  int unsigned Specials    = SpecialsIeee,
-  parameter  int unsigned RedExpW     = 8,
-  parameter  int unsigned RedManW     = 23,
-  parameter  int          RedBias     = 127,
-  parameter  int unsigned RedSpecials = SpecialsIeee,
-  parameter  int unsigned Lanes       = 8,
-  localparam int unsigned Width       = 1 + ExpW + ManW
+  parameter  int unsigned Fmt    = Bf16,
+  parameter  int unsigned RedFmt = Fp32,  // of sums and maxima
+  parameter  int unsigned Lanes  = 8,
+  localparam fmt_t        F      = minifloat_of(Fmt),
+  localparam int unsigned Width  = F.width
 ) (
-  input  logic                        clk_i,
-  input  logic                        rst_ni,
-  input  logic                        in_valid_i,
-  output logic                        in_ready_o,
-  input  logic [Lanes-1:0][Width-1:0] x_i,
-  input  logic [Lanes-1:0]            mask_i,
-  input  logic                        first_i,
-  output logic                        out_valid_o,
-  input  logic                        out_ready_i,
-  output logic [Lanes-1:0][Width-1:0] p_o,
-  output logic            [Width-1:0] c_o,
-  output logic            [Width-1:0] l_o,
-  output logic            [Width-1:0] m_o
+  input  logic                        clk_i,        // clock
+  input  logic                        rst_ni,       // asynchronous reset
+  input  logic                        in_valid_i,   // a beat is offered
+  output logic                        in_ready_o,   // and taken
+  input  logic [Lanes-1:0][Width-1:0] x_i,          // block of a row, lane 0 lowest
+  input  logic            [Lanes-1:0] mask_i,       // lanes that take part
+  input  logic                        first_i,      // first block of a row
+  output logic                        out_valid_o,  // a result is offered
+  input  logic                        out_ready_i,  // and taken
+  output logic [Lanes-1:0][Width-1:0] p_o,          // exp(x - m)
+  output logic            [Width-1:0] c_o,          // exp(m before - m)
+  output logic            [Width-1:0] l_o,          // running sum of p
+  output logic            [Width-1:0] m_o           // running maximum
 );
   localparam int unsigned Latency = online_softmax_latency(Lanes);
 
-  if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal_format
-    $fatal(1, "plena_online_softmax: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d",
-           ExpW, ManW, " Bias=%0d Specials=%0d", Bias, Specials);
+  if (!is_minifloat(Fmt) || Width > 16) begin : gen_illegal_format
+    $fatal(1, "plena_online_softmax: no minifloat of up to 16 bits: Fmt=%s", fmt_text(Fmt));
   end
-  if (!is_minifloat(RedExpW, RedManW, RedBias, RedSpecials)) begin : gen_illegal_red
-    $fatal(1, "plena_online_softmax: no minifloat has RedExpW=%0d RedManW=%0d", RedExpW, RedManW,
-           " RedBias=%0d RedSpecials=%0d", RedBias, RedSpecials);
+  if (!is_minifloat(RedFmt)) begin : gen_illegal_red
+    $fatal(1, "plena_online_softmax: no minifloat: RedFmt=%s", fmt_text(RedFmt));
   end
   if (Lanes == 0) begin : gen_illegal_lanes
     $fatal(1, "plena_online_softmax: Lanes=%0d must be at least 1", Lanes);
   end
 
-  localparam logic [Width-1:0] Lowest = {1'b1, (Width - 1)'(max_code(ExpW, ManW, Specials))};
+  localparam logic [Width-1:0] Lowest = {1'b1, (Width - 1)'(max_code(F))};
 
   logic [Lanes-1:0][Width-1:0] s1_x, s2_x, d, s3_d, e, p, s5_p;
   logic [Lanes-1:0]            s1_mask, s2_mask, s3_mask, s4_mask;
@@ -66,9 +61,7 @@ module plena_online_softmax
   logic s5_ready;
 
   plena_reduce_row #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .RedExpW(RedExpW), .RedManW(RedManW), .RedBias(RedBias), .RedSpecials(RedSpecials),
-    .Lanes(Lanes), .Largest(1'b1), .SideW(Lanes * (Width + 1) + 1)
+    .Fmt(Fmt), .RedFmt(RedFmt), .Lanes(Lanes), .Largest(1'b1), .SideW(Lanes * (Width + 1) + 1)
   ) u_max (
     .clk_i, .rst_ni,
     .in_valid_i, .in_ready_o, .x_i, .mask_i, .side_i({x_i, mask_i, first_i}),
@@ -80,7 +73,7 @@ module plena_online_softmax
   assign old_m = s1_first ? Lowest : s2_m;
 
   plena_fp_max_core #(
-    .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+    .Fmt(Fmt)
   ) u_running_max (
     .a_i(old_m), .b_i(s1_largest), .y_o(m)
   );
@@ -97,14 +90,14 @@ module plena_online_softmax
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_sub
     plena_fp_add_core #(
-      .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_sub (
       .a_i(s2_x[lane]), .b_i(s2_m ^ {1'b1, (Width - 1)'(0)}), .y_o(d[lane])
     );
   end
 
   plena_fp_add_core #(
-    .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+    .Fmt(Fmt)
   ) u_shrink (
     .a_i(s2_old_m), .b_i(s2_m ^ {1'b1, (Width - 1)'(0)}), .y_o(shrink)
   );
@@ -119,8 +112,7 @@ module plena_online_softmax
   );
 
   plena_function_lanes #(
-    .Function(FunctionExp), .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .Lanes(Lanes + 1), .SideW(Lanes + 1 + Width)
+    .Function(FunctionExp), .Fmt(Fmt), .Lanes(Lanes + 1), .SideW(Lanes + 1 + Width)
   ) u_exp (
     .clk_i, .rst_ni,
     .in_valid_i(s3_valid), .in_ready_o(s3_ready),
@@ -133,9 +125,7 @@ module plena_online_softmax
   end
 
   plena_reduce_row #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .RedExpW(RedExpW), .RedManW(RedManW), .RedBias(RedBias), .RedSpecials(RedSpecials),
-    .Lanes(Lanes), .Largest(1'b0), .SideW((Lanes + 2) * Width + 1)
+    .Fmt(Fmt), .RedFmt(RedFmt), .Lanes(Lanes), .Largest(1'b0), .SideW((Lanes + 2) * Width + 1)
   ) u_sum (
     .clk_i, .rst_ni,
     .in_valid_i(s4_valid), .in_ready_o(s4_ready),
@@ -147,12 +137,12 @@ module plena_online_softmax
   assign previous = s5_first ? '0 : l_o;
 
   plena_fp_mul_core #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+    .Fmt(Fmt)
   ) u_shrunk (
     .a_i(previous), .b_i(s5_c), .y_o(product)
   );
   plena_fp_add_core #(
-    .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+    .Fmt(Fmt)
   ) u_total (
     .a_i(product), .b_i(s5_total), .y_o(total)
   );

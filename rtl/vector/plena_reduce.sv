@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Stream of vectors reduced to one code each: seed and masked lanes, summed or the largest taken.
 //
 // Golden twin: golden.ops.reduce_sum, golden.ops.reduce_max.
@@ -12,48 +14,42 @@
 module plena_reduce
   import plena_pkg::*;
 #(
-  parameter  int unsigned SrcExpW     = 8,
-  parameter  int unsigned SrcManW     = 7,
-  parameter  int          SrcBias     = 127,
-  parameter  int unsigned SrcSpecials = SpecialsIeee,
-  parameter  int unsigned DstExpW     = 8,
-  parameter  int unsigned DstManW     = 23,
-  parameter  int          DstBias     = 127,
-  parameter  int unsigned DstSpecials = SpecialsIeee,
-  parameter  int unsigned Lanes       = 16,
-  parameter  bit          Largest     = 1'b0,
-  localparam int unsigned SrcWidth    = 1 + SrcExpW + SrcManW,
-  localparam int unsigned DstWidth    = 1 + DstExpW + DstManW
+  parameter  int unsigned SrcFmt   = Bf16,  // minifloat
+  parameter  int unsigned DstFmt   = Fp32,  // minifloat, of sums and maxima
+  parameter  int unsigned Lanes    = 16,
+  parameter  bit          Largest  = 1'b0,
+  localparam fmt_t        Src      = minifloat_of(SrcFmt),
+  localparam fmt_t        Dst      = minifloat_of(DstFmt),
+  localparam int unsigned SrcWidth = Src.width,
+  localparam int unsigned DstWidth = Dst.width
 ) (
-  input  logic                           clk_i,
-  input  logic                           rst_ni,
-  input  logic                           in_valid_i,
-  output logic                           in_ready_o,
-  input  logic [Lanes-1:0][SrcWidth-1:0] x_i,
-  input  logic [Lanes-1:0]               mask_i,
-  input  logic            [DstWidth-1:0] seed_i,
-  output logic                           out_valid_o,
-  input  logic                           out_ready_i,
-  output logic            [DstWidth-1:0] y_o
+  input  logic                           clk_i,        // clock
+  input  logic                           rst_ni,       // asynchronous reset
+  input  logic                           in_valid_i,   // a beat is offered
+  output logic                           in_ready_o,   // and taken
+  input  logic [Lanes-1:0][SrcWidth-1:0] x_i,          // vector, lane 0 lowest
+  input  logic            [Lanes-1:0]    mask_i,       // lanes that take part
+  input  logic            [DstWidth-1:0] seed_i,       // takes part in any case
+  output logic                           out_valid_o,  // a result is offered
+  input  logic                           out_ready_i,  // and taken
+  output logic            [DstWidth-1:0] y_o           // reduced code
 );
   localparam int unsigned Levels  = $clog2(Lanes);
 
-  if (!is_minifloat(SrcExpW, SrcManW, SrcBias, SrcSpecials)) begin : gen_illegal_src
-    $fatal(1, "plena_reduce: no minifloat has SrcExpW=%0d SrcManW=%0d SrcBias=%0d SrcSpecials=%0d",
-           SrcExpW, SrcManW, SrcBias, SrcSpecials);
+  if (!is_minifloat(SrcFmt)) begin : gen_illegal_src
+    $fatal(1, "plena_reduce: no minifloat: SrcFmt=%s", fmt_text(SrcFmt));
   end
-  if (!is_minifloat(DstExpW, DstManW, DstBias, DstSpecials)) begin : gen_illegal_dst
-    $fatal(1, "plena_reduce: no minifloat has DstExpW=%0d DstManW=%0d DstBias=%0d DstSpecials=%0d",
-           DstExpW, DstManW, DstBias, DstSpecials);
+  if (!is_minifloat(DstFmt)) begin : gen_illegal_dst
+    $fatal(1, "plena_reduce: no minifloat: DstFmt=%s", fmt_text(DstFmt));
   end
   if (Lanes < 1) begin : gen_illegal_lanes
     $fatal(1, "plena_reduce: Lanes=%0d (at least 1)", Lanes);
   end
 
   // What changes no result: -0 in a sum; else NaN, or the lowest value.
-  localparam bit HasNan = DstSpecials != SpecialsNone;
-  localparam int unsigned IdentityMag = Largest ? (HasNan ? nan_code(DstExpW, DstManW, DstSpecials)
-                                                   : max_code(DstExpW, DstManW, DstSpecials)) : 0;
+  localparam bit HasNan = Dst.specials != SpecialsNone;
+  localparam int unsigned IdentityMag = Largest ? (HasNan ? nan_code(Dst)
+                                                   : max_code(Dst)) : 0;
   localparam logic [DstWidth-1:0] Identity = {!(Largest && HasNan), (DstWidth - 1)'(IdentityMag)};
 
   // Stage `level` holds the nodes of that level, and the seed.
@@ -67,8 +63,7 @@ module plena_reduce
       for (genvar lane = 0; lane < Lanes; lane++) begin : gen_lane
         logic [DstWidth-1:0] code;
         plena_fp_cast_core #(
-          .SrcExpW(SrcExpW), .SrcManW(SrcManW), .SrcBias(SrcBias), .SrcSpecials(SrcSpecials),
-          .DstExpW(DstExpW), .DstManW(DstManW), .DstBias(DstBias), .DstSpecials(DstSpecials)
+          .SrcFmt(SrcFmt), .DstFmt(DstFmt)
         ) u_cast (
           .a_i(x_i[lane]), .y_o(code)
         );
@@ -86,7 +81,7 @@ module plena_reduce
       for (genvar n = 0; n < Nodes; n++) begin : gen_node
         if (2 * n + 1 < Below) begin : gen_pair
           plena_reduce_node #(
-            .ExpW(DstExpW), .ManW(DstManW), .Specials(DstSpecials), .Largest(Largest)
+            .Fmt(DstFmt), .Largest(Largest)
           ) u_node (
             .a_i(gen_level[level-1].node[2*n]), .b_i(gen_level[level-1].node[2*n+1]),
             .y_o(next[n])
@@ -109,7 +104,7 @@ module plena_reduce
   logic [DstWidth-1:0] y;
 
   plena_reduce_node #(
-    .ExpW(DstExpW), .ManW(DstManW), .Specials(DstSpecials), .Largest(Largest)
+    .Fmt(DstFmt), .Largest(Largest)
   ) u_seed (
     .a_i(gen_level[Levels].seed), .b_i(gen_level[Levels].node[0]), .y_o(y)
   );

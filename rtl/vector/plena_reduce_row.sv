@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // One row reduced in a wider format and cast back: its sum from +0, or its largest element from the
 // lowest value, with side data that comes out with the result.
 //
@@ -10,34 +12,30 @@
 module plena_reduce_row
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW        = 8,
-  parameter  int unsigned ManW        = 7,
-  parameter  int          Bias        = 127,
-  parameter  int unsigned Specials    = SpecialsIeee,
-  parameter  int unsigned RedExpW     = 8,
-  parameter  int unsigned RedManW     = 23,
-  parameter  int          RedBias     = 127,
-  parameter  int unsigned RedSpecials = SpecialsIeee,
-  parameter  int unsigned Lanes       = 8,
-  parameter  bit          Largest     = 1'b0,
-  parameter  int unsigned SideW       = 8,
-  localparam int unsigned RedWidth    = 1 + RedExpW + RedManW,
-  localparam int unsigned Width       = 1 + ExpW + ManW
+  parameter  int unsigned Fmt      = Bf16,
+  parameter  int unsigned RedFmt   = Fp32,  // of sums and maxima
+  parameter  int unsigned Lanes    = 8,
+  parameter  bit          Largest  = 1'b0,
+  parameter  int unsigned SideW    = 8,
+  localparam fmt_t        F        = minifloat_of(Fmt),
+  localparam fmt_t        Red      = minifloat_of(RedFmt),
+  localparam int unsigned RedWidth = Red.width,
+  localparam int unsigned Width    = F.width
 ) (
-  input  logic                        clk_i,
-  input  logic                        rst_ni,
-  input  logic                        in_valid_i,
-  output logic                        in_ready_o,
-  input  logic [Lanes-1:0][Width-1:0] x_i,
-  input  logic [Lanes-1:0]            mask_i,
-  input  logic [SideW-1:0]            side_i,
-  output logic                        out_valid_o,
-  input  logic                        out_ready_i,
-  output logic            [Width-1:0] y_o,
-  output logic [SideW-1:0]            side_o
+  input  logic                        clk_i,        // clock
+  input  logic                        rst_ni,       // asynchronous reset
+  input  logic                        in_valid_i,   // a beat is offered
+  output logic                        in_ready_o,   // and taken
+  input  logic [Lanes-1:0][Width-1:0] x_i,          // row, lane 0 lowest
+  input  logic            [Lanes-1:0] mask_i,       // lanes that take part
+  input  logic            [SideW-1:0] side_i,       // travels along
+  output logic                        out_valid_o,  // a result is offered
+  input  logic                        out_ready_i,  // and taken
+  output logic            [Width-1:0] y_o,          // reduced code
+  output logic            [SideW-1:0] side_o        // side_i of this row
 );
   localparam logic [RedWidth-1:0] Seed =
-      Largest ? {1'b1, (RedWidth - 1)'(max_code(RedExpW, RedManW, RedSpecials))} : '0;
+      Largest ? {1'b1, (RedWidth - 1)'(max_code(Red))} : '0;
 
   logic          [1:0] valid, ready;  // of both paths, which move in step (see plena_delay)
   logic                s1_ready;
@@ -48,9 +46,7 @@ module plena_reduce_row
   assign in_ready_o = &ready;
 
   plena_reduce #(
-    .SrcExpW(ExpW), .SrcManW(ManW), .SrcBias(Bias), .SrcSpecials(Specials),
-    .DstExpW(RedExpW), .DstManW(RedManW), .DstBias(RedBias), .DstSpecials(RedSpecials),
-    .Lanes(Lanes), .Largest(Largest)
+    .SrcFmt(Fmt), .DstFmt(RedFmt), .Lanes(Lanes), .Largest(Largest)
   ) u_reduce (
     .clk_i, .rst_ni,
     .in_valid_i, .in_ready_o(ready[0]), .x_i, .mask_i, .seed_i(Seed),
@@ -66,8 +62,7 @@ module plena_reduce_row
   );
 
   plena_fp_cast_core #(
-    .SrcExpW(RedExpW), .SrcManW(RedManW), .SrcBias(RedBias), .SrcSpecials(RedSpecials),
-    .DstExpW(ExpW), .DstManW(ManW), .DstBias(Bias), .DstSpecials(Specials)
+    .SrcFmt(RedFmt), .DstFmt(Fmt)
   ) u_cast (
     .a_i(reduced), .y_o(y)
   );

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // One row divided by its root mean square, times a gain, every step rounded.
 //
 // Golden twin: golden.ops.rms_norm.
@@ -10,37 +12,30 @@
 module plena_rms_norm
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW        = 8,
-  parameter  int unsigned ManW        = 7,
-  parameter  int          Bias        = 127,
-  parameter  int unsigned Specials    = SpecialsIeee,
-  parameter  int unsigned RedExpW     = 8,
-  parameter  int unsigned RedManW     = 23,
-  parameter  int          RedBias     = 127,
-  parameter  int unsigned RedSpecials = SpecialsIeee,
-  parameter  int unsigned Lanes       = 8,
-  localparam int unsigned Width       = 1 + ExpW + ManW
+  parameter  int unsigned Fmt    = Bf16,
+  parameter  int unsigned RedFmt = Fp32,  // of sums and maxima
+  parameter  int unsigned Lanes  = 8,
+  localparam fmt_t        F      = minifloat_of(Fmt),
+  localparam int unsigned Width  = F.width
 ) (
-  input  logic                        clk_i,
-  input  logic                        rst_ni,
-  input  logic                        in_valid_i,
-  output logic                        in_ready_o,
-  input  logic [Lanes-1:0][Width-1:0] x_i,
-  input  logic [Lanes-1:0][Width-1:0] gamma_i,
-  input  logic            [Width-1:0] eps_i,
-  output logic                        out_valid_o,
-  input  logic                        out_ready_i,
-  output logic [Lanes-1:0][Width-1:0] y_o
+  input  logic                        clk_i,        // clock
+  input  logic                        rst_ni,       // asynchronous reset
+  input  logic                        in_valid_i,   // a beat is offered
+  output logic                        in_ready_o,   // and taken
+  input  logic [Lanes-1:0][Width-1:0] x_i,          // row, lane 0 lowest
+  input  logic [Lanes-1:0][Width-1:0] gamma_i,      // gain of each lane
+  input  logic            [Width-1:0] eps_i,        // added to the mean of the squares
+  output logic                        out_valid_o,  // a result is offered
+  input  logic                        out_ready_i,  // and taken
+  output logic [Lanes-1:0][Width-1:0] y_o           // row, lane 0 lowest
 );
   localparam int unsigned Latency = rms_norm_latency(Lanes);
 
-  if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal_format
-    $fatal(1, "plena_rms_norm: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d",
-           ExpW, ManW, " Bias=%0d Specials=%0d", Bias, Specials);
+  if (!is_minifloat(Fmt) || Width > 16) begin : gen_illegal_format
+    $fatal(1, "plena_rms_norm: no minifloat of up to 16 bits: Fmt=%s", fmt_text(Fmt));
   end
-  if (!is_minifloat(RedExpW, RedManW, RedBias, RedSpecials)) begin : gen_illegal_red
-    $fatal(1, "plena_rms_norm: no minifloat has RedExpW=%0d RedManW=%0d", RedExpW, RedManW,
-           " RedBias=%0d RedSpecials=%0d", RedBias, RedSpecials);
+  if (!is_minifloat(RedFmt)) begin : gen_illegal_red
+    $fatal(1, "plena_rms_norm: no minifloat: RedFmt=%s", fmt_text(RedFmt));
   end
   if (Lanes == 0) begin : gen_illegal_lanes
     $fatal(1, "plena_rms_norm: Lanes=%0d must be at least 1", Lanes);
@@ -55,15 +50,14 @@ module plena_rms_norm
   logic s5_ready, s6_valid, s6_ready, s7_valid, s7_ready;
 
   plena_fp_constant #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .Sig(reciprocal_sig(Lanes)), .Exp(-int'($clog2(Lanes)))
+    .Fmt(Fmt), .Sig(reciprocal_sig(Lanes)), .Exp(-int'($clog2(Lanes)))
   ) u_inverse (
     .code_o(inverse)
   );
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_square
     plena_fp_mul_core #(
-      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_square (
       .a_i(x_i[lane]), .b_i(x_i[lane]), .y_o(square[lane])
     );
@@ -78,9 +72,7 @@ module plena_rms_norm
   );
 
   plena_reduce_row #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .RedExpW(RedExpW), .RedManW(RedManW), .RedBias(RedBias), .RedSpecials(RedSpecials),
-    .Lanes(Lanes), .Largest(1'b0), .SideW((2 * Lanes + 1) * Width)
+    .Fmt(Fmt), .RedFmt(RedFmt), .Lanes(Lanes), .Largest(1'b0), .SideW((2 * Lanes + 1) * Width)
   ) u_sum (
     .clk_i, .rst_ni,
     .in_valid_i(s1_valid), .in_ready_o(s1_ready),
@@ -90,7 +82,7 @@ module plena_rms_norm
   );
 
   plena_fp_mul_core #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+    .Fmt(Fmt)
   ) u_mean (
     .a_i(s2_total), .b_i(inverse), .y_o(mean)
   );
@@ -103,7 +95,7 @@ module plena_rms_norm
   );
 
   plena_fp_add_core #(
-    .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+    .Fmt(Fmt)
   ) u_eps (
     .a_i(s3_mean), .b_i(s3_eps), .y_o(moved)
   );
@@ -116,8 +108,7 @@ module plena_rms_norm
   );
 
   plena_function_lanes #(
-    .Function(FunctionSqrt), .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .Lanes(1), .SideW(2 * Lanes * Width)
+    .Function(FunctionSqrt), .Fmt(Fmt), .Lanes(1), .SideW(2 * Lanes * Width)
   ) u_sqrt (
     .clk_i, .rst_ni,
     .in_valid_i(s4_valid), .in_ready_o(s4_ready), .a_i(s4_moved), .side_i({s4_x, s4_gamma}),
@@ -125,8 +116,7 @@ module plena_rms_norm
   );
 
   plena_function_lanes #(
-    .Function(FunctionReciprocal), .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .Lanes(1), .SideW(2 * Lanes * Width)
+    .Function(FunctionReciprocal), .Fmt(Fmt), .Lanes(1), .SideW(2 * Lanes * Width)
   ) u_reciprocal (
     .clk_i, .rst_ni,
     .in_valid_i(s5_valid), .in_ready_o(s5_ready), .a_i(s5_root), .side_i({s5_x, s5_gamma}),
@@ -135,12 +125,12 @@ module plena_rms_norm
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_scale
     plena_fp_mul_core #(
-      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_scale (
       .a_i(s6_x[lane]), .b_i(s6_factor), .y_o(scaled[lane])
     );
     plena_fp_mul_core #(
-      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_gain (
       .a_i(s7_scaled[lane]), .b_i(s7_gamma[lane]), .y_o(y[lane])
     );

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Rotary position embedding of a vector: y = RN(RN(x * cos) + RN(rotate(x) * sin)).
 //
 // Golden twin: golden.ops.rope.
@@ -10,31 +12,28 @@
 module plena_rope
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW     = 8,
-  parameter  int unsigned ManW     = 7,
-  parameter  int          Bias     = 127,
-  parameter  int unsigned Specials = SpecialsIeee,
-  parameter  int unsigned Groups   = 1,
-  parameter  int unsigned Stride   = 4,             // between the two lanes of a pair
-  localparam int unsigned Lanes    = 2 * Groups * Stride,
-  localparam int unsigned Width    = 1 + ExpW + ManW
+  parameter  int unsigned Fmt    = Bf16,
+  parameter  int unsigned Groups = 1,
+  parameter  int unsigned Stride = 4,  // between the two lanes of a pair
+  localparam fmt_t        F      = minifloat_of(Fmt),
+  localparam int unsigned Lanes  = 2 * Groups * Stride,
+  localparam int unsigned Width  = F.width
 ) (
-  input  logic                        clk_i,
-  input  logic                        rst_ni,
-  input  logic                        in_valid_i,
-  output logic                        in_ready_o,
-  input  logic [Lanes-1:0][Width-1:0] x_i,
-  input  logic [Lanes-1:0][Width-1:0] cos_i,
-  input  logic [Lanes-1:0][Width-1:0] sin_i,
-  output logic                        out_valid_o,
-  input  logic                        out_ready_i,
-  output logic [Lanes-1:0][Width-1:0] y_o
+  input  logic                        clk_i,        // clock
+  input  logic                        rst_ni,       // asynchronous reset
+  input  logic                        in_valid_i,   // a beat is offered
+  output logic                        in_ready_o,   // and taken
+  input  logic [Lanes-1:0][Width-1:0] x_i,          // vector, lane 0 lowest
+  input  logic [Lanes-1:0][Width-1:0] cos_i,        // cosine of each lane
+  input  logic [Lanes-1:0][Width-1:0] sin_i,        // sine of each lane
+  output logic                        out_valid_o,  // a result is offered
+  input  logic                        out_ready_i,  // and taken
+  output logic [Lanes-1:0][Width-1:0] y_o           // result, lane 0 lowest
 );
   localparam int unsigned Latency = 2;
 
-  if (!is_minifloat(ExpW, ManW, Bias, Specials)) begin : gen_illegal_format
-    $fatal(1, "plena_rope: no minifloat has ExpW=%0d ManW=%0d Bias=%0d Specials=%0d",
-           ExpW, ManW, Bias, Specials);
+  if (!is_minifloat(Fmt)) begin : gen_illegal_format
+    $fatal(1, "plena_rope: no minifloat: Fmt=%s", fmt_text(Fmt));
   end
   if (Lanes == 0) begin : gen_illegal_lanes
     $fatal(1, "plena_rope: Groups=%0d and Stride=%0d must be at least 1", Groups, Stride);
@@ -52,12 +51,12 @@ module plena_rope
     assign rotated = x_i[Partner] ^ {First, (Width - 1)'(0)};
 
     plena_fp_mul_core #(
-      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_direct (
       .a_i(x_i[lane]), .b_i(cos_i[lane]), .y_o(direct[lane])
     );
     plena_fp_mul_core #(
-      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_turned (
       .a_i(rotated), .b_i(sin_i[lane]), .y_o(turned[lane])
     );
@@ -73,7 +72,7 @@ module plena_rope
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_sum
     plena_fp_add_core #(
-      .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_add (
       .a_i(s1_direct[lane]), .b_i(s1_turned[lane]), .y_o(sum[lane])
     );

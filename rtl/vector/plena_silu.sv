@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // SiLU of each lane: y = RN(x * RN(1 / RN(1 + RN(e^-x)))).
 //
 // Golden twin: golden.ops.silu.
@@ -9,27 +11,24 @@
 module plena_silu
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW     = 8,
-  parameter  int unsigned ManW     = 7,
-  parameter  int          Bias     = 127,
-  parameter  int unsigned Specials = SpecialsIeee,
-  parameter  int unsigned Lanes    = 4,
-  localparam int unsigned Width    = 1 + ExpW + ManW
+  parameter  int unsigned Fmt   = Bf16,
+  parameter  int unsigned Lanes = 4,
+  localparam fmt_t        F     = minifloat_of(Fmt),
+  localparam int unsigned Width = F.width
 ) (
-  input  logic                        clk_i,
-  input  logic                        rst_ni,
-  input  logic                        in_valid_i,
-  output logic                        in_ready_o,
-  input  logic [Lanes-1:0][Width-1:0] x_i,
-  output logic                        out_valid_o,
-  input  logic                        out_ready_i,
-  output logic [Lanes-1:0][Width-1:0] y_o
+  input  logic                        clk_i,        // clock
+  input  logic                        rst_ni,       // asynchronous reset
+  input  logic                        in_valid_i,   // a beat is offered
+  output logic                        in_ready_o,   // and taken
+  input  logic [Lanes-1:0][Width-1:0] x_i,          // vector, lane 0 lowest
+  output logic                        out_valid_o,  // a result is offered
+  input  logic                        out_ready_i,  // and taken
+  output logic [Lanes-1:0][Width-1:0] y_o           // result, lane 0 lowest
 );
   localparam int unsigned Latency = silu_latency();
 
-  if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal_format
-    $fatal(1, "plena_silu: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d",
-           ExpW, ManW, " Bias=%0d Specials=%0d", Bias, Specials);
+  if (!is_minifloat(Fmt) || Width > 16) begin : gen_illegal_format
+    $fatal(1, "plena_silu: no minifloat of up to 16 bits: Fmt=%s", fmt_text(Fmt));
   end
   if (Lanes == 0) begin : gen_illegal_lanes
     $fatal(1, "plena_silu: Lanes=%0d must be at least 1", Lanes);
@@ -40,7 +39,7 @@ module plena_silu
   logic                        s1_valid, s1_ready, s2_valid, s2_ready, s3_valid, s3_ready;
 
   plena_fp_constant #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+    .Fmt(Fmt)
   ) u_one (
     .code_o(one)
   );
@@ -50,8 +49,7 @@ module plena_silu
   end
 
   plena_function_lanes #(
-    .Function(FunctionExp), .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .Lanes(Lanes), .SideW(Lanes * Width)
+    .Function(FunctionExp), .Fmt(Fmt), .Lanes(Lanes), .SideW(Lanes * Width)
   ) u_exp (
     .clk_i, .rst_ni,
     .in_valid_i, .in_ready_o, .a_i(negated), .side_i(x_i),
@@ -60,7 +58,7 @@ module plena_silu
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_add
     plena_fp_add_core #(
-      .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_add (
       .a_i(one), .b_i(s1_exp[lane]), .y_o(sum[lane])
     );
@@ -75,8 +73,7 @@ module plena_silu
   );
 
   plena_function_lanes #(
-    .Function(FunctionReciprocal), .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .Lanes(Lanes), .SideW(Lanes * Width)
+    .Function(FunctionReciprocal), .Fmt(Fmt), .Lanes(Lanes), .SideW(Lanes * Width)
   ) u_reciprocal (
     .clk_i, .rst_ni,
     .in_valid_i(s2_valid), .in_ready_o(s2_ready), .a_i(s2_sum), .side_i(s2_x),
@@ -85,7 +82,7 @@ module plena_silu
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_mul
     plena_fp_mul_core #(
-      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_mul (
       .a_i(s3_x[lane]), .b_i(factor[lane]), .y_o(y[lane])
     );

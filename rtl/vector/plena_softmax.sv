@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // Softmax of one row: e = exp(x - max x), y = e * reciprocal(sum e), every step rounded.
 //
 // Golden twin: golden.ops.softmax.
@@ -11,37 +13,30 @@
 module plena_softmax
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW        = 8,
-  parameter  int unsigned ManW        = 7,
-  parameter  int          Bias        = 127,
-  parameter  int unsigned Specials    = SpecialsIeee,
-  parameter  int unsigned RedExpW     = 8,
-  parameter  int unsigned RedManW     = 23,
-  parameter  int          RedBias     = 127,
-  parameter  int unsigned RedSpecials = SpecialsIeee,
-  parameter  int unsigned Lanes       = 8,
-  localparam int unsigned Width       = 1 + ExpW + ManW
+  parameter  int unsigned Fmt    = Bf16,
+  parameter  int unsigned RedFmt = Fp32,  // of sums and maxima
+  parameter  int unsigned Lanes  = 8,
+  localparam fmt_t        F      = minifloat_of(Fmt),
+  localparam int unsigned Width  = F.width
 ) (
-  input  logic                        clk_i,
-  input  logic                        rst_ni,
-  input  logic                        in_valid_i,
-  output logic                        in_ready_o,
-  input  logic [Lanes-1:0][Width-1:0] x_i,
-  input  logic [Lanes-1:0]            mask_i,
-  output logic                        out_valid_o,
-  input  logic                        out_ready_i,
-  output logic [Lanes-1:0][Width-1:0] y_o
+  input  logic                        clk_i,        // clock
+  input  logic                        rst_ni,       // asynchronous reset
+  input  logic                        in_valid_i,   // a beat is offered
+  output logic                        in_ready_o,   // and taken
+  input  logic [Lanes-1:0][Width-1:0] x_i,          // row, lane 0 lowest
+  input  logic [Lanes-1:0]            mask_i,       // lanes that take part
+  output logic                        out_valid_o,  // a result is offered
+  input  logic                        out_ready_i,  // and taken
+  output logic [Lanes-1:0][Width-1:0] y_o           // row, lane 0 lowest
 );
   localparam int unsigned Latency = 2 * row_latency(Lanes) + function_latency(FunctionExp)
                                   + function_latency(FunctionReciprocal) + 2;
 
-  if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal_format
-    $fatal(1, "plena_softmax: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d",
-           ExpW, ManW, " Bias=%0d Specials=%0d", Bias, Specials);
+  if (!is_minifloat(Fmt) || Width > 16) begin : gen_illegal_format
+    $fatal(1, "plena_softmax: no minifloat of up to 16 bits: Fmt=%s", fmt_text(Fmt));
   end
-  if (!is_minifloat(RedExpW, RedManW, RedBias, RedSpecials)) begin : gen_illegal_red
-    $fatal(1, "plena_softmax: no minifloat has RedExpW=%0d RedManW=%0d", RedExpW, RedManW,
-           " RedBias=%0d RedSpecials=%0d", RedBias, RedSpecials);
+  if (!is_minifloat(RedFmt)) begin : gen_illegal_red
+    $fatal(1, "plena_softmax: no minifloat: RedFmt=%s", fmt_text(RedFmt));
   end
   if (Lanes == 0) begin : gen_illegal_lanes
     $fatal(1, "plena_softmax: Lanes=%0d must be at least 1", Lanes);
@@ -54,9 +49,7 @@ module plena_softmax
   logic s5_ready;
 
   plena_reduce_row #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .RedExpW(RedExpW), .RedManW(RedManW), .RedBias(RedBias), .RedSpecials(RedSpecials),
-    .Lanes(Lanes), .Largest(1'b1), .SideW(Lanes * (Width + 1))
+    .Fmt(Fmt), .RedFmt(RedFmt), .Lanes(Lanes), .Largest(1'b1), .SideW(Lanes * (Width + 1))
   ) u_max (
     .clk_i, .rst_ni,
     .in_valid_i, .in_ready_o, .x_i, .mask_i, .side_i({x_i, mask_i}),
@@ -65,7 +58,7 @@ module plena_softmax
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_sub
     plena_fp_add_core #(
-      .ExpW(ExpW), .ManW(ManW), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_sub (
       .a_i(s1_x[lane]), .b_i(s1_largest ^ {1'b1, (Width - 1)'(0)}), .y_o(d[lane])
     );
@@ -80,8 +73,7 @@ module plena_softmax
   );
 
   plena_function_lanes #(
-    .Function(FunctionExp), .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .Lanes(Lanes), .SideW(Lanes)
+    .Function(FunctionExp), .Fmt(Fmt), .Lanes(Lanes), .SideW(Lanes)
   ) u_exp (
     .clk_i, .rst_ni,
     .in_valid_i(s2_valid), .in_ready_o(s2_ready), .a_i(s2_d), .side_i(s2_mask),
@@ -89,9 +81,7 @@ module plena_softmax
   );
 
   plena_reduce_row #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .RedExpW(RedExpW), .RedManW(RedManW), .RedBias(RedBias), .RedSpecials(RedSpecials),
-    .Lanes(Lanes), .Largest(1'b0), .SideW(Lanes * (Width + 1))
+    .Fmt(Fmt), .RedFmt(RedFmt), .Lanes(Lanes), .Largest(1'b0), .SideW(Lanes * (Width + 1))
   ) u_sum (
     .clk_i, .rst_ni,
     .in_valid_i(s3_valid), .in_ready_o(s3_ready),
@@ -100,8 +90,7 @@ module plena_softmax
   );
 
   plena_function_lanes #(
-    .Function(FunctionReciprocal), .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .Lanes(1), .SideW(Lanes * (Width + 1))
+    .Function(FunctionReciprocal), .Fmt(Fmt), .Lanes(1), .SideW(Lanes * (Width + 1))
   ) u_reciprocal (
     .clk_i, .rst_ni,
     .in_valid_i(s4_valid), .in_ready_o(s4_ready), .a_i(s4_total), .side_i({s4_e, s4_mask}),
@@ -111,7 +100,7 @@ module plena_softmax
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_mul
     logic[Width-1:0] product;
     plena_fp_mul_core #(
-      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_mul (
       .a_i(s5_e[lane]), .b_i(s5_factor), .y_o(product)
     );

@@ -1,3 +1,5 @@
+// SPDX-License-Identifier: Apache-2.0
+//
 // SwiGLU of each lane: y = RN(silu(gate) * up).
 //
 // Golden twin: golden.ops.swiglu.
@@ -10,28 +12,25 @@
 module plena_swiglu
   import plena_pkg::*;
 #(
-  parameter  int unsigned ExpW     = 8,
-  parameter  int unsigned ManW     = 7,
-  parameter  int          Bias     = 127,
-  parameter  int unsigned Specials = SpecialsIeee,
-  parameter  int unsigned Lanes    = 4,
-  localparam int unsigned Width    = 1 + ExpW + ManW
+  parameter  int unsigned Fmt   = Bf16,
+  parameter  int unsigned Lanes = 4,
+  localparam fmt_t        F     = minifloat_of(Fmt),
+  localparam int unsigned Width = F.width
 ) (
-  input  logic                        clk_i,
-  input  logic                        rst_ni,
-  input  logic                        in_valid_i,
-  output logic                        in_ready_o,
-  input  logic [Lanes-1:0][Width-1:0] gate_i,
-  input  logic [Lanes-1:0][Width-1:0] up_i,
-  output logic                        out_valid_o,
-  input  logic                        out_ready_i,
-  output logic [Lanes-1:0][Width-1:0] y_o
+  input  logic                        clk_i,        // clock
+  input  logic                        rst_ni,       // asynchronous reset
+  input  logic                        in_valid_i,   // a beat is offered
+  output logic                        in_ready_o,   // and taken
+  input  logic [Lanes-1:0][Width-1:0] gate_i,       // vector to go through SiLU
+  input  logic [Lanes-1:0][Width-1:0] up_i,         // vector to multiply
+  output logic                        out_valid_o,  // a result is offered
+  input  logic                        out_ready_i,  // and taken
+  output logic [Lanes-1:0][Width-1:0] y_o           // result, lane 0 lowest
 );
   localparam int unsigned Latency = silu_latency() + 1;
 
-  if (!is_minifloat(ExpW, ManW, Bias, Specials) || Width > 16) begin : gen_illegal_format
-    $fatal(1, "plena_swiglu: no minifloat of up to 16 bits has ExpW=%0d ManW=%0d",
-           ExpW, ManW, " Bias=%0d Specials=%0d", Bias, Specials);
+  if (!is_minifloat(Fmt) || Width > 16) begin : gen_illegal_format
+    $fatal(1, "plena_swiglu: no minifloat of up to 16 bits: Fmt=%s", fmt_text(Fmt));
   end
   if (Lanes == 0) begin : gen_illegal_lanes
     $fatal(1, "plena_swiglu: Lanes=%0d must be at least 1", Lanes);
@@ -44,8 +43,7 @@ module plena_swiglu
   assign in_ready_o = &ready;
 
   plena_silu #(
-    .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials),
-    .Lanes(Lanes)
+    .Fmt(Fmt), .Lanes(Lanes)
   ) u_silu (
     .clk_i, .rst_ni,
     .in_valid_i, .in_ready_o(ready[0]), .x_i(gate_i),
@@ -62,7 +60,7 @@ module plena_swiglu
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_mul
     plena_fp_mul_core #(
-      .ExpW(ExpW), .ManW(ManW), .Bias(Bias), .Specials(Specials)
+      .Fmt(Fmt)
     ) u_mul (
       .a_i(silu[lane]), .b_i(s1_up[lane]), .y_o(y[lane])
     );

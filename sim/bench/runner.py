@@ -16,6 +16,7 @@ import cocotb
 from cocotb_test.simulator import Verilator
 
 from plena_cosim.golden.ops.registry import Op
+from plena_cosim.ground.errors import PlenaError
 
 from ..cases.table import Case
 from ..player.harness import SizedPort, input_ports, output_ports
@@ -29,7 +30,7 @@ COCOTB = Path(cocotb.__file__).parent
 HANDSHAKE = ("clk_i", "rst_ni", "in_valid_i", "in_ready_o", "out_valid_o", "out_ready_i")
 
 
-class BenchError(AssertionError):
+class BenchError(PlenaError, AssertionError):
     """The bench went red; the message has one line for each scenario that failed."""
 
 
@@ -58,6 +59,12 @@ def bench_model(op: Op, parameters: dict[str, int], ports: list[SizedPort], rtl_
     """Return the model that cocotb drives: VPI sees the top's ports and nothing else.
 
     `--public-flat-rw` on the whole design would cost most of the speed.
+
+    Args:
+        op: what is driven.
+        parameters: of the top module, by name.
+        ports: its ports with their sizes.
+        rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
     """
     libraries = COCOTB / "libs"
     flavour = BuildProfile(
@@ -83,6 +90,14 @@ def bench_model(op: Op, parameters: dict[str, int], ports: list[SizedPort], rtl_
 def run_bench(case: Case, *, seed: int, rtl_dir: Path = RTL_DIR) -> BenchOutcome:
     """Run every scenario of the bench on one case.
 
+    Args:
+        case: of the regression's table.
+        seed: of the beats, gaps and stalls.
+        rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
+
+    Returns:
+        The scenarios that ran, vectors and seconds.
+
     Raises:
         BenchError: a scenario failed: which ones and why.
     """
@@ -105,7 +120,24 @@ def run_bench_on(
     label: str,
     rtl_dir: Path = RTL_DIR,
 ) -> BenchOutcome:
-    """As `run_bench`, with beats and expected results given."""
+    """As `run_bench`, with beats and expected results given.
+
+    Args:
+        op: what is driven.
+        formats: its arguments by name.
+        parameters: of the top module, by name.
+        beats: codes of every input port, (beats, …).
+        golden: codes of every output port, in the same form.
+        seed: of gaps and stalls.
+        label: the case in words, for messages.
+        rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
+
+    Returns:
+        The scenarios that ran, vectors and seconds.
+
+    Raises:
+        BenchError: a scenario failed: which ones and why.
+    """
     inputs, outputs = input_ports(op, formats), output_ports(op, formats)
     executable = build(bench_model(op, parameters, [*inputs, *outputs], rtl_dir))
     plan = Plan(

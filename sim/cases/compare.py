@@ -12,6 +12,8 @@ import numpy as np
 
 from plena_cosim.golden import Mx, decode
 from plena_cosim.golden.ops.registry import Port
+from plena_cosim.ground.errors import PlenaError
+from plena_cosim.ground.write_whole import write_whole
 
 from ..player.player import UNSTALLED, Block, CodeArray, Stalls, load_block
 from ..stimuli.stimuli import Beats, sample, stimuli
@@ -29,7 +31,7 @@ SHORT_BEATS = 1 << 18
 """Up to so many beats building counts for more than speed."""
 
 
-class MismatchError(AssertionError):
+class MismatchError(PlenaError, AssertionError):
     """RTL and golden differ; the message is one line with the first differing vector."""
 
 
@@ -73,7 +75,6 @@ class Mismatch:
 
     def save(self, folder: Path) -> Path:
         """Write what a replay needs into `folder`, whole or not at all."""
-        folder.mkdir(parents=True, exist_ok=True)
         record = {
             "case": self.case.id,
             "seed": self.seed,
@@ -85,9 +86,7 @@ class Mismatch:
             "golden": {name: codes.tolist() for name, codes in self.golden.items()},
         }
         path = folder / f"{self.id}.json"
-        partial = path.with_suffix(".tmp")
-        partial.write_text(json.dumps(record, indent=1), encoding="utf-8")
-        partial.replace(path)
+        write_whole(path, json.dumps(record, indent=1))
         return path
 
 
@@ -134,6 +133,9 @@ def compare_case(
         stalls: when the player stalls.
         limit: take only so many random beats instead of every stimulus.
         seen: is shown every chunk, for coverage.
+
+    Returns:
+        Vectors, mismatches, cycles and seconds of the RTL, and the first mismatch, if any.
     """
     beats = stimuli(case.op, case.formats, seed=seed, budget=case.budget)
     if limit is not None:
@@ -143,7 +145,13 @@ def compare_case(
 
 
 def load_case(case: Case, *, rtl_dir: Path = RTL_DIR, flavour: BuildProfile | None = None) -> Block:
-    """Return the built block of a case; without a flavour the one that is done first."""
+    """Return the built block of a case; without a flavour the one that is done first.
+
+    Args:
+        case: of the regression's table.
+        rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
+        flavour: how the block is built.
+    """
     flavour = flavour or (SHORT if case.beats <= SHORT_BEATS else PLAYER)
     return load_block(case.op.name, rtl_dir=rtl_dir, flavour=flavour, **case.formats, **case.modes)
 
@@ -157,7 +165,19 @@ def compare(
     stalls: Stalls = UNSTALLED,
     seen: Seen | None = None,
 ) -> Outcome:
-    """Run chunks of beats through `block` and golden and count the beats that differ."""
+    """Run chunks of beats through `block` and golden and count the beats that differ.
+
+    Args:
+        case: of the regression's table.
+        block: built for it.
+        chunks: beats: codes of every input port, (beats, …).
+        seed: of gaps and stalls, noted in a mismatch.
+        stalls: where input gaps and output stalls fall.
+        seen: told of every chunk and its results, for coverage.
+
+    Returns:
+        Vectors, mismatches, cycles and seconds of the RTL, and the first mismatch, if any.
+    """
     vectors = mismatches = cycles = 0
     seconds = 0.0
     first: Mismatch | None = None

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -19,6 +18,7 @@ from plena_cosim.golden import (
 )
 from plena_cosim.golden.ops.op import Family
 from plena_cosim.golden.ops.registry import OPS, Op, get_op
+from plena_cosim.ground.did_you_mean import did_you_mean
 
 from ..stimuli.stimuli import input_count, inputs_word
 
@@ -519,6 +519,4 @@ def find_case(case_id: str) -> Case:
         for case in select_cases(name, rest.split("-")[0]):
             if case.id == case_id:
                 return case
-    near = difflib.get_close_matches(case_id, cases, n=1)
-    hint = f". Did you mean {near[0]!r}?" if near else ""
-    raise FormatError(f"no case {case_id!r} in the regression{hint}")
+    raise FormatError(f"no case {case_id!r} in the regression{did_you_mean(case_id, cases)}")

@@ -12,9 +12,9 @@ import numpy.typing as npt
 
 from plena_cosim.golden import Mx, Scalar, decode
 from plena_cosim.golden.ops.registry import Op, Port
+from plena_cosim.ground.record import commit, write_record
 
 from ..cases.table import Case
-from ..provenance import commit, write_record
 from ..stimuli.stimuli import is_exhaustive, is_scalar
 from ..stimuli.vectors import drives_every_code
 from .bins import (
@@ -217,7 +217,13 @@ class Coverage:
         return all(group.bins[index] in group.impossible for index in missing)
 
     def merge(self, groups: Mapping[str, Mapping[str, int]], *, vectors: int, whole: bool) -> None:
-        """Add recorded counts; bins that the case does not have any more are dropped."""
+        """Add recorded counts; bins that the case does not have any more are dropped.
+
+        Args:
+            groups: counts by the name of a group and of a bin.
+            vectors: beats that they come from.
+            whole: whether those were all inputs that there are.
+        """
         self.vectors += vectors
         self.whole |= whole
         for group in self.groups:

@@ -151,7 +151,13 @@ def _below(bound: float) -> float:
 
 
 def impossible_events(op: Op, formats: Mapping[str, Any], modes: Mapping[str, Any]) -> set[str]:
-    """Return the events of rounding that cannot happen."""
+    """Return the events of rounding that cannot happen.
+
+    Args:
+        op: of the registry.
+        formats: its arguments by name: formats and sizes.
+        modes: golden's further arguments, such as a rounding.
+    """
     port = op.outputs[0]
     fmt = formats[port.fmt]
     rounding = fmt.rounding if isinstance(fmt, Mx) else modes.get("rounding", Rounding.RNE)
@@ -206,7 +212,14 @@ def _top_is_exact(source: Range, dst: Scalar) -> bool:
 def impossible_kinds(
     op: Op, port: str, formats: Mapping[str, Any], modes: Mapping[str, Any]
 ) -> set[str]:
-    """Return the kinds of codes that an output cannot have."""
+    """Return the kinds of codes that an output cannot have.
+
+    Args:
+        op: of the registry.
+        port: the output's name.
+        formats: the op's arguments by name.
+        modes: golden's further arguments, such as a rounding.
+    """
     if op.name in SOFTMAX:
         return _softmax_kinds(op, port, formats)
     if port != op.outputs[0].name:

@@ -11,9 +11,9 @@ from typing import Any
 from rich.table import Table
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.record import environment, write_record
 
 from ..cases.table import Case, all_cases, find_case, select_cases
-from ..provenance import commit, write_record
 from .collect import Coverage
 
 FOLDER = "coverage"
@@ -95,6 +95,14 @@ def load(
 def summarise(results: Path, *, block: str | None = None, fmt: str | None = None) -> list[Verdict]:
     """Merge the runs of all seeds recorded in `results`, write coverage.json, and judge.
 
+    Args:
+        results: folder of the regression's results.
+        block: only this op; None: all.
+        fmt: only cases with this format; None: all.
+
+    Returns:
+        One verdict a case, in the order of the table.
+
     Raises:
         FormatError: an unknown block or format, or nothing recorded yet.
     """
@@ -120,7 +128,7 @@ def write_merged(results: Path) -> None:
                 "contradicted": verdict.contradicted,
             }
         )
-    write_record(results / "coverage.json", {"commit": commit(), "cases": cases})
+    write_record(results / "coverage.json", {**environment(["numpy"]), "cases": cases})
 
 
 def total_line(verdicts: Iterable[Verdict]) -> str:

@@ -19,10 +19,11 @@ from pathlib import Path
 
 from rich.table import Table
 
+from plena_cosim.ground.record import environment, write_record
+
 from ..cases.compare import load_case
 from ..cases.table import Case, find_case
 from ..player.player import UNSTALLED, Block, Stalls
-from ..provenance import commit, write_record
 from ..stimuli.stimuli import Beats, is_exhaustive, sample, stimuli
 from ..verilate.model import COVERAGE
 from ..verilate.rtl_files import RTL_DIR
@@ -64,7 +65,13 @@ def parse(text: str, rtl_dir: Path) -> Counter[Point]:
 
 
 def record_case(case_id: str, *, seed: int, rtl_dir: Path = RTL_DIR) -> Counter[Point]:
-    """Run a case's corners and some random beats, unstalled and stalled; returns the counts."""
+    """Run a case's corners and some random beats, unstalled and stalled; returns the counts.
+
+    Args:
+        case_id: of the regression's table.
+        seed: of the beats, gaps and stalls.
+        rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
+    """
     case = find_case(case_id)
     block = load_case(case, rtl_dir=rtl_dir, flavour=COVERAGE)
     both = Stalls(gaps=True, stalls=True, seed=seed)
@@ -78,7 +85,14 @@ def record_case(case_id: str, *, seed: int, rtl_dir: Path = RTL_DIR) -> Counter[
 def play(
     block: Block, beats: Beats, *, stalls: Stalls = UNSTALLED, rtl_dir: Path = RTL_DIR
 ) -> Counter[Point]:
-    """Run beats through a block built with COVERAGE; returns the counts."""
+    """Run beats through a block built with COVERAGE; returns the counts.
+
+    Args:
+        block: built with COVERAGE.
+        beats: codes of every input port, (beats, …).
+        stalls: where input gaps and output stalls fall.
+        rtl_dir: what the points' files are relative to.
+    """
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "coverage.dat"
         block.play(beats, stalls=stalls, record=path)
@@ -95,7 +109,14 @@ def _beats(case: Case, seed: int) -> Iterator[Beats]:
 def record_all(
     cases: Sequence[Case], *, seed: int, jobs: int, rtl_dir: Path = RTL_DIR
 ) -> Iterator[Counter[Point]]:
-    """Yield the counts of each case, in `jobs` processes."""
+    """Yield the counts of each case, in `jobs` processes.
+
+    Args:
+        cases: of the regression's table.
+        seed: of the beats, gaps and stalls.
+        jobs: processes.
+        rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
+    """
     work = partial(record_case, seed=seed, rtl_dir=rtl_dir)
     ids = [case.id for case in cases]
     if jobs == 1:
@@ -162,4 +183,4 @@ def save(counts: Mapping[Point, int], path: Path) -> None:
     for point in sorted(counts):
         row: list[int | str] = [point.line, point.column, point.what, counts[point]]
         files.setdefault(point.file, []).append(row)
-    write_record(path, {"commit": commit(), "files": files})
+    write_record(path, {**environment([]), "files": files})

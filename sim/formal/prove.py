@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-import importlib.metadata
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -17,8 +14,9 @@ from rich.table import Table
 
 from plena_cosim.golden import FormatError
 from plena_cosim.golden.ops.registry import get_op
+from plena_cosim.ground.did_you_mean import did_you_mean
+from plena_cosim.ground.record import environment, write_record
 
-from ..provenance import commit, write_record
 from ..regression.run import CHECKOUT
 from ..verilate.fault import Fault
 from ..verilate.rtl_files import RTL_DIR
@@ -83,8 +81,8 @@ def check(design: Design, proof: Proof) -> tuple[str, str]:
         return "all inputs", ""
     for output in proof.independent:
         if steps := depends(design, output, "out_ready_i"):
-            told = as_line(design, steps[1:], (output, *design.inputs))
-            return "two futures", f"{output} depends on out_ready_i: {told}"
+            line = as_line(design, steps[1:], (output, *design.inputs))
+            return "two futures", f"{output} depends on out_ready_i: {line}"
     states = reachable(design, CONTROL)
     for depth in range(1, DEPTH + 1):
         steps = induct(design, depth, states, shown)
@@ -131,7 +129,16 @@ def attempt(proof: Proof, rtl_dir: Path = RTL_DIR) -> Result:
 
 
 def seed(proof: Proof, fault: Fault, rtl_dir: Path = RTL_DIR) -> Found:
-    """Put a fault into a copy of the RTL and look for it: a real way to it from reset, no less."""
+    """Put a fault into a copy of the RTL and look for it: a real way to it from reset, no less.
+
+    Args:
+        proof: that has to find it.
+        fault: the text that is replaced, and what it becomes.
+        rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
+
+    Returns:
+        In which configuration it shows, and the counterexample in a line.
+    """
     with tempfile.TemporaryDirectory(prefix="plena-bug-") as folder:
         changed = fault.write(Path(folder), rtl_dir=rtl_dir)
         found = find_bug(proof, changed)
@@ -154,9 +161,9 @@ def select_proofs(name: str | None = None) -> tuple[Proof, ...]:
     chosen = tuple(proof for proof in PROOFS if proof.name == name)
     if not chosen:
         known = [proof.name for proof in PROOFS]
-        close = difflib.get_close_matches(name, known, n=1)
-        hint = f". Did you mean {close[0]!r}?" if close else ""
-        raise FormatError(f"unknown proof {name!r}; known: {', '.join(known)}{hint}")
+        raise FormatError(
+            f"unknown proof {name!r}; known: {', '.join(known)}{did_you_mean(name, known)}"
+        )
     return chosen
 
 
@@ -194,12 +201,8 @@ def run(
         console.print(f"{words}, {count} configuration{'s' * (count > 1)}", highlight=False)
         done.append(_run_one(proof, rtl_dir))
     record = {
-        "commit": commit(),
+        **environment(["pyosys", "z3-solver"]),
         "command": " ".join(["plena", "prove", *(["--proof", name] if name else [])]),
-        "versions": {
-            "python": sys.version.split()[0],
-            **{wheel: importlib.metadata.version(wheel) for wheel in ("pyosys", "z3-solver")},
-        },
         "proofs": [asdict(result) for result in done],
     }
     write_record(results / "prove.json", record)

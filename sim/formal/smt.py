@@ -15,8 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from plena_cosim.ground.errors import PlenaError
+
 from ..verilate.process import run_tool
 from ..verilate.rtl_files import RTL_DIR, needed_sources
+from ..verilate.sv_literal import sv_literal
 
 INSTALL = "install the wheels, no root needed: pip install 'plena-cosim[synth]'"
 HOLDS, ASSUMED, RESET = "holds_o", "assumed_o", "rst_ni"
@@ -44,11 +47,11 @@ _INPUT = re.compile(r"^; yosys-smt2-input (\S+) (\d+)$", re.MULTILINE)
 _ERROR = re.compile(r"^.*\berror\b.*$", re.MULTILINE | re.IGNORECASE)
 
 
-class ProofToolsError(ImportError):
+class ProofToolsError(PlenaError, ImportError):
     """pyosys or z3 is not there; the message says what to install."""
 
 
-class ElaborationError(RuntimeError):
+class ElaborationError(PlenaError, RuntimeError):
     """Yosys refused the RTL; the message has its words."""
 
 
@@ -113,7 +116,8 @@ def elaborate(
             files.append(extra)
         else:
             files = needed_sources(top, rtl_dir)
-        given = " ".join(f"-G {name}={value}" for name, value in (parameters or {}).items())
+        values = (parameters or {}).items()
+        given = " ".join(f"-G {name}={sv_literal(value)}" for name, value in values)
         read = f"read_slang --top {top} {given} {' '.join(map(str, files))}"
         commands = [read, *YOSYS_STEPS, f"write_smt2 -stbv -wires {out}"]
         status, words = run_tool([sys.executable, "-c", YOSYS, *commands], cwd=Path(folder))
@@ -252,6 +256,11 @@ def find_violation(design: Design, depth: int, shown: Sequence[str] = ()) -> lis
     """Return the shortest way from reset to a cycle in which `holds_o` is 0, within `depth` cycles.
 
     A design without a reset is one cycle of logic; for it, None is a proof.
+
+    Args:
+        design: with an output `holds_o`.
+        depth: cycles after the reset that are looked at.
+        shown: signals whose values the steps have, besides the inputs.
     """
     for cycles in range(1, (depth if design.clocked else 1) + 1):
         run = Unrolled(design, cycles, shown)
@@ -304,6 +313,9 @@ def induct(
         depth: good cycles in a row.
         states: what `reachable` found; other states do not occur.
         shown: signals to tell of.
+
+    Raises:
+        RuntimeError: no `depth` good cycles exist at all, so that nothing would be proven.
     """
     run = Unrolled(design, depth + 1, [*shown, *(states[0] if states else ())])
     conditions = [run.is_one(HOLDS, cycle) for cycle in range(depth)]
@@ -323,7 +335,13 @@ def induct(
 
 
 def depends(design: Design, output: str, on: str) -> list[Step] | None:
-    """Return two futures of one state in which only the input `on` differs, and `output` does."""
+    """Return two futures of one state in which only the input `on` differs, and `output` does.
+
+    Args:
+        design: the logic.
+        output: name of the output.
+        on: name of the input.
+    """
     run = Unrolled(design, 3, [output, *design.inputs], forks=0)
     same = [run.value(name, 1) == run.value(name, 2) for name in design.inputs if name != on]
     return run.solve(*same, run.value(output, 1) != run.value(output, 2))
@@ -332,15 +350,20 @@ def depends(design: Design, output: str, on: str) -> list[Step] | None:
 def as_line(design: Design, steps: Sequence[Step], shown: Sequence[str]) -> str:
     """Return a counterexample in one line: codes in hex, single bits by name in cycles where they
     are 1, cycles by number (0 is the reset).
+
+    Args:
+        design: knows the widths.
+        steps: of the counterexample, in order.
+        shown: names of the signals to write.
     """
-    told = []
+    lines = []
     for step in steps:
         words = [
             name if design.wires[name] == 1 else f"{name}={step.values[name]:#x}"
             for name in shown
             if design.wires[name] > 1 or step.values[name]
         ]
-        told.append(" ".join(words) or "-")
-    if len(told) == 1:
-        return told[0]
-    return "; ".join(f"{step.cycle}: {text}" for step, text in zip(steps, told, strict=True))
+        lines.append(" ".join(words) or "-")
+    if len(lines) == 1:
+        return lines[0]
+    return "; ".join(f"{step.cycle}: {text}" for step, text in zip(steps, lines, strict=True))

@@ -21,6 +21,8 @@ FRAC_BITS = 60
 LN2_BITS, LOG2_E_BITS = 64, 80
 
 _HEAD = f"""\
+// SPDX-License-Identifier: Apache-2.0
+//
 // Constants of 2^f, cut (not rounded) to fixed point.
 // Made by sim/generate/exp2_tables.py: do not edit.
 //

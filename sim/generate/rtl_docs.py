@@ -77,7 +77,8 @@ def read_module(path: Path) -> Module | None:
 def _header_lines(text: str) -> list[str]:
     lines = text.splitlines()
     end = next((i for i, line in enumerate(lines) if not line.startswith("//")), len(lines))
-    return lines[:end]
+    start = 2 if lines[0].startswith("// SPDX-License-Identifier:") else 0
+    return lines[start:end]
 
 
 def _sections(header: list[str]) -> tuple[str, dict[str, str]]:
@@ -182,7 +183,13 @@ def _sentence(text: str) -> str:
 
 
 def diagram(module: Module, op: Op, known: dict[str, Module]) -> str:
-    """Return a Mermaid flow chart: the ports, and the method's steps between them."""
+    """Return a Mermaid flow chart: the ports, and the method's steps between them.
+
+    Args:
+        module: what its header says.
+        op: whose ports they are.
+        known: modules that may be linked to, by name.
+    """
     inputs = "<br>".join(f"{port.name}_i" for port in op.inputs)
     outputs = "<br>".join(f"{port.name}_o" for port in op.outputs)
     nodes = []

@@ -34,6 +34,9 @@ from rich.table import Table
 from plena_cosim.golden import FormatError
 from plena_cosim.golden.ops.op import Family
 from plena_cosim.golden.ops.registry import OPS
+from plena_cosim.ground.cache import cache_root
+from plena_cosim.ground.progress import time_left, time_text
+from plena_cosim.ground.record import environment, write_record
 
 from ..cases.compare import compare
 from ..cases.table import Case, find_case, select_cases
@@ -41,11 +44,10 @@ from ..formal.proofs import proofs_of
 from ..formal.prove import find_bug, select_proofs
 from ..formal.smt import ElaborationError, tools_missing
 from ..player.player import UNSTALLED, ProtocolError, Stalls, load_op
-from ..provenance import commit, write_record
-from ..regression.report import PLAIN_WIDTH, time_text
+from ..regression.report import PLAIN_WIDTH
 from ..regression.run import CHECKOUT
 from ..stimuli.stimuli import sample, stimuli
-from ..verilate.cache import BuildError, cache_root
+from ..verilate.cache import BuildError
 from ..verilate.rtl_files import RTL_DIR, needed_sources
 from .operators import Mutant, mutants_of
 
@@ -222,6 +224,11 @@ def choose(mutants: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
     """Return `count` mutants spread over all files, the same for the same seed.
 
     A larger count begins with the same mutants as a smaller one.
+
+    Args:
+        mutants: to choose from.
+        count: how many.
+        seed: of the choice.
     """
     generator = random.Random(seed)
     by_file: dict[str, list[Mutant]] = {}
@@ -237,6 +244,11 @@ def cases_for(file: str, cases: Sequence[Case], rtl_dir: Path = RTL_DIR) -> list
     """Return the cases whose blocks need a file, the first of each block first.
 
     What the file's own list in FIRST_CASES names comes before all.
+
+    Args:
+        file: relative to `rtl_dir`.
+        cases: to choose from.
+        rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
     """
     by_module: dict[str, list[Case]] = {}
     for case in cases:
@@ -261,6 +273,9 @@ def try_mutant(mutant: Mutant, cases: Sequence[Case], rtl_dir: Path, cache: Path
         cases: in this order.
         rtl_dir: a changed copy of the RTL.
         cache: a build folder of its own.
+
+    Returns:
+        The verdict, and what found the mutant.
     """
     clocked = "always_ff" in (rtl_dir / mutant.file).read_text(encoding="utf-8")
     for case in cases:
@@ -381,6 +396,9 @@ def run(
     Returns:
         0 when nothing survived but what is listed, else 1; 1 too for an entry of the list that
         means no mutant, or one that was found.
+
+    Raises:
+        FormatError: no mutant is in a file with `file` in its path.
     """
     console = console or Console()
     cases = cheap_cases() if cases is None else cases
@@ -408,7 +426,7 @@ def run(
         f"{len(chosen) - len(waiting)} tried before",
         highlight=False,
     )
-    record = {"commit": commit(), "rtl": digest, "seed": seed, "mutants": {}}
+    record = {**environment(["numpy"]), "rtl": digest, "seed": seed, "mutants": {}}
     with tempfile.TemporaryDirectory(prefix="plena-mutate-") as folder:
         copy, cache = Path(folder) / "rtl", Path(folder) / "cache"
         shutil.copytree(rtl_dir, copy)
@@ -418,7 +436,8 @@ def run(
             tried[mutant.id] = _try_in(copy, cache, mutant, cases, rtl_dir)
             record["mutants"] = {name: vars(result) for name, result in tried.items()}
             write_record(results / "mutants.json", record)
-            left = (time.monotonic() - began) / (index + 1) * (len(waiting) - index - 1)
+            elapsed, waits = time.monotonic() - began, len(waiting) - index - 1
+            left = time_left(elapsed, done=index + 1, left=waits)
             verdict = tried[mutant.id].verdict
             console.print(
                 f"{index + 1}/{len(waiting)} {time_text(left)} left  {verdict:<8}  "

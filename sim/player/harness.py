@@ -68,7 +68,13 @@ def _sized(port: Port, formats: Mapping[str, Any], suffix: str) -> SizedPort:
 def player_files(
     module: str, inputs: tuple[SizedPort, ...], outputs: tuple[SizedPort, ...]
 ) -> dict[str, str]:
-    """Return the C++ files of the player for one block, name -> text."""
+    """Return the C++ files of the player for one block, name -> text.
+
+    Args:
+        module: the RTL module.
+        inputs: its input ports with their sizes.
+        outputs: its output ports with their sizes.
+    """
     header = "\n".join(
         [
             f'#define PLENA_MODULE "{module}"',

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from plena_cosim.golden.formats import FormatError
 from plena_cosim.golden.ops.registry import Op, get_op
+from plena_cosim.ground.errors import PlenaError
 
 from ..verilate.model import PLAYER, BuildProfile, Model, build
 from ..verilate.rtl_files import RTL_DIR
@@ -25,7 +26,7 @@ CodeArray = npt.NDArray[Any]
 MODES = ("rounding", "overflow")
 
 
-class ProtocolError(RuntimeError):
+class ProtocolError(PlenaError, RuntimeError):
     """A block broke the streaming contract."""
 
 
@@ -139,8 +140,18 @@ class Block:
     ) -> Playback:
         """As `run`, with the cycle count.
 
-        `record` names the file that a block built with TRACE (a waveform, VCD) or COVERAGE (counts,
-        Verilator's .dat) writes.
+        Args:
+            inputs: codes of every input port by name, (beats,) or (beats, elements).
+            stalls: where input gaps and output stalls fall.
+            record: the file that a block built with TRACE (a waveform, VCD) or COVERAGE (counts,
+                Verilator's .dat) writes.
+
+        Returns:
+            Codes of every output port, cycles, latency and seconds.
+
+        Raises:
+            FormatError: codes that do not fit the ports.
+            ProtocolError: the block broke the streaming contract.
         """
         arrays = self._checked(inputs)
         count = len(arrays[0])
@@ -195,6 +206,11 @@ class Block:
 
 def check_codes(given: npt.ArrayLike, port: SizedPort, *, owner: str) -> CodeArray:
     """Return `given` as contiguous codes of the port's dtype.
+
+    Args:
+        given: integers, (beats,) or (beats, elements) as the port has them.
+        port: with its width in bits.
+        owner: whose port it is, for messages.
 
     Raises:
         FormatError: not integers, a wrong shape, or a code that does not fit the port's width.
@@ -269,7 +285,23 @@ def load_op(
     toolchain: Toolchain | None = None,
     cache: Path | None = None,
 ) -> Block:
-    """As `load_block`, for an op that need not be in the registry and with its parameters given."""
+    """As `load_block`, for an op that need not be in the registry and with its parameters given.
+
+    Args:
+        op: what is built.
+        formats: its arguments by name.
+        parameters: of the top module, by name.
+        flavour: how it is built.
+        rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
+        toolchain: Verilator and the compiler; those that are found when None.
+        cache: folder of builds; the user's cache directory when None.
+
+    Returns:
+        The block, built and loaded.
+
+    Raises:
+        BuildError, ToolchainError: see `build`.
+    """
     ordered = {key: formats[key] for key in op.arguments}
     inputs, outputs = input_ports(op, ordered), output_ports(op, ordered)
     model = Model(

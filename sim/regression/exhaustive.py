@@ -13,17 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.progress import time_left, time_text
+from plena_cosim.ground.progress_bar import paced_bar
+from plena_cosim.ground.record import commit, write_record
 
 from ..cases.compare import compare, load_case
 from ..cases.table import Case, find_case, select_cases
 from ..player.harness import input_ports
-from ..provenance import commit, write_record
 from ..stimuli.stimuli import every_input, is_scalar
 from ..verilate.rtl_files import RTL_DIR, needed_sources
-from .report import time_text
 
 BLOCKS = ("fp_add", "fp_mul")
 CHUNK_BITS = 24
@@ -58,7 +58,17 @@ class Ledger:
 
     @classmethod
     def open(cls, case: Case, folder: Path, *, chunk_bits: int, rtl_dir: Path) -> Ledger:
-        """Read the case's ledger; an empty one if there is none for these sources and chunks."""
+        """Read the case's ledger; an empty one if there is none for these sources and chunks.
+
+        Args:
+            case: whose inputs are tried.
+            folder: of the ledgers.
+            chunk_bits: log2 of a chunk's inputs.
+            rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
+
+        Returns:
+            The ledger with the chunks that are done.
+        """
         bits = sum(port.total_bits for port in input_ports(case.op, case.formats))
         ledger = cls(
             path=folder / f"{case.id}.json",
@@ -117,7 +127,18 @@ def long_case(block: str, fmt: str) -> Case:
 def run_chunk(
     case_id: str, index: int, *, chunk_bits: int, failures: Path, rtl_dir: Path = RTL_DIR
 ) -> Chunk:
-    """Run chunk `index` of a case through RTL and golden; a mismatch is saved for a replay."""
+    """Run chunk `index` of a case through RTL and golden; a mismatch is saved for a replay.
+
+    Args:
+        case_id: of the regression's table.
+        index: of the chunk.
+        chunk_bits: log2 of a chunk's inputs.
+        failures: folder for mismatches.
+        rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
+
+    Returns:
+        What it came to, fit for the ledger.
+    """
     case = find_case(case_id)
     began = time.perf_counter()
     begin = index << chunk_bits
@@ -196,23 +217,21 @@ def _work(
     console: Console,
 ) -> None:
     began = time.monotonic()
-    fields = ("{task.completed}/{task.total} chunks", "{task.fields[rate]}", "{task.fields[left]}")
-    columns = [TextColumn(ledger.case), BarColumn(bar_width=30), *map(TextColumn, fields)]
     options: dict[str, Any] = {
         "chunk_bits": ledger.chunk_bits,
         "failures": failures,
         "rtl_dir": rtl_dir,
     }
-    with Progress(*columns, console=console, transient=True) as progress:
-        task = progress.add_task("", total=len(todo), rate="", left="")
+    with paced_bar(console, ledger.case) as bar:
+        task = bar.add_task("", total=len(todo), left="")
         vectors = 0
         for done, chunk in enumerate(_finished(ledger.case, todo, jobs, options), 1):
             ledger.add(chunk)
             vectors += chunk.vectors
             seconds = time.monotonic() - began
-            left = time_text(seconds / done * (len(todo) - done))
+            left = time_text(time_left(seconds, done=done, left=len(todo) - done))
             rate = f"{vectors / seconds:,.0f} inputs/s"
-            progress.update(task, completed=done, rate=rate, left=f"{left} left")
+            bar.update(task, completed=done, description=rate, left=f"{left} left")
             if not console.is_terminal:
                 said = f"{ledger.case}: {done} of {len(todo)} chunks, {rate}, about {left} left"
                 console.print(said, markup=False, soft_wrap=True)

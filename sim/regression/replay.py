@@ -29,7 +29,13 @@ class Replay:
 
 
 def write_waveform(mismatch: Mismatch, folder: Path, *, rtl_dir: Path = RTL_DIR) -> Path:
-    """Run the mismatch's beats once more with tracing; returns the VCD file, written whole."""
+    """Run the mismatch's beats once more with tracing; returns the VCD file, written whole.
+
+    Args:
+        mismatch: what was recorded.
+        folder: where the waveform goes.
+        rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
+    """
     path = folder / f"{mismatch.id}.vcd"
     write_vcd(mismatch.case, mismatch.beats, path, stalls=mismatch.stalls, rtl_dir=rtl_dir)
     return path
@@ -42,6 +48,9 @@ def replay(vector_id: str, folder: Path, *, rtl_dir: Path = RTL_DIR) -> Replay:
         vector_id: the ID of the mismatch's line.
         folder: where the regression put its failures.
         rtl_dir: where the RTL is.
+
+    Returns:
+        What RTL and golden say now, whether that is equal, and the waveform's path.
 
     Raises:
         FormatError: nothing is recorded under this ID; lists what is.

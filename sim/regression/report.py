@@ -22,12 +22,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import Progress
 from rich.table import Table
+
+from plena_cosim.ground.progress import time_left, time_text
+from plena_cosim.ground.progress_bar import paced_bar
+from plena_cosim.ground.record import environment
+from plena_cosim.ground.write_whole import write_whole
 
 from ..cases.table import select_cases
 from ..coverage.report import FOLDER, judge, load, total_line, write_merged
-from ..provenance import commit
 
 PROPERTY = "plena_figures"
 UNSTALLED_RUNS = ("all", "corners+random", "blocks", "vectors")
@@ -97,15 +101,7 @@ class Report:
     def _expect(self, ids: Sequence[str]) -> None:
         self.pace = Pace(ids)
         if ids and self.progress is None and self.console.is_terminal:
-            self.progress = Progress(
-                TextColumn("sim"),
-                BarColumn(bar_width=30),
-                MofNCompleteColumn(),
-                TimeElapsedColumn(),
-                TextColumn("{task.fields[left]}  {task.description}"),
-                console=self.console,
-                transient=True,
-            )
+            self.progress = paced_bar(self.console, "sim")
             self.progress.start()
             self.progress.add_task("", total=self.pace.total, left="")
 
@@ -113,7 +109,7 @@ class Report:
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         """Count one finished test; print a failure at once."""
         if report.failed:
-            self._say(failure_text(report))
+            self._print(failure_text(report))
             self.failures.append(report.nodeid)
         if report.when != "call" and not (report.when == "setup" and not report.passed):
             return
@@ -135,12 +131,12 @@ class Report:
         if now - self.shown >= PLAIN_INTERVAL_SECONDS:
             self.shown = now
             elapsed = time_text(now - self.began)
-            self._say(
+            self._print(
                 f"sim: {self.pace.done} of {self.pace.total} done, {len(self.failures)} failed, "
                 f"{elapsed} elapsed, about {left} left"
             )
 
-    def _say(self, text: str) -> None:
+    def _print(self, text: str) -> None:
         self.console.print(text, markup=False)
 
     def pytest_sessionfinish(self, session: pytest.Session) -> None:
@@ -159,10 +155,10 @@ class Report:
         mutants = [row for row in self.figures if row.run == MUTANT]
         if mutants:
             killed = sum(row.mismatches > 0 for row in mutants)
-            self._say(f"mutants: {killed} of {len(mutants)} killed")
+            self._print(f"mutants: {killed} of {len(mutants)} killed")
         if folder is not None and (line := self._coverage(folder)):
-            self._say(line)
-        self._say(
+            self._print(line)
+        self._print(
             f"sim: {self.pace.done} of {self.pace.total} simulations and tests in {elapsed}, "
             f"{len(self.failures)} failed; {vectors:,} vectors, {mismatches:,} mismatches "
             f"(seed {self.config.getoption('sim_seed')})"
@@ -218,21 +214,11 @@ class Pace:
         usual = work_done / self.done
         means = {name: sum(times) / len(times) for name, times in self.spent.items()}
         work_left = sum(count * means.get(name, usual) for name, count in self.waiting.items())
-        return elapsed * work_left / work_done
+        return time_left(elapsed, done=work_done, left=work_left)
 
 
 def _function(test: str) -> str:
     return test.partition("[")[0]
-
-
-def time_text(seconds: float) -> str:
-    """Return m:ss.
-
-    >>> time_text(75.2)
-    '1:15'
-    """
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes}:{rest:02d}"
 
 
 def summary_table(figures: Iterable[Figures]) -> Table:
@@ -271,10 +257,16 @@ def summary_table(figures: Iterable[Figures]) -> Table:
 def write_summary(
     folder: Path, figures: Iterable[Figures], failures: list[str], command: str
 ) -> None:
-    """Write summary.json: the figures with commit, versions and command."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write summary.json: the figures with commit, versions and command.
+
+    Args:
+        folder: where it goes.
+        figures: one a simulation.
+        failures: pytest's ids of what failed.
+        command: what was run.
+    """
     record: dict[str, Any] = {
-        "commit": commit(),
+        **environment(["numpy"]),
         "command": command,
         "arguments": sys.argv[1:],
         "python": platform.python_version(),
@@ -283,6 +275,4 @@ def write_summary(
         "failures": failures,
         "figures": [asdict(row) for row in figures],
     }
-    partial = folder / "summary.tmp"
-    partial.write_text(json.dumps(record, indent=1), encoding="utf-8")
-    partial.replace(folder / "summary.json")
+    write_whole(folder / "summary.json", json.dumps(record, indent=1))

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
+from plena_cosim.ground.write_whole import whole
+
 from ..cases.compare import load_case
 from ..cases.table import Case, select_cases
 from ..player.player import UNSTALLED, Playback, Stalls
@@ -59,6 +61,9 @@ def record(
         folder: where `<case>.vcd` goes, whole or not at all.
         rtl_dir: where the RTL is.
 
+    Returns:
+        What was recorded, and whether the results were golden's.
+
     Raises:
         FormatError: an unknown block or format.
         BuildError, ToolchainError, ProtocolError: see `load_block` and `Block.play`.
@@ -76,16 +81,21 @@ def record(
 def write_vcd(
     case: Case, beats: Beats, path: Path, *, stalls: Stalls = UNSTALLED, rtl_dir: Path = RTL_DIR
 ) -> Playback:
-    """Run `beats` through a block built for tracing; `path` is the VCD file, written whole."""
+    """Run `beats` through a block built for tracing; `path` is the VCD file, written whole.
+
+    Args:
+        case: whose block is built.
+        beats: codes of every input port, (beats, …).
+        path: of the VCD file.
+        stalls: where input gaps and output stalls fall.
+        rtl_dir: where the RTL is; the project's own unless a test gives a changed copy.
+
+    Returns:
+        Codes of every output port, cycles and seconds.
+    """
     block = load_case(case, rtl_dir=rtl_dir, flavour=TRACE)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.tmp")
-    try:
-        played = block.play(beats, stalls=stalls, record=partial)
-        partial.replace(path)
-    finally:
-        partial.unlink(missing_ok=True)
-    return played
+    with whole(path) as scratch:
+        return block.play(beats, stalls=stalls, record=scratch)
 
 
 def viewer(search_path: str | None = None) -> str | None:

@@ -37,6 +37,12 @@ def block_beats(
 
     Where one element and its scale fit 16 bits (and nothing else comes in), every pair of them
     comes first. Then, for whatever comes out as scalar codes, beats that hit its corner values.
+
+    Args:
+        op: of the registry.
+        formats: its arguments by name: formats and sizes.
+        seed: of the random beats.
+        budget: beats in all.
     """
     kinds = [port.kind for port in op.inputs]
     if kinds == ["element", "scale"]:
@@ -117,7 +123,14 @@ def _corner_elements(mx: Mx, dst: Scalar) -> tuple[CodeArray, CodeArray]:
 
 
 def random_beats(rng: Rng, op: Op, formats: Mapping[str, Any], count: int) -> dict[str, CodeArray]:
-    """Return `count` random beats for every input of the op."""
+    """Return `count` random beats for every input of the op.
+
+    Args:
+        rng: numpy's generator, already seeded.
+        op: of the registry.
+        formats: its arguments by name: formats and sizes.
+        count: beats.
+    """
     lanes = {port.name: port for port in input_ports(op, formats)}
     beats: dict[str, CodeArray] = {}
     for port in op.inputs:
@@ -286,7 +299,13 @@ def _with_specials(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> Cod
 
 
 def element_blocks(rng: Rng, mx: Mx, shape: tuple[int, ...]) -> CodeArray:
-    """Return element codes: random; mostly zero; one; corners; all the same; without specials."""
+    """Return element codes: random; mostly zero; one; corners; all the same; without specials.
+
+    Args:
+        rng: numpy's generator, already seeded.
+        mx: the block format.
+        shape: of the codes; blocks lie along the last axis.
+    """
     width = mx.element.width_bits
     raw = rng.integers(0, 1 << width, shape, dtype=np.uint64)
     finite = np.flatnonzero(np.isfinite(decode(np.arange(1 << width), mx.element)))

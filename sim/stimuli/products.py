@@ -29,7 +29,14 @@ def is_product(op: Op) -> bool:
 def product_beats(
     op: Op, formats: Mapping[str, Any], *, seed: int, budget: int
 ) -> Iterator[dict[str, CodeArray]]:
-    """Yield what makes corners in the accumulator, then `budget` random beats."""
+    """Yield what makes corners in the accumulator, then `budget` random beats.
+
+    Args:
+        op: of the registry.
+        formats: its arguments by name: formats and sizes.
+        seed: of the random beats.
+        budget: beats besides the corners.
+    """
     corners = accumulator_corners(op, formats)
     yield corners
     for lanes in (0, 1):  # operands of zeros, and with one element
@@ -102,7 +109,14 @@ def _unit(element: Scalar) -> tuple[int, int, int]:
 def random_products(
     rng: Rng, op: Op, formats: Mapping[str, Any], count: int
 ) -> dict[str, CodeArray]:
-    """Return `count` random beats for every input of the op."""
+    """Return `count` random beats for every input of the op.
+
+    Args:
+        rng: numpy's generator, already seeded.
+        op: of the registry.
+        formats: its arguments by name: formats and sizes.
+        count: beats.
+    """
     ports = {port.name: port for port in input_ports(op, formats)}
     heads, rows, columns = (formats.get(size, 1) for size in ("heads", "rows", "cols"))
     depth = ports["a_codes"].lanes // (heads * rows)

@@ -88,6 +88,12 @@ def sample(op: Op, formats: Mapping[str, Any], *, seed: int, count: int) -> Beat
 
     A stateful op's first beat does not restart the state, so that a reset has to do it; the last
     beat has a result.
+
+    Args:
+        op: of the registry.
+        formats: its arguments by name: formats and sizes.
+        seed: of the beats.
+        count: beats.
     """
     if is_scalar(op):
         return next(_random(op, formats, seed=seed, budget=count))
@@ -155,7 +161,13 @@ def _random(op: Op, formats: Mapping[str, Any], *, seed: int, budget: int) -> It
 
 
 def random_codes(rng: np.random.Generator, fmt: Scalar, count: int) -> CodeArray:
-    """Return random codes (uint64), half of them with fractions of a few runs of ones."""
+    """Return random codes (uint64), half of them with fractions of a few runs of ones.
+
+    Args:
+        rng: numpy's generator, already seeded.
+        fmt: the scalar format.
+        count: codes.
+    """
     codes = rng.integers(0, 1 << fmt.width_bits, count, dtype=np.uint64)
     low_bits = fmt.man_bits if isinstance(fmt, Minifloat) else fmt.width_bits
     ones = (1 << low_bits) - 1

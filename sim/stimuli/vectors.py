@@ -69,7 +69,14 @@ def _gained_corners(fmt: Scalar) -> CodeArray:
 def vector_beats(
     op: Op, formats: Mapping[str, Any], *, seed: int, budget: int
 ) -> Iterator[dict[str, CodeArray]]:
-    """Yield rows of corners, every code of an op with one vector, then `budget` random beats."""
+    """Yield rows of corners, every code of an op with one vector, then `budget` random beats.
+
+    Args:
+        op: of the registry.
+        formats: its arguments by name: formats and sizes.
+        seed: of the random beats.
+        budget: beats besides the corners.
+    """
     yield from corner_rows(op, formats)
     ports = input_ports(op, formats)
     if drives_every_code(op, formats):
@@ -88,6 +95,12 @@ def random_vectors(
 
     The ports of most beats share a kind of row and a magnitude, so that what meets in an operation
     is often of the same size; in one beat of four each port draws its own kind.
+
+    Args:
+        rng: numpy's generator, already seeded.
+        op: of the registry.
+        formats: its arguments by name: formats and sizes.
+        count: beats.
     """
     shared = rng.integers(0, len(_MAKERS), count)
     alike = rng.random(count) < 0.75

@@ -179,6 +179,11 @@ def select_configurations(
     Slow ones are left out unless `slow` is set. A format that the table does not have for a block
     of one format makes a configuration of its own.
 
+    Args:
+        block: an op, e.g. "fp_mul".
+        fmt: a format, e.g. "bf16".
+        slow: those that take minutes, too.
+
     Raises:
         FormatError: an unknown block or format, or one that the table has no configuration for.
     """

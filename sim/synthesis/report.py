@@ -9,8 +9,10 @@ from statistics import median
 from typing import Any, Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+
+from plena_cosim.ground.progress import time_left, time_text
+from plena_cosim.ground.progress_bar import paced_bar
 
 from .cases import Configuration
 from .yosys import Cost, has_core
@@ -138,17 +140,8 @@ class Pace:
         self._began = time.monotonic()
         self._done: list[str] = []
         self._running: list[str] = []
-        self._bar = Progress(
-            TextColumn("synth"),
-            BarColumn(bar_width=30),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.fields[left]} left  {task.description}"),
-            console=screen,
-            transient=True,
-            disable=not screen.is_terminal,
-        )
-        self._task = self._bar.add_task("", total=len(ids), left="?")
+        self._bar = paced_bar(screen, "synth")
+        self._task = self._bar.add_task("", total=len(ids), left="? left")
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -171,7 +164,9 @@ class Pace:
         self._running.remove(name)
         self._done.append(name)
         left = self.time_left(time.monotonic() - self._began)
-        self._bar.update(self._task, advance=1, left=left, description=", ".join(self._running))
+        self._bar.update(
+            self._task, advance=1, left=f"{left} left", description=", ".join(self._running)
+        )
         if not self._screen.is_terminal:
             self._screen.print(
                 f"synth: {len(self._done)} of {len(self._work)}, about {left} left: {name} "
@@ -181,5 +176,4 @@ class Pace:
     def time_left(self, elapsed: float) -> str:
         """Return m:ss: the elapsed time, times the work that waits over the work that is done."""
         done = sum(self._work[name] for name in self._done)
-        seconds = round(elapsed * (sum(self._work.values()) - done) / done)
-        return f"{seconds // 60}:{seconds % 60:02d}"
+        return time_text(time_left(elapsed, done=done, left=sum(self._work.values()) - done))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import platform
 import signal
 import sys
 from collections.abc import Iterable, Mapping, Sequence
@@ -20,8 +19,9 @@ from typing import Any
 from rich.console import Console
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.record import environment
+from plena_cosim.ground.write_whole import write_whole
 
-from ..provenance import commit
 from ..verilate.cache import BuildError
 from ..verilate.rtl_files import RTL_DIR
 from .cases import Configuration, all_configurations, select_configurations
@@ -86,7 +86,7 @@ def run(
         for entry, cost in zip(chosen, costs, strict=True)
     ]
     report = _record_of_run(outcomes)
-    _write(results / "synth.json", report)
+    write_whole(results / "synth.json", json.dumps(report, indent=1) + "\n")
     if record:
         save_record(recorded, before, outcomes)
         print(f"synth: wrote {recorded}", file=sys.stderr)
@@ -111,12 +111,19 @@ def recorded_markdown(path: Path = RECORD) -> str:
 
 
 def save_record(path: Path, before: Mapping[str, Cost], outcomes: Iterable[Outcome]) -> None:
-    """Write the new costs over the recorded ones; what is not in the table (any more) goes."""
+    """Write the new costs over the recorded ones; what is not in the table (any more) goes.
+
+    Args:
+        path: of the file of recorded costs.
+        before: what it has, by the id of the configuration.
+        outcomes: what was synthesised.
+    """
     costs = {**before} | {outcome.configuration.id: outcome.cost for outcome in outcomes}
     figures = {
         entry.id: asdict(costs[entry.id]) for entry in all_configurations() if entry.id in costs
     }
-    _write(path, {"pyosys": pyosys_version(), "flow": FLOW, "figures": figures})
+    record = {"pyosys": pyosys_version(), "flow": FLOW, "figures": figures}
+    write_whole(path, json.dumps(record, indent=1) + "\n")
 
 
 def _require_same_tool(path: Path) -> None:
@@ -159,19 +166,11 @@ async def _synthesise(
 
 def _record_of_run(outcomes: Iterable[Outcome]) -> dict[str, Any]:
     return {
-        "commit": commit(),
+        **environment(["pyosys"]),
         "command": " ".join(sys.argv),
-        "versions": {"python": platform.python_version(), "pyosys": pyosys_version()},
         "flow": FLOW,
         "figures": [outcome.as_record() for outcome in outcomes],
     }
-
-
-def _write(path: Path, record: Mapping[str, Any]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".tmp")
-    partial.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
-    partial.replace(path)
 
 
 def _verdict(outcomes: Sequence[Outcome], record: bool, screen: Console) -> int:

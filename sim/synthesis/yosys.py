@@ -16,8 +16,12 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from ..verilate.cache import build_once, cache_root
+from plena_cosim.ground.cache import cache_root
+from plena_cosim.ground.errors import PlenaError
+
+from ..verilate.cache import build_once
 from ..verilate.rtl_files import RTL_DIR, needed_sources
+from ..verilate.sv_literal import sv_literal
 from .cases import Configuration
 
 FLOW = ("synth -flatten", "abc -g cmos2", "opt_clean", "stat -tech cmos", "ltp -noff")
@@ -40,7 +44,7 @@ _FLIP_FLOPS = re.compile(r"^\s+(\d+)\s+\$_\w*DFF\w*_\s*$", re.MULTILINE)
 _PARAMETER = re.compile(r"^\s*parameter\s[^=;]*?(\w+)\s*=", re.MULTILINE)
 
 
-class SynthError(RuntimeError):
+class SynthError(PlenaError, RuntimeError):
     """A block could not be synthesised, or its cost not be compared."""
 
 
@@ -150,7 +154,7 @@ async def _yosys(
     """Return what Yosys wrote about `top`, which takes those of the parameters that it has."""
     sources = needed_sources(top, rtl_dir)
     taken = set(_PARAMETER.findall(sources[-1].read_text(encoding="utf-8")))
-    given = [f"-G {key}={value}" for key, value in parameters.items() if key in taken]
+    given = [f"-G {key}={sv_literal(value)}" for key, value in parameters.items() if key in taken]
     read = " ".join(["read_slang", "--top", top, *given, *map(str, sources)])
     # Yosys leaves its files behind when it is killed.
     with tempfile.TemporaryDirectory(prefix="plena-synth-") as scratch:

@@ -5,29 +5,24 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
-import os
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from plena_cosim.ground.errors import PlenaError
+from plena_cosim.ground.write_whole import scratch_of, whole
 
-class BuildError(RuntimeError):
+
+class BuildError(PlenaError, RuntimeError):
     """A build did not finish; nothing of it is left in the cache."""
-
-
-def cache_root() -> Path:
-    """Return our folder in the user's cache directory (XDG_CACHE_HOME or ~/.cache)."""
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "plena-cosim"
 
 
 def build_once(key: str, make: Callable[[Path], None], *, root: Path, what: str) -> Path:
     """Return the folder `root/key`, made by `make` if it is not there yet.
 
-    `make` fills a fresh temporary folder beside it, which is renamed when `make` has returned. A
-    folder named `key` is therefore always whole, whatever happened: an exception, a full disk,
-    Ctrl-C, kill -9. Several processes that want the same key wait for the one that makes it.
+    `make` fills a fresh scratch folder, which is renamed when `make` has returned. A folder named
+    `key` is therefore always whole, whatever happened: an exception, a full disk, Ctrl-C, kill -9.
+    Several processes that want the same key wait for the one that makes it.
 
     Args:
         key: hash of everything the result depends on; a valid file name.
@@ -48,15 +43,11 @@ def build_once(key: str, make: Callable[[Path], None], *, root: Path, what: str)
         with _lock(locks / key):
             if final.is_dir():
                 return final
-            for stale in root.glob(f".tmp-{key}-*"):
+            for stale in scratch_of(final):  # of a killed process: nobody else holds the lock
                 shutil.rmtree(stale, ignore_errors=True)
-            scratch = Path(tempfile.mkdtemp(prefix=f".tmp-{key}-", dir=root))
-            try:
+            with whole(final) as scratch:
+                scratch.mkdir()
                 make(scratch)
-                scratch.rename(final)
-            except BaseException:
-                shutil.rmtree(scratch, ignore_errors=True)
-                raise
     return final
 
 
@@ -75,7 +66,13 @@ def explain_disk(path: Path, what: str) -> Iterator[None]:
 
 
 def disk_error(path: Path, what: str, reason: str) -> BuildError:
-    """Return the error for a build that could not be written to `path`."""
+    """Return the error for a build that could not be written to `path`.
+
+    Args:
+        path: where it was to go.
+        what: words for the build, such as "plena_fp_mul (player)".
+        reason: what the system said.
+    """
     return BuildError(
         f"cannot build {what}: {reason} under {path} ({free_text(path)} free); nothing "
         f"half-written was kept. Free some space or set XDG_CACHE_HOME to a folder on another disk."

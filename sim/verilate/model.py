@@ -10,9 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from .cache import BuildError, build_once, cache_root, disk_error, explain_disk
+from plena_cosim.ground.cache import cache_root
+
+from .cache import BuildError, build_once, disk_error, explain_disk
 from .process import run_tool
 from .rtl_files import RTL_DIR, needed_sources, waivers
+from .sv_literal import sv_literal
 from .toolchain import Toolchain, find_toolchain
 
 VERILATOR_FLAGS = ("--cc", "-Wall", "-O3", "--no-timing", "--prefix", "Vtop", "--output-split", "0")
@@ -144,7 +147,7 @@ def _verilate(model: Model, sources: Sequence[Path], tools: Toolchain, scratch: 
     command = [
         *(*tools.verilator, *VERILATOR_FLAGS, *model.flavour.verilator),
         *("--top-module", model.module, "--Mdir", "."),
-        *(f"-G{name}={value}" for name, value in sorted(model.parameters.items())),
+        *(f"-G{name}={sv_literal(value)}" for name, value in sorted(model.parameters.items())),
         *("public.vlt", *map(str, sources)),
     ]
     _run(command, model.label, tools, scratch)

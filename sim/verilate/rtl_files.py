@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from pathlib import Path
+
+from plena_cosim.ground.did_you_mean import did_you_mean
+from plena_cosim.ground.errors import PlenaError
 
 RTL_DIR = Path(__file__).resolve().parents[2] / "rtl"
 """The project's RTL; tests pass a changed copy instead."""
@@ -13,7 +15,7 @@ _NAME = re.compile(r"\bplena_\w+")
 _COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
 
 
-class RtlNotFoundError(FileNotFoundError):
+class RtlNotFoundError(PlenaError, FileNotFoundError):
     """There is no file for a module."""
 
 
@@ -27,8 +29,7 @@ def needed_sources(module: str, rtl_dir: Path = RTL_DIR) -> list[Path]:
     """
     by_name = {path.stem: path for path in sorted(rtl_dir.rglob("plena_*.sv"))}
     if module not in by_name:
-        near = difflib.get_close_matches(module, by_name, n=1)
-        hint = f". Did you mean {near[0]}?" if near else ""
+        hint = did_you_mean(module, by_name, show=str)
         known = ", ".join(by_name) or "no plena_*.sv at all"
         raise RtlNotFoundError(f"no {module}.sv under {rtl_dir}; there are: {known}{hint}")
     order: dict[str, Path] = {}

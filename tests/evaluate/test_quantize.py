@@ -13,15 +13,9 @@ from plena_cosim.evaluate import TextSourceError, load_model, quantize, run_eval
 from plena_cosim.evaluate.quantize import run_quantize
 from plena_cosim.golden import FormatError
 
-RECIPE = """
-by = "regex_name"
-["model\\\\.layers\\\\..*_proj"]
-name = "mxint"
-weight_block_size = 16
-weight_width = 4
-data_in_block_size = 16
-data_in_width = 8
-"""
+from .recipes import LINEAR
+
+RECIPE = 'by = "regex_name"' + LINEAR
 QUIET = Console(quiet=True)
 
 

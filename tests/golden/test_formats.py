@@ -174,41 +174,33 @@ def test_code_dtypes() -> None:
     ]
 
 
-def test_sv_parameters() -> None:
-    assert get_format("e4m3").sv_parameters("Src") == {
-        "SrcExpW": 4,
-        "SrcManW": 3,
-        "SrcBias": 7,
-        "SrcSpecials": 1,
-    }
-    assert [get_format(n).sv_parameters()["Specials"] for n in ("bf16", "e2m1")] == [0, 2]
+def test_a_scalar_format_is_one_number_in_rtl() -> None:
+    e4m3 = 4 | 3 << 4 | 7 << 9 | 1 << 20
+    assert get_format("e4m3").sv_parameters("Src") == {"SrcFmt": e4m3}
+    specials = [get_format(n).sv_parameters()["Fmt"] >> 20 for n in ("bf16", "e5m2", "e2m1")]
+    assert specials == [0, 0, 2]
+    negative = Minifloat(exp_bits=5, man_bits=2, bias=-3)
+    assert negative.sv_parameters()["Fmt"] == 5 | 2 << 4 | (2048 - 3) << 9 | 2 << 20
     q = FixedPoint(int_bits=16, frac_bits=12, wrap=True)
-    assert q.sv_parameters("Acc") == {"AccExpW": 0, "AccManW": 12, "AccIntW": 16, "AccWrap": 1}
+    assert q.sv_parameters("Acc") == {"AccFmt": 12 << 4 | 2 << 20 | 16 << 22 | 1 << 28}
+    symmetric = FixedPoint(int_bits=32, frac_bits=0, symmetric=True)
+    assert symmetric.sv_parameters()["Fmt"] == 2 << 20 | 32 << 22 | 1 << 29
+
+
+def test_a_block_format_is_one_number_in_rtl() -> None:
     mx = get_format("mxfp4_e2m1", scale_rule="rceil", block_size=16, scale_bits=5, rounding="rtz")
-    assert mx.sv_parameters() == {
-        "ElemExpW": 2,
-        "ElemManW": 1,
-        "ElemBias": 1,
-        "ElemSpecials": 2,
-        "BlockSize": 16,
-        "ScaleW": 5,
-        "ScaleRule": 3,
-        "Symmetric": 1,
-        "Rounding": 2,
-    }
-    assert get_format("mxint4").sv_parameters("A") == {
-        "AExpW": 0,
-        "AManW": 2,
-        "BlockSize": 32,
-        "AScaleW": 8,
-        "AScaleRule": 0,
-        "ASymmetric": 1,
-        "ARounding": 0,
-    }
+    e2m1 = 2 | 1 << 4 | 1 << 9 | 2 << 20
+    assert mx.sv_parameters() == {"Mx": e2m1 | 16 << 22 | 5 << 35 | 3 << 42 | 2 << 47}
+    int4 = 2 << 4 | 2 << 20
+    assert get_format("mxint4").sv_parameters("A") == {"AMx": int4 | 32 << 22 | 8 << 35 | 1 << 46}
+    full = get_format("mxint4", symmetric=False, block_size=4096)
+    assert full.sv_parameters() == {"Mx": int4 | 4096 << 22 | 8 << 35}
+    with pytest.raises(FormatError, match="stochastic rounding is not available in RTL"):
+        get_format("mxint4", rounding="stochastic").sv_parameters()
     assert [sv_rounding(m) for m in ("rne", "rna", "rtz", "rup", "rdown")] == [0, 1, 2, 3, 4]
     order = ("floor", "ceil", "even", "rceil", "mase", "clip")
-    rules = [get_format("mxint8", scale_rule=r).sv_parameters()["ScaleRule"] for r in order]
-    assert rules == [0, 1, 2, 3, 4, 5]
+    numbers = [get_format("mxint8", scale_rule=r).sv_parameters()["Mx"] for r in order]
+    assert [number >> 42 & 15 for number in numbers] == [0, 1, 2, 3, 4, 5]
 
 
 def test_enums_by_value() -> None:

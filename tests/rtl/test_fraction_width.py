@@ -1,7 +1,7 @@
 """The functions' fraction widths: no result is so near a code or midpoint that what is cut matters.
 
-The codes of all formats with ManW fraction bits are sig * 2^e, sig of ManW + 1 bits (a subnormal
-has fewer, and is one of a smaller e). A result is decided by its first ManW + 2 bits, a subnormal
+The codes of all formats with man_w fraction bits are sig * 2^e, sig of man_w + 1 bits (a subnormal
+has fewer, and is one of a smaller e). A result is decided by its first man_w + 2 bits, a subnormal
 one by fewer. So its distance from a multiple of the last of them must exceed the datapath's error,
 which is below 2^(4 - FracW): see plena_fp_exp2_parts.
 """
@@ -28,7 +28,8 @@ def frac_bits(op: str, man_bits: int) -> int:
     text = (RTL_DIR / "fp" / f"plena_fp_{op}.sv").read_text(encoding="utf-8")
     found = re.search(r"localparam int unsigned FracW +=([^;]+);", text)
     assert found, f"plena_fp_{op}.sv has no FracW"
-    return int(eval(found[1], {"ManW": man_bits, "max": max}))
+    expression = found[1].replace("F.man_w", str(man_bits))
+    return int(eval(expression, {"max": max}))
 
 
 def arguments(man_bits: int) -> Iterator[Any]:

@@ -13,6 +13,7 @@ from plena_cosim.golden import get_format
 from plena_cosim.golden.ops import OPS, get_op
 from plena_cosim.sim.cases.table import argument_label
 from plena_cosim.sim.verilate.rtl_files import RTL_DIR, needed_sources, waivers
+from plena_cosim.sim.verilate.sv_literal import sv_literal
 from plena_cosim.sim.verilate.toolchain import find_toolchain
 
 from ..op_arguments import usual_arguments
@@ -132,7 +133,8 @@ def test_block_synthesises_without_warning_or_latch(
 ) -> None:
     name, formats = configuration
     op = get_op(name)
-    parameters = " ".join(f"-G {k}={v}" for k, v in op.sv_parameters(**formats).items())
+    values = op.sv_parameters(**formats).items()
+    parameters = " ".join(f"-G {key}={sv_literal(value)}" for key, value in values)
     sources = " ".join(str(path) for path in needed_sources(op.module, RTL_DIR))
     netlist = tmp_path / "netlist.v"
     script = [

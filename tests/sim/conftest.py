@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from plena_cosim.ground.cache import cache_root
 from plena_cosim.sim.player.player import load_op
-from plena_cosim.sim.verilate.cache import cache_root
 
 from .toy import FORMATS, TOY, parameters, write_toy
 

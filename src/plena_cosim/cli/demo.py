@@ -16,6 +16,11 @@ _SHORT_REGRESSION = "e6m5"
 def run(*, tokens: int, out: Path, console: Console) -> int:
     """Run the demo and return its exit status: 0 when all was equal, 1 when not, 2 for a machine
     that lacks something.
+
+    Args:
+        tokens: of the text to measure perplexity on.
+        out: folder for record and picture.
+        console: where the tables go.
     """
     from ..evaluate import run_demo
     from ..sim.regression import run as regression

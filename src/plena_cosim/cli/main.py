@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import typer
 
+from plena_cosim.ground.errors import PlenaError
+
 from . import models, project, recipe, rtl
 
 app = typer.Typer(
@@ -25,8 +27,8 @@ def main() -> None:
         typer.echo("plena: interrupted", err=True)
         raise SystemExit(130) from None
     except Exception as error:
-        ours = type(error).__module__.startswith("plena_cosim")
-        if not ours and not (isinstance(error, ImportError) and "plena-cosim[" in str(error)):
+        extra = isinstance(error, ImportError) and "plena-cosim[" in str(error)
+        if not isinstance(error, PlenaError) and not extra:
             raise
         typer.echo(f"{type(error).__name__}: {error}", err=True)
         raise SystemExit(2) from None

@@ -10,13 +10,13 @@ from rich.console import Console
 from rich.table import Table
 
 from plena_cosim.golden import HardwareConfig
+from plena_cosim.ground.progress_bar import progress_bars
 from plena_cosim.passes import ModuleInfo, load_quant_config, quantize_module_transform_pass
 from plena_cosim.sources import load_text, text_digest, tokenize
 from plena_cosim.sources.demo_model import CAVEAT
 
 from .load import load_model, require_original
 from .perplexity import evaluate_perplexity
-from .progress import bar, stages, windows
 from .record import describe_run, write_json
 
 
@@ -62,18 +62,18 @@ def run_eval_ppl(
     saved = getattr(network, "plena_config", None)
     if recipe is not None:
         require_original(network, model)
-        with stages(console) as told:
+        with progress_bars(console) as progress:
             network, info = quantize_module_transform_pass(
-                network, recipe, numerics=numerics, hw=machine, progress=told
+                network, recipe, numerics=numerics, hw=machine, progress=progress
             )
     tokens = tokenize(tokenizer, words, limit=limit)
-    with bar(console) as progress:
+    with progress_bars(console) as progress:
         result = evaluate_perplexity(
             network,
             tokens,
             seqlen=seqlen,
             decode=tokenizer.decode,
-            progress=windows(progress, "perplexity"),
+            progress=progress,
         )
     source = recipe.source if recipe is not None else None
     if saved is not None:

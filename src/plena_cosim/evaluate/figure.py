@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from plena_cosim.sources.cache import whole
 from plena_cosim.sources.errors import need
+from plena_cosim.sources.written import written
 
 
 def new_figure(width: float, height: float) -> tuple[Any, Any]:
@@ -33,9 +33,6 @@ def save_figure(path: Path, figure: Any, *, caveat: str | None) -> None:
     """
     if caveat is not None:
         figure.supxlabel(caveat, fontsize=6)
-    fresh = path.with_name(f".new.{path.name}")  # the suffix decides what is written
-    fresh.unlink(missing_ok=True)
-    with whole(fresh) as scratch:
+    with written(path) as scratch:
         figure.savefig(scratch, dpi=150)
-    fresh.replace(path)
     need("matplotlib.pyplot").close(figure)

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.progress import Progress
 
-Progress = Callable[[int, int], None]
 """Called with windows done and windows in all."""
 
 
@@ -94,7 +94,7 @@ def evaluate_perplexity(
         if decode is not None:
             words += len(decode(window[1:].tolist()).split())
         if progress is not None:
-            progress(done, len(windows))
+            progress("perplexity", done, len(windows))
     total, scored = sum(sums), sum(window.numel() - 1 for window in windows)
     return Perplexity(
         token_perplexity=_exp(total / scored),

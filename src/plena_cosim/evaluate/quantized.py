@@ -9,6 +9,7 @@ from typing import Any
 from rich.console import Console
 
 from plena_cosim.golden import HardwareConfig
+from plena_cosim.ground.progress_bar import progress_bars
 from plena_cosim.passes import (
     ModuleInfo,
     Recipe,
@@ -17,7 +18,6 @@ from plena_cosim.passes import (
 )
 
 from .load import load_model, require_original
-from .progress import stages
 from .record import describe_run
 
 
@@ -70,6 +70,9 @@ def load_quantized(
         cache: where demo downloads live; the user's cache directory when None.
         console: where the progress of a calibration is shown.
 
+    Returns:
+        The quantised model with its tokenizer, its recipe and what became of each module.
+
     Raises:
         FormatError, TextSourceError: with one clear message each.
     """
@@ -77,9 +80,9 @@ def load_quantized(
     machine = HardwareConfig.load(hardware) if hardware is not None else None
     network, tokenizer = load_model(model, cache=cache)
     require_original(network, model)
-    with stages(console or Console()) as told:
+    with progress_bars(console or Console()) as progress:
         network, info = quantize_module_transform_pass(
-            network, recipe, numerics=numerics, hw=machine, progress=told
+            network, recipe, numerics=numerics, hw=machine, progress=progress
         )
     return Quantized(
         model=model,

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import torch
 
+from plena_cosim.ground.errors import PlenaError
 
-class ExactnessError(RuntimeError):
+
+class ExactnessError(PlenaError, RuntimeError):
     """The platform is set up to trade exactness for speed; the message says how to undo it."""
 
 

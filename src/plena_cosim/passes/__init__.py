@@ -3,8 +3,8 @@
 from importlib.util import find_spec as _find_spec
 
 from plena_cosim import fakequant as _fakequant  # noqa: F401  (first: says so when torch is missing)
+from plena_cosim.ground.progress import Progress
 
-from .pipeline import Progress
 from .quantize_module import quantize_module_transform_pass
 from .recipe.load import load_quant_config
 from .recipe.recipe import KvHandover, MatchBy, PassArgs, Phase, Recipe

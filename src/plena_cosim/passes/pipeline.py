@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from torch import Tensor, nn
 
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.progress import Progress
 from plena_cosim.sources import calibration_set, load_tokenizer
 
 from .calibration import calibrate
@@ -19,11 +20,8 @@ from .plan.plan_model import plans_of
 from .recipe.calibration_tables import GptqTable
 from .recipe.data_table import DataTable
 from .recipe.recipe import Recipe
-from .rotation_search import SearchProgress, SearchResult, search_rotations
+from .rotation_search import SearchResult, search_rotations
 from .weights.weight_record import WeightRecord
-
-Progress = Callable[[str, int, int], None]
-"""Called with what is going on, steps done and steps in all."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +87,7 @@ def _prepare(
             recipe,
             tokens if tokens is not None else calibration_tokens(model, recipe, recipe.scaling),
             norms=not r1,
-            progress=_stage(progress, "scaling"),
+            progress=progress,
         )
     if rotation is not None and (rotation.r1 or rotation.r2):
         fold_rotations(
@@ -106,13 +104,13 @@ def _prepare(
             model,
             recipe,
             tokens if tokens is not None else _search_tokens(model, recipe),
-            progress=_steps(progress),
+            progress=_by_round(progress) if progress is not None else None,
         )
         recipe = found.recipe
     notes = found.notes if found else ()
     trained: Distilled | None = None
     if lessons is not None:
-        trained = distill(model, recipe, lessons, progress=_stage(progress, "distillation"))
+        trained = distill(model, recipe, lessons, progress=progress)
         notes = (*notes, *trained.notes)
     if recipe.gptq is None:
         return Prepared(recipe=recipe, search=found, distilled=trained, notes=notes)
@@ -121,7 +119,7 @@ def _prepare(
         plans_of(model, recipe),
         recipe,
         tokens if tokens is not None else calibration_tokens(model, recipe, recipe.gptq),
-        progress=_stage(progress, "calibration"),
+        progress=progress,
     )
     return Prepared(
         recipe=recipe,
@@ -185,16 +183,11 @@ def _samples(
     return tokens
 
 
-def _steps(progress: Progress | None) -> Callable[[SearchProgress], None] | None:
-    """Show a round of the search as one stage."""
-    if progress is None:
-        return None
-    told = progress
-    return lambda step: told(f"rotation search, round {step.round}", step.done, step.total)
+def _by_round(progress: Progress) -> Progress:
+    """Return a callback that shows a round of the search as one stage."""
 
+    def show(what: str, done: int, total: int) -> None:
+        if total:
+            progress(f"rotation search, {what.partition(',')[0]}", done, total)
 
-def _stage(progress: Progress | None, name: str) -> Callable[[int, int], None] | None:
-    if progress is None:
-        return None
-    told = progress
-    return lambda done, total: told(name, done, total)
+    return show

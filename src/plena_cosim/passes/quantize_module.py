@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, HardwareConfig
+from plena_cosim.ground.progress import Progress
 
-from .pipeline import Progress, prepare
+from .pipeline import prepare
 from .plan.plan_model import plans_of
 from .recipe.load import read_quant_config
 from .recipe.recipe import Recipe

@@ -9,8 +9,8 @@ from typing import Any
 from torch import Tensor
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.cache import cache_root
 
-from .cache import default_cache
 from .dataset_name import ALLOWED, FILE, TOKENS, is_dataset_name
 from .demo_text import demo_calibration_text
 from .draw_windows import draw_windows
@@ -86,7 +86,7 @@ def calibration_set(
     if dataset.startswith(TOKENS):
         stream = _saved_tokens(dataset.removeprefix(TOKENS), tokenizer, nsamples, seqlen)
     else:
-        stream = tokenize(tokenizer, _text(dataset, cache or default_cache()))
+        stream = tokenize(tokenizer, _text(dataset, cache or cache_root()))
     if stream.dim() == 2:
         tokens = stream[:nsamples].clone()
     else:

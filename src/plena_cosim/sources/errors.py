@@ -5,8 +5,10 @@ from __future__ import annotations
 import importlib
 from types import ModuleType
 
+from plena_cosim.ground.errors import PlenaError
 
-class TextSourceError(RuntimeError):
+
+class TextSourceError(PlenaError, RuntimeError):
     """A model, text or file that cannot be had; the message says what to do."""
 
 

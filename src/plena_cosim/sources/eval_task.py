@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from plena_cosim.ground.did_you_mean import did_you_mean
 
 from .errors import TextSourceError, need
 
@@ -48,8 +49,7 @@ def load_task(name: str, *, folder: Path | None = None) -> TaskSplit:
         include_path=str(folder) if folder is not None else None, include_defaults=folder is None
     )
     if name not in manager.all_tasks:
-        close = difflib.get_close_matches(name, manager.all_tasks, n=1)
-        hint = f". Did you mean {close[0]!r}?" if close else ""
+        hint = did_you_mean(name, manager.all_tasks)
         where = f"in {folder}" if folder is not None else "among those of lm-eval"
         raise TextSourceError(f"there is no task {name!r} {where}{hint}")
     if name not in manager.all_subtasks:

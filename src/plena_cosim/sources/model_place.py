@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from .cache import default_cache
+from plena_cosim.ground.cache import cache_root
+
 from .demo_model import demo_model_folder
 from .errors import TextSourceError
 
@@ -16,7 +17,7 @@ def model_place(name: str, *, cache: Path | None = None) -> str | Path:
         TextSourceError: `name` is a file, or the demo model cannot be had.
     """
     if name == "demo":
-        return demo_model_folder(cache or default_cache())
+        return demo_model_folder(cache or cache_root())
     if Path(name).is_file():
         raise TextSourceError(f"model {name!r} is a file; give the folder that holds config.json")
     return name

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from .cache import default_cache
+from plena_cosim.ground.cache import cache_root
+
 from .demo_text import demo_text
 from .errors import TextSourceError
 
@@ -17,7 +18,7 @@ def load_text(name: str, *, cache: Path | None = None) -> str:
         TextSourceError: there is no such file, or it is not UTF-8.
     """
     if name == "demo":
-        return demo_text(cache or default_cache())
+        return demo_text(cache or cache_root())
     try:
         return Path(name).read_text(encoding="utf-8")
     except OSError as error:

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .cache import whole
 from .errors import TextSourceError, need
+from .written import written
 
 TENSOR = "tokens"
 
@@ -20,14 +20,18 @@ TENSOR = "tokens"
 def write_token_file(path: Path, tokens: Tensor, metadata: Mapping[str, str]) -> None:
     """Write (n, seqlen) or (n,) token ids, whole or not at all; their sha256 is added.
 
+    Args:
+        path: of the file.
+        tokens: (n, seqlen) or (n,) int64.
+        metadata: where they come from.
+
     Raises:
         TextSourceError: the disk is full or not writable.
     """
     save_file = need("safetensors.torch").save_file
     known = {**metadata, "sha256": token_digest(tokens)}
-    with whole(path) as scratch:
+    with written(path) as scratch:
         save_file({TENSOR: tokens.contiguous()}, scratch, metadata=known)
-        path.unlink(missing_ok=True)
 
 
 def read_token_file(path: str) -> tuple[Tensor, dict[str, str]]:
@@ -69,7 +73,17 @@ def read_token_file(path: str) -> tuple[Tensor, dict[str, str]]:
 def require_vocabulary(
     tokens: Tensor, metadata: Mapping[str, str], tokenizer: Any, path: str
 ) -> None:
-    """Raise TextSourceError where tokens cannot be this tokenizer's."""
+    """Raise TextSourceError where tokens cannot be this tokenizer's.
+
+    Args:
+        tokens: int64 of any shape.
+        metadata: of the file.
+        tokenizer: of the model.
+        path: of the file, for messages.
+
+    Raises:
+        TextSourceError: a token is outside of the vocabulary, or the file is of another one.
+    """
     low, high, size = int(tokens.min()), int(tokens.max()), len(tokenizer)
     if low < 0 or high >= size:
         raise TextSourceError(

@@ -34,6 +34,12 @@ def load_tokenizer(name: str, *, cache: Path | None = None) -> Any:
 
 
 def tokenize(tokenizer: Any, text: str, *, limit: int | None = None) -> torch.Tensor:
-    """Return the token ids of `text`, (n,) int64, at most `limit` of them, no special tokens."""
+    """Return the token ids of `text`, (n,) int64, at most `limit` of them, no special tokens.
+
+    Args:
+        tokenizer: of transformers.
+        text: any.
+        limit: tokens at most; None: all.
+    """
     ids = tokenizer(text, add_special_tokens=False, verbose=False)["input_ids"]
     return torch.tensor(ids[:limit], dtype=torch.int64)

@@ -8,8 +8,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from .cache import whole
 from .errors import TextSourceError
+from .written import written
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +42,7 @@ def fetch(wheel: Wheel, cache: Path) -> Path:
         if _sha256(target) == wheel.sha256:
             return target
         target.unlink()  # cut short or damaged: start again
-    with whole(target) as scratch:
+    with written(target) as scratch:
         _download(wheel, scratch.parent, target)
         found = _sha256(scratch)
         if found != wheel.sha256:

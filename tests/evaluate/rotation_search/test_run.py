@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -18,8 +20,10 @@ from plena_cosim.evaluate import evaluate_perplexity, load_model
 from plena_cosim.evaluate.rotation_search import run as search_rotation
 from plena_cosim.evaluate.rotation_search.run import rounds_table, run_search_rotation
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.progress import Progress
+from plena_cosim.ground.progress_bar import progress_bars
 from plena_cosim.passes import load_quant_config, quantize_module_transform_pass
-from plena_cosim.passes.rotation_search import SearchProgress, SearchResult, SearchRound
+from plena_cosim.passes.rotation_search import SearchResult, SearchRound
 from plena_cosim.sources import calibration_set, load_tokenizer
 
 RECIPE = """
@@ -100,20 +104,21 @@ def test_ctrl_c_leaves_what_was_measured(given: Any, monkeypatch: pytest.MonkeyP
     whole = run_search_rotation(**given, console=console())
     path = Path("results/search/r.decisions.json")
     path.unlink()
-    steps = search_rotation.steps
+    third = list(whole["rounds"][0]["tried"])[2]
 
-    def interrupted(progress: Any) -> Any:
-        show = steps(progress)
+    @contextmanager
+    def interrupted(console: Console) -> Iterator[Progress]:
+        with progress_bars(console) as show:
 
-        def shown(step: SearchProgress) -> None:
-            show(step)
-            if (step.round, step.name) == (1, list(whole["rounds"][0]["tried"])[2]):
-                raise KeyboardInterrupt
+            def shown(what: str, done: int, total: int) -> None:
+                show(what, done, total)
+                if what.startswith("round 1, ") and what.endswith(f": {third}"):
+                    raise KeyboardInterrupt
 
-        return shown
+            yield shown
 
     with monkeypatch.context() as patch:
-        patch.setattr(search_rotation, "steps", interrupted)
+        patch.setattr(search_rotation, "progress_bars", interrupted)
         with pytest.raises(KeyboardInterrupt):
             run_search_rotation(**given, console=console())
     again, last = console(), console()

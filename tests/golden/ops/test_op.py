@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import warnings
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from plena_cosim.golden import FormatError, get_format, ops
+from plena_cosim.golden.formats import sv_fmt, sv_mx
 from plena_cosim.golden.ops import OPS, Port
 
 from ...op_arguments import MX, block_arguments, usual_arguments
 from ..samples import random_codes
 
 BF16, E4M3 = get_format("bf16"), get_format("e4m3")
-DOT = {"a": MX, "b": get_format("mxint8", block_size=4), "acc": get_format("fp32")}
+DOT: dict[str, Any] = {"a": MX, "b": get_format("mxint8", block_size=4), "acc": get_format("fp32")}
 
 
 def test_ports_of_each_kind() -> None:
@@ -29,31 +32,24 @@ def test_ports_of_each_kind() -> None:
 
 
 def test_parameters_of_each_block() -> None:
+    e4m3 = sv_fmt(E4M3)
     assert OPS["fp_add"].sv_parameters(fmt=E4M3, rounding="rtz", overflow="ieee") == {
-        "ExpW": 4,
-        "ManW": 3,
-        "Bias": 7,
-        "Specials": 1,
+        "Fmt": e4m3,
         "Rounding": 2,
         "Saturate": 0,
     }
-    cast = OPS["fp_cast"].sv_parameters(src=get_format("q4.4"), dst=E4M3)
-    assert cast == {
-        **{"SrcExpW": 0, "SrcManW": 4, "SrcIntW": 4, "SrcWrap": 0},
-        **{"DstExpW": 4, "DstManW": 3, "DstBias": 7, "DstSpecials": 1},
-        **{"Rounding": 0, "Saturate": 1},
+    q4_4 = get_format("q4.4")
+    cast = OPS["fp_cast"].sv_parameters(src=q4_4, dst=E4M3)
+    assert cast == {"SrcFmt": sv_fmt(q4_4), "DstFmt": e4m3, "Rounding": 0, "Saturate": 1}
+    assert OPS["mx_dot"].sv_parameters(**DOT) == {
+        "AMx": sv_mx(DOT["a"]),
+        "BMx": sv_mx(DOT["b"]),
+        "AccFmt": sv_fmt(DOT["acc"]),
     }
-    dot = OPS["mx_dot"].sv_parameters(**DOT)
-    assert dot == {
-        **{"AExpW": 2, "AManW": 1, "ABias": 1, "ASpecials": 2, "AScaleW": 6},
-        **{"BExpW": 0, "BManW": 6, "BScaleW": 8, "BlockSize": 4},
-        **{"AccExpW": 8, "AccManW": 23, "AccBias": 127, "AccSpecials": 0},
-    }
-    back = OPS["mx_to_fp"].sv_parameters(**usual_arguments(OPS["mx_to_fp"]), rounding="rup")
-    assert not {"ScaleRule", "Symmetric"} & set(back)
-    assert (back["Rounding"], back["Saturate"], back["ElemExpW"]) == (3, 1, 2)
+    back = OPS["mx_to_fp"].sv_parameters(mx=MX, dst=BF16, rounding="rup")
+    assert back == {"Mx": sv_mx(MX), "DstFmt": sv_fmt(BF16), "Rounding": 3, "Saturate": 1}
     there = OPS["fp_to_mx"].sv_parameters(src=BF16, mx=MX)
-    assert (there["SrcExpW"], there["ScaleRule"], there["ScaleW"]) == (8, 0, 6)
+    assert there == {"SrcFmt": sv_fmt(BF16), "Mx": sv_mx(MX)}
 
 
 def test_run_golden_does_not_warn() -> None:
@@ -84,14 +80,14 @@ def test_sizes_are_part_of_the_arguments() -> None:
 
 
 @pytest.mark.parametrize("name", OPS)
-def test_blocks_that_only_come_in_have_no_parameters_of_quantising(name: str) -> None:
+def test_how_blocks_that_only_come_in_were_made_does_not_matter(name: str) -> None:
     op, formats = OPS[name], usual_arguments(OPS[name])
-    parameters = set(op.sv_parameters(**formats))
+    parameters = op.sv_parameters(**formats)
     for argument in block_arguments(op):
         comes_in = argument in {port.fmt for port in op.inputs}
-        prefix = op.formats[argument]
-        assert (f"{prefix}ScaleRule" in parameters) == (not comes_in)
-        assert (f"{prefix}Symmetric" in parameters) == (not comes_in)
+        for change in ({"scale_rule": "even"}, {"rounding": "rtz"}):
+            other = op.sv_parameters(**formats | {argument: replace(formats[argument], **change)})
+            assert (other == parameters) == comes_in, change
 
 
 def test_other_arguments_are_named() -> None:

@@ -87,7 +87,7 @@ def test_killed_at_any_layer(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def kill(done: int, total: int) -> None:
+    def kill(what: str, done: int, total: int) -> None:
         if done == after + 1:
             raise KeyboardInterrupt
 
@@ -142,7 +142,7 @@ def test_killed_while_writing(
         with pytest.raises(KeyboardInterrupt):
             run(model, recipe(tmp_path))
     assert [path.name for path in files(tmp_path)] == ["layer_0000.safetensors"]
-    assert not list(tmp_path.glob("*/*.tmp"))
+    assert not list(tmp_path.glob("*/.*.tmp"))
     require_same(run(model, recipe(tmp_path)), whole)
 
 

@@ -212,11 +212,11 @@ def test_a_state_without_a_weight_starts_anew(tmp_path: Path) -> None:
     tensors.pop("model.norm.weight")
     about = {name: about[name] for name in ("losses", "steps")}
     write_tensors(file, _key(file), tensors, about)
-    (file.parent / f"state.{2**22 + 1}.tmp").write_bytes(b"left by a killed run")
+    (file.parent / f".state.safetensors.{2**22 + 1}.x.tmp").mkdir()  # left by a killed run
     found = distill(build("llama"), args, tokens())
     assert found.resumed == 0
     assert any("holds other weights" in note for note in found.notes)
-    assert not list(file.parent.glob("*.tmp"))
+    assert not list(file.parent.glob(".*.tmp"))
 
 
 def _key(file: Path) -> str:
@@ -239,7 +239,7 @@ class Killed(Exception):  # noqa: N818  (nothing went wrong)
 
 
 def killed_after(step: int) -> Any:
-    def progress(done: int, total: int) -> None:
+    def progress(what: str, done: int, total: int) -> None:
         if done == step:
             raise Killed
 
@@ -272,7 +272,7 @@ def test_a_finished_training_runs_no_step_and_keeps_no_moments(tmp_path: Path) -
     first, second = build("llama"), build("llama")
     distill(first, args, tokens())
 
-    def never(done: int, total: int) -> None:
+    def never(what: str, done: int, total: int) -> None:
         raise AssertionError("a step ran")
 
     assert distill(second, args, tokens(), progress=never).resumed == 4

@@ -361,10 +361,8 @@ def test_progress_hooks_and_dropout() -> None:
     model, seen = tiny("llama", attention_dropout=0.5).train(), []
     same = tiny("llama")
     table = ScalingTable(method="smoothquant")
-    fold_scaling(
-        model, table, recipe(), tokens(), progress=lambda done, total: seen.append((done, total))
-    )
-    assert seen == [(1, 2), (2, 2)]
+    fold_scaling(model, table, recipe(), tokens(), progress=lambda *step: seen.append(step))
+    assert seen == [("scaling", 1, 2), ("scaling", 2, 2)]
     assert all(module.training for module in model.modules())
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
     fold_scaling(same, table, recipe(), tokens())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -11,6 +12,7 @@ from plena_cosim.evaluate import evaluate_perplexity
 from plena_cosim.passes.quantize_module import build_twins
 from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.recipe.recipe import Recipe
+from plena_cosim.passes.rotation_search.search_log import SearchLog
 
 from ..families import build
 from ..recipes import IN4, W4A4, token_ids
@@ -44,6 +46,28 @@ def tokens(seed: int = 3) -> Tensor:
 def recipe(given: dict[str, Any], rotation: Any = None, **search: Any) -> Recipe:
     tables = {**given, "rotation_search": search}
     return read_quant_config(tables if rotation is None else tables | {"rotation": rotation})
+
+
+def stop_after_notes(
+    monkeypatch: pytest.MonkeyPatch, error: type[BaseException]
+) -> list[tuple[int, str | None, float]]:
+    """Have a search end once a perplexity is noted; returns round, name and perplexity of each."""
+    noted: list[tuple[int, str | None, float]] = []
+    note, note_baseline = SearchLog.note, SearchLog.note_baseline
+
+    def baseline(self: SearchLog, perplexity: float, seconds: float) -> None:
+        note_baseline(self, perplexity, seconds)
+        noted.append((1, None, perplexity))
+        raise error
+
+    def candidate(self: SearchLog, index: int, place: str, name: str, *rest: float) -> None:
+        note(self, index, place, name, *rest)
+        noted.append((index + 1, name, rest[0]))
+        raise error
+
+    monkeypatch.setattr(SearchLog, "note_baseline", baseline)
+    monkeypatch.setattr(SearchLog, "note", candidate)
+    return noted
 
 
 def measured(given: dict[str, Any], rotation: dict[str, Any], **changes: Any) -> float:

@@ -17,7 +17,6 @@ from plena_cosim.passes.modules.fake_linear import FakeLinear
 from plena_cosim.passes.quantize_module import build_twins
 from plena_cosim.passes.recipe.load import read_quant_config
 from plena_cosim.passes.rotation_search import (
-    SearchProgress,
     SearchResult,
     engine,
     search_rotations,
@@ -25,7 +24,16 @@ from plena_cosim.passes.rotation_search import (
 
 from ..families import FAMILIES, build
 from ..recipes import IN4, W4A4, full_recipe
-from .searching import EVERYTHING, FEW, TYPES, model, recipe, tokens, without_shortcuts
+from .searching import (
+    EVERYTHING,
+    FEW,
+    TYPES,
+    model,
+    recipe,
+    stop_after_notes,
+    tokens,
+    without_shortcuts,
+)
 
 
 def said(found: SearchResult) -> list[tuple[dict[str, float], str | None]]:
@@ -281,13 +289,11 @@ def test_only_weights_that_change_are_quantised_again(
     given = recipe(EVERYTHING, improvement_eps=1e9, cache_path=str(tmp_path / "decisions.json"),
                    matmul_types=["q_proj", "down_proj", "kv_cache", "av_matmul"])  # fmt: skip
 
-    def stop(step: SearchProgress) -> None:
-        if step.perplexity is not None:
-            raise KeyboardInterrupt
-
     if goes_on:
-        with pytest.raises(KeyboardInterrupt):
-            search_rotations(model(), given, tokens(), progress=stop)
+        with monkeypatch.context() as patch:
+            stop_after_notes(patch, KeyboardInterrupt)
+            with pytest.raises(KeyboardInterrupt):
+                search_rotations(model(), given, tokens())
         made.clear()
     search_rotations(model(), given, tokens())
     layers = 2
@@ -306,14 +312,17 @@ def test_what_is_kept_reaches_the_layers_behind_it() -> None:
 
 
 def test_progress_counts_layers_up_to_their_number() -> None:
-    steps: list[SearchProgress] = []
-    found = search_rotations(model(), recipe(FEW), tokens(), progress=steps.append)
+    steps: list[tuple[str, int, int]] = []
+    found = search_rotations(
+        model(), recipe(FEW), tokens(), progress=lambda *step: steps.append(step)
+    )
+    assert steps[0] == (found.begun, 0, 0)
     for number, each in enumerate(found.rounds, start=1):
-        mine = [step for step in steps if step.round == number]
-        assert mine[-1].done == mine[-1].total == mine[0].total
-        done = [(step.name, step.perplexity) for step in mine if step.perplexity is not None]
-        before = [(None, found.baseline)] if number == 1 else []
-        assert done == before + list(each.tried.items())
+        mine = [step for step in steps if step[0].startswith(f"round {number}, all layers: ")]
+        total = mine[0][2]
+        assert [step[1:] for step in mine] == [(done, total) for done in range(1, total + 1)]
+        shown = list(dict.fromkeys(what.partition(": ")[2] for what, _, _ in mine))
+        assert shown == ["without them"] * (number == 1) + list(each.tried)
 
 
 # --------------------------------------------------------------------- what comes out of it

@@ -13,15 +13,15 @@ import pytest
 import torch
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.progress import Progress
 from plena_cosim.passes.rotation_search import (
-    SearchProgress,
     SearchResult,
     engine,
     identity,
     search_rotations,
 )
 
-from .searching import FEW, model, recipe, tokens
+from .searching import FEW, model, recipe, stop_after_notes, tokens
 
 SEARCH = {"matmul_types": ["o_proj", "down_proj", "kv_cache"]}
 
@@ -56,8 +56,17 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 def search(path: Path, said: list[str] | None = None, **changes: Any) -> SearchResult:
     given = recipe(FEW, cache_path=str(path), **SEARCH | changes)
-    say = None if said is None else said.append
-    return search_rotations(model(), given, tokens(), say=say)
+    return search_rotations(model(), given, tokens(), progress=lines(said))
+
+
+def lines(said: list[str] | None) -> Progress:
+    """Return a callback that keeps what has nothing to count."""
+
+    def note(what: str, done: int, total: int) -> None:
+        if said is not None and not total:
+            said.append(what)
+
+    return note
 
 
 def same(one: SearchResult, other: SearchResult) -> bool:
@@ -66,26 +75,20 @@ def same(one: SearchResult, other: SearchResult) -> bool:
 
 @pytest.mark.parametrize("per_layer", [False, True])
 def test_a_search_killed_after_each_candidate_goes_on(
-    path: Path, per_layer: bool, measured: list[int]
+    path: Path, per_layer: bool, measured: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole = search(path, per_layer=per_layer)
     path.unlink()
     given = recipe(FEW, cache_path=str(path), per_layer=per_layer, **SEARCH)
-    noted: list[tuple[int, str | None, float]] = []
-
-    def kill(step: SearchProgress) -> None:
-        if step.perplexity is not None:
-            noted.append((step.round, step.name, step.perplexity))
-            raise Killed
-
     count = 1 + sum(len(each.tried) for each in whole.rounds)
     measured[0] = 0
+    noted = stop_after_notes(monkeypatch, Killed)
     for _ in range(count):
         with pytest.raises(Killed):
-            search_rotations(model(), given, tokens(), progress=kill)
+            search_rotations(model(), given, tokens())
     assert measured[0] == 101 * count  # one engine each time, and no candidate twice
     said: list[str] = []
-    found = search_rotations(model(), given, tokens(), progress=kill, say=said.append)
+    found = search_rotations(model(), given, tokens(), progress=lines(said))
     assert measured[0] == 101 * count
     assert same(found, whole)
     assert said[0].startswith("going on: ")
@@ -109,8 +112,8 @@ def test_a_kill_between_candidates_loses_only_the_one_that_runs(
 
     second = list(whole.rounds[1].tried)[1]
 
-    def kill(step: SearchProgress) -> None:
-        if (step.round, step.name) == (2, second):
+    def kill(what: str, done: int, total: int) -> None:
+        if what.startswith("round 2, ") and what.endswith(f": {second}"):
             raise Killed
 
     with pytest.raises(Killed):
@@ -168,7 +171,7 @@ def test_other_circumstances_start_anew(
     other = SEARCH | {key: change[key] for key in keys if key in change}
     given = recipe(FEW, change.get("rotation"), cache_path=str(path), **other)
     text = change.get("tokens", tokens())
-    anew = search_rotations(of_model, given, text, say=said.append)
+    anew = search_rotations(of_model, given, text, progress=lines(said))
     assert said == [anew.begun]
     assert said[0].startswith(f"anew: {path} is about {why}")
     bare = recipe(FEW, change.get("rotation"), **other)

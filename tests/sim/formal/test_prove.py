@@ -56,7 +56,7 @@ def toggle(step: str, valid: str = "") -> formal.Design:
 def test_a_proof_holds_and_finds_its_bugs(name: str, tmp_path: Path) -> None:
     assert prove.run(name, console=Console(quiet=True), results=tmp_path) == 0
     record = json.loads((tmp_path / "prove.json").read_text(encoding="utf-8"))
-    assert {"commit", "command", "versions", "proofs"} == set(record)
+    assert {"commit", "command", "versions", "proofs"} <= record.keys()
     assert record["command"] == f"plena prove --proof {name}"
     (result,) = record["proofs"]
     assert result["proof"] == name

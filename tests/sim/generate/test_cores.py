@@ -63,6 +63,31 @@ def test_package_comes_first_and_waivers_only_with_lint() -> None:
     assert core("lint")["filesets"]["waivers"] == {"files": ["plena.vlt"], "file_type": "vlt"}
 
 
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_integers_of_the_toplevels_are_parameters(folder: str) -> None:
+    loaded = core(folder)
+    targets = loaded["targets"].values()
+    used = [name for target in targets for name in target.get("parameters", [])]
+    assert set(loaded.get("parameters", {})) == set(used)
+    for target in targets:
+        taken = target.get("parameters", [])
+        if "toplevel" in target:
+            source = (RTL_DIR / folder / f"{target['toplevel']}.sv").read_text(encoding="utf-8")
+            assert all(f" {name} " in source for name in taken)
+            assert "Mx" not in "".join(taken)
+
+
+def test_a_format_is_a_parameter_that_says_what_it_is() -> None:
+    fp = core("fp")
+    assert fp["targets"]["lint_plena_fp_mul"]["parameters"] == ["Fmt", "Rounding", "Saturate"]
+    words = "a scalar format as one number, see rtl/README.md"
+    assert fp["parameters"]["Fmt"] == {
+        "datatype": "int",
+        "paramtype": "vlogparam",
+        "description": words,
+    }
+
+
 def test_a_new_file_makes_a_core_stale(tmp_path: Path) -> None:
     rtl = tmp_path / "rtl"
     shutil.copytree(RTL_DIR, rtl)

@@ -54,6 +54,8 @@ def test_every_module_has_a_summary_and_a_latency(name: str) -> None:
 def test_expression_of_other_localparams_is_resolved(tmp_path: Path) -> None:
     path = tmp_path / "plena_x.sv"
     path.write_text(
+        "// SPDX-License-Identifier: Apache-2.0\n"
+        "//\n"
         "// Stream of things: y = a | b.\n"
         "//\n"
         "// Golden twin: golden.ops.x.\n"

@@ -28,6 +28,8 @@ def changes(text: str) -> set[str]:
         ("assign y = 1'b0;", {"assign y = 1'b1;"}),
         ("assign y = '0;", {"assign y = '1;"}),
         ("assign y = a[W:0];", {"assign y = a[W-1:0];", "assign y = a[W+1:0];"}),
+        ("assign y = a[F.w:0];", {"assign y = a[F.w-1:0];", "assign y = a[F.w+1:0];"}),
+        ("assign y = F.w == 0 ? a : b;", {"assign y = F.w != 0 ? a : b;"}),
         ("if (a && b) y = c;", {"if (!(a && b)) y = c;", "if (a || b) y = c;"}),
         ("assign y = a ? b : c;", {"assign y = !(a) ? b : c;"}),
         ("assign y = a + b * c;", {"assign y = a - b * c;", "assign y = a + b + c;"}),
@@ -63,6 +65,21 @@ module plena_toy #(
   end
   assign unused_a = ^a;
 endmodule
+"""
+    assert mutants_of(text, "toy.sv") == []
+
+
+def test_what_only_makes_defaults_and_messages_is_left_alone() -> None:
+    text = """\
+package plena_toy_pkg;
+  function automatic int unsigned pack_toy(int unsigned w);
+    return {2'd0, w + 1};
+  endfunction
+  localparam int unsigned Toy = pack_toy(8);
+  function automatic string toy_text(int unsigned toy);
+    return $sformatf("%0d", toy + 1);
+  endfunction
+endpackage
 """
     assert mutants_of(text, "toy.sv") == []
 

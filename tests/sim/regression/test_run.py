@@ -111,7 +111,7 @@ def test_interrupt_is_one_message_and_leaves_nothing(tmp_path: Path, number: int
         preexec_fn=heed_interrupts,
     )
     deadline = time.monotonic() + 60
-    while not list(cache.glob("plena-cosim/verilated/.tmp-*/*")):
+    while not list(cache.glob("plena-cosim/verilated/.*.tmp/*/*")):
         assert child.poll() is None, child.communicate()
         assert time.monotonic() < deadline
         time.sleep(0.02)
@@ -121,7 +121,7 @@ def test_interrupt_is_one_message_and_leaves_nothing(tmp_path: Path, number: int
     assert child.returncode == regression.INTERRUPTED
     assert "sim: interrupted" in error
     assert "Traceback" not in output + error
-    assert list(cache.glob("plena-cosim/verilated/.tmp-*")) == []
+    assert list(cache.glob("plena-cosim/verilated/.*.tmp")) == []
     for folder in cache.glob("plena-cosim/verilated/plena*"):
         assert [path.name for path in folder.iterdir()] == ["block.so"]
 

@@ -130,9 +130,9 @@ def _in_child(rtl: Path, cache: Path, *, before: str = "") -> subprocess.Popen[s
     here = Path(__file__)
     code = (
         "import sys, resource; from pathlib import Path\n"
-        f"sys.path.insert(0, {str(here.parent.parent.parent)!r})\n"
+        f"sys.path.insert(0, {str(here.parents[3])!r})\n"
         f"{before}\n"
-        "from tests.sim.test_build import model, build, BuildError\n"
+        "from tests.sim.verilate.test_model import model, build, BuildError\n"
         "try:\n"
         f"    print(build(model(Path({str(rtl)!r})), cache=Path({str(cache)!r})))\n"
         "except BuildError as error:\n"
@@ -185,7 +185,7 @@ def test_unwritable_cache_is_named(tmp_path: Path) -> None:
 
 def _wait_for_scratch(cache: Path, child: subprocess.Popen[str]) -> None:
     deadline = time.monotonic() + 30
-    while not list((cache / "verilated").glob(".tmp-plena_toy*/unity.cpp")):
+    while not list((cache / "verilated").glob(".plena_toy*.tmp/*/unity.cpp")):
         assert child.poll() is None, child.communicate()[0]
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -211,7 +211,7 @@ def test_interrupt_kills_the_compiler_and_leaves_nothing(tmp_path: Path, empty_c
     assert child.returncode != 0
     assert "KeyboardInterrupt" in output
     assert leftovers(empty_cache) == []
-    assert list((empty_cache / "verilated").glob(".tmp*")) == []
+    assert list((empty_cache / "verilated").glob(".*.tmp")) == []
     assert _processes_in(empty_cache) == []
 
 
@@ -221,9 +221,9 @@ def test_what_a_killed_build_left_is_not_trusted(tmp_path: Path, empty_cache: Pa
     _wait_for_scratch(empty_cache, child)
     child.kill()
     child.communicate(timeout=30)
-    assert all(name.startswith(".tmp-") for name in leftovers(empty_cache))
+    assert all(name.endswith(".tmp") for name in leftovers(empty_cache))
     assert build(model(rtl), cache=empty_cache).is_file()
-    assert not any(name.startswith(".tmp-") for name in leftovers(empty_cache))
+    assert not any(name.endswith(".tmp") for name in leftovers(empty_cache))
 
 
 def _make_slowly(arguments: tuple[Path, int]) -> str:

@@ -37,7 +37,13 @@ class Comparison:
 
 
 def capture_inputs(model: Any, tokens: Tensor, names: Iterable[str]) -> dict[str, Tensor]:
-    """Return what each named module receives when the model reads `tokens`: (n, features)."""
+    """Return what each named module receives when the model reads `tokens`: (n, features).
+
+    Args:
+        model: of transformers.
+        tokens: (n,) int64.
+        names: of modules.
+    """
     captured: dict[str, Tensor] = {}
 
     def keep(name: str) -> Any:
@@ -78,7 +84,18 @@ def compare_quantize(tensors: Iterable[Tensor], data: str) -> Comparison:
 def compare_matmul(
     x: Tensor, weight: Tensor, data: str, mx: golden.Mx, hw: golden.HardwareConfig
 ) -> Comparison:
-    """Compare fakequant.matmul with golden.ops.matmul on x @ weight.T."""
+    """Compare fakequant.matmul with golden.ops.matmul on x @ weight.T.
+
+    Args:
+        x: (rows, features) float32.
+        weight: (outputs, features) float32.
+        data: what it is, for the table.
+        mx: format of both.
+        hw: the machine that multiplies.
+
+    Returns:
+        How many values there are, and how many differ.
+    """
     ours = fakequant.matmul(
         fakequant.quantize_mx(x, mx), fakequant.quantize_mx(weight, mx).mT, hw
     ).numpy()

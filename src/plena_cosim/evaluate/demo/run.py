@@ -12,13 +12,14 @@ from rich.console import Console
 from rich.table import Table
 
 from plena_cosim import golden
+from plena_cosim.ground.progress import renamed
+from plena_cosim.ground.progress_bar import progress_bars
 from plena_cosim.passes import Numerics, Recipe, load_quant_config, quantize_module_transform_pass
 from plena_cosim.sources import load_text, text_digest, tokenize
 from plena_cosim.sources.demo_model import CAVEAT
 
 from ..load import load_model
 from ..perplexity import Perplexity, evaluate_perplexity
-from ..progress import bar, windows
 from ..record import describe_run, write_json
 from .equivalence import Comparison, capture_inputs, compare_matmul, compare_quantize
 from .picture import draw
@@ -137,13 +138,22 @@ def measure(
     seqlen: int,
     console: Console,
 ) -> list[DemoRow]:
-    """Return fp32 and each recipe with fake and exact numerics; `model` itself is left alone."""
+    """Return fp32 and each recipe with fake and exact numerics; `model` itself is left alone.
+
+    Args:
+        model: in floating point.
+        tokenizer: of the model.
+        tokens: (n,) int64.
+        recipes: by the name that the table shows.
+        seqlen: tokens in a window.
+        console: where progress goes.
+    """
     rows = []
     runs: list[tuple[str, Recipe | None, Numerics | None]] = [("fp32", None, None)]
     runs += [(name, recipe, kind) for name, recipe in recipes.items() for kind in Numerics]
-    with bar(console) as progress:
-        everything = progress.add_task("perplexity table", total=len(runs))
-        for name, recipe, kind in runs:
+    with progress_bars(console) as progress:
+        for index, (name, recipe, kind) in enumerate(runs):
+            progress("perplexity table", index, len(runs))
             label = f"{name} {kind.value}" if kind else name
             network, bits = model, 32.0
             if recipe is not None and kind is not None:
@@ -158,11 +168,10 @@ def measure(
                 tokens,
                 seqlen=seqlen,
                 decode=tokenizer.decode,
-                progress=windows(progress, label),
+                progress=renamed(progress, label),
             )
             kind_name = kind.value if kind else "-"
             rows.append(DemoRow(name=name, numerics=kind_name, bits_per_weight=bits, result=result))
-            progress.advance(everything)
     return rows
 
 

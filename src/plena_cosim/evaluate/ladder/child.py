@@ -8,23 +8,22 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from .row import Measurement
+from plena_cosim.ground.errors import PlenaError
+from plena_cosim.ground.progress import Progress
 
-Show = Callable[[str, int, int], None]
-"""Called with what is being done, how much of it is done, and how much there is."""
+from .row import Measurement
 
 _PATIENCE_S = 5
 
 
-class StepError(RuntimeError):
+class StepError(PlenaError, RuntimeError):
     """A step that did not come to its end; the message is the row's error."""
 
 
-def measure_step(request: dict[str, Any], *, log: Path, show: Show) -> Measurement:
+def measure_step(request: dict[str, Any], *, log: Path, show: Progress) -> Measurement:
     """Measure one row in a new process, and return what it found.
 
     The process ends with this one: when this function is left early, by an interrupt for example,
@@ -59,7 +58,9 @@ def measure_step(request: dict[str, Any], *, log: Path, show: Show) -> Measureme
     raise StepError(f"{_ending(status)}; what it printed is in {log}")
 
 
-def _converse(child: subprocess.Popen[str], request: dict[str, Any], show: Show) -> dict[str, Any]:
+def _converse(
+    child: subprocess.Popen[str], request: dict[str, Any], show: Progress
+) -> dict[str, Any]:
     """Hand over the request, pass progress on, and return the last message."""
     assert child.stdin is not None
     assert child.stdout is not None

@@ -21,6 +21,11 @@ _VERSIONS = ("torch", "transformers", "numpy")
 def row_key(shared: dict[str, Any], recipe: Recipe | None, numerics: str) -> dict[str, Any]:
     """Return the key of a row: what all rows share, and the recipe with all that it reads.
 
+    Args:
+        shared: what all rows share.
+        recipe: None: the model in floating point.
+        numerics: "fake" or "exact".
+
     Raises:
         TextSourceError: a file of calibration text that the recipe names cannot be read.
     """

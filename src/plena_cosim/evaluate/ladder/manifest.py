@@ -11,7 +11,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from plena_cosim.golden import FormatError
-from plena_cosim.passes.recipe.did_you_mean import did_you_mean
+from plena_cosim.ground.did_you_mean import did_you_mean
 from plena_cosim.passes.recipe.read_table import Table, read_table
 
 FP32 = "fp32"
@@ -107,6 +107,11 @@ def read_ladder(folder: Path) -> list[Step]:
 
 def choose(steps: Sequence[Step], *, only: Iterable[str], exact: Iterable[str]) -> list[Step]:
     """Return fp32 and the steps named in `only` (all without any), those of `exact` also exact.
+
+    Args:
+        steps: of the manifest.
+        only: names of steps.
+        exact: names of steps that are measured in exact numerics as well.
 
     Raises:
         FormatError: a name is no step.

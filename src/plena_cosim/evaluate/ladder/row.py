@@ -92,7 +92,17 @@ class Place:
 
 
 def place(row: Row, step: Step, rows: Sequence[Row], steps: Sequence[Step]) -> Place:
-    """Compare a row with its neighbours among `rows`."""
+    """Compare a row with its neighbours among `rows`.
+
+    Args:
+        row: that is placed.
+        step: of the row.
+        rows: all that are known.
+        steps: of the manifest.
+
+    Returns:
+        Its change against the row before it, with the error of that, and how many times fp32 it is.
+    """
     found = {
         (other.step, other.numerics): other.measured for other in rows if other.measured is not None
     }

@@ -11,12 +11,12 @@ import torch
 from rich.console import Console
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.progress_bar import progress_bars
 from plena_cosim.passes import load_quant_config
 from plena_cosim.sources import TextSourceError, load_text, text_digest, tokenize
 from plena_cosim.sources.demo_model import CAVEAT
 
 from ..load import load_model, require_original
-from ..progress import bar
 from ..record import describe_run
 from . import table as ladder_table
 from .child import StepError, measure_step
@@ -192,13 +192,13 @@ class _Record:
 
     def _shown(self, row: Row) -> dict[str, Any]:
         step = self._step(row)
-        told = {
+        added = {
             "title": step.title,
             "recipe": str(step.recipe) if step.recipe is not None else None,
             "after": step.after,
             "reference": step.reference,
         }
-        return {**row.model_dump(), **told, **asdict(self.place(row))}
+        return {**row.model_dump(), **added, **asdict(self.place(row))}
 
 
 def _name(row: Row) -> tuple[str, str]:
@@ -244,11 +244,11 @@ def _measured(work: Work, request: dict[str, Any], out: Path, console: Console) 
     log = out / "logs" / f"{label.replace(' ', '-')}.log"
     asked = {**request, "recipe": recipe, "numerics": work.numerics}
     try:
-        with bar(console) as progress:
-            task = progress.add_task(f"{label}: starting", total=None)
+        with progress_bars(console) as progress:
+            progress(f"{label}: starting", 0, 1)
 
             def show(what: str, done: int, total: int) -> None:
-                progress.update(task, description=f"{label}: {what}", completed=done, total=total)
+                progress(f"{label}: {what}", done, total)
 
             return row.model_copy(update={"measured": measure_step(asked, log=log, show=show)})
     except StepError as error:

@@ -21,6 +21,7 @@ from typing import Any, TextIO
 
 import torch
 
+from plena_cosim.ground.errors import PlenaError
 from plena_cosim.passes import (
     ModuleInfo,
     Recipe,
@@ -43,6 +44,10 @@ def measure(request: Mapping[str, Any], send: Send) -> dict[str, Any]:
         request: model, text, recipe (a path or None), numerics, limit, seqlen, threads, cache.
         send: takes messages of progress.
     """
+
+    def show(what: str, done: int, total: int) -> None:
+        send({"show": [what, done, total]})
+
     torch.set_num_threads(request["threads"])
     torch.manual_seed(0)
     cache = Path(request["cache"]) if request["cache"] else None
@@ -57,7 +62,7 @@ def measure(request: Mapping[str, Any], send: Send) -> dict[str, Any]:
             network,
             recipe,
             numerics=request["numerics"],
-            progress=lambda what, done, total: send({"show": [what, done, total]}),
+            progress=show,
         )
     seconds = time.perf_counter() - start if recipe is not None else 0.0
     result = evaluate_perplexity(
@@ -65,7 +70,7 @@ def measure(request: Mapping[str, Any], send: Send) -> dict[str, Any]:
         tokenize(tokenizer, load_text(request["text"], cache=cache), limit=request["limit"]),
         seqlen=request["seqlen"],
         decode=tokenizer.decode,
-        progress=lambda done, total: send({"show": ["perplexity", done, total]}),
+        progress=show,
     )
     elements = sum(entry.parameters for entry in info.values())
     bits = sum(entry.parameters * entry.bits_per_weight for entry in info.values())
@@ -149,7 +154,7 @@ def main() -> int:
     try:
         send({"measured": measure(request, send)})
     except Exception as error:
-        if not type(error).__module__.startswith("plena_cosim"):
+        if not isinstance(error, PlenaError):
             traceback.print_exc()
         line = " ".join(str(error).split())
         send({"error": f"{type(error).__name__}: {line}"})

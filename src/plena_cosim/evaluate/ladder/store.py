@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from plena_cosim.ground.errors import PlenaError
 from plena_cosim.sources import TextSourceError
 
 from ..record import write_json
@@ -69,7 +70,14 @@ def read_shown(path: Path) -> list[Row]:
 def write_rows(
     path: Path, head: dict[str, Any], rows: Sequence[dict[str, Any]], earlier: Sequence[Row]
 ) -> None:
-    """Write ladder.json whole: what all rows share, this run's rows, and the earlier ones."""
+    """Write ladder.json whole: what all rows share, this run's rows, and the earlier ones.
+
+    Args:
+        path: of ladder.json.
+        head: what all rows share.
+        rows: this run's, fit for JSON.
+        earlier: those of earlier runs that stay.
+    """
     record = {"what": WHAT, "version": VERSION, **head, "rows": list(rows)}
     write_json(path, record | {"earlier": [row.model_dump() for row in earlier]})
 
@@ -96,7 +104,7 @@ def alone(folder: Path) -> Iterator[None]:
         yield
 
 
-class _ForeignError(ValueError):
+class _ForeignError(PlenaError, ValueError):
     """A file that is not a ladder.json."""
 
 

@@ -39,7 +39,15 @@ def print_head(console: Console) -> None:
 
 
 def print_row(console: Console, row: Row, step: Step, place: Place, *, kept: bool) -> None:
-    """Print one row under those that are there."""
+    """Print one row under those that are there.
+
+    Args:
+        console: where it goes.
+        row: that is printed.
+        step: of the row.
+        place: among the other rows.
+        kept: it was measured by an earlier run.
+    """
     table = _table(show_header=False)
     table.add_row(*map(Text, cells(row, step, place, kept=kept)))
     _print(console, table)
@@ -54,12 +62,25 @@ def markdown_head() -> str:
 
 
 def markdown_row(row: Row, step: Step, place: Place) -> str:
-    """Return one row in Markdown."""
+    """Return one row in Markdown.
+
+    Args:
+        row: that is written.
+        step: of the row.
+        place: among the other rows.
+    """
     return _markdown(cells(row, step, place, kept=False))
 
 
 def cells(row: Row, step: Step, place: Place, *, kept: bool) -> tuple[str, ...]:
-    """Return one row as texts, in the order of the columns."""
+    """Return one row as texts, in the order of the columns.
+
+    Args:
+        row: that is shown.
+        step: of the row.
+        place: among the other rows.
+        kept: it was measured by an earlier run.
+    """
     name = step.title if step.recipe is None else f"{step.title}\n{step.recipe.name}"
     name += "  (kept)" if kept else ""
     numerics = "" if step.name == FP32 else row.numerics

@@ -2,31 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import Progress, TaskID
 from rich.table import Table
 from rich.text import Text
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.progress_bar import progress_bars
 from plena_cosim.passes import Recipe, load_quant_config
 from plena_cosim.passes.pipeline import prepare
 from plena_cosim.passes.rotation_search import (
-    SearchProgress,
     SearchResult,
     SearchRound,
     search_rotations,
 )
 from plena_cosim.sources import calibration_set
-from plena_cosim.sources.cache import whole
 from plena_cosim.sources.demo_model import CAVEAT
+from plena_cosim.sources.written import written
 
 from ..load import load_model, require_original
-from ..progress import bar, stages
 from ..recipe_text import recipe_text
 from ..record import describe_run, write_json
 from . import picture as search_picture
@@ -61,6 +58,9 @@ def run_search_rotation(
     Returns:
         The record that was written.
 
+    Returns:
+        The record, as it is written.
+
     Raises:
         FormatError, TextSourceError: with one clear message each. The recipe is checked first.
     """
@@ -79,15 +79,14 @@ def run_search_rotation(
         seed=table.seed,
         cache=cache,
     )
-    with stages(console) as told:  # folds what is static
-        prepare(network, replace(recipe, rotation_search=None, gptq=None), progress=told)
-    with bar(console) as progress:
+    with progress_bars(console) as progress:  # folds what is static
+        prepare(network, replace(recipe, rotation_search=None, gptq=None), progress=progress)
+    with progress_bars(console) as progress:
         found = search_rotations(
             network,
             recipe,
             text.tokens,
-            progress=steps(progress),
-            say=lambda begun: console.print(Text(begun)),
+            progress=progress,
         )
     record = {
         "model": model,
@@ -111,24 +110,6 @@ def run_search_rotation(
     search_picture.draw(picture, found, title=f"{model}: rounds of the search", caveat=caveat)
     console.print(Text(f"record: {json_path}\npicture: {picture}"))
     return record
-
-
-def steps(progress: Progress) -> Callable[[SearchProgress], None]:
-    """Return a callback that shows one bar a round, by layers, with the time that is left."""
-    task: TaskID | None = None
-    shown = 0
-
-    def show(step: SearchProgress) -> None:
-        nonlocal task, shown
-        if task is None or step.round != shown:
-            if task is not None:
-                progress.remove_task(task)
-            task, shown = progress.add_task("", total=step.total), step.round
-        what = step.name or "without them"
-        label = f"round {step.round}, {step.place}: {what}"
-        progress.update(task, completed=step.done, total=step.total, description=label)
-
-    return show
 
 
 def rounds_table(found: SearchResult, *, title: str) -> Table:
@@ -188,6 +169,5 @@ def _write(out: Path, recipe: Recipe, found: SearchResult) -> None:
         f"{recipe.source} with the online rotations that plena search rotation has found:\n"
         f"perplexity {found.baseline:.4f} -> {found.perplexity:.4f} on its calibration text."
     )
-    out.unlink(missing_ok=True)
-    with whole(out) as scratch:
+    with written(out) as scratch:
         scratch.write_text(recipe_text(found.recipe.tables, about=about), encoding="utf-8")

@@ -8,7 +8,7 @@ layer at a time is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, Mx
+from plena_cosim.ground.progress import Progress
 
 from ..layers.device import device_of
 from ..layers.output_cache import OutputCache
@@ -34,7 +35,6 @@ from .quantized_layer import quantized_layer
 from .settings import fingerprint_of
 from .target import grouped, targets_of, weights_of
 
-Progress = Callable[[int, int], None]
 """Called with layers done and layers in all."""
 
 
@@ -134,7 +134,7 @@ class _Run:
             for index in range(last + 1):
                 found[index] = self._layer(index, found[index], state, more=index < last)
                 if progress is not None:
-                    progress(index + 1, count)
+                    progress("calibration", index + 1, count)
         weights: dict[str, MxTensor] = {}
         records: dict[str, list[WeightRecord]] = {}
         for layer in found.values():

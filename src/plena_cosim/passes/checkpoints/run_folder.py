@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.write_whole import remove_scratch, whole, write_whole
 
 from .fingerprint import Fingerprint, digest
 
@@ -37,13 +37,11 @@ def begin_folder(root: Path, fingerprint: Fingerprint, *, table: str) -> tuple[P
         others = sorted(root.glob("*/manifest.json"), key=lambda path: path.stat().st_mtime)
         fresh = not folder.exists()
         folder.mkdir(parents=True, exist_ok=True)
-        _remove_scratch(folder)
+        remove_scratch(folder)
         if fresh and others:
             notes.append(_changed(others[-1], fingerprint))
         text = json.dumps(dict(fingerprint.parts), indent=2, ensure_ascii=False)
-        scratch = folder / f"manifest.{os.getpid()}.tmp"
-        scratch.write_bytes(text.encode())
-        scratch.replace(folder / "manifest.json")
+        write_whole(folder / "manifest.json", text)
     except OSError as error:
         raise FormatError(
             f"[{table}] checkpoint_dir {str(root)!r} cannot be written: {error.strerror}; give "
@@ -94,16 +92,11 @@ def write_tensors(
         FormatError: it cannot be written.
     """
     metadata = json.dumps({"key": key, "sha256": _digest(tensors), **about})
-    scratch = path.with_suffix(f".{os.getpid()}.tmp")
     try:
-        save_file(dict(tensors), scratch, metadata={"plena": metadata})
-        with scratch.open("rb") as file:
-            os.fsync(file.fileno())
-        scratch.replace(path)
+        with whole(path) as scratch:
+            save_file(dict(tensors), scratch, metadata={"plena": metadata})
     except (OSError, SafetensorError) as error:
         raise FormatError(f"cannot write checkpoint {path}: {error}") from None
-    finally:
-        scratch.unlink(missing_ok=True)
 
 
 def _digest(tensors: Mapping[str, Tensor]) -> str:
@@ -111,24 +104,6 @@ def _digest(tensors: Mapping[str, Tensor]) -> str:
     for name in sorted(tensors):
         found.update(f"{name} {digest(tensors[name])}\n".encode())
     return found.hexdigest()
-
-
-def _remove_scratch(folder: Path) -> None:
-    """Remove what processes that are no more were writing when they were killed."""
-    for path in folder.glob("*.tmp"):
-        owner = path.name.split(".")[-2]
-        if not (owner.isdigit() and _runs(int(owner))):
-            path.unlink(missing_ok=True)
-
-
-def _runs(process: int) -> bool:
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:
-        return True
-    return True
 
 
 def _changed(manifest: Path, fingerprint: Fingerprint) -> str:

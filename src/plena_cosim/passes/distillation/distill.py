@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.progress import Progress
 
 from ..layers.device import device_of
 from ..layers.evaluating import evaluating
@@ -27,7 +27,6 @@ from ..recipe.recipe import Recipe
 from .state import Checkpoint, fingerprint_of
 from .student import Trained, require_trainable, student_of
 
-Progress = Callable[[int, int], None]
 """Called with steps done and steps in all."""
 
 WARM_UP = 4
@@ -100,7 +99,7 @@ def distill(
             if checkpoint and (done % every == 0 or done == table.steps):
                 checkpoint.save(losses, optimizer, last=done == table.steps)
             if progress is not None:
-                progress(done, table.steps)
+                progress("distillation", done, table.steps)
     notes = list(checkpoint.notes) if checkpoint else []
     if _write_back(model, trained):
         notes.append(

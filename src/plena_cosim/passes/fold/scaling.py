@@ -6,13 +6,14 @@ and AWQ (Lin et al. 2023, arXiv:2306.00978, equations 4 and 5).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.progress import Progress
 
 from ..layers.evaluating import evaluating
 from ..layers.run import run
@@ -64,7 +65,7 @@ def fold_scaling(
     tokens: Tensor,
     *,
     norms: bool = True,
-    progress: Callable[[int, int], None] | None = None,
+    progress: Progress | None = None,
 ) -> dict[str, ScalingRecord]:
     """Scale the channels of a decoder by what calibration tokens show, in place.
 
@@ -113,7 +114,7 @@ def fold_scaling(
                 found.append((channels.group, scales))
                 records[channels.group.name] = record
             if progress is not None:
-                progress(index + 1, len(groups))
+                progress("scaling", index + 1, len(groups))
     _fold(found)
     return records
 

@@ -8,8 +8,8 @@ import re
 from torch import nn
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.did_you_mean import did_you_mean
 
-from ..recipe.did_you_mean import did_you_mean
 from ..recipe.recipe import MatchBy, Phase, Recipe
 from ..recipe.selector import Selector
 from .accepted_formats import fitted

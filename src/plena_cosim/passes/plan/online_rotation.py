@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.did_you_mean import did_you_mean
 
-from ..recipe.did_you_mean import did_you_mean
 from ..recipe.formats import AttentionFormats, RotationMode
 from ..recipe.rotation_table import RotationTable
 from ..recipe.selector import LARGEST_ROTATION, Selector

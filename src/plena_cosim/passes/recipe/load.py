@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from plena_cosim.golden import FormatError, HardwareConfig, Mx, ScaleRule
+from plena_cosim.ground.did_you_mean import did_you_mean
 
 from .calibration_tables import GptqTable, RotationSearchTable, inherit_from_gptq
-from .did_you_mean import did_you_mean
 from .distill_table import read_distill
 from .file_tables import HardwareTable, NumericsTable, PhaseTable, RecipeFile
 from .read_table import read_table

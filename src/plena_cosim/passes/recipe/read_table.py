@@ -9,8 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
 from plena_cosim.golden import FormatError
-
-from .did_you_mean import did_you_mean
+from plena_cosim.ground.did_you_mean import did_you_mean
 
 
 class Table(BaseModel):

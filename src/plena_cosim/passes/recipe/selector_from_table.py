@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.did_you_mean import did_you_mean
 
 from .defaults import inherited
-from .did_you_mean import did_you_mean
 from .formats import AttentionFormats, Format, KvPosition, ModuleFormats
 from .read_table import read_table
 from .role_format import ROLES, FormatDefaults, family_of, role_format, role_of, shape_keys

@@ -1,6 +1,6 @@
 """The greedy search for online rotations: which matmuls a Hadamard matrix helps."""
 
-from .result import SearchProgress, SearchResult, SearchRound
+from .result import SearchResult, SearchRound
 from .search import search_rotations
 
-__all__ = ["SearchProgress", "SearchResult", "SearchRound", "search_rotations"]
+__all__ = ["SearchResult", "SearchRound", "search_rotations"]

@@ -15,9 +15,6 @@ from ..replace.build import Plan
 from .backbone import Backbone
 from .quantized_layers import QuantizedLayers
 
-Tick = Callable[[], None]
-"""Called after each layer that ran over all samples."""
-
 
 class Engine:
     """A model, calibration tokens, and hidden states in front of the layers that will be changed.
@@ -45,17 +42,17 @@ class Engine:
         self.count, self.tokens, self.plans = len(stack.layers), tokens, plans
         self.kept: dict[int, list[Tensor]] = {}
 
-    def prepare(self, places: Iterable[int], tick: Tick | None = None) -> None:
+    def prepare(self, places: Iterable[int], after_layer: Callable[[], None] | None = None) -> None:
         """Keep the hidden states in front of these layers, and of no others.
 
         Args:
             places: indices of layers.
-            tick: called after each layer that ran.
+            after_layer: called after each layer that ran over all samples.
         """
         wanted = sorted(set(places))
         for place in wanted:
             if place not in self.kept:
-                self.kept[place] = self._run(self.plans, place, tick=tick)
+                self.kept[place] = self._run(self.plans, place, after_layer=after_layer)
         self.kept = {place: self.kept[place] for place in wanted}
         for index in range(wanted[0] if wanted else 0):
             self.layers.drop(index)
@@ -64,7 +61,7 @@ class Engine:
         self,
         plans: Sequence[Plan] | None = None,
         first: int | None = None,
-        tick: Tick | None = None,
+        after_layer: Callable[[], None] | None = None,
     ) -> float:
         """Return the perplexity with other plans, which change nothing in front of layer `first`.
 
@@ -72,13 +69,13 @@ class Engine:
             plans: of all modules; None: those of the model as it is now.
             first: index of a layer; None where the plans are those of the model as it is now, so
                 that any hidden states that are kept hold for them.
-            tick: called after each layer that ran.
+            after_layer: called after each layer that ran over all samples.
 
         Returns:
             exp of the nats a token, over all tokens but each sample's first; inf where that is
             beyond float64.
         """
-        hidden = self._run(plans or self.plans, self.count, first=first, tick=tick)
+        hidden = self._run(plans or self.plans, self.count, first=first, after_layer=after_layer)
         total = sum(
             self.backbone.loss(sample, each)
             for sample, each in zip(self.tokens, hidden, strict=True)
@@ -116,7 +113,7 @@ class Engine:
         end: int,
         *,
         first: int | None = None,
-        tick: Tick | None = None,
+        after_layer: Callable[[], None] | None = None,
     ) -> list[Tensor]:
         """Return the hidden states in front of layer `end`."""
         start = self.start(end if first is None else min(first, end))
@@ -126,8 +123,8 @@ class Engine:
             hidden = run_all(
                 self.layers.layer(index, plans), hidden, self.backbone.arguments[index]
             )
-            if tick is not None:
-                tick()
+            if after_layer is not None:
+                after_layer()
         return hidden
 
 

@@ -1,4 +1,4 @@
-"""What a rotation search finds, and what it says on the way."""
+"""What a rotation search finds."""
 
 from __future__ import annotations
 
@@ -32,26 +32,6 @@ class SearchRound:
     def after(self) -> float:
         """Perplexity with what was kept."""
         return self.before if self.winner is None else self.tried[self.winner]
-
-
-@dataclass(frozen=True, kw_only=True)
-class SearchProgress:
-    """How far a search is.
-
-    Attributes:
-        round: counted from 1.
-        place: where it looks.
-        name: the candidate that is measured; None: the model before the first round.
-        done, total: layers that this round has run, and will run.
-        perplexity: once the candidate is measured and noted; None while it runs.
-    """
-
-    round: int
-    place: str
-    name: str | None
-    done: int
-    total: int
-    perplexity: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

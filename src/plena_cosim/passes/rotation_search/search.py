@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
 from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.progress import Progress
 
 from ..layers.device import device_of
 from ..layers.stack import stack_of
@@ -24,10 +25,8 @@ from .candidate import Candidate, LeftOut, candidate
 from .engine import Engine
 from .extended import extended, finished
 from .identity import identity
-from .result import EVERYWHERE, SearchProgress, SearchResult
+from .result import EVERYWHERE, SearchResult
 from .search_log import SearchLog
-
-Progress = Callable[[SearchProgress], None]
 
 
 def search_rotations(
@@ -36,7 +35,6 @@ def search_rotations(
     tokens: Tensor,
     *,
     progress: Progress | None = None,
-    say: Callable[[str], None] | None = None,
 ) -> SearchResult:
     """Return a recipe with the online rotations that lower a model's perplexity, found greedily.
 
@@ -49,8 +47,8 @@ def search_rotations(
         model: as it was before quantising, with static rotations and scalings folded; it stays so.
         recipe: with [rotation_search]; what its [rotation] names is kept.
         tokens: (samples, seqlen) int64, what perplexity is measured on, one sample at a time.
-        progress: called after each layer of a candidate, and once a candidate is noted.
-        say: called once with how the search begins: anew, and why, or from what is noted.
+        progress: told first, in a line without anything to count, how the search begins: anew, and
+            why, or from what is noted; then called after each layer of a candidate.
 
     Raises:
         FormatError: the recipe has no [rotation_search], or there is nothing to rotate; or what
@@ -76,8 +74,8 @@ def search_rotations(
             plans_of(model, extended(recipe, winners))
         except FormatError as error:
             log.restart(f"{path} holds what does not fit: {error}")
-    if say is not None:
-        say(log.begun)
+    if progress is not None:
+        progress(log.begun, 0, 0)
     search = _Search(model, recipe, table, tokens, log, progress)
     if not log.complete:
         search.run()
@@ -187,23 +185,22 @@ class _Search:
                 self.model, self.stack, self.recipe, self.plans, self.tokens, self.device
             )
         engine, found = self.engine, {}
-        ticks = _Ticks(self.progress, self.rounds + 1, place)
+        shown = _Round(self.progress, self.rounds + 1, place)
         places = [each.first for each in candidates]
-        ticks.total = engine.cost(places, baseline=self.now is None)
+        shown.total = engine.cost(places, baseline=self.now is None)
         started = time.perf_counter()
-        engine.prepare(places, ticks)
+        engine.prepare(places, shown.after_layer)
         if self.now is None:
-            self.now = engine.perplexity(tick=ticks)
+            self.now = engine.perplexity(after_layer=shown.after_layer)
             self.log.note_baseline(self.now, time.perf_counter() - started)
             started = time.perf_counter()
-            ticks.report(self.now)
         for each in candidates:
-            ticks.name = each.name
-            found[each.name] = engine.perplexity(each.plans, each.first, ticks)
+            shown.what = each.name
+            found[each.name] = engine.perplexity(each.plans, each.first, shown.after_layer)
             spent = time.perf_counter() - started
             self.log.note(self.rounds, place, each.name, found[each.name], spent)
             started = time.perf_counter()
-            ticks.report(found[each.name])
+        shown.finish()
         return found
 
     def _nothing(self) -> str:
@@ -214,30 +211,24 @@ class _Search:
         return f"{self.recipe.source} [rotation_search]: nothing to rotate; {said}"
 
 
-class _Ticks:
-    """Counts the layers of a round, and says so."""
+class _Round:
+    """Counts the layers that a round runs, and shows them."""
 
     def __init__(self, progress: Progress | None, number: int, place: str) -> None:
-        self.progress, self.number, self.place = progress, number, place
+        self.progress, self.round = progress, f"round {number}, {place}"
         self.done = self.total = 0
-        self.name: str | None = None
+        self.what = "without them"
 
-    def __call__(self) -> None:
+    def after_layer(self) -> None:
+        """Count a layer."""
         self.done += 1
-        self.report(None)
-
-    def report(self, perplexity: float | None) -> None:
-        """Say how far it is."""
         if self.progress is not None:
-            step = SearchProgress(
-                round=self.number,
-                place=self.place,
-                name=self.name,
-                done=self.done,
-                total=max(self.total, self.done),
-                perplexity=perplexity,
-            )
-            self.progress(step)
+            self.progress(f"{self.round}: {self.what}", self.done, max(self.total, self.done))
+
+    def finish(self) -> None:
+        """Close the count, which was made for the longest way."""
+        if self.progress is not None and self.done < self.total:
+            self.progress(f"{self.round}: {self.what}", self.total, self.total)
 
 
 def _rank(perplexity: float) -> float:

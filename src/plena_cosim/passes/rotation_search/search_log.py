@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-import os
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.write_whole import write_whole
 
 from .result import SearchRound
 
@@ -202,15 +202,7 @@ class SearchLog:
         self.state.seconds += seconds
         if self.path is None:
             return
-        scratch = self.path.with_name(f".{self.path.name}.{os.getpid()}")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            with scratch.open("w", encoding="utf-8") as file:
-                file.write(self.state.model_dump_json(indent=1))
-                file.flush()
-                os.fsync(file.fileno())
-            scratch.replace(self.path)
+            write_whole(self.path, self.state.model_dump_json(indent=1))
         except OSError as error:
             raise FormatError(f"cannot write {self.path}: {error.strerror}") from None
-        finally:
-            scratch.unlink(missing_ok=True)

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from plena_cosim.sources import TextSourceError
-from plena_cosim.sources.cache import default_cache, whole
+from plena_cosim.sources.written import written
 
 
 def test_success_renames(tmp_path: Path) -> None:
-    with whole(tmp_path / "a" / "file") as scratch:
+    with written(tmp_path / "a" / "file") as scratch:
         scratch.write_text("x")
         assert not (tmp_path / "a" / "file").exists()
     assert (tmp_path / "a" / "file").read_text() == "x"
@@ -20,7 +20,7 @@ def test_success_renames(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_renamed_as_a_whole(tmp_path: Path) -> None:
-    with whole(tmp_path / "folder") as scratch:
+    with written(tmp_path / "folder") as scratch:
         scratch.mkdir()
         (scratch / "part").write_text("x")
     assert (tmp_path / "folder" / "part").read_text() == "x"
@@ -29,7 +29,7 @@ def test_a_folder_is_renamed_as_a_whole(tmp_path: Path) -> None:
 @pytest.mark.parametrize("error", [KeyboardInterrupt, ValueError])
 def test_an_interrupt_leaves_nothing(tmp_path: Path, error: type[BaseException]) -> None:
     def interrupted() -> None:
-        with whole(tmp_path / "file") as scratch:
+        with written(tmp_path / "file") as scratch:
             scratch.write_text("half")
             raise error
 
@@ -40,17 +40,9 @@ def test_an_interrupt_leaves_nothing(tmp_path: Path, error: type[BaseException])
 
 def test_a_full_disk_is_one_clear_error(tmp_path: Path) -> None:
     def fill() -> None:
-        with whole(tmp_path / "file"):
+        with written(tmp_path / "file"):
             raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(TextSourceError, match=r"cannot write .*file: No space left on device"):
         fill()
     assert list(tmp_path.iterdir()) == []
-
-
-def test_the_cache_follows_xdg(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert default_cache() == tmp_path / "plena-cosim"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert default_cache() == tmp_path / ".cache" / "plena-cosim"
