@@ -120,6 +120,7 @@ def e2m1_product_table() -> str:
 def contract_arguments(op: Op) -> dict[str, Any]:
     """Return small formats and sizes for an op: where beats are does not depend on what they are.
 
+    >>> from plena_cosim.golden.ops.registry import get_op
     >>> sorted(fmt.name for fmt in contract_arguments(get_op("mx_to_fp")).values())
     ['e3m2', 'mxint4']
     """

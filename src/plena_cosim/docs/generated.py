@@ -9,6 +9,12 @@ from pathlib import Path
 def between(text: str, begin: str, end: str, body: str) -> str:
     """Return `text` with `body` in place of what stands between two markers.
 
+    Args:
+        text: of the document.
+        begin: marker in front of the generated part.
+        end: marker behind it.
+        body: lines without a last line break.
+
     Raises:
         ValueError: a marker is missing.
     """
