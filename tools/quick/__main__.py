@@ -15,6 +15,7 @@ from pathlib import Path
 from tools.durations import QUICK_RUN, file_seconds, known_seconds, read_run, remember
 
 from .choose import Choice, Item, choose
+from .deadline import REASON
 from .rules import REGRESSION
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -163,6 +164,8 @@ def _green(command: Sequence[str]) -> bool:
         QUICK_RUN.unlink(missing_ok=True)
     status = subprocess.run(command, cwd=ROOT, check=False).returncode
     if pytest and QUICK_RUN.is_file():
+        if REASON in QUICK_RUN.read_text(encoding="utf-8"):
+            print(f"quick: tests were skipped: {REASON}; BUDGET=300 gives more time", flush=True)
         run = [test for test in read_run(QUICK_RUN) if not test.file.startswith(REGRESSION)]
         remember(file_seconds(run))
     return status == 0

@@ -60,8 +60,8 @@ def touched_by_rtl(files: Iterable[str], rtl_dir: Path = RTL_DIR) -> dict[str, i
 
 
 def touched_by_golden(distances: Mapping[str, int]) -> dict[str, int]:
-    """Return the blocks whose own definition has changed, with distance 0."""
-    return {name: 0 for name, op in OPS.items() if distances.get(op.golden.__module__) == 0}
+    """Return the blocks whose own definition has changed; their gates are one step from it."""
+    return {name: 1 for name, op in OPS.items() if distances.get(op.golden.__module__) == 0}
 
 
 def first_blocks(count: int) -> list[str]:

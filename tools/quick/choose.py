@@ -140,7 +140,8 @@ def _reading_tests(
             if (root / test).is_file():
                 yield Item(
                     target=test,
-                    tier=2 if path in modules else 0,
+                    # Simulations say more of RTL than what reads its text.
+                    tier=2 if path in modules or path.endswith(".sv") else 0,
                     distance=1,
                     seconds=seconds.get(test, UNKNOWN_SECONDS),
                     why=f"reads {path}",
@@ -155,7 +156,7 @@ def _simulations(changed: Iterable[str], distances: Mapping[str, int]) -> Iterat
         for simulation in simulations(block):
             yield Item(
                 target=simulation.target,
-                tier=1 + simulation.turn,
+                tier=0 if distance + simulation.turn == 0 else 1 + simulation.turn,
                 distance=distance,
                 seconds=SIMULATION_SECONDS,
                 why=f"block {block}",

@@ -91,6 +91,13 @@ def test_a_core_runs_the_blocks_made_of_it_nearest_first() -> None:
     assert "tests/rtl/test_synthesis.py" in targets(items)
 
 
+def test_a_block_is_simulated_before_its_text_is_read() -> None:
+    items = chosen("rtl/fp/plena_fp_neg.sv").items
+    own = [item for item in items if item.tier == 0]
+    assert {item.block for item in own} == {"fp_neg"}
+    assert items[: len(own)] == tuple(own)
+
+
 def test_the_simulator_runs_a_few_blocks() -> None:
     items = [item for item in chosen("sim/bench/stream.py").items if item.block]
     assert {item.target.partition("::")[0] for item in items} == {"tests/regression/test_bench.py"}
