@@ -71,7 +71,10 @@ def binary_op(name: str, golden: Golden, summary: str) -> Op:
         summary: one line for tables.
     """
     return Op(
-        *(name, golden, summary, Family.BINARY),
+        name,
+        golden,
+        summary,
+        Family.BINARY,
         formats=FMT,
         inputs=codes("a", "b"),
         outputs=Y,
@@ -102,7 +105,10 @@ def unary_op(name: str, golden: Golden, summary: str) -> Op:
     Arguments as `binary_op`.
     """
     return Op(
-        *(name, golden, summary, Family.UNARY),
+        name,
+        golden,
+        summary,
+        Family.UNARY,
         formats=FMT,
         inputs=codes("a"),
         outputs=Y,
@@ -119,7 +125,10 @@ def quantise_op(name: str, golden: Golden, summary: str, outputs: Ports) -> Op:
         outputs: ports of one block of the format `mx`.
     """
     return Op(
-        *(name, golden, summary, Family.QUANTISE),
+        name,
+        golden,
+        summary,
+        Family.QUANTISE,
         formats={"src": "Src", "mx": ""},
         inputs=codes("x", fmt="src", count=block_of("mx")),
         outputs=outputs,
@@ -134,7 +143,10 @@ def dequantise_op(name: str, golden: Golden, summary: str, inputs: Ports) -> Op:
         inputs: ports of one block of the format `mx`.
     """
     return Op(
-        *(name, golden, summary, Family.DEQUANTISE),
+        name,
+        golden,
+        summary,
+        Family.DEQUANTISE,
         formats={"mx": "", "dst": "Dst"},
         inputs=inputs,
         outputs=codes("y", fmt="dst", count=block_of("mx")),
@@ -151,7 +163,10 @@ def dot_op(name: str, golden: Golden, summary: str, a: Ports, b: Ports) -> Op:
             `first`.
     """
     return Op(
-        *(name, golden, summary, Family.DOT),
+        name,
+        golden,
+        summary,
+        Family.DOT,
         formats={"a": "A", "b": "B", "acc": "Acc"},
         inputs=(*a, *b, *flags("first")),
         outputs=codes("acc", fmt="acc"),
@@ -169,7 +184,10 @@ def matrix_op(name: str, golden: Golden, summary: str, *sizes: str, inputs: Port
         inputs: ports beside `first` and `write`, which come last.
     """
     return Op(
-        *(name, golden, summary, Family.MATRIX),
+        name,
+        golden,
+        summary,
+        Family.MATRIX,
         formats={"a": "A", "b": "B", "acc": "Acc", "v": "V"},
         sizes={size: size.capitalize() for size in sizes},
         inputs=(*inputs, *flags("first", "write")),
@@ -199,7 +217,10 @@ def reduction_op(name: str, golden: Golden, summary: str) -> Op:
     """
     mask = flags("mask", count=product_of("lanes"))
     return Op(
-        *(name, golden, summary, Family.REDUCTION),
+        name,
+        golden,
+        summary,
+        Family.REDUCTION,
         formats={"src": "Src", "dst": "Dst"},
         sizes=LANES,
         inputs=(*vector("x", fmt="src"), *mask, *codes("seed", fmt="dst")),
@@ -215,7 +236,10 @@ def activation_op(name: str, golden: Golden, summary: str, *inputs: str) -> Op:
         *inputs: names of its vectors; one vector x by default.
     """
     return Op(
-        *(name, golden, summary, Family.ACTIVATION),
+        name,
+        golden,
+        summary,
+        Family.ACTIVATION,
         formats=FMT,
         sizes=LANES,
         inputs=vector(*(inputs or ("x",))),
@@ -252,7 +276,10 @@ def row_op(
         stateful: as in `Op`.
     """
     return Op(
-        *(name, golden, summary, Family.ROW),
+        name,
+        golden,
+        summary,
+        Family.ROW,
         formats={"fmt": "", "red": "Red"},
         sizes=LANES,
         inputs=inputs,
