@@ -73,7 +73,13 @@ class PlenaQuantizer(HfQuantizer):
                 module._is_hf_initialized = True
 
     def param_needs_quantization(self, model: nn.Module, param_name: str, **kwargs: Any) -> bool:
-        """Say yes to packed codes, so that those of a wrong length reach `unpack` and its error."""
+        """Return yes for packed codes: those of a wrong length are to reach `unpack` and its error.
+
+        Args:
+            model: with quantised modules in place.
+            param_name: of a tensor in the file.
+            **kwargs: transformers' own, of which nothing is needed.
+        """
         return isinstance(model.get_submodule(param_name.rpartition(".")[0]), PackedWeight)
 
     def _process_model_after_weight_loading(self, model: nn.Module, **kwargs: Any) -> None:

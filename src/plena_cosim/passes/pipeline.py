@@ -69,6 +69,13 @@ def prepare(
         plans: of the model, by the recipe; None: they are made here.
         tokens: (samples, seqlen) int64 to calibrate with; None for the texts that the recipe names.
         progress: told of each stage.
+
+    Returns:
+        What the modules are replaced by; its recipe has the rotations that a search has found.
+
+    Raises:
+        FormatError: a stage cannot do what the recipe asks for.
+        TextSourceError: calibration text cannot be had.
     """
     with evaluating(model):
         return _prepare(model, recipe, plans or plans_of(model, recipe), tokens, progress)

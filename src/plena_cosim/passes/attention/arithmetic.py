@@ -118,13 +118,16 @@ def attend_exact(
 def check_machine(
     module: nn.Module, formats: AttentionFormats, *, hw: HardwareConfig | None, where: str
 ) -> None:
-    """Raise FormatError for what the machine cannot do.
+    """Refuse what the machine cannot do.
 
     Args:
         module: an attention module.
         formats: of its operations.
         hw: the machine of exact numerics; None: torch computes, which can do all.
         where: for messages.
+
+    Raises:
+        FormatError: scores are soft-capped, or an operand does not fit the matrix unit.
     """
     if hw is None:
         return

@@ -137,6 +137,10 @@ class AttentionCore:
             scaling: of the scores; head_dim^-0.5 when None.
             dropout: of probabilities, in training.
             softcap: bound of the scores.
+            _: what else models give their attention function, which changes nothing.
+
+        Raises:
+            FormatError: the model trains with dropout, or the mask adds a bias to scores.
         """
         if dropout and module.training:
             raise FormatError(f"{self.where}: attention dropout cannot be quantised; set it to 0")

@@ -40,7 +40,7 @@ def check(
     handover: KvHandover,
     where: str,
 ) -> None:
-    """Raise FormatError where an attention module cannot be quantised as `install` would.
+    """Refuse an attention module that cannot be quantised as `install` would.
 
     Args:
         module: an attention module.
@@ -48,6 +48,9 @@ def check(
         hw: the machine of exact numerics; None for fake numerics.
         handover: what decode makes of the cache of prefill.
         where: for messages.
+
+    Raises:
+        FormatError: it is not transformers', or has not what the formats are about.
     """
     forward = inspect.unwrap(type(module).forward)
     name = type(module).__name__

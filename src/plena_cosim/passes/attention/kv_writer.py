@@ -34,6 +34,10 @@ class KvWriter:
     ) -> tuple[Tensor, Tensor]:
         """Quantise what is written, and return what the cache then holds.
 
+        Args:
+            keys, values: new ones, (batch, heads, tokens, head_dim).
+            *args, **kwargs: for the cache's own `update`.
+
         Raises:
             FormatError: only a part of each key was quantised.
         """

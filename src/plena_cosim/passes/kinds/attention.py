@@ -6,11 +6,9 @@ from collections.abc import Mapping
 
 from torch import nn
 
-from plena_cosim.golden import HardwareConfig
-
 from ..attention import hooks
 from ..attention.rotation import resolved
-from ..modules.module_kind import AcceptedFormats, BuildRequest, Built, ModuleKind
+from ..modules.module_kind import AcceptedFormats, BuildRequest, Built, ModuleKind, PhasedRequest
 from ..modules.phase import PhaseClock
 from ..recipe.formats import AttentionFormats
 from ..recipe.recipe import KvHandover, Phase
@@ -37,40 +35,34 @@ class AttentionKind(ModuleKind):
         """Return the operations inside that can be rotated."""
         return [f"{name}.{operation}" for operation in ROTATIONS]
 
-    def check(
-        self,
-        module: nn.Module,
-        selector: Selector,
-        *,
-        hw: HardwareConfig | None,
-        handover: KvHandover,
-        where: str,
-    ) -> None:
+    def check(self, request: BuildRequest, handover: KvHandover) -> None:
         """Raise FormatError where a module has not what its formats are about."""
-        hooks.check(module, selector.formats.attention, hw=hw, handover=handover, where=where)
+        hooks.check(
+            request.module,
+            request.selector.formats.attention,
+            hw=request.hw,
+            handover=handover,
+            where=request.where,
+        )
 
-    def check_phases(
-        self, module: nn.Module, selectors: Mapping[Phase, Selector | None], where: str
-    ) -> None:
+    def check_phases(self, request: PhasedRequest) -> None:
         """Raise FormatError where the phases cannot share a cache."""
-        hooks.check_phases(module, _formats(selectors), where)
+        hooks.check_phases(request.module, _formats(request.selectors), request.where)
 
     def build(self, request: BuildRequest) -> Built:
         """Return the formats; `install` puts them in."""
         formats = request.selector.formats.attention
         return Built(attention=resolved(request.module, formats, request.where))
 
-    def install(
-        self,
-        module: nn.Module,
-        selectors: Mapping[Phase, Selector | None],
-        *,
-        hw: HardwareConfig | None,
-        clock: PhaseClock,
-        where: str,
-    ) -> None:
+    def install(self, request: PhasedRequest, clock: PhaseClock) -> None:
         """Have the module quantise between its projections, in place."""
-        hooks.install(module, _formats(selectors), hw=hw, clock=clock, where=where)
+        hooks.install(
+            request.module,
+            _formats(request.selectors),
+            hw=request.hw,
+            clock=clock,
+            where=request.where,
+        )
 
     def finish(self, model: nn.Module) -> None:
         """Have the model ask for our attention function."""

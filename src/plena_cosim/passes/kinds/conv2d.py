@@ -7,7 +7,7 @@ from typing import cast
 from torch import Tensor, nn
 from torch.nn import functional
 
-from plena_cosim.golden import FormatError, HardwareConfig, Mx
+from plena_cosim.golden import FormatError, Mx
 
 from ..modules.module_kind import BLOCKS, AcceptedFormats, BuildRequest, Built, ModuleKind
 from ..modules.operand import fake_quantize
@@ -15,7 +15,6 @@ from ..modules.quantized_module import QuantizedModule
 from ..recipe.formats import ModuleFormats
 from ..recipe.recipe import KvHandover
 from ..recipe.role_format import ROLES
-from ..recipe.selector import Selector
 from ..weights.packed_weight import PackedWeight, WeightFactory
 
 
@@ -126,20 +125,12 @@ class Conv2dKind(ModuleKind):
         """Return whether it is torch's class; classes derived from it compute more."""
         return type(module) is nn.Conv2d
 
-    def check(
-        self,
-        module: nn.Module,
-        selector: Selector,
-        *,
-        hw: HardwareConfig | None,
-        handover: KvHandover,
-        where: str,
-    ) -> None:
-        """Raise FormatError with exact numerics."""
-        if hw is not None:
+    def check(self, request: BuildRequest, handover: KvHandover) -> None:
+        """Refuse exact numerics."""
+        if request.hw is not None:
             raise FormatError(
-                f"{where}: a convolution is quantised with fake numerics only; use these, or "
-                "exclude it from the recipe"
+                f"{request.where}: a convolution is quantised with fake numerics only; use these, "
+                "or exclude it from the recipe"
             )
 
     def build(self, request: BuildRequest) -> Built:

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 from torch import nn
 
-from plena_cosim.golden import FormatError, HardwareConfig
+from plena_cosim.golden import FormatError
 
 from ..modules.exact_linear import operand_formats
 from ..modules.experts import ExpertWeight, is_transposed, multiply_one_by_one, weight_names
-from ..modules.module_kind import BLOCKS, AcceptedFormats, BuildRequest, Built, ModuleKind
+from ..modules.module_kind import (
+    BLOCKS,
+    AcceptedFormats,
+    BuildRequest,
+    Built,
+    ModuleKind,
+    PhasedRequest,
+)
 from ..modules.phase import PhaseClock
-from ..recipe.recipe import KvHandover, Phase
-from ..recipe.selector import Selector
+from ..recipe.recipe import KvHandover
 
 
 class ExpertsKind(ModuleKind):
@@ -36,28 +40,22 @@ class ExpertsKind(ModuleKind):
         axis = 1 if is_transposed(module, where) else 2
         return {name: (module.get_parameter(name).shape, axis) for name in weight_names(module)}
 
-    def check(
-        self,
-        module: nn.Module,
-        selector: Selector,
-        *,
-        hw: HardwareConfig | None,
-        handover: KvHandover,
-        where: str,
-    ) -> None:
+    def check(self, request: BuildRequest, handover: KvHandover) -> None:
         """Raise FormatError where the contraction axis is not known, or operands do not fit."""
-        is_transposed(module, where)
-        if hw is not None:
-            operand_formats(selector.formats, where)
+        is_transposed(request.module, request.where)
+        if request.hw is not None:
+            operand_formats(request.selector.formats, request.where)
 
-    def check_phases(
-        self, module: nn.Module, selectors: Mapping[Phase, Selector | None], where: str
-    ) -> None:
-        """Raise FormatError where the phases differ."""
-        if len(set(selectors.values())) > 1:
+    def check_phases(self, request: PhasedRequest) -> None:
+        """Refuse phases that differ.
+
+        Raises:
+            FormatError: they do.
+        """
+        if len(set(request.selectors.values())) > 1:
             raise FormatError(
-                f"{where}: experts cannot change their formats between phases; give prefill and "
-                "decode the same table, or put it outside of [phase]"
+                f"{request.where}: experts cannot change their formats between phases; give prefill "
+                "and decode the same table, or put it outside of [phase]"
             )
 
     def build(self, request: BuildRequest) -> Built:
@@ -81,17 +79,9 @@ class ExpertsKind(ModuleKind):
             weights.append((weight.detach(), made.stored))
         return Built(modules=modules, weights=weights)
 
-    def install(
-        self,
-        module: nn.Module,
-        selectors: Mapping[Phase, Selector | None],
-        *,
-        hw: HardwareConfig | None,
-        clock: PhaseClock,
-        where: str,
-    ) -> None:
+    def install(self, request: PhasedRequest, clock: PhaseClock) -> None:
         """Have the module multiply its experts one by one."""
-        multiply_one_by_one(module)
+        multiply_one_by_one(request.module)
 
 
 KIND = ExpertsKind()

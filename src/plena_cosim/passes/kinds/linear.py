@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
 from torch import nn
 
-from plena_cosim.golden import HardwareConfig, Mx
+from plena_cosim.golden import Mx
 
 from ..modules.exact_linear import ExactLinear, operand_formats
 from ..modules.fake_linear import FakeLinear
 from ..modules.hadamard import rotate, rotation_size
-from ..modules.module_kind import BLOCKS, AcceptedFormats, BuildRequest, Built, ModuleKind
+from ..modules.module_kind import (
+    BLOCKS,
+    AcceptedFormats,
+    BuildRequest,
+    Built,
+    ModuleKind,
+    PhasedRequest,
+)
 from ..recipe.formats import Format, RotationMode
 from ..recipe.recipe import KvHandover, Phase
 from ..recipe.role_format import ROLES
@@ -52,25 +58,16 @@ class LinearKind(ModuleKind):
         """Return the shape of its one weight, (out, in)."""
         return {"": (self.as_linear(module).weight.shape, 1)}
 
-    def check(
-        self,
-        module: nn.Module,
-        selector: Selector,
-        *,
-        hw: HardwareConfig | None,
-        handover: KvHandover,
-        where: str,
-    ) -> None:
+    def check(self, request: BuildRequest, handover: KvHandover) -> None:
         """Raise FormatError where operands do not fit the matrix unit, or the rotation the axis."""
-        if hw is not None:
-            operand_formats(selector.formats, where)
-        size_of_rotation(self.as_linear(module).in_features, selector, where)
+        if request.hw is not None:
+            operand_formats(request.selector.formats, request.where)
+        length = self.as_linear(request.module).in_features
+        size_of_rotation(length, request.selector, request.where)
 
-    def input_formats(
-        self, selectors: Mapping[Phase, Selector | None], hw: HardwareConfig | None, where: str
-    ) -> dict[Phase, Format | None] | None:
+    def input_formats(self, request: PhasedRequest) -> dict[Phase, Format | None] | None:
         """Return the formats of the input, if they are all that changes between phases."""
-        chosen = {phase: given for phase, given in selectors.items() if given is not None}
+        chosen = {phase: given for phase, given in request.selectors.items() if given is not None}
         if len(chosen) < len(Phase):
             return None
         alike = {
@@ -79,9 +76,9 @@ class LinearKind(ModuleKind):
         }
         if len(alike) > 1:
             return None
-        if hw is None:
+        if request.hw is None:
             return {phase: selector.formats.data_in for phase, selector in chosen.items()}
-        operands = {phase: operand_formats(s.formats, where) for phase, s in chosen.items()}
+        operands = {p: operand_formats(s.formats, request.where) for p, s in chosen.items()}
         if len({weight for weight, _ in operands.values()}) > 1:
             return None
         return {phase: data_in for phase, (_, data_in) in operands.items()}

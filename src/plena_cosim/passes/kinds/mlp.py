@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
-from plena_cosim.golden import HardwareConfig
-
 from ..modules.module_kind import SCALAR, AcceptedFormats, BuildRequest, Built, ModuleKind
 from ..modules.quant_activation import QuantActivation, activation_names, recognise
 from ..recipe.recipe import KvHandover
-from ..recipe.selector import Selector
 
 
 class MlpKind(ModuleKind):
@@ -26,19 +23,11 @@ class MlpKind(ModuleKind):
             type(child) is nn.Linear for child in module.children()
         )
 
-    def check(
-        self,
-        module: nn.Module,
-        selector: Selector,
-        *,
-        hw: HardwareConfig | None,
-        handover: KvHandover,
-        where: str,
-    ) -> None:
+    def check(self, request: BuildRequest, handover: KvHandover) -> None:
         """Raise FormatError where the machine cannot compute an activation."""
-        if hw is not None:
-            for name in activation_names(module):
-                recognise(module.get_submodule(name), where)
+        if request.hw is not None:
+            for name in activation_names(request.module):
+                recognise(request.module.get_submodule(name), request.where)
 
     def build(self, request: BuildRequest) -> Built:
         """Return a module for each activation."""

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from torch import nn
 
-from plena_cosim.golden import HardwareConfig
-
 from ..modules.module_kind import SCALAR, AcceptedFormats, BuildRequest, Built, ModuleKind
 from ..modules.quant_norm import QuantNorm, gain_and_bias
 from ..recipe.recipe import KvHandover
-from ..recipe.selector import Selector
 
 
 class NormKind(ModuleKind):
@@ -28,17 +25,9 @@ class NormKind(ModuleKind):
         own = dict(module.named_parameters())
         return set(own) == {"weight"} and own["weight"].ndim == 1
 
-    def check(
-        self,
-        module: nn.Module,
-        selector: Selector,
-        *,
-        hw: HardwareConfig | None,
-        handover: KvHandover,
-        where: str,
-    ) -> None:
+    def check(self, request: BuildRequest, handover: KvHandover) -> None:
         """Raise FormatError where a module normalises in no way that is known."""
-        gain_and_bias(module, where)
+        gain_and_bias(request.module, request.where)
 
     def build(self, request: BuildRequest) -> Built:
         """Return the quantised norm."""

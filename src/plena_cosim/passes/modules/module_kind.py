@@ -74,6 +74,23 @@ class BuildRequest:
 
 
 @dataclass(frozen=True, kw_only=True)
+class PhasedRequest:
+    """A module, and what a recipe makes of it in each phase.
+
+    Attributes:
+        module: as it was.
+        selectors: by phase; None: left alone.
+        hw: the machine of exact numerics; None for fake numerics.
+        where: for messages.
+    """
+
+    module: nn.Module
+    selectors: Mapping[Phase, Selector | None]
+    hw: HardwareConfig | None
+    where: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Built:
     """What came of an request.
 
@@ -129,45 +146,19 @@ class ModuleKind:
         """
         return {}
 
-    def check(
-        self,
-        module: nn.Module,
-        selector: Selector,
-        *,
-        hw: HardwareConfig | None,
-        handover: KvHandover,
-        where: str,
-    ) -> None:
-        """Raise FormatError where a module cannot become what a selector says; change nothing.
+    def check(self, request: BuildRequest, handover: KvHandover) -> None:
+        """Raise FormatError where `build` cannot do what is asked; change nothing.
 
         Args:
-            module: of this kind; its own parameters are finite.
-            selector: with what this kind accepts.
-            hw: the machine of exact numerics; None for fake numerics.
+            request: a selector with what this kind accepts; the module's own parameters are finite.
             handover: what decode makes of the cache of prefill.
-            where: for messages.
         """
 
-    def check_phases(
-        self, module: nn.Module, selectors: Mapping[Phase, Selector | None], where: str
-    ) -> None:
-        """Raise FormatError where a module cannot be one thing in prefill and another in decode.
+    def check_phases(self, request: PhasedRequest) -> None:
+        """Raise FormatError where a module cannot be one thing in prefill and another in decode."""
 
-        Args:
-            module: of this kind.
-            selectors: by phase; None: left alone.
-            where: for messages.
-        """
-
-    def input_formats(
-        self, selectors: Mapping[Phase, Selector | None], hw: HardwareConfig | None, where: str
-    ) -> dict[Phase, Format | None] | None:
+    def input_formats(self, request: PhasedRequest) -> dict[Phase, Format | None] | None:
         """Return the formats of the input, if they are all that changes between phases.
-
-        Args:
-            selectors: by phase; None: left alone.
-            hw: the machine of exact numerics; None for fake numerics.
-            where: for messages.
 
         Returns:
             By phase, for a quantised module with an attribute `data_in`; None where phases need
@@ -179,23 +170,12 @@ class ModuleKind:
         """Return the quantised modules of a module; nothing is put in place yet."""
         raise NotImplementedError
 
-    def install(
-        self,
-        module: nn.Module,
-        selectors: Mapping[Phase, Selector | None],
-        *,
-        hw: HardwareConfig | None,
-        clock: PhaseClock,
-        where: str,
-    ) -> None:
+    def install(self, request: PhasedRequest, clock: PhaseClock) -> None:
         """Change what of a module is no module of its own, in place, for both phases.
 
         Args:
-            module: of this kind.
-            selectors: by phase; None: left alone.
-            hw: the machine of exact numerics; None for fake numerics.
+            request: what has been checked.
             clock: says which phase it is.
-            where: for messages.
         """
 
     def finish(self, model: nn.Module) -> None:

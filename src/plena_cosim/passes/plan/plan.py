@@ -9,7 +9,7 @@ from torch import nn
 
 from plena_cosim.golden import HardwareConfig
 
-from ..modules.module_kind import ModuleKind
+from ..modules.module_kind import ModuleKind, PhasedRequest
 from ..recipe.formats import Format
 from ..recipe.recipe import Phase
 from ..recipe.selector import Selector
@@ -49,10 +49,19 @@ class Plan:
         """Return whether the module is another in prefill than in decode."""
         return len(set(self.selectors.values())) > 1
 
+    def phased(self, hw: HardwareConfig | None) -> PhasedRequest:
+        """Return what a kind is asked about both phases.
+
+        Args:
+            hw: the machine of exact numerics; None for fake numerics.
+        """
+        where = self.where(self.different()[0])
+        return PhasedRequest(module=self.module, selectors=self.selectors, hw=hw, where=where)
+
     def input_formats(self, hw: HardwareConfig | None) -> dict[Phase, Format | None] | None:
         """Return the formats of the input, if they are all that changes between phases.
 
         Args:
             hw: the machine of exact numerics; None for fake numerics.
         """
-        return self.kind.input_formats(self.selectors, hw, self.where(self.different()[0]))
+        return self.kind.input_formats(self.phased(hw))

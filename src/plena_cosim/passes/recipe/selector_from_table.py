@@ -34,6 +34,9 @@ def read_selector(
 
     Returns:
         The selector, and the keys that it has from [defaults].
+
+    Raises:
+        FormatError: the table is wrong; the message names `where` and the key.
     """
     name = _name(given.get("name", defaults.get("name")), where)
     kind = SELECTOR_TABLES[name]

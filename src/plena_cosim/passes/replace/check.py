@@ -7,6 +7,7 @@ import torch
 from plena_cosim.fakequant.cast import value_dtype
 from plena_cosim.golden import FormatError, HardwareConfig
 
+from ..modules.module_kind import BuildRequest
 from ..plan.plan import Plan
 from ..recipe.formats import RotationMode
 from ..recipe.recipe import KvHandover
@@ -26,12 +27,13 @@ def check(plan: Plan, hw: HardwareConfig | None, handover: KvHandover) -> None:
         _require_codes(selector, hw, where)
         if plan.kind.owns_weights:
             _require_finite(plan, where)
-        plan.kind.check(plan.module, selector, hw=hw, handover=handover, where=where)
+        request = BuildRequest(module=plan.module, selector=selector, hw=hw, where=where)
+        plan.kind.check(request, handover)
         if hw is not None:
             for dtype in {parameter.dtype for parameter in plan.module.parameters()}:
                 if dtype.is_floating_point:
                     require_holds(dtype, hw, where)
-    plan.kind.check_phases(plan.module, plan.selectors, plan.where(plan.different()[0]))
+    plan.kind.check_phases(plan.phased(hw))
 
 
 def _require_codes(selector: Selector, hw: HardwareConfig | None, where: str) -> None:
@@ -52,12 +54,15 @@ def _require_finite(plan: Plan, where: str) -> None:
 
 
 def require_holds(dtype: torch.dtype, machine: HardwareConfig, where: str) -> None:
-    """Raise FormatError unless a model's dtype holds every value of the machine's vectors.
+    """Refuse a dtype that does not hold every value of the machine's vectors.
 
     Args:
         dtype: floating point.
         machine: with the vector format.
         where: for messages.
+
+    Raises:
+        FormatError: it does not.
     """
     vector, info = machine.vector_format, torch.finfo(dtype)
     fits = (

@@ -76,7 +76,7 @@ def module_info(
     rotation: int | None = None,
     semantics: RotationMode = RotationMode.FUSED,
 ) -> ModuleInfo:
-    """Describe a module; `weights` are pairs of what a weight was and what became of it.
+    """Return what a replaced module became, in numbers.
 
     Args:
         kind: of the module.

@@ -83,7 +83,7 @@ class _Work:
         made = self._built(plan)
         for selector, built in made.items():
             self._note(plan, selector, built, untied=untied)
-        plan.kind.install(plan.module, plan.selectors, hw=self.hw, clock=self.clock, where=where)
+        plan.kind.install(plan.phased(self.hw), self.clock)
         for part in next(iter(made.values())).modules:
             by_phase = {
                 phase: plan.module.get_submodule(part)
