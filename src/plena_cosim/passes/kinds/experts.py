@@ -54,8 +54,8 @@ class ExpertsKind(ModuleKind):
         """
         if len(set(request.selectors.values())) > 1:
             raise FormatError(
-                f"{request.where}: experts cannot change their formats between phases; give prefill "
-                "and decode the same table, or put it outside of [phase]"
+                f"{request.where}: experts cannot change their formats between phases; give "
+                "prefill and decode the same table, or put it outside of [phase]"
             )
 
     def build(self, request: BuildRequest) -> Built:
