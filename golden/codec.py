@@ -31,7 +31,16 @@ class NanReplacedWarning(UserWarning):
 
 
 def check_codes(codes: npt.ArrayLike, width_bits: int, what: str) -> Codes:
-    """Return `codes` as an unsigned array of the smallest dtype; FormatError if one is too wide."""
+    """Return `codes` as an unsigned array of the smallest dtype; the same array if it is one.
+
+    Args:
+        codes: integers of any dtype, any shape.
+        width_bits: bits of a code, up to 32.
+        what: whose codes they are, for messages.
+
+    Raises:
+        FormatError: not integers, or one that is negative or wider than `width_bits`.
+    """
     given = np.asarray(codes)
     if given.dtype.kind not in "ui":
         raise FormatError(f"{what}: codes must be integers, got dtype {given.dtype}")

@@ -88,7 +88,16 @@ _E = TypeVar("_E", bound=Enum)
 
 
 def as_enum(kind: type[_E], given: _E | str, what: str) -> _E:
-    """Return the member of `kind` that `given` is or names; FormatError lists what is known."""
+    """Return the member of `kind` that `given` is or names.
+
+    Args:
+        kind: an enum with strings for values.
+        given: a member, or the value of one.
+        what: what is chosen, for the message.
+
+    Raises:
+        FormatError: `given` is no value of `kind`; the message lists what is.
+    """
     if isinstance(given, kind):
         return given
     known = [str(member.value) for member in kind]

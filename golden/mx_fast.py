@@ -85,7 +85,18 @@ def _prefix_table(element: Minifloat, rounding: Rounding) -> Codes:
 
 
 def fast_codes(rows: npt.NDArray[Any], mx: Mx, plan: FastPlan, codes: Codes, scales: Codes) -> bool:
-    """Quantise `rows` (n, length) into `codes` and `scales`; False: left to the definition."""
+    """Quantise rows by the plan, where all their blocks are usual.
+
+    Args:
+        rows: (n, length), float32 or a narrower float; blocks run along `length`.
+        mx: the format.
+        plan: fast_plan(mx, rows.dtype), not None.
+        codes: element codes (n, length), written.
+        scales: scale codes (n, ceil(length / block_size)), written.
+
+    Returns:
+        Whether it was done. False: some block is left to the definition, and nothing is written.
+    """
     n, length = rows.shape
     block = mx.block_size
     if length % block:

@@ -80,7 +80,12 @@ def logistic(n: int, k: int) -> float:
 
 
 def floor_exp2(n: int, k: int, frac_bits: int) -> int:
-    """Return floor(2^(n * 2^k) * 2^frac_bits), n * 2^k in (0, 1): an entry of a hardware table."""
+    """Return floor(2^(n * 2^k) * 2^frac_bits): an entry of a hardware table.
+
+    Args:
+        n, k: integers with n * 2^k in (0, 1).
+        frac_bits: fraction bits of the result.
+    """
     bits = frac_bits + _GUARD_BITS
     while True:
         low, high, exp = _exp2_bounds(n, k, bits)

@@ -20,7 +20,13 @@ def element_integers(codes: Codes, mx: Mx) -> npt.NDArray[np.int64]:
 
 
 def special_blocks(codes: Codes, scales: Codes, mx: Mx) -> npt.NDArray[np.bool_]:
-    """Return which blocks (…, block_size) hold a special element or have a NaN scale."""
+    """Return which blocks hold an Inf or NaN element or have a NaN scale, bool (…).
+
+    Args:
+        codes: element codes (…, k), one block a row; k <= block_size.
+        scales: scale codes (…).
+        mx: the format.
+    """
     special = np.asarray(~np.isfinite(decode(codes, mx.element)).all(axis=-1))
     if mx.scale_nan_code is not None:
         special = special | (scales == mx.scale_nan_code)
@@ -28,7 +34,12 @@ def special_blocks(codes: Codes, scales: Codes, mx: Mx) -> npt.NDArray[np.bool_]
 
 
 def product_bits(a: Mx, b: Mx, length: int) -> int:
-    """Return the width of an exact sum of `length` element products, sign excluded."""
+    """Return a width in bits that holds every sum of element products, sign excluded.
+
+    Args:
+        a, b: the MX formats of the two sides; elements count in units of 2^lsb_exp.
+        length: how many products are summed.
+    """
 
     def width(mx: Mx) -> int:
         return int(np.ldexp(mx.element.max_value, -mx.element.lsb_exp)).bit_length() + 1
@@ -78,7 +89,16 @@ def encode_acc(values: Values, acc: Scalar) -> Codes:
 
 
 def accumulate(total: Codes, partial: Codes, acc: Scalar) -> Codes:
-    """Return RN_acc(total + partial); a wrapping fixed-point accumulator wraps."""
+    """Return RN_acc(total + partial), rounded once from the exact sum.
+
+    Args:
+        total, partial: codes of `acc`, broadcastable.
+        acc: accumulator format, Minifloat or FixedPoint.
+
+    Returns:
+        Codes of `acc`. Sums saturate, those of a wrapping FixedPoint wrap; NaN becomes the largest
+        value where `acc` has none.
+    """
     return encode_acc(sum_to_odd(decode(total, acc), decode(partial, acc)), acc)
 
 

@@ -17,7 +17,13 @@ MODES = ("rounding", "overflow")
 
 
 def codes(*names: str, fmt: str = "fmt", count: Count | None = None) -> Ports:
-    """Return ports with codes of a scalar format."""
+    """Return ports with codes of a scalar format.
+
+    Args:
+        *names: one for each port.
+        fmt: the op's argument that is the format.
+        count: lanes of each port, from the op's arguments; None: arrays of shape (n,).
+    """
     return tuple(Port(name, fmt, count=count) for name in names)
 
 
@@ -37,7 +43,12 @@ def block(fmt: str) -> Ports:
 
 
 def operand(fmt: str, elements: Count | None = None, scales: Count | None = None) -> Ports:
-    """Return the ports of one side of a product: elements of an MX format, and their scales."""
+    """Return the ports of one side of a product: elements of an MX format, and their scales.
+
+    Args:
+        fmt: the op's argument that is the format; the ports are `{fmt}_codes` and `{fmt}_scale`.
+        elements, scales: lanes of each, from the op's arguments; None: arrays of shape (n,).
+    """
     codes, scale = f"{fmt}_codes", f"{fmt}_scale"
     return Port(codes, fmt, "element", elements), Port(scale, fmt, "scale", scales)
 
@@ -51,9 +62,19 @@ Y, ROW = codes("y"), vector("y")
 
 
 def binary_op(name: str, golden: Golden, summary: str) -> Op:
-    """Return an op on two codes of one format that rounds once."""
+    """Return an op on two codes of one format that rounds once.
+
+    Args:
+        name: the op and its block, without the prefix of its module.
+        golden: the function that defines it; it takes and gives an array for each port of the
+            family, in the order of the ports, and takes the family's formats, sizes and modes.
+        summary: one line for tables.
+    """
     return Op(
-        *(name, golden, summary, Family.BINARY),
+        name,
+        golden,
+        summary,
+        Family.BINARY,
         formats=FMT,
         inputs=codes("a", "b"),
         outputs=Y,
@@ -62,21 +83,32 @@ def binary_op(name: str, golden: Golden, summary: str) -> Op:
 
 
 def choice_op(name: str, golden: Golden, summary: str, outputs: Ports = Y) -> Op:
-    """Return an op that compares two codes of one format and rounds nothing."""
+    """Return an op that compares two codes of one format and rounds nothing.
+
+    Args:
+        name, golden, summary: as in `binary_op`.
+        outputs: ports of the results; one code of the format by default.
+    """
     inputs = codes("a", "b")
     return Op(name, golden, summary, Family.CHOICE, formats=FMT, inputs=inputs, outputs=outputs)
 
 
 def sign_op(name: str, golden: Golden, summary: str) -> Op:
-    """Return an op on one code's sign."""
+    """Return an op on one code's sign; arguments as `binary_op`."""
     inputs = codes("a")
     return Op(name, golden, summary, Family.SIGN, formats=FMT, inputs=inputs, outputs=Y)
 
 
 def unary_op(name: str, golden: Golden, summary: str) -> Op:
-    """Return a correctly rounded function of one code; its module has tables for 16 bits."""
+    """Return a correctly rounded function of one code; its module has tables for 16 bits.
+
+    Arguments as `binary_op`.
+    """
     return Op(
-        *(name, golden, summary, Family.UNARY),
+        name,
+        golden,
+        summary,
+        Family.UNARY,
         formats=FMT,
         inputs=codes("a"),
         outputs=Y,
@@ -86,9 +118,17 @@ def unary_op(name: str, golden: Golden, summary: str) -> Op:
 
 
 def quantise_op(name: str, golden: Golden, summary: str, outputs: Ports) -> Op:
-    """Return an op from scalar codes to an MX block."""
+    """Return an op from scalar codes to an MX block.
+
+    Args:
+        name, golden, summary: as in `binary_op`.
+        outputs: ports of one block of the format `mx`.
+    """
     return Op(
-        *(name, golden, summary, Family.QUANTISE),
+        name,
+        golden,
+        summary,
+        Family.QUANTISE,
         formats={"src": "Src", "mx": ""},
         inputs=codes("x", fmt="src", count=block_of("mx")),
         outputs=outputs,
@@ -96,9 +136,17 @@ def quantise_op(name: str, golden: Golden, summary: str, outputs: Ports) -> Op:
 
 
 def dequantise_op(name: str, golden: Golden, summary: str, inputs: Ports) -> Op:
-    """Return an op from an MX block to scalar codes."""
+    """Return an op from an MX block to scalar codes.
+
+    Args:
+        name, golden, summary: as in `binary_op`.
+        inputs: ports of one block of the format `mx`.
+    """
     return Op(
-        *(name, golden, summary, Family.DEQUANTISE),
+        name,
+        golden,
+        summary,
+        Family.DEQUANTISE,
         formats={"mx": "", "dst": "Dst"},
         inputs=inputs,
         outputs=codes("y", fmt="dst", count=block_of("mx")),
@@ -107,9 +155,18 @@ def dequantise_op(name: str, golden: Golden, summary: str, inputs: Ports) -> Op:
 
 
 def dot_op(name: str, golden: Golden, summary: str, a: Ports, b: Ports) -> Op:
-    """Return an op that adds products of two MX operands to an accumulator."""
+    """Return an op that adds products of two MX operands to an accumulator.
+
+    Args:
+        name, golden, summary: as in `binary_op`.
+        a, b: ports of each side, of the formats `a` and `b`; golden takes them in this order, then
+            `first`.
+    """
     return Op(
-        *(name, golden, summary, Family.DOT),
+        name,
+        golden,
+        summary,
+        Family.DOT,
         formats={"a": "A", "b": "B", "acc": "Acc"},
         inputs=(*a, *b, *flags("first")),
         outputs=codes("acc", fmt="acc"),
@@ -118,9 +175,19 @@ def dot_op(name: str, golden: Golden, summary: str, a: Ports, b: Ports) -> Op:
 
 
 def matrix_op(name: str, golden: Golden, summary: str, *sizes: str, inputs: Ports) -> Op:
-    """Return a product of matrices, (sizes, cols) by beats; its inputs beside first and write."""
+    """Return a product of matrices, whose results show in the beats with `write`.
+
+    Args:
+        name, golden, summary: as in `binary_op`.
+        *sizes: golden's arguments of size, "cols" among them: those up to it are the axes of the
+            result, those after it only of the operands.
+        inputs: ports beside `first` and `write`, which come last.
+    """
     return Op(
-        *(name, golden, summary, Family.MATRIX),
+        name,
+        golden,
+        summary,
+        Family.MATRIX,
         formats={"a": "A", "b": "B", "acc": "Acc", "v": "V"},
         sizes={size: size.capitalize() for size in sizes},
         inputs=(*inputs, *flags("first", "write")),
@@ -131,17 +198,29 @@ def matrix_op(name: str, golden: Golden, summary: str, *sizes: str, inputs: Port
 
 
 def sliced_matrix_op(name: str, golden: Golden, summary: str, *sizes: str) -> Op:
-    """Return a product of matrices, a slice of K a beat, with these sizes beside cols and depth."""
+    """Return a product of matrices, a slice of K a beat.
+
+    Args:
+        name, golden, summary: as in `binary_op`.
+        *sizes: golden's arguments of size before "cols" and "depth": the leading axes of A, of
+            which B has only "heads".
+    """
     rows, cols = (*sizes, "depth"), (*(size for size in sizes if size == "heads"), "cols", "depth")
     inputs = (*matrix("a", *rows), *matrix("b", *cols), *flags("transposed"))
     return matrix_op(name, golden, summary, *sizes, "cols", "depth", inputs=inputs)
 
 
 def reduction_op(name: str, golden: Golden, summary: str) -> Op:
-    """Return an op that adds or compares the masked lanes of a vector, and a seed."""
+    """Return an op that adds or compares the masked lanes of a vector, and a seed.
+
+    Arguments as `binary_op`.
+    """
     mask = flags("mask", count=product_of("lanes"))
     return Op(
-        *(name, golden, summary, Family.REDUCTION),
+        name,
+        golden,
+        summary,
+        Family.REDUCTION,
         formats={"src": "Src", "dst": "Dst"},
         sizes=LANES,
         inputs=(*vector("x", fmt="src"), *mask, *codes("seed", fmt="dst")),
@@ -150,9 +229,17 @@ def reduction_op(name: str, golden: Golden, summary: str) -> Op:
 
 
 def activation_op(name: str, golden: Golden, summary: str, *inputs: str) -> Op:
-    """Return an op lane by lane, on one vector x unless its vectors are named."""
+    """Return an op lane by lane.
+
+    Args:
+        name, golden, summary: as in `binary_op`.
+        *inputs: names of its vectors; one vector x by default.
+    """
     return Op(
-        *(name, golden, summary, Family.ACTIVATION),
+        name,
+        golden,
+        summary,
+        Family.ACTIVATION,
         formats=FMT,
         sizes=LANES,
         inputs=vector(*(inputs or ("x",))),
@@ -162,7 +249,12 @@ def activation_op(name: str, golden: Golden, summary: str, *inputs: str) -> Op:
 
 
 def normalisation_op(name: str, golden: Golden, summary: str, *vectors: str) -> Op:
-    """Return an op on one row x, with these vectors beside it and an epsilon."""
+    """Return an op on one row x with an epsilon, by `row_op`.
+
+    Args:
+        name, golden, summary: as in `binary_op`.
+        *vectors: names of the vectors beside x, before eps.
+    """
     return row_op(name, golden, summary, inputs=(*vector("x", *vectors), *codes("eps")))
 
 
@@ -175,9 +267,19 @@ def row_op(
     outputs: Ports = ROW,
     stateful: bool = False,
 ) -> Op:
-    """Return an op on rows in `fmt`, which reduces in the format `red`."""
+    """Return an op on rows in `fmt`, which reduces in the format `red`.
+
+    Args:
+        name, golden, summary: as in `binary_op`.
+        inputs: ports of a row and of what goes with it.
+        outputs: ports of the results; one row y by default.
+        stateful: as in `Op`.
+    """
     return Op(
-        *(name, golden, summary, Family.ROW),
+        name,
+        golden,
+        summary,
+        Family.ROW,
         formats={"fmt": "", "red": "Red"},
         sizes=LANES,
         inputs=inputs,

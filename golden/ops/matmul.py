@@ -65,7 +65,7 @@ def matmul(a: MxArray, b: MxArray, hw: HardwareConfig) -> Codes:
             )[..., None, :]
         )
         exp = exp_a[..., index][..., :, None] + exp_b[..., index, :][..., None, :]
-        dots = exact_product(rows, columns, dot_bits)
+        dots = _exact_product(rows, columns, dot_bits)
         partial = round_partial(dots, exp, special, acc)
         total = accumulate(np.zeros_like(partial) if total is None else total, partial, acc)
     assert total is not None
@@ -74,7 +74,7 @@ def matmul(a: MxArray, b: MxArray, hw: HardwareConfig) -> Codes:
         return cast(total, acc, hw.vector_format)
 
 
-def exact_product(
+def _exact_product(
     rows: npt.NDArray[np.int64], columns: npt.NDArray[np.int64], dot_bits: int
 ) -> npt.NDArray[Any]:
     """Return the exact rows @ columns of integers, as float64 where it holds them."""

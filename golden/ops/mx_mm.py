@@ -146,7 +146,7 @@ def mx_mm(
 ) -> Codes:
     """Return the sums after each slice of K: acc += (rows, depth) @ (depth, cols).
 
-    `mx_bmm` with one head; its arguments, results and errors.
+    Arguments, results and errors are those of `mx_bmm`, with one head.
 
     Source: M_MM and M_TMM of the PLENA instruction set, (BLEN, MLEN) @ (MLEN, BLEN).
 
@@ -183,7 +183,7 @@ def mx_mv(
 ) -> Codes:
     """Return the sums after each slice of K: acc += (1, depth) @ (depth, cols).
 
-    `mx_bmm` with one head and one row; its arguments, results and errors.
+    Arguments, results and errors are those of `mx_bmm`, with one head and one row.
 
     Source: M_MV and M_TMV of the PLENA instruction set, (1, MLEN) @ (MLEN, MLEN).
 

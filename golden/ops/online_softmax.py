@@ -132,7 +132,16 @@ def online_softmax_rows(
 def blocks_of(
     codes: Codes, mask: npt.ArrayLike, *, lanes: int
 ) -> tuple[Codes, npt.NDArray[np.bool_]]:
-    """Return rows (…, n) as blocks (…, ceil(n / lanes), lanes), and which lanes take part."""
+    """Return rows as blocks (…, ceil(n / lanes), lanes), and which lanes take part, bool.
+
+    Args:
+        codes: (…, n), n >= 1; zeros fill up the last block, and take no part.
+        mask: nonzero where an element takes part; broadcastable to the shape of `codes`.
+        lanes: elements of a block, >= 1.
+
+    Raises:
+        FormatError: rows without an element, or lanes < 1.
+    """
     if codes.ndim == 0 or codes.shape[-1] == 0 or lanes < 1:
         raise FormatError(
             f"need rows of at least one element and lanes >= 1, "
@@ -151,7 +160,14 @@ def scan(
     restart: npt.NDArray[np.bool_],
     *items: Codes,
 ) -> Codes:
-    """Return state = combine(state, *item) after every step; `start` before each restart."""
+    """Return state = combine(state, *item) after every step, codes (n,).
+
+    Args:
+        combine: elementwise: the state and one array for each of `items`, to the next state.
+        start: the state before the first step and before each restart; one code.
+        restart: (n,), true where the state restarts before that step.
+        *items: codes (n,), what each step takes in; the first has the dtype of the state.
+    """
     states = np.empty_like(items[0])
     # Sequences are independent of each other: walk all of them side by side.
     starts = np.flatnonzero(np.diff(np.cumsum(restart), prepend=-1))

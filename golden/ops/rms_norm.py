@@ -60,11 +60,11 @@ def rms_norm(
     """
     fmt, red = as_minifloat(fmt), as_minifloat(red)
     codes = check_codes(x, fmt.width_bits, fmt.name)
-    scaled = mul(codes, reciprocal_rms(codes, eps, fmt, red, lanes=lanes)[..., None], fmt)
+    scaled = mul(codes, _reciprocal_rms(codes, eps, fmt, red, lanes=lanes)[..., None], fmt)
     return mul(scaled, gamma, fmt)
 
 
-def reciprocal_rms(
+def _reciprocal_rms(
     codes: Codes, eps: npt.ArrayLike, fmt: Minifloat, red: Minifloat, *, lanes: int | None
 ) -> Codes:
     """Return r of `rms_norm`, steps 1 to 5: codes of `fmt`, (…)."""
@@ -73,7 +73,15 @@ def reciprocal_rms(
 
 
 def mean(codes: Codes, fmt: Minifloat, red: Minifloat, *, lanes: int | None) -> Codes:
-    """Return mul(cast_V(sum in R, from +0), RN_V(1 / n)) of each row: codes of `fmt`, (…)."""
+    """Return mul(cast_V(sum in R, from +0), RN_V(1 / n)) of each row: codes of `fmt`, (…).
+
+    Args:
+        codes: of `fmt`, shape (…, n), n >= 1.
+        fmt, red, lanes: as in `rms_norm`.
+
+    Raises:
+        FormatError: rows without an element, or lanes < 1.
+    """
     if codes.ndim == 0 or codes.shape[-1] == 0:
         raise FormatError(f"a mean needs rows of at least one element, got shape {codes.shape}")
     total = cast(reduce_rows(reduce_sum, codes, 0, fmt, red, lanes=lanes), red, fmt)

@@ -51,18 +51,31 @@ def evaluate(
     rounding: Rounding | str,
     overflow: Overflow | str,
 ) -> Codes:
-    """Return RN(function(a)) for codes of `fmt`; formats up to 16 bits take it from a table."""
+    """Return RN(function(a)); formats of up to 16 bits take it from a table made at first use.
+
+    Args:
+        function: the real function, with its special cases.
+        a: codes of `fmt`, any shape.
+        fmt: format of operand and result.
+        rounding, overflow: as in `encode`.
+
+    Returns:
+        Codes of `fmt`, in the shape of `a`. NaN becomes the largest value where `fmt` has none.
+
+    Raises:
+        FormatError: a code too wide for `fmt`, or an unknown mode.
+    """
     codes = check_codes(a, fmt.width_bits, fmt.name)
     mode = as_enum(Rounding, rounding, "rounding mode")
     limit = as_enum(Overflow, overflow, "overflow mode")
     if fmt.width_bits <= 16:
         return _table(function, fmt, mode, limit)[codes]
     unique, place = np.unique(codes, return_inverse=True)
-    results = encode_or_max(_values(function, unique, fmt), fmt, mode, limit)
+    results = _encode_or_max(_values(function, unique, fmt), fmt, mode, limit)
     return results[place].reshape(codes.shape)
 
 
-def encode_or_max(values: Values, fmt: Minifloat, rounding: Rounding, overflow: Overflow) -> Codes:
+def _encode_or_max(values: Values, fmt: Minifloat, rounding: Rounding, overflow: Overflow) -> Codes:
     """Round values into `fmt`; NaN silently becomes the largest value where there is no NaN."""
     if not fmt.has_nan:
         values = np.where(np.isnan(values), fmt.max_value, values)
@@ -72,7 +85,7 @@ def encode_or_max(values: Values, fmt: Minifloat, rounding: Rounding, overflow: 
 @lru_cache(maxsize=128)
 def _table(function: Function, fmt: Minifloat, rounding: Rounding, overflow: Overflow) -> Codes:
     codes = np.arange(1 << fmt.width_bits, dtype=np.uint32)
-    return encode_or_max(_values(function, codes, fmt), fmt, rounding, overflow)
+    return _encode_or_max(_values(function, codes, fmt), fmt, rounding, overflow)
 
 
 def _values(function: Function, codes: Codes, fmt: Minifloat) -> Values:

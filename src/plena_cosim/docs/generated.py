@@ -7,7 +7,12 @@ from pathlib import Path
 
 
 def between(text: str, begin: str, end: str, body: str) -> str:
-    """Return `text` with `body` in place of what stands between two markers.
+    """Return `text` with `body` in place of what stands between two markers, on lines of its own.
+
+    Args:
+        text: of a document.
+        begin, end: the markers, which stay; the first `begin`, and the first `end` after it.
+        body: what comes between them.
 
     Args:
         text: of the document.

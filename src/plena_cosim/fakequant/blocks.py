@@ -30,7 +30,13 @@ class Blocks:
 
     @classmethod
     def of(cls, shape: torch.Size, axis: int, block: int) -> Blocks:
-        """Return the blocks of `block` elements along a non-negative `axis`."""
+        """Return the blocks of a tensor along one axis.
+
+        Args:
+            shape: of the tensor.
+            axis: where blocks run, as a non-negative index.
+            block: elements of a block.
+        """
         return cls(
             outer=shape[:axis].numel(),
             length=shape[axis],

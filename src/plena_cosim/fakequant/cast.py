@@ -184,6 +184,16 @@ def round_values(values: Tensor, fmt: Scalar, carrier: Carrier) -> Tensor:
 
 
 def round_minifloat(values: Tensor, fmt: Minifloat, carrier: Carrier) -> Tensor:
+    """Round `values` in place (RNE) to the last place that `fmt` has for each, and return them.
+
+    Args:
+        values: in the carrier's dtype, no Inf; those beyond the largest of `fmt` round as if its
+            exponents went on. NaN stays NaN; the sign of a zero result is not kept.
+        fmt, carrier: as in `round_values`.
+
+    Returns:
+        `values`, as they were where the carrier has no more fraction bits than `fmt`.
+    """
     if carrier.man_bits > fmt.man_bits:
         smallest = (fmt.emin + carrier.bias) << carrier.man_bits
         binades = carrier.binade_bits(values).clamp_(min=smallest)

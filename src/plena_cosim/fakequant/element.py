@@ -12,7 +12,13 @@ from .random_bits import random_bits
 
 
 def limits(exp: Tensor, mx: Mx, carrier: Carrier) -> tuple[Tensor, Tensor]:
-    """Return the smallest and largest value that each block can hold."""
+    """Return the smallest and largest value that each block can hold, in the shape of `exp`.
+
+    Args:
+        exp: integers: exponents of the blocks' scales.
+        mx: the format.
+        carrier: dtype of the values; 2^exp is a normal number in it.
+    """
     scale = carrier.power_of_two(exp)
     highest = scale * mx.element.max_value
     if isinstance(mx.element, FixedPoint) and not mx.symmetric:
@@ -69,7 +75,17 @@ def round_by_mode(
     index: Tensor | None,
     seed: int,
 ) -> None:
-    """As `ElementRounder` for the other modes; `index` is each element's place (stochastic)."""
+    """As `ElementRounder` for the other rounding modes.
+
+    Args:
+        x: finite, in the carrier's dtype.
+        exp: int32 exponents of scales, of a shape that broadcasts with `x`.
+        mx: the format; its rounding is not RNE, whose ties go to the even code.
+        carrier: of the values; units and limits are normal numbers in it.
+        out: the rounded values, written; in the shape and dtype of `x`, but not `x`.
+        index: int64 place of each element, for stochastic rounding; None for other modes.
+        seed: for stochastic rounding, as in `random_bits`.
+    """
     lowest, highest = limits(exp, mx, carrier)
     inside = torch.minimum(torch.maximum(x, lowest), highest)
     element = mx.element
@@ -90,7 +106,18 @@ def round_by_mode(
 def round_units(
     units: Tensor, rounding: Rounding, *, index: Tensor | None = None, seed: int = 0
 ) -> Tensor:
-    """Return numbers rounded to integers; RNE ties to the even integer, and works in place."""
+    """Return numbers rounded to integers.
+
+    Args:
+        units: floating-point tensor. RNE, whose ties go to the even integer, changes it in place
+            and returns it; the other modes leave it as it is.
+        rounding: the mode.
+        index: int64, broadcastable to `units`: each one's place, which stochastic rounding needs.
+        seed: for stochastic rounding, as in `random_bits`.
+
+    Returns:
+        Integers in the dtype of `units`, not clamped to any range.
+    """
     if rounding is Rounding.RNE:
         return units.round_()
     if rounding is Rounding.RTZ:

@@ -23,7 +23,7 @@ def piece_values() -> int:
     return _PIECE_VALUES * torch.get_num_threads()
 
 
-def pieces(shape: torch.Size, *, keep: int, limit: int) -> Iterator[Index]:
+def _pieces(shape: torch.Size, *, keep: int, limit: int) -> Iterator[Index]:
     """Yield indices that together cover `shape` once; the last `keep` axes are never cut."""
     cut = len(shape) - keep
     if cut < 1 or shape.numel() <= limit:
@@ -54,6 +54,9 @@ def rows_in_pieces(function: Callable[..., Tensor], x: Tensor, *operands: Tensor
         function: from pieces of whole rows to a tensor with the same leading axes.
         x: (…, n).
         operands: their leading axes broadcast to those of `x`.
+
+    Returns:
+        function(x, *operands): the leading axes of `x`, and the last axis that `function` gives.
     """
     views = [
         t.expand(*x.shape[:-1], t.shape[-1]) if t.ndim else t.expand(x.shape) for t in operands
@@ -68,7 +71,7 @@ def _walk(
     if views[0].device.type != "cpu" or shape.numel() <= limit:
         return function(*views)
     out: Tensor | None = None
-    for index in pieces(shape, keep=keep, limit=limit):
+    for index in _pieces(shape, keep=keep, limit=limit):
         part = function(*(view[index] for view in views))
         if not index:
             return part

@@ -124,7 +124,19 @@ def sum_rows(
     dst: Minifloat,
     lanes: int | None,
 ) -> Tensor:
-    """As `reduce_rows` of `reduce_sum`, unchecked; seed and result are (…, 1)."""
+    """As `reduce_rows` of `reduce_sum`, unchecked, and not piece by piece.
+
+    Args:
+        x: values of `src`, shape (…, n), n >= 1.
+        seed: values of `dst` in its dtype, broadcastable to (…, 1).
+        selected: bool, broadcastable to the shape of `x`: what takes part; None: everything.
+        src: format of the lanes, V.
+        dst: format of every sum, R.
+        lanes: VLEN, >= 1; the length of a row where None.
+
+    Returns:
+        Values of `dst`, shape (…, 1).
+    """
     into = rounder(dst)
     level = into.take(x, src)
     if selected is not None:
@@ -163,9 +175,10 @@ def max_rows(
     dst: Minifloat,
     lanes: int | None,
 ) -> Tensor:
-    """As `reduce_rows` of `reduce_max`, unchecked; seed and result are (…, 1).
+    """As `reduce_rows` of `reduce_max`, unchecked, and not piece by piece.
 
-    A maximum only chooses: neither the order nor `lanes` matter.
+    Arguments and results are those of `sum_rows`. A maximum only chooses: neither the order nor
+    `lanes` matter.
     """
     level = rounder(dst).take(x, src)
     if selected is not None:

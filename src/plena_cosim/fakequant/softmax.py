@@ -71,7 +71,14 @@ def _softmax(
 
 
 def row_max(x: Tensor, selected: Tensor | None, fmt: Minifloat, red: Minifloat) -> Tensor:
-    """Return the maximum of each row (…, 1), from the lowest value of `red`, cast to `fmt`."""
+    """Return the maximum of each row (…, 1), from the lowest value of `red`, cast to `fmt`.
+
+    Args:
+        x: values of `fmt`, shape (…, n), n >= 1.
+        selected: bool, broadcastable to the shape of `x`: what takes part; None: everything.
+        fmt: format V of elements and results.
+        red: format R of the reduction.
+    """
     lowest = torch.full((1,), -red.max_value, dtype=rounder(red).dtype, device=x.device)
     found = max_rows(x, lowest, selected, src=fmt, dst=red, lanes=None)
     return rounder(fmt).take(found, red)
@@ -80,7 +87,12 @@ def row_max(x: Tensor, selected: Tensor | None, fmt: Minifloat, red: Minifloat) 
 def row_sum(
     x: Tensor, selected: Tensor | None, fmt: Minifloat, red: Minifloat, *, lanes: int | None
 ) -> Tensor:
-    """Return the sum of each row (…, 1), from +0, cast to `fmt`."""
+    """Return the sum of each row (…, 1), from +0, cast to `fmt`.
+
+    Args:
+        x, selected, fmt, red: as in `row_max`.
+        lanes: VLEN, >= 1; the length of a row where None.
+    """
     zero = torch.zeros((1,), dtype=rounder(red).dtype, device=x.device)
     total = sum_rows(x, zero, selected, src=fmt, dst=red, lanes=lanes)
     return rounder(fmt).take(total, red)

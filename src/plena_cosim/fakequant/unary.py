@@ -22,7 +22,12 @@ _WIDEST = 16
 
 
 def lookup(name: str, x: Tensor, fmt: Minifloat) -> Tensor:
-    """Return golden.ops.<name>(x, fmt) as values, without checks of `x`.
+    """Return golden.ops.<name>(x, fmt) as values, in the shape of `x`, which is not checked.
+
+    Args:
+        name: of a function of one code.
+        x: values of `fmt`, in the dtype of its values.
+        fmt: format of operand and result, up to 16 bits.
 
     Raises:
         FormatError: `fmt` is wider than 16 bits.
@@ -31,7 +36,7 @@ def lookup(name: str, x: Tensor, fmt: Minifloat) -> Tensor:
     return torch.index_select(table, 0, codes_of(x, fmt).reshape(-1)).view(x.shape)
 
 
-def evaluate(name: str, x: Tensor, fmt: Minifloat) -> Tensor:
+def _evaluate(name: str, x: Tensor, fmt: Minifloat) -> Tensor:
     """As `lookup`, with checks and piece by piece."""
     return in_pieces(lambda piece: lookup(name, piece, fmt), *operands(fmt, x))
 
@@ -97,37 +102,37 @@ def exp(a: Tensor, fmt: Minifloat | str) -> Tensor:
     tensor([1.0000, 2.7188, 0.1357])
     """
     fmt = as_minifloat(fmt)
-    return evaluate("exp", a, fmt)
+    return _evaluate("exp", a, fmt)
 
 
 def exp2(a: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return RN(2^a); arguments and errors are those of `exp`."""
     fmt = as_minifloat(fmt)
-    return evaluate("exp2", a, fmt)
+    return _evaluate("exp2", a, fmt)
 
 
 def reciprocal(a: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return RN(1 / a); arguments and errors are those of `exp`."""
     fmt = as_minifloat(fmt)
-    return evaluate("reciprocal", a, fmt)
+    return _evaluate("reciprocal", a, fmt)
 
 
 def sqrt(a: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return RN(sqrt(a)); arguments and errors are those of `exp`."""
     fmt = as_minifloat(fmt)
-    return evaluate("sqrt", a, fmt)
+    return _evaluate("sqrt", a, fmt)
 
 
 def rsqrt(a: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return RN(1 / sqrt(a)); arguments and errors are those of `exp`."""
     fmt = as_minifloat(fmt)
-    return evaluate("rsqrt", a, fmt)
+    return _evaluate("rsqrt", a, fmt)
 
 
 def sigmoid(a: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return RN(1 / (1 + e^-a)); arguments and errors are those of `exp`."""
     fmt = as_minifloat(fmt)
-    return evaluate("sigmoid", a, fmt)
+    return _evaluate("sigmoid", a, fmt)
 
 
 def silu(x: Tensor, fmt: Minifloat | str) -> Tensor:
@@ -137,16 +142,16 @@ def silu(x: Tensor, fmt: Minifloat | str) -> Tensor:
     tensor([ 0.7305, -0.2695])
     """
     fmt = as_minifloat(fmt)
-    return evaluate("silu", x, fmt)
+    return _evaluate("silu", x, fmt)
 
 
 def gelu_sigmoid(x: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return golden.ops.gelu_sigmoid as values, one table for its whole sequence."""
     fmt = as_minifloat(fmt)
-    return evaluate("gelu_sigmoid", x, fmt)
+    return _evaluate("gelu_sigmoid", x, fmt)
 
 
 def gelu_tanh(x: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return golden.ops.gelu_tanh as values, one table for its whole sequence."""
     fmt = as_minifloat(fmt)
-    return evaluate("gelu_tanh", x, fmt)
+    return _evaluate("gelu_tanh", x, fmt)
