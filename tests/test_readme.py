@@ -21,17 +21,23 @@ def test_the_command_renews_the_format_tables(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     page = format_table.DOCUMENT.read_text(encoding="utf-8")
-    document = tmp_path / "README.md"
-    document.write_text(page.replace("| bf16 | 16 |", "| bf16 | 17 |"), encoding="utf-8")
-    monkeypatch.setattr(format_table, "DOCUMENT", document)
-    assert "renewed" in CliRunner().invoke(app, ["formats", "--write"]).stdout
-    assert document.read_text(encoding="utf-8") == page
-    assert "fresh" in CliRunner().invoke(app, ["formats", "--write"]).stdout
+    ops = op_table.DOCUMENT.read_text(encoding="utf-8")
+    documents = {
+        format_table: page.replace("| bf16 | 16 |", "| bf16 | 17 |"),
+        op_table: ops.replace("every input: e5m2", "every input: e5m9"),
+    }
+    for module, stale in documents.items():
+        monkeypatch.setattr(module, "DOCUMENT", tmp_path / module.DOCUMENT.name)
+        module.DOCUMENT.write_text(stale, encoding="utf-8")
+    assert CliRunner().invoke(app, ["formats", "--write"]).stdout.count("renewed") == 2
+    assert format_table.DOCUMENT.read_text(encoding="utf-8") == page
+    assert op_table.DOCUMENT.read_text(encoding="utf-8") == ops
+    assert CliRunner().invoke(app, ["formats", "--write"]).stdout.count("fresh") == 2
 
 
 def test_op_table_is_fresh() -> None:
     page = op_table.DOCUMENT.read_text(encoding="utf-8")
-    assert page == op_table.renewed(page), "run `plena ops --write`"
+    assert page == op_table.renewed(page), "run `plena ops --write`, or `plena formats --write`"
 
 
 def test_every_op_has_evidence() -> None:

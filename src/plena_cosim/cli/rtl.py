@@ -113,7 +113,8 @@ def synth(
     ] = False,
     jobs: Annotated[int | None, typer.Option(help="Processes; one a processor by default.")] = None,
     record: Annotated[
-        bool, typer.Option("--record", help="Write the figures to rtl/synth.json.")
+        bool,
+        typer.Option("--record", help="Write the figures to rtl/synth.json and docs/rtl-cost.md."),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
     markdown: Annotated[
@@ -130,9 +131,12 @@ def synth(
     if markdown:
         typer.echo(synthesis.recorded_markdown())
         return
-    raise typer.Exit(
-        synthesis.run(block, fmt, slow=slow, jobs=jobs, record=record, as_json=as_json)
-    )
+    status = synthesis.run(block, fmt, slow=slow, jobs=jobs, record=record, as_json=as_json)
+    if record:
+        from ..docs import cost_table
+
+        cost_table.write()
+    raise typer.Exit(status)
 
 
 @app.command()

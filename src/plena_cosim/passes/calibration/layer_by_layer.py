@@ -28,6 +28,7 @@ from ..plan.plan import Plan
 from ..recipe.calibration_tables import GptqTable
 from ..recipe.recipe import Recipe
 from ..weights.weight_record import WeightRecord
+from .algorithms import ALGORITHMS, Wanted
 from .checkpoint import Checkpoints, Layer
 from .eager_masks import eager_masks
 from .group_calibrator import GroupCalibrator
@@ -170,7 +171,7 @@ class _Run:
             self.checkpoints.save(index, result)
         if more:
             state.quantized_inputs = quantized_cache.run_all(state.quantized_inputs, arguments)
-            if self.table.algorithm == "gptaq":
+            if ALGORITHMS[self.table.algorithm].wanted is Wanted.FLOAT:
                 state.float_inputs = float_cache.run_all(state.float_inputs, arguments)
         return result
 
