@@ -236,7 +236,9 @@ def choose(mutants: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
         by_file.setdefault(mutant.file, []).append(mutant)
     for queue in by_file.values():
         generator.shuffle(queue)
-    rounds = itertools.chain.from_iterable(itertools.zip_longest(*by_file.values()))
+    files = list(by_file)
+    generator.shuffle(files)  # a count below their number is not of the first ones alone
+    rounds = itertools.chain.from_iterable(itertools.zip_longest(*(by_file[f] for f in files)))
     return [mutant for mutant in rounds if mutant is not None][:count]
 
 
