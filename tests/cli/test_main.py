@@ -121,9 +121,7 @@ def options(command: Any, words: tuple[str, ...]) -> Iterator[tuple[tuple[str, .
             yield words, parameter.opts[0]
 
 
-COUNTED = [
-    pair for words in COMMANDS for pair in options(typer.main.get_command(cli.app), words)
-]
+COUNTED = [pair for words in COMMANDS for pair in options(typer.main.get_command(cli.app), words)]
 
 
 @pytest.mark.parametrize(("words", "option"), COUNTED)

@@ -74,7 +74,7 @@ def _options(
 def main() -> None:
     """Run the command line; an error of ours is one line on stderr and exit code 2."""
     _write_any_character()
-    signal.signal(signal.SIGTERM, _terminate)
+    before = signal.signal(signal.SIGTERM, _terminate)
     try:
         app()
     except Exception as error:
@@ -83,6 +83,8 @@ def main() -> None:
             raise
         typer.echo(f"{type(error).__name__}: {error}", err=True)
         raise SystemExit(2) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:

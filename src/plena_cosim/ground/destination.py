@@ -57,7 +57,7 @@ def require_document(path: Path) -> None:
 
 
 def _require_room(folder: Path, given: str) -> None:
-    existing = next((place for place in (folder, *folder.absolute().parents) if place.exists()))
+    existing = next(place for place in (folder, *folder.absolute().parents) if place.exists())
     if not existing.is_dir():
         raise DestinationError(f"{given}: {existing} is a file, not a folder; give another place")
     try:
