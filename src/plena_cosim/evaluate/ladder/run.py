@@ -12,6 +12,7 @@ from rich.console import Console
 
 from plena_cosim.golden import FormatError
 from plena_cosim.ground.progress_bar import progress_bars
+from plena_cosim.ground.shipped import shipped
 from plena_cosim.passes import load_quant_config
 from plena_cosim.sources import TextSourceError, load_text, text_digest, tokenize
 from plena_cosim.sources.demo_model import CAVEAT
@@ -84,6 +85,7 @@ def run_ladder(
             a failed row instead.
     """
     console = console or Console()
+    recipes = shipped(recipes)
     steps = comparable(
         read_ladder(recipes), recipes, model=model, text=text, limit=limit, seqlen=seqlen
     )
@@ -148,6 +150,7 @@ def ladder_markdown(*, recipes: Path, out: Path) -> str:
     Raises:
         FormatError, TextSourceError: there is no ladder.json, or it does not fit the recipes.
     """
+    recipes = shipped(recipes)
     found = read_shown(out / "ladder.json")
     steps = comparable(
         read_ladder(recipes),
