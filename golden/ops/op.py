@@ -251,7 +251,7 @@ class Op:
         kinds = tuple(kind for kind in _kinds(self.golden, argument) if kind is not str)
         if kinds and not isinstance(fmt, kinds):
             words = " or ".join(kind.__name__ for kind in kinds)
-            raise FormatError(f"{self.name}: {argument} must be a {words}, got {fmt!r}")
+            raise FormatError(f"{self.name}: {argument} must be a {words}, got {fmt.name}")
 
     def result_beats(self, inputs: Mapping[str, CodeArray]) -> npt.NDArray[np.intp]:
         """Return the indices of the beats that have a result."""

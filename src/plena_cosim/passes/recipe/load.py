@@ -13,6 +13,7 @@ from typing import Any
 
 from plena_cosim.golden import FormatError, HardwareConfig, Mx, ScaleRule
 from plena_cosim.ground.did_you_mean import did_you_mean
+from plena_cosim.ground.shipped import shipped
 
 from .calibration_tables import GptqTable, RotationSearchTable, inherit_from_gptq
 from .distill_table import read_distill
@@ -31,7 +32,8 @@ def load_quant_config(path: str | Path) -> Recipe:
     """Read a quantisation recipe.
 
     Args:
-        path: a TOML file: `by`, one table a selector, and what docs/recipe.md lists besides.
+        path: a TOML file: `by`, one table a selector, and what docs/recipe.md lists besides; also
+            the bare name of one that comes with the package.
 
     Returns:
         The recipe as arguments of `quantize_module_transform_pass`.
@@ -43,7 +45,7 @@ def load_quant_config(path: str | Path) -> Recipe:
     >>> load_quant_config("configs/quant/llama_w4a4_mxint.toml").by.value
     'regex_name'
     """
-    path = Path(path)
+    path = shipped(Path(path))
     try:
         raw = path.read_bytes()
         tables = tomllib.loads(raw.decode())
