@@ -47,6 +47,17 @@ def choose(model: nn.Module, pass_args: Recipe, phase: Phase | None = None) -> d
     return rotations.applied(chosen)
 
 
+def excluded_modules(model: nn.Module, recipe: Recipe) -> set[str]:
+    """Return the names of the modules that `exclude` takes out, of those that have a kind.
+
+    Raises:
+        FormatError: an exclusion matches nothing.
+    """
+    modules = {name: module for name, module in model.named_modules() if name}
+    kinds = {name: kind for name, module in modules.items() if (kind := kind_of(module))}
+    return set(_Matcher(modules, kinds, recipe).excluded())
+
+
 class _Matcher:
     """The modules of one model against the patterns of one recipe."""
 
