@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
@@ -15,8 +16,10 @@ from plena_cosim.sources import calibration_set, load_tokenizer
 
 from .calibration import Calibration, calibrate, require_calibratable
 from .calibration.in_place import calibration_plans, is_in_place, put_values
+from .checkpoints.run_folder import require_folder
 from .distillation import Distilled, distill, require_distillable
 from .fold import fold_rotations, fold_scaling
+from .layers.device import on_device
 from .layers.evaluating import evaluating
 from .plan.plan import Plan
 from .plan.plan_model import plans_of
@@ -60,8 +63,8 @@ def prepare(
 ) -> Prepared:
     """Do what comes before modules are replaced.
 
-    In this order: [scaling], R1 and R2 of [rotation], [rotation_search], [distill], [gptq]. Where no
-    selector takes what [gptq] calibrates, it comes before the search, which measures it.
+    In this order: [scaling], R1 and R2 of [rotation], [rotation_search], [distill], [gptq]. Where
+    no selector takes what [gptq] calibrates, it comes before the search, which measures it.
 
     Folding changes the model's weights and keeps its function; training changes both, as does
     calibration that no selector takes; nothing else changes the model. All that can be known to be
@@ -94,7 +97,8 @@ def _prepare(
 ) -> Prepared:
     rotation = recipe.rotation
     in_place = calibration_plans(model, recipe) if is_in_place(recipe) else None
-    _require_possible(model, recipe, in_place or plans)
+    require_possible(model, recipe, plans)
+    _require_places(recipe)
     texts = _Texts.of(model, recipe, tokens)
     if recipe.distill is not None:
         require_distillable(plans, recipe, texts.distill)
@@ -141,12 +145,29 @@ def _prepare(
     )
 
 
-def _require_possible(model: nn.Module, recipe: Recipe, plans: list[Plan]) -> None:
-    """Raise FormatError for all that a stage would complain of when it begins, hours later."""
+def require_possible(model: nn.Module, recipe: Recipe, plans: list[Plan]) -> None:
+    """Raise FormatError for what a stage would complain of when it begins, maybe hours later.
+
+    Args:
+        model: in floating point, or without weights (meta device).
+        recipe: checked.
+        plans: of the model, by the recipe.
+    """
     if recipe.gptq is not None:
-        require_calibratable(model, plans, recipe)
+        made = calibration_plans(model, recipe) if is_in_place(recipe) else plans
+        require_calibratable(model, made, recipe)
     if recipe.rotation_search is not None:
         require_searchable(model, recipe)
+
+
+def _require_places(recipe: Recipe) -> None:
+    """Raise FormatError where a device is not there or a folder cannot be written."""
+    on_device(recipe, None)
+    gptq, search = recipe.gptq, recipe.rotation_search
+    if gptq is not None and gptq.checkpoint_dir is not None:
+        require_folder(Path(gptq.checkpoint_dir), "[gptq] checkpoint_dir")
+    if search is not None and search.cache_path is not None:
+        require_folder(Path(search.cache_path).parent, "[rotation_search] folder of cache_path")
 
 
 @dataclass(frozen=True, kw_only=True)

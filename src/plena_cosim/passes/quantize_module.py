@@ -23,6 +23,7 @@ from .replace.check import check
 from .replace.module_info import ModuleInfo
 from .replace.replace import replace_modules
 from .saving.attach_config import attach_config, require_attachable
+from .token_collector import attach_token_collector
 from .weights.packed_weight import PackedWeight, WeightFactory
 
 _LOG = logging.getLogger(__name__)
@@ -71,6 +72,8 @@ def quantize_module_transform_pass(
         for note in recipe.notes:
             _LOG.warning("%s", note)
     require_attachable(model, recipe)
+    if recipe.token_collector is not None:
+        attach_token_collector(model, recipe.token_collector)
     if not recipe.changes_anything:
         return model, {}
     recipe = on_device(recipe, device)

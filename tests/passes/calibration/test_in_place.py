@@ -1,4 +1,4 @@
-"""[gptq] that no selector takes: the model gets calibrated values, and selectors round them again."""
+"""[gptq] that no selector takes: the model gets calibrated values, rounded again."""
 
 from __future__ import annotations
 
@@ -33,9 +33,7 @@ def test_weights_are_calibrated_then_rounded_again(caplog: pytest.LogCaptureFixt
     name = "model.layers.1.mlp.down_proj"
     values = made.weights[name].values
     again = fakequant.quantize(values, mxint(4, block_size=16))
-    plainly = fakequant.quantize(
-        model.get_submodule(name).weight.detach(), mxint(4, block_size=16)
-    )
+    plainly = fakequant.quantize(model.get_submodule(name).weight.detach(), mxint(4, block_size=16))
     with caplog.at_level(logging.WARNING):
         _, info = quantize_module_transform_pass(model, given, tokens=TOKENS)
     assert torch.equal(model.get_submodule(name).weight, again)
@@ -101,7 +99,7 @@ def test_what_cannot_be_is_said_before_anything_runs(
 def test_a_folder_that_cannot_be_made_is_said_first(tmp_path: Any) -> None:
     (tmp_path / "file").write_text("")
     table = TABLE | {"checkpoint_dir": str(tmp_path / "file" / "checkpoints")}
-    with pytest.raises(FormatError, match="checkpoint_dir .* cannot be written"):
+    with pytest.raises(FormatError, match=r"checkpoint_dir .* cannot be written"):
         quantize_module_transform_pass(build("llama"), {"gptq": table, LINEAR: W4A4}, tokens=TOKENS)
 
 

@@ -65,8 +65,10 @@ def test_a_file_with_by_alone_quantises_nothing(
 
 def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
     file = tmp_path / "windows.toml"
-    file.write_bytes(b'\xef\xbb\xbfby = "type"\r\n[linear]\r\nname = "mxint"\r\n'
-                     b"weight_block_size = 16\r\nweight_width = 4\r\n")
+    file.write_bytes(
+        b'\xef\xbb\xbfby = "type"\r\n[linear]\r\nname = "mxint"\r\n'
+        b"weight_block_size = 16\r\nweight_width = 4\r\n"
+    )
     assert [selector.key for selector in load_quant_config(file).selectors] == ["linear"]
 
 

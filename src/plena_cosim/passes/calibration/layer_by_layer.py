@@ -20,7 +20,6 @@ from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, Mx
 from plena_cosim.ground.progress import Progress
 
-from ..checkpoints.run_folder import require_folder
 from ..layers.device import device_of
 from ..layers.output_cache import OutputCache
 from ..layers.stack import Stack, stack_of
@@ -91,7 +90,7 @@ def calibrate(
 
 
 def require_calibratable(model: nn.Module, plans: list[Plan], recipe: Recipe) -> None:
-    """Raise FormatError for what `calibrate` would refuse, but for the values of activations.
+    """Raise FormatError for what `calibrate` would refuse of a model; it may be without weights.
 
     Args:
         model: in floating point.
@@ -100,9 +99,6 @@ def require_calibratable(model: nn.Module, plans: list[Plan], recipe: Recipe) ->
     """
     assert recipe.gptq is not None
     _stack(model, weights_of(plans, recipe.source), recipe.source)
-    device_of(recipe.gptq, "gptq")
-    if recipe.gptq.checkpoint_dir is not None:
-        require_folder(Path(recipe.gptq.checkpoint_dir), "[gptq] checkpoint_dir")
 
 
 def _stack(model: nn.Module, names: Collection[str], source: str) -> Stack:

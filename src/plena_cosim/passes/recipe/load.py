@@ -27,6 +27,7 @@ from .scaling_table import ScalingTable, complete_scaling
 from .selector import Selector
 from .selector_from_table import read_selector
 from .selector_tables import SELECTOR_TABLES, DefaultsTable
+from .token_collector_table import TokenCollectorTable
 
 _LOG = logging.getLogger(__name__)
 SELECTOR_KEYS = frozenset(key for kind in SELECTOR_TABLES.values() for key in kind.model_fields)
@@ -129,6 +130,9 @@ def read_quant_config(
     distill = rest.pop("distill", None)
     if distill is not None:
         distill = read_distill(distill, gptq, f"{source} [distill]")
+    collector = rest.pop("token_collector", None)
+    if collector is not None:
+        collector = read_table(TokenCollectorTable, collector, f"{source} [token_collector]")
     phase = rest.pop("phase", {})
     context = _Context(
         by=by, defaults=defaults, shared=shared, calibrated=calibrated, source=source
@@ -140,7 +144,7 @@ def read_quant_config(
         used |= taken
     notes = list(calibration_notes(selectors, gptq, calibrated, source))
     if not any(selectors.values()) and gptq is None and search is None and not folds:
-        if set(tables) != {"by"}:
+        if not {"by", "token_collector"} >= set(tables) or not tables:
             raise FormatError(f"{source}: no selector; give one table for each group of modules")
         notes.append(f"{source}: no selector, so that nothing is quantised")
     if unused := sorted(set(defaults) - used):
@@ -158,6 +162,7 @@ def read_quant_config(
         rotation=rotation,
         scaling=scaling,
         distill=distill,
+        token_collector=collector,
         calibrated=calibrated,
         notes=tuple(notes),
         source=source,
@@ -187,8 +192,8 @@ def _unquoted(error: Exception) -> str:
         return ""
     return (
         r". A selector stands between single quotes, ['model\.layers\.\d+\.mlp'], or between "
-        r'double quotes with each \ twice, ["model\\.layers\\.\\d+\\.mlp"]; a table inside of it is '
-        r"['model\.layers\.\d+\.self_attn'.kv_cache]"
+        r'double quotes with each \ twice, ["model\\.layers\\.\\d+\\.mlp"]; a table inside of it '
+        r"is ['model\.layers\.\d+\.self_attn'.kv_cache]"
     )
 
 

@@ -14,6 +14,7 @@ from .distill_table import DistillTable
 from .rotation_table import RotationTable
 from .scaling_table import ScalingTable
 from .selector import Selector
+from .token_collector_table import TokenCollectorTable
 
 
 class MatchBy(Enum):
@@ -60,6 +61,7 @@ class Recipe:
         hardware: the machine named in [hardware], if any.
         strict: a NaN or Inf that a format cannot hold is an error.
         gptq, rotation_search, scaling, distill: what calibration is to do, if anything.
+        token_collector: where the tokens go that the model is given, if anywhere.
         rotation: what is rotated by Hadamard matrices, if anything.
         calibrated: the weight format of [gptq].
         notes: what a user should be told of it.
@@ -81,6 +83,7 @@ class Recipe:
     rotation: RotationTable | None = None
     scaling: ScalingTable | None = None
     distill: DistillTable | None = None
+    token_collector: TokenCollectorTable | None = None
     calibrated: Mx | None = None
     notes: tuple[str, ...] = ()
     source: str = "quantisation recipe"

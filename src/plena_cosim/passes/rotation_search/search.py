@@ -14,7 +14,6 @@ from torch import Tensor, nn
 from plena_cosim.golden import FormatError
 from plena_cosim.ground.progress import Progress
 
-from ..checkpoints.run_folder import require_folder
 from ..kinds import kind_of
 from ..layers.device import device_of
 from ..layers.stack import stack_of
@@ -86,17 +85,14 @@ def search_rotations(
 
 
 def require_searchable(model: nn.Module, recipe: Recipe) -> None:
-    """Raise FormatError for what `search_rotations` would refuse before its first round.
+    """Raise FormatError for what `search_rotations` would refuse of a model before its first round.
 
     Args:
-        model: as it goes into the search.
+        model: as it goes into the search, or without weights.
         recipe: with [rotation_search].
     """
     table = recipe.rotation_search
     assert table is not None
-    device_of(table, "rotation_search")
-    if table.cache_path is not None:
-        require_folder(Path(table.cache_path).parent, "[rotation_search] folder of cache_path")
     log = SearchLog(None, {}, read=False)
     _Search(model, recipe, table, torch.empty(0, 0), log, None).require_candidates()
 
@@ -130,6 +126,7 @@ class _Search:
     def run(self) -> None:
         """Search, and note all that is found."""
         self._begin()
+        self.device = device_of(self.table, "rotation_search")
         for place, names in self._places():
             while names:
                 tried = self._candidates(names)
@@ -149,7 +146,6 @@ class _Search:
             [plan.name for plan in self.plans],
             f"{self.recipe.source} [rotation_search]",
         )
-        self.device = device_of(self.table, "rotation_search")
         self.now = self.log.baseline
         self.rounds = 0
 
