@@ -15,7 +15,7 @@ from plena_cosim.sources.token_file import write_sample_file
 from .recipe.token_collector_table import TokenCollectorTable
 
 
-class CollectorFull(PlenaError):  # noqa: N818  (the reference's name; it ends an evaluation)
+class CollectorFull(PlenaError, RuntimeError):  # noqa: N818  (the reference's name; it ends an evaluation)
     """All samples have been collected and saved."""
 
 
