@@ -16,7 +16,13 @@ from plena_cosim.passes.recipe.load import read_recipe_file
 from plena_cosim.passes.replace.check import check
 
 CORPUS = sorted((Path(__file__).parents[2] / "recipes").glob("*.toml"))
-WARNED = {"by_alone", "gptq_not_taken", "gptq_no_selector", "search_gptq_not_taken"}
+WARNED = {
+    "by_alone",
+    "gptq_not_taken",
+    "gptq_no_selector",
+    "search_gptq_not_taken",
+    "search_every_key",
+}
 
 
 def test_there_is_a_corpus() -> None:

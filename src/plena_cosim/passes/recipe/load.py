@@ -146,7 +146,8 @@ def read_quant_config(
     if not any(selectors.values()) and gptq is None and search is None and not folds:
         if not {"by", "token_collector"} >= set(tables) or not tables:
             raise FormatError(f"{source}: no selector; give one table for each group of modules")
-        notes.append(f"{source}: no selector, so that nothing is quantised")
+        if collector is None:
+            notes.append(f"{source}: no selector, so that nothing is quantised")
     if unused := sorted(set(defaults) - used):
         raise FormatError(f"{source} [defaults]: no selector takes {', '.join(unused)}; remove it")
     return Recipe(
