@@ -34,8 +34,8 @@ def device_of(table: GptqTable | RotationSearchTable | DistillTable, name: str) 
         reason = str(error).splitlines()[0]
         raise FormatError(
             f"[{name}] device {table.device!r} cannot be used ({reason}); leave the key away for a "
-            'GPU where there is one, give "cpu", or give another one for this run: --device cpu, '
-            'in Python device="cpu"'
+            'GPU where there is one, or give "cpu", in the file or for this run: --device cpu, in '
+            'Python device="cpu"'
         ) from None
     return device
 
