@@ -31,6 +31,10 @@ ModelName = Annotated[
     str, typer.Option(help="A folder, a Hugging Face hub id, or demo (SmolLM2-135M).")
 ]
 Machine = Annotated[Path | None, typer.Option(help="A machine of configs/hw, for exact numerics.")]
+Device = Annotated[
+    str | None,
+    typer.Option(help="Where calibration and search run, such as cpu; else as the recipe says."),
+]
 
 
 @eval_app.command()
@@ -45,6 +49,7 @@ def ppl(
         typer.Option(help="fake: quantised values, torch arithmetic; exact: the hardware's GEMM."),
     ] = Numerics.FAKE,
     hardware: Machine = None,
+    device: Device = None,
     seqlen: Annotated[int, typer.Option(min=2, help="Tokens in a window.")] = 512,
     limit: Annotated[int | None, typer.Option(min=2, help="Read only so many tokens.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of torch; recorded.")] = 0,
@@ -71,6 +76,7 @@ def ppl(
         quant_config=quant_config,
         numerics=numerics.value,
         hardware=hardware,
+        device=device,
         seqlen=seqlen,
         limit=limit,
         seed=seed,
@@ -219,6 +225,7 @@ def quantize(
         Numerics, typer.Option(help="How the saved model computes: fake, or exact as hardware.")
     ] = Numerics.FAKE,
     hardware: Machine = None,
+    device: Device = None,
     dequantized: Annotated[
         bool,
         typer.Option("--dequantized", help="Save plain values, which need no plena to be loaded."),
@@ -241,6 +248,7 @@ def quantize(
         out=out,
         numerics=numerics.value,
         hardware=hardware,
+        device=device,
         dequantized=dequantized,
         overwrite=overwrite,
         console=console,

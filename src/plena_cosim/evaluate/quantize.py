@@ -28,6 +28,7 @@ def run_quantize(
     out: Path,
     numerics: str = "fake",
     hardware: Path | None = None,
+    device: str | None = None,
     dequantized: bool = False,
     overwrite: bool = False,
     cache: Path | None = None,
@@ -41,6 +42,7 @@ def run_quantize(
         out: the folder to make; plena.json in it says what was done.
         numerics: "fake" or "exact": how the saved model will compute.
         hardware: a machine of configs/hw for exact numerics.
+        device: where calibration runs, in the place of what the recipe says.
         dequantized: save an ordinary checkpoint of the values instead of packed codes.
         overwrite: replace `out` if a model is there.
         cache: where demo downloads live; the user's cache directory when None.
@@ -60,6 +62,7 @@ def run_quantize(
         quant_config,
         numerics=numerics,
         hardware=hardware,
+        device=device,
         cache=cache,
         console=console,
     )
