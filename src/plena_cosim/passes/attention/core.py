@@ -16,12 +16,13 @@ from ..modules.operand import DEFAULT_BLOCK, fake_quantize
 from ..modules.phase import PhaseClock
 from ..modules.vector_unit import VectorUnit
 from ..recipe.formats import AttentionFormats, KvPosition
-from ..recipe.recipe import Phase
+from ..recipe.recipe import KvHandover, Phase
 from .align_keys import align
 from .arithmetic import QueryChunk, attend_exact, attend_fake
 from .kv_writer import KvWriter
 from .rotation import Rotator
 
+_WRITTEN_IN = "plena_phase"
 QUERIES = 256
 """Queries that are computed at a time: scores of long sequences would not fit into memory."""
 
@@ -106,6 +107,24 @@ class AttentionCore:
         return fakequant.cast(x, self.hw.vector_format).to(x.dtype)
 
     # ------------------------------------------------------------------- scores and outputs
+
+    def hand_over(self, layer: Any) -> None:
+        """Bring what a prefill has cached to the format of decode, once, when decoding begins.
+
+        The layer of the cache itself says which phase wrote it: one model may serve many caches.
+
+        Args:
+            layer: of a cache, before new keys and values are written.
+        """
+        requantizes = self.clock.handover is KvHandover.REQUANTIZE
+        before = getattr(layer, _WRITTEN_IN, None)
+        if requantizes and before is Phase.PREFILL and self.clock.now is Phase.DECODE:
+            layer.keys = self.cached_again(layer.keys)
+            layer.values = self.cached_again(layer.values)
+
+    def mark(self, layer: Any) -> None:
+        """Note in a layer of a cache which phase has written it last."""
+        setattr(layer, _WRITTEN_IN, self.clock.now)
 
     def leaves_attention(self) -> bool:
         """Whether the model's own attention function does the rest."""

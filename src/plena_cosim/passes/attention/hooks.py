@@ -133,7 +133,7 @@ def _forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             given.update(given.pop(name, {}))
     del given["self"]
-    writer = KvWriter(given.get("past_key_values"), core.cached_keys, core.cached_values)
+    writer = KvWriter(given.get("past_key_values"), core)
     given["past_key_values"] = writer
     names = dict(forward.__globals__)
     if _ROPE in names:

@@ -161,7 +161,7 @@ class ModuleKind:
         """Return the formats of the input, if they are all that changes between phases.
 
         Returns:
-            By phase, for a quantised module with an attribute `data_in`; None where phases need
+            By phase, for a quantised module with an attribute `input`; None where phases need
             quantised modules of their own.
         """
         return None

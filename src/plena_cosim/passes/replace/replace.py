@@ -10,13 +10,12 @@ from torch import nn
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import HardwareConfig
 
-from ..attention.cache_handover import CacheHandover
 from ..modules.module_kind import BuildRequest, Built, ModuleKind
-from ..modules.phase import PhaseClock, PhasedInput, PhaseSwitch
+from ..modules.phase import PhaseClock, PhasedFormat, PhaseSwitch
 from ..modules.strict import FiniteInputs
 from ..plan.plan import Plan
 from ..recipe.numerics import Numerics
-from ..recipe.recipe import KvHandover, Phase, Recipe
+from ..recipe.recipe import Phase, Recipe
 from ..recipe.selector import Selector
 from ..weights.packed_weight import PackedWeight, WeightFactory
 from .module_info import ModuleInfo, module_info
@@ -68,7 +67,7 @@ class _Work:
         self.model, self.recipe, self.hw, self.store = model, recipe, hw, store
         self.calibrated = calibrated
         self.numerics = Numerics.FAKE if hw is None else Numerics.EXACT
-        self.clock = PhaseClock()
+        self.clock = PhaseClock(recipe.kv_handover)
         self.info: dict[str, ModuleInfo] = {}
         self.places: dict[str, str] = {}
         self.kinds: dict[ModuleKind, None] = {}
@@ -106,11 +105,7 @@ class _Work:
         for kind in self.kinds:
             kind.finish(self.model)
         if self.phases:
-            self.model.register_forward_pre_hook(self.clock.before_forward, with_kwargs=True)
-        if self.phases and self.recipe.kv_handover is KvHandover.REQUANTIZE:
-            handover = CacheHandover(self.clock)
-            self.model.register_forward_pre_hook(handover.before_forward, with_kwargs=True)
-            self.model.register_forward_hook(handover.after_forward, with_kwargs=True)
+            self.clock.watch(self.model)
         config = getattr(self.model, "config", None)
         if self.untied and getattr(config, "tie_word_embeddings", False):
             config.tie_word_embeddings = False  # type: ignore[union-attr]
@@ -123,7 +118,7 @@ class _Work:
             return {selector: self._build(plan, selector) for selector in selectors}
         built = self._build(plan, selectors[0])
         for module in built.modules.values():
-            module.register_forward_pre_hook(PhasedInput(inputs, self.clock))
+            module.input = PhasedFormat(inputs, self.clock)  # type: ignore[assignment]
         return dict.fromkeys(selectors, built)
 
     def _build(self, plan: Plan, selector: Selector) -> Built:
