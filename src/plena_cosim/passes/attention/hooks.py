@@ -127,6 +127,7 @@ def _forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
     core = core_of(self)
     assert core is not None
     forward = inspect.unwrap(type(self).forward)
+    _require_ours(self, core.where)
     signature = inspect.signature(forward)
     given = signature.bind(self, *args, **kwargs).arguments
     for name, parameter in signature.parameters.items():
@@ -146,6 +147,18 @@ def _forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
 
 
 def use_in(model: nn.Module) -> None:
+def _require_ours(module: nn.Module, where: str) -> None:
+    """Raise FormatError where another attention function was chosen after the pass."""
+    config = getattr(module, "config", None)
+    chosen = getattr(config, "_attn_implementation", IMPLEMENTATION)
+    if chosen != IMPLEMENTATION:
+        raise FormatError(
+            f"{where}: its attention is quantised, and {chosen!r} was chosen for it since, which "
+            f'is not; model.set_attn_implementation("{IMPLEMENTATION}") goes back, and another one '
+            "is to be chosen before the pass"
+        )
+
+
     """Have a model of transformers ask for our attention function.
 
     Modules without quantised attention get the function that the model had before.
