@@ -22,7 +22,7 @@ from plena_cosim.ground.progress import Progress
 
 from ..layers.device import device_of
 from ..layers.output_cache import OutputCache
-from ..layers.stack import stack_of
+from ..layers.stack import require_own_modules, stack_of
 from ..layers.stream import capture
 from ..plan.plan import Plan
 from ..recipe.calibration_tables import GptqTable
@@ -104,6 +104,8 @@ class _Run:
         self.tokens, self.table = tokens, table
         self.names = weights_of(plans, recipe.source)
         self.stack = stack_of(model, self.names, recipe.source)
+        modules = {plan.name: plan.module for plan in plans}
+        require_own_modules(self.stack, modules, recipe.source)
         outside = [name for name in self.names if self.stack.index_of(name) is None]
         if outside:
             raise FormatError(

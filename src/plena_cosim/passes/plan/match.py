@@ -27,7 +27,8 @@ def choose(model: nn.Module, pass_args: Recipe, phase: Phase | None = None) -> d
         phase: take the selectors of this phase before those of the file.
 
     Returns:
-        By the module's name, in the order of the model; formats are those that the module's kind
+        By the module's name (of a module with several, the first; any of them matches), in the
+        order of the model; formats are those that the module's kind
         takes. A parent (attention) and its children (projections) may both be chosen, but nothing
         inside experts that are chosen themselves.
 
@@ -38,7 +39,13 @@ def choose(model: nn.Module, pass_args: Recipe, phase: Phase | None = None) -> d
     """
     modules = {name: module for name, module in model.named_modules() if name}
     kinds = {name: kind for name, module in modules.items() if (kind := kind_of(module))}
-    matcher = _Matcher(modules, kinds, pass_args)
+    first = {id(module): name for name, module in modules.items()}
+    names = {
+        name: first[id(module)]
+        for name, module in model.named_modules(remove_duplicate=False)
+        if id(module) in first
+    }
+    matcher = _Matcher(modules, names, kinds, pass_args)
     chosen = matcher.of_phase(phase)
     rotations = OnlineRotations(pass_args.rotation, kinds, pass_args.source)
     if pass_args.rotation is not None and pass_args.rotation.online:
@@ -51,9 +58,13 @@ class _Matcher:
     """The modules of one model against the patterns of one recipe."""
 
     def __init__(
-        self, modules: dict[str, nn.Module], kinds: dict[str, ModuleKind], pass_args: Recipe
+        self,
+        modules: dict[str, nn.Module],
+        names: dict[str, str],
+        kinds: dict[str, ModuleKind],
+        pass_args: Recipe,
     ) -> None:
-        self.modules, self.kinds, self.recipe = modules, kinds, pass_args
+        self.modules, self.names, self.kinds, self.recipe = modules, names, kinds, pass_args
 
     def of_phase(self, phase: Phase | None) -> dict[str, Selector]:
         """Return the selectors of what is changed in a phase, None: by those of the file alone."""
@@ -113,12 +124,17 @@ class _Matcher:
 
     def _matches(self, pattern: str, where: str) -> list[str]:
         by = self.recipe.by
-        matched = [
-            name for name, module in self.modules.items() if _matches(pattern, name, module, by)
-        ]
+        matched = {
+            first: None
+            for name, first in self.names.items()
+            if _matches(pattern, name, self.modules[first], by)
+        }
         if not matched:
-            raise FormatError(f"{where}: {_no_match(pattern, self.modules, by)}")
-        return matched
+            raise FormatError(f"{where}: {_no_match(pattern, self._by_all_names(), by)}")
+        return list(matched)
+
+    def _by_all_names(self) -> dict[str, nn.Module]:
+        return {name: self.modules[first] for name, first in self.names.items()}
 
     def _nothing_to_change(self, matched: list[str]) -> str:
         types = sorted({type(self.modules[name]).__name__ for name in matched})

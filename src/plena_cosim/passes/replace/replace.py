@@ -70,6 +70,9 @@ class _Work:
         self.clock = PhaseClock(recipe.kv_handover)
         self.info: dict[str, ModuleInfo] = {}
         self.places: dict[str, str] = {}
+        self.names: dict[int, list[str]] = {}
+        for name, module in model.named_modules(remove_duplicate=False):
+            self.names.setdefault(id(module), []).append(name)
         self.kinds: dict[ModuleKind, None] = {}
         self.untied = self.phases = False
 
@@ -90,11 +93,13 @@ class _Work:
                 else made[selector].modules[part]
                 for phase, selector in plan.selectors.items()
             }
+            made_of = self._switched(by_phase)
             if not part:
-                self.model.set_submodule(plan.name, self._switched(by_phase))
+                for name in self.names[id(self.model.get_submodule(plan.name))]:
+                    self.model.set_submodule(name, made_of)
                 continue
             plan.module._parameters.pop(part, None)
-            plan.module.add_module(part, self._switched(by_phase))
+            plan.module.add_module(part, made_of)
 
     def finish(self) -> None:
         """Install what concerns the model as a whole."""

@@ -1,0 +1,62 @@
+"""What a model was before the pass and still has to be after it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from torch import Tensor, nn
+
+from plena_cosim.golden import FormatError
+from plena_cosim.passes import quantize_module_transform_pass
+
+from ..families import build
+from ..recipes import ATTENTION, FP12, GPTQ, IN4, W4A4, W8A8, token_ids
+
+IDS = token_ids(1, 6, seed=1)
+
+
+class Twice(nn.Module):
+    """One layer under two names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first = self.second = nn.Linear(32, 32)
+
+    def forward(self, x: Tensor) -> Tensor:
+        out: Tensor = self.second(torch.relu(self.first(x)))
+        return out
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        {"by": "type", "linear": W4A4},
+        {"by": "name", "first": W4A4},
+        {"by": "name", "second": W4A4},
+        {"second": W4A4},
+        {"by": "glob", "sec*": W4A4},
+        {"by": "type", "linear": W4A4, "phase": {"decode": {"linear": W8A8}}},
+    ],
+)
+def test_a_module_under_two_names_is_quantised_under_both(recipe: dict[str, Any]) -> None:
+    net, info = quantize_module_transform_pass(Twice(), recipe)
+    assert net.first is net.second
+    assert type(net.first) is not nn.Linear
+    assert all(name.startswith("first") for name in info)
+
+
+def test_two_selectors_for_one_module_are_an_error() -> None:
+    with pytest.raises(FormatError, match=r"'first'.* is taken by \[first\]"):
+        quantize_module_transform_pass(Twice(), {"by": "name", "first": W4A4, "second": W8A8})
+
+
+def test_a_shared_module_is_not_calibrated_for_one_of_its_layers() -> None:
+    model = build("llama")
+    model.model.layers[1].mlp = model.model.layers[0].mlp
+    recipe = {r".*up_proj": {**W4A4, "gptq": True}, "gptq": {**GPTQ, "device": "cpu"}}
+    with pytest.raises(FormatError, match="is one module in layers 0, 1 of model.layers"):
+        quantize_module_transform_pass(model, recipe, tokens=token_ids(2, 8, seed=0))
