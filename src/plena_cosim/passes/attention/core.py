@@ -47,6 +47,13 @@ class AttentionCore:
         self.formats, self.hw, self.clock, self.where = dict(formats), hw, clock, where
         self.rotators = {phase: Rotator(given, hw) for phase, given in formats.items()}
 
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Come out of a pickle: in another process, transformers has not heard of us yet."""
+        from .hooks import register
+
+        self.__dict__.update(state)
+        register()
+
     @property
     def now(self) -> AttentionFormats:
         """The formats of the phase that the model is in."""
@@ -101,13 +108,6 @@ class AttentionCore:
         """Return keys or values that another phase has cached as this one's cache holds them."""
         return self.rotator.cached_again(self._vector(x))
 
-    def _vector(self, x: Tensor) -> Tensor:
-        if self.hw is None:
-            return x
-        return fakequant.cast(x, self.hw.vector_format).to(x.dtype)
-
-    # ------------------------------------------------------------------- scores and outputs
-
     def hand_over(self, layer: Any) -> None:
         """Bring what a prefill has cached to the format of decode, once, when decoding begins.
 
@@ -125,6 +125,13 @@ class AttentionCore:
     def mark(self, layer: Any) -> None:
         """Note in a layer of a cache which phase has written it last."""
         setattr(layer, _WRITTEN_IN, self.clock.now)
+
+    def _vector(self, x: Tensor) -> Tensor:
+        if self.hw is None:
+            return x
+        return fakequant.cast(x, self.hw.vector_format).to(x.dtype)
+
+    # ------------------------------------------------------------------- scores and outputs
 
     def leaves_attention(self) -> bool:
         """Whether the model's own attention function does the rest."""
