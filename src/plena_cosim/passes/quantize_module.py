@@ -20,6 +20,7 @@ from .recipe.numerics import Numerics
 from .recipe.recipe import Recipe
 from .replace.check import check
 from .replace.module_info import ModuleInfo
+from .replace.own_configs import own_configs
 from .replace.replace import replace_modules
 from .saving.attach_config import attach_config, require_attachable
 from .weights.packed_weight import PackedWeight, WeightFactory
@@ -69,6 +70,7 @@ def quantize_module_transform_pass(
     recipe = made.recipe
     _check(made.plans, recipe, machine)  # weights and rotations may be others now
     info = replace_modules(model, made.plans, recipe, machine, calibrated=made.weights)
+    own_configs(model)
     for name, found in made.records.items():
         owner = name if name in info else name.rpartition(".")[0]
         info[owner] = replace(info[owner], calibration=[*(info[owner].calibration or []), *found])

@@ -60,3 +60,18 @@ def test_a_shared_module_is_not_calibrated_for_one_of_its_layers() -> None:
     recipe = {r".*up_proj": {**W4A4, "gptq": True}, "gptq": {**GPTQ, "device": "cpu"}}
     with pytest.raises(FormatError, match="is one module in layers 0, 1 of model.layers"):
         quantize_module_transform_pass(model, recipe, tokens=token_ids(2, 8, seed=0))
+
+
+@torch.no_grad()
+def test_another_model_with_the_same_config_stays_as_it_is(tmp_path: Path) -> None:
+    teacher = build("llama", num_hidden_layers=1, tie_word_embeddings=True)
+    student = type(teacher)(teacher.config).eval()
+    assert student.config is teacher.config
+    before = teacher.config.to_dict()
+    quantize_module_transform_pass(student, {"lm_head": W4A4, r".*self_attn": ATTENTION})
+    assert teacher.config.to_dict() == before
+    assert teacher.config._attn_implementation != "plena"
+    assert student.model.layers[0].self_attn.config is student.config
+    teacher.save_pretrained(tmp_path)
+    again = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert torch.equal(again(IDS).logits, teacher(IDS).logits)
