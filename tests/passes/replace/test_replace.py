@@ -75,3 +75,43 @@ def test_another_model_with_the_same_config_stays_as_it_is(tmp_path: Path) -> No
     teacher.save_pretrained(tmp_path)
     again = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
     assert torch.equal(again(IDS).logits, teacher(IDS).logits)
+
+
+@torch.no_grad()
+def test_hooks_go_over_to_the_module_that_takes_the_place() -> None:
+    model, seen = build("llama", num_hidden_layers=1), []
+    layer = model.model.layers[0]
+    handles = [
+        layer.mlp.up_proj.register_forward_hook(lambda *_: seen.append("up_proj")),
+        layer.mlp.act_fn.register_forward_pre_hook(lambda *_: seen.append("act_fn")),
+        model.model.norm.register_forward_hook(
+            lambda *_, **__: seen.append("norm"), with_kwargs=True
+        ),
+    ]
+    decode = {"phase": {"decode": {r".*up_proj": W8A8}}}
+    norm = {"name": "minifloat", **FP12}
+    quantize_module_transform_pass(
+        model, {r".*up_proj": W4A4, r".*norm": norm, r".*\.mlp": norm, **decode}
+    )
+    assert not seen
+    model(IDS)
+    assert sorted(seen) == ["act_fn", "norm", "up_proj"]
+    for handle in handles:
+        handle.remove()
+    seen.clear()
+    model(IDS)
+    assert not seen
+
+
+@pytest.mark.parametrize("name", ["self_attn", "mlp.up_proj", "mlp.act_fn"])
+def test_a_forward_that_was_put_over_a_module_is_not_lost_without_a_word(name: str) -> None:
+    model = build("llama", num_hidden_layers=1)
+    module = model.model.layers[0].get_submodule(name)
+    module.forward = module.forward
+    recipe = {
+        r".*self_attn": {"name": "mxint", "kv_cache": IN4},
+        r".*up_proj": W4A4,
+        r".*\.mlp": {"name": "minifloat", **FP12},
+    }
+    with pytest.raises(FormatError, match="another forward was put over"):
+        quantize_module_transform_pass(model, recipe)

@@ -146,6 +146,14 @@ class ModuleKind:
         """
         return {}
 
+    def taken_over(self, module: nn.Module) -> list[nn.Module]:
+        """Return the modules whose forward is no longer called, or called otherwise.
+
+        Args:
+            module: of this kind.
+        """
+        return [module]
+
     def check(self, request: BuildRequest, handover: KvHandover) -> None:
         """Raise FormatError where `build` cannot do what is asked; change nothing.
 

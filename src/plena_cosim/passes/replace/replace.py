@@ -18,6 +18,7 @@ from ..recipe.numerics import Numerics
 from ..recipe.recipe import Phase, Recipe
 from ..recipe.selector import Selector
 from ..weights.packed_weight import PackedWeight, WeightFactory
+from .carry_hooks import carry_hooks
 from .module_info import ModuleInfo, module_info
 
 
@@ -95,9 +96,12 @@ class _Work:
             }
             made_of = self._switched(by_phase)
             if not part:
+                carry_hooks(plan.module, made_of)
                 for name in self.names[id(self.model.get_submodule(plan.name))]:
                     self.model.set_submodule(name, made_of)
                 continue
+            if part in plan.module._modules:
+                carry_hooks(plan.module.get_submodule(part), made_of)
             plan.module._parameters.pop(part, None)
             plan.module.add_module(part, made_of)
 
