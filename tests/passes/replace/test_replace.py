@@ -115,3 +115,25 @@ def test_a_forward_that_was_put_over_a_module_is_not_lost_without_a_word(name: s
     }
     with pytest.raises(FormatError, match="another forward was put over"):
         quantize_module_transform_pass(model, recipe)
+
+
+def test_weights_without_values_are_an_error() -> None:
+    with torch.device("meta"):
+        net = nn.Sequential(nn.Linear(32, 8))
+    with pytest.raises(FormatError, match="its weight is on the meta device and has no values"):
+        quantize_module_transform_pass(net, {"by": "name", "0": W4A4})
+
+
+@pytest.mark.parametrize(
+    ("tokens", "message"),
+    [
+        (torch.full((2, 8), 500), "there is token 500, and the model knows 64"),
+        (torch.full((2, 8), -100), "there is token -100, and the model knows 64"),
+        (torch.zeros(8, dtype=torch.int64), r"must be \(samples, seqlen\) int64, got \(8,\)"),
+        (torch.zeros(2, 8), "must be .* int64, got .* torch.float32"),
+    ],
+)
+def test_tokens_that_the_model_does_not_know_are_an_error(tokens: Tensor, message: str) -> None:
+    recipe = {r".*up_proj": {**W4A4, "gptq": True}, "gptq": {**GPTQ, "device": "cpu"}}
+    with pytest.raises(FormatError, match=message):
+        quantize_module_transform_pass(build("llama", num_hidden_layers=1), recipe, tokens=tokens)
