@@ -137,3 +137,36 @@ def test_tokens_that_the_model_does_not_know_are_an_error(tokens: Tensor, messag
     recipe = {r".*up_proj": {**W4A4, "gptq": True}, "gptq": {**GPTQ, "device": "cpu"}}
     with pytest.raises(FormatError, match=message):
         quantize_module_transform_pass(build("llama", num_hidden_layers=1), recipe, tokens=tokens)
+
+
+@torch.no_grad()
+def test_a_model_with_several_ties_comes_back(tmp_path: Path) -> None:
+    """Zamba2 ties layers to each other, too."""
+    torch.manual_seed(0)
+    config = transformers.Zamba2Config(
+        vocab_size=96,
+        hidden_size=64,
+        intermediate_size=128,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        num_hidden_layers=4,
+        layers_block_type=["mamba", "hybrid", "mamba", "hybrid"],
+        mamba_d_state=8,
+        mamba_ngroups=1,
+        n_mamba_heads=2,
+        num_mem_blocks=1,
+        adapter_rank=8,
+        use_mem_rope=True,
+        chunk_size=16,
+        use_mamba_kernels=False,
+        pad_token_id=0,
+        bos_token_id=1,
+        eos_token_id=2,
+    )
+    model = transformers.AutoModelForCausalLM.from_config(config).eval()
+    table = {"name": "mxint", "weight_block_size": 32, "weight_width": 8}
+    quantize_module_transform_pass(model, {"by": "name", "lm_head": table})
+    expected = model(IDS).logits
+    model.save_pretrained(tmp_path)
+    again = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
+    assert torch.equal(again(IDS).logits, expected)

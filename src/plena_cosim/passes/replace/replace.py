@@ -118,6 +118,7 @@ class _Work:
         config = getattr(self.model, "config", None)
         if self.untied and getattr(config, "tie_word_embeddings", False):
             config.tie_word_embeddings = False  # type: ignore[union-attr]
+            _separate(self.model)
 
     def _built(self, plan: Plan) -> dict[Selector, Built]:
         """Return what each selector makes: one thing for all if only the input's format changes."""
@@ -170,6 +171,20 @@ class _Work:
             rotation=built.rotation,
             semantics=selector.semantics if built.rotation else inside.semantics,
         )
+
+
+def _separate(model: nn.Module) -> None:
+    """Give each module parameters of its own: no other tie outlives tie_word_embeddings in a file.
+
+    Zamba2 ties layers to each other too, and only ties embeddings and layers at once.
+    """
+    seen: set[int] = set()
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if id(parameter) in seen:
+                copy = nn.Parameter(parameter.detach().clone(), parameter.requires_grad)
+                module.register_parameter(name, copy)
+            seen.add(id(parameter))
 
 
 def _users(model: nn.Module) -> dict[int, set[int]]:
