@@ -21,9 +21,7 @@ def test_a_model_comes_out_of_a_pickle_or_a_copy_as_it_went_in() -> None:
     """In another process, transformers has not heard of our attention function."""
     model = build("llama", num_hidden_layers=1)
     decode = {r".*self_attn": ATTENTION | {"kv_cache": {**IN8, "data_in_width": 4}}}
-    quantize_module_transform_pass(
-        model, {r".*self_attn": ATTENTION, "phase": {"decode": decode}}
-    )
+    quantize_module_transform_pass(model, {r".*self_attn": ATTENTION, "phase": {"decode": decode}})
     expected = model(IDS).logits
     data = pickle.dumps(model)
     del ALL_ATTENTION_FUNCTIONS._global_mapping["plena"]

@@ -58,7 +58,7 @@ def test_a_shared_module_is_not_calibrated_for_one_of_its_layers() -> None:
     model = build("llama")
     model.model.layers[1].mlp = model.model.layers[0].mlp
     recipe = {r".*up_proj": {**W4A4, "gptq": True}, "gptq": {**GPTQ, "device": "cpu"}}
-    with pytest.raises(FormatError, match="is one module in layers 0, 1 of model.layers"):
+    with pytest.raises(FormatError, match=r"is one module in layers 0, 1 of model\.layers"):
         quantize_module_transform_pass(model, recipe, tokens=token_ids(2, 8, seed=0))
 
 

@@ -227,9 +227,7 @@ class PackedWeight(nn.Module):
         self.shape, self.fmt, self.axis = weight.shape, fmt, axis % weight.ndim
         self.dtype = weight.dtype if fmt is None and dtype is None else dtype
 
-    def _set_values(
-        self, values: Tensor, scales: Tensor, dtype: torch.dtype | None = None
-    ) -> None:
+    def _set_values(self, values: Tensor, scales: Tensor, dtype: torch.dtype | None = None) -> None:
         dtype = dtype or self.dtype
         rounded = values if dtype is None else round_once(values, dtype)
         self.values = nn.Parameter(rounded, requires_grad=False)
