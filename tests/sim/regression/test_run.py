@@ -33,8 +33,8 @@ def run_cli(
 
 def command(*arguments: str, results: Path) -> list[str]:
     code = (
-        "import sys; from pathlib import Path; from plena_cosim.sim import regression; "
-        f"sys.exit(regression.run({', '.join(arguments)}, results=Path({str(results)!r})))"
+        "import sys; from pathlib import Path; from plena_cosim.sim.regression import run; "
+        f"sys.exit(run.run({', '.join(arguments)}, results=Path({str(results)!r})))"
     )
     return [sys.executable, "-c", code]
 
