@@ -78,7 +78,7 @@ def run_eval_ppl(
                 network, recipe, numerics=numerics, hw=machine, progress=progress
             )
     tokens = tokenize(tokenizer, words, limit=limit)
-    collector = getattr(network, "token_collector", None)
+    collector: Any = getattr(network, "token_collector", None)
     try:
         with progress_bars(console) as progress:
             result = evaluate_perplexity(

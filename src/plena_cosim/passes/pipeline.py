@@ -84,6 +84,8 @@ def prepare(
         FormatError: a stage cannot do what the recipe asks for.
         TextSourceError: calibration text cannot be had.
     """
+    if tokens is not None:
+        _require_known(model, tokens, f"{recipe.source}: tokens")
     with evaluating(model):
         return _prepare(model, recipe, plans or plans_of(model, recipe), tokens, progress)
 
@@ -247,13 +249,25 @@ def _samples(
     assert seed is not None
     tokenizer = load_tokenizer(name)
     tokens = calibration_set(dataset, tokenizer, nsamples=nsamples, seqlen=seqlen, seed=seed).tokens
-    known = getattr(getattr(model, "config", None), "vocab_size", None)
-    if known is not None and int(tokens.max()) >= known:
-        raise FormatError(
-            f"{recipe.source}: the tokenizer of {name!r} gives token {int(tokens.max())}, and the "
-            f"model knows {known}; name the model's own in model_name"
-        )
+    _require_known(
+        model,
+        tokens,
+        f"{recipe.source}: the tokenizer of {name!r}",
+        "; name the model's own in model_name",
+    )
     return tokens
+
+
+def _require_known(model: nn.Module, tokens: Tensor, whose: str, advice: str = "") -> None:
+    """Raise FormatError unless tokens are (samples, seqlen) int64 that a model knows."""
+    if tokens.ndim != 2 or tokens.dtype != torch.int64 or not tokens.numel():
+        raise FormatError(
+            f"{whose}: must be (samples, seqlen) int64, got {tuple(tokens.shape)} {tokens.dtype}"
+        )
+    known = getattr(getattr(model, "config", None), "vocab_size", None)
+    worst = int(tokens.max()) if int(tokens.min()) >= 0 else int(tokens.min())
+    if known is not None and not 0 <= worst < known:
+        raise FormatError(f"{whose}: there is token {worst}, and the model knows {known}{advice}")
 
 
 def _by_round(progress: Progress) -> Progress:

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from plena_cosim.golden import HardwareConfig
+from plena_cosim.golden import FormatError, HardwareConfig
 from plena_cosim.ground.progress import Progress
 
 from .layers.device import on_device
@@ -21,6 +21,7 @@ from .recipe.numerics import Numerics
 from .recipe.recipe import Recipe
 from .replace.check import check
 from .replace.module_info import ModuleInfo
+from .replace.own_configs import own_configs
 from .replace.replace import replace_modules
 from .saving.attach_config import attach_config, require_attachable
 from .token_collector import attach_token_collector
@@ -81,9 +82,11 @@ def quantize_module_transform_pass(
     machine = machine_of(recipe, numerics, hw)
     plans = plans_of(model, recipe)
     _check(plans, recipe, machine)
+    _require_values(plans)
     made = prepare(model, recipe, plans=plans, tokens=tokens, progress=progress)
     recipe = made.recipe
     _check(made.plans, recipe, machine)  # weights and rotations may be others now
+    own_configs(model)
     info = replace_modules(model, made.plans, recipe, machine, calibrated=made.weights)
     for name, found in made.records.items():
         owner = name if name in info else name.rpartition(".")[0]
@@ -137,6 +140,17 @@ def build_modules(
 def _check(plans: list[Plan], recipe: Recipe, machine: HardwareConfig | None) -> None:
     for plan in plans:
         check(plan, machine, recipe.kv_handover)
+
+
+def _require_values(plans: list[Plan]) -> None:
+    """Raise FormatError where a weight is on the meta device: there is nothing to quantise."""
+    for plan in plans:
+        for role, parameter in plan.module.named_parameters(recurse=False):
+            if parameter.is_meta:
+                raise FormatError(
+                    f"{plan.where(plan.different()[0])}: its {role} is on the meta device and has "
+                    "no values; load the weights first, and offload them only after the pass"
+                )
 
 
 def machine_of(

@@ -8,7 +8,7 @@ layer at a time is.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from plena_cosim.ground.progress import Progress
 
 from ..layers.device import device_of
 from ..layers.output_cache import OutputCache
-from ..layers.stack import Stack, stack_of
+from ..layers.stack import Stack, require_own_modules, stack_of
 from ..layers.stream import capture
 from ..plan.plan import Plan
 from ..recipe.calibration_tables import GptqTable
@@ -99,11 +99,13 @@ def require_calibratable(model: nn.Module, plans: list[Plan], recipe: Recipe) ->
         recipe: with a [gptq] table.
     """
     assert recipe.gptq is not None
-    _stack(model, weights_of(plans, recipe.source), recipe.source)
+    _stack(model, plans, recipe.source)
 
 
-def _stack(model: nn.Module, names: Collection[str], source: str) -> Stack:
+def _stack(model: nn.Module, plans: Sequence[Plan], source: str) -> Stack:
+    names = weights_of(plans, source)
     stack = stack_of(model, names, source)
+    require_own_modules(stack, {plan.name: plan.module for plan in plans}, source)
     outside = [name for name in names if stack.index_of(name) is None]
     if outside:
         raise FormatError(
@@ -127,7 +129,7 @@ class _Run:
         self.model, self.plans, self.recipe = model, plans, recipe
         self.tokens, self.table = tokens, table
         self.names = weights_of(plans, recipe.source)
-        self.stack = _stack(model, self.names, recipe.source)
+        self.stack = _stack(model, plans, recipe.source)
         self.device = device_of(table, "gptq")
         self.checkpoints: Checkpoints | None = None
         if table.checkpoint_dir is not None:

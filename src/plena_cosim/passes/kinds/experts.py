@@ -49,6 +49,10 @@ class ExpertsKind(ModuleKind):
         axis = 1 if is_transposed(module, where) else 2
         return {name: (module.get_parameter(name).shape, axis) for name in weight_names(module)}
 
+    def taken_over(self, module: nn.Module) -> list[nn.Module]:
+        """Return nothing: its own forward runs, on other weights."""
+        return []
+
     def check(self, request: BuildRequest, handover: KvHandover) -> None:
         """Raise FormatError where the contraction axis is not known, or operands do not fit."""
         is_transposed(request.module, request.where)

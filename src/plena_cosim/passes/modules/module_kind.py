@@ -154,6 +154,14 @@ class ModuleKind:
         """
         return {}
 
+    def taken_over(self, module: nn.Module) -> list[nn.Module]:
+        """Return the modules whose forward is no longer called, or called otherwise.
+
+        Args:
+            module: of this kind.
+        """
+        return [module]
+
     def check(self, request: BuildRequest, handover: KvHandover) -> None:
         """Raise FormatError where `build` cannot do what is asked; change nothing.
 
@@ -169,7 +177,7 @@ class ModuleKind:
         """Return the formats of the input, if they are all that changes between phases.
 
         Returns:
-            By phase, for a quantised module with an attribute `data_in`; None where phases need
+            By phase, for a quantised module with an attribute `input`; None where phases need
             quantised modules of their own.
         """
         return None

@@ -12,7 +12,6 @@ from plena_cosim.golden import FormatError
 from plena_cosim.ground.did_you_mean import did_you_mean
 
 from ..kinds import all_kinds, kind_of
-from ..modules.module_kind import ModuleKind
 from ..recipe.recipe import MatchBy, Phase, Recipe
 from ..recipe.selector import Selector
 from .accepted_formats import fitted
@@ -29,7 +28,8 @@ def choose(model: nn.Module, pass_args: Recipe, phase: Phase | None = None) -> d
         phase: take the selectors of this phase before those of the file.
 
     Returns:
-        By the module's name, in the order of the model; formats are those that the module's kind
+        By the module's name (of a module with several, the first; any of them matches), in the
+        order of the model; formats are those that the module's kind
         takes. A parent (attention) and its children (projections) may both be chosen, but nothing
         inside experts that are chosen themselves.
 
@@ -38,11 +38,9 @@ def choose(model: nn.Module, pass_args: Recipe, phase: Phase | None = None) -> d
             nothing that earlier ones have left; or its keys do not fit a module's kind; or
             [rotation] names what is not there, or not quantised.
     """
-    modules = {name: module for name, module in model.named_modules() if name}
-    kinds = {name: kind for name, module in modules.items() if (kind := kind_of(module))}
-    matcher = _Matcher(modules, kinds, pass_args)
+    matcher = _Matcher(model, pass_args)
     chosen = matcher.of_phase(phase)
-    rotations = OnlineRotations(pass_args.rotation, kinds, pass_args.source)
+    rotations = OnlineRotations(pass_args.rotation, matcher.kinds, pass_args.source)
     if pass_args.rotation is not None and pass_args.rotation.online:
         others = any(pass_args.phases.values())
         rotations.check([matcher.of_phase(each) for each in Phase] if others else [chosen])
@@ -55,18 +53,22 @@ def excluded_modules(model: nn.Module, recipe: Recipe) -> set[str]:
     Raises:
         FormatError: an exclusion matches nothing.
     """
-    modules = {name: module for name, module in model.named_modules() if name}
-    kinds = {name: kind for name, module in modules.items() if (kind := kind_of(module))}
-    return set(_Matcher(modules, kinds, recipe).excluded())
+    return set(_Matcher(model, recipe).excluded())
 
 
 class _Matcher:
     """The modules of one model against the patterns of one recipe."""
 
-    def __init__(
-        self, modules: dict[str, nn.Module], kinds: dict[str, ModuleKind], pass_args: Recipe
-    ) -> None:
-        self.modules, self.kinds, self.recipe = modules, kinds, pass_args
+    def __init__(self, model: nn.Module, recipe: Recipe) -> None:
+        modules = {name: module for name, module in model.named_modules() if name}
+        first = {id(module): name for name, module in modules.items()}
+        kinds = {name: kind for name, module in modules.items() if (kind := kind_of(module))}
+        self.names = {
+            name: first[id(module)]
+            for name, module in model.named_modules(remove_duplicate=False)
+            if id(module) in first
+        }
+        self.modules, self.kinds, self.recipe = modules, kinds, recipe
         self.slices = FusedSlices(modules, kinds)
 
     def of_phase(self, phase: Phase | None) -> dict[str, Selector]:
@@ -146,18 +148,20 @@ class _Matcher:
 
     def _matches(self, pattern: str, where: str) -> list[str]:
         by = self.recipe.by
-        matched = [
-            name for name, module in self.modules.items() if _matches(pattern, name, module, by)
-        ]
-        if by is not MatchBy.TYPE:
-            owners = self.slices.owner
-            matched += [
-                name for name in owners if _matches(pattern, name, self.modules[owners[name]], by)
-            ]
+        matched = {
+            first: None
+            for name, first in self.names.items()
+            if _matches(pattern, name, self.modules[first], by)
+        }
+        owners = {} if by is MatchBy.TYPE else self.slices.owner
+        for name, owner in owners.items():
+            if _matches(pattern, name, self.modules[owner], by):
+                matched[name] = None
         if not matched:
-            known = {**self.modules, **dict.fromkeys(self.slices.owner)}
+            known = {name: self.modules[first] for name, first in self.names.items()}
+            known |= {name: self.modules[owner] for name, owner in self.slices.owner.items()}
             raise FormatError(f"{where}: {_no_match(pattern, known, by)}")
-        return matched
+        return list(matched)
 
     def _nothing_to_change(self, matched: list[str]) -> str:
         types = sorted({type(self.modules[name]).__name__ for name in matched})
