@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from .codec import Codes, Values, decode, encode
+from .float_environment import in_default_environment
 from .formats import (
     CLIP_BELOW,
     FixedPoint,
@@ -57,6 +58,7 @@ class MxArray:
         """Return each block's scale as float64; NaN for a NaN scale code."""
         return decode_scale(self.scales, self.mx)
 
+    @in_default_environment
     def dequantize(self, dtype: npt.DTypeLike = np.float64) -> npt.NDArray[Any]:
         """Return the values that the codes stand for.
 
@@ -75,6 +77,7 @@ class MxArray:
             return np.moveaxis(elements * spread, -1, self.axis).astype(dtype)
 
 
+@in_default_environment
 def decode_scale(scales: Codes, mx: Mx) -> Values:
     """Return the power of two of each scale code; NaN for code 255 of E8M0."""
     values = np.ldexp(1.0, np.asarray(scales).astype(np.int64) - mx.scale_bias)
@@ -121,6 +124,7 @@ def scale_exponent(amax: Values, mx: Mx) -> Int64:
     return clamped
 
 
+@in_default_environment
 def quantize_blocks(blocks: Values, mx: Mx, *, seed: int = 0) -> tuple[Codes, Codes]:
     """Quantise rows that are one block each: the definition of MX quantisation.
 
@@ -162,6 +166,7 @@ def _largest_codes(negative: Bool, mx: Mx) -> Codes:
     return codes
 
 
+@in_default_environment
 def quantize(
     x: npt.ArrayLike, mx: Mx | str, axis: int = -1, *, strict: bool = False, seed: int = 0
 ) -> MxArray:

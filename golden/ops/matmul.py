@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, NanReplacedWarning
+from ..float_environment import in_default_environment
 from ..formats import FormatError
 from ..hardware import HardwareConfig
 from ..mx import MxArray
@@ -24,6 +25,7 @@ from .dot import (
 )
 
 
+@in_default_environment
 def matmul(a: MxArray, b: MxArray, hw: HardwareConfig) -> Codes:
     """Return a @ b as the matrix unit computes it.
 

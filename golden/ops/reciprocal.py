@@ -7,6 +7,7 @@ from math import inf
 import numpy.typing as npt
 
 from ..codec import Codes
+from ..float_environment import in_default_environment
 from ..formats import Minifloat, Overflow, Rounding, as_minifloat
 from ..transcendental import reciprocal_of
 from .unary import Function, evaluate
@@ -16,6 +17,7 @@ _RECIPROCAL = Function(
 )
 
 
+@in_default_environment
 def reciprocal(
     a: npt.ArrayLike,
     fmt: Minifloat | str,

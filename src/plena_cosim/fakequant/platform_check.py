@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from plena_cosim.ground.errors import PlenaError
-
-
-class ExactnessError(PlenaError, RuntimeError):
-    """The platform is set up to trade exactness for speed; the message says how to undo it."""
+from plena_cosim.golden.float_environment import ExactnessError
 
 
 def require_subnormals(device: torch.device) -> None:
