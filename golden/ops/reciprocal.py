@@ -33,8 +33,8 @@ def reciprocal(
         rounding, overflow: as in `encode`.
 
     Returns:
-        Codes. A zero gives Inf of its sign (the largest value where there is no Inf), Inf a zero
-        of its sign.
+        Codes. A zero gives Inf of its sign, Inf a zero of its sign. Where there is no Inf, a zero
+        gives the largest value of its sign; under overflow="ieee" NaN, if there is one.
 
     Raises:
         FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.

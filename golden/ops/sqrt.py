@@ -65,8 +65,9 @@ def rsqrt(
         rounding, overflow: as in `encode`.
 
     Returns:
-        Codes. A zero gives Inf of its sign, a negative number NaN, +Inf gives +0. A NaN result is
-        the largest value where the format has none.
+        Codes. A zero gives Inf of its sign, a negative number NaN, +Inf gives +0. Where there is no
+        Inf, a zero gives the largest value of its sign; under overflow="ieee" NaN, if there is one.
+        A NaN result is the largest value where the format has none.
 
     Raises:
         FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.
