@@ -8,6 +8,7 @@ otherwise; a test holds the two equal.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -185,11 +186,12 @@ def quantize(
     Returns:
         MxArray. An all-zero block has scale code 0 and zero elements. A block that holds a NaN or
         Inf gets the NaN scale and zero elements; a format without a NaN scale takes amax of the
-        finite elements, Inf saturates and NaN becomes the largest element.
+        finite elements, Inf saturates to the largest element of its sign and NaN becomes the
+        largest. Without a row (shape (0, 64)) there are no blocks.
 
     Raises:
-        FormatError: `mx` is not an Mx, `x` is empty or complex, `axis` does not exist, or strict
-            and a value is not finite.
+        FormatError: `mx` is not an Mx, `x` is complex, `axis` does not exist or has no elements, or
+            strict and a value is not finite.
 
     Source: OCP Microscaling Formats (MX) v1.0 §6.3 for `floor`.
 
@@ -202,7 +204,8 @@ def quantize(
     array, axis = _check_input(x, axis)
     rows_shape = np.moveaxis(array, axis, -1).shape
     length = rows_shape[-1]
-    rows = np.ascontiguousarray(np.moveaxis(array, axis, -1)).reshape(-1, length)
+    count = prod(rows_shape[:-1])  # a -1 for reshape is ambiguous where it is 0
+    rows = np.ascontiguousarray(np.moveaxis(array, axis, -1)).reshape(count, length)
     n_blocks = -(-length // mx.block_size)
     codes = np.empty(rows.shape, dtype=code_dtype(mx.element.width_bits))
     scales = np.empty((rows.shape[0], n_blocks), dtype=code_dtype(mx.scale_bits))
@@ -226,7 +229,7 @@ def _check_input(x: npt.ArrayLike, axis: int) -> tuple[npt.NDArray[Any], int]:
                 f"quantize: need real numbers of at most 64 bits, got dtype {array.dtype}"
             )
         array = array.astype(np.float64)
-    if array.ndim == 0 or array.size == 0:
+    if array.ndim == 0 or (-array.ndim <= axis < array.ndim and not array.shape[axis]):
         raise FormatError(
             f"quantize: need at least one value along an axis, got shape {array.shape}"
         )
@@ -245,7 +248,7 @@ def _quantize_rows(
     plan = fast_plan(mx, rows.dtype)
     step = max(1, _CHUNK_VALUES // rows.shape[1])
     if mx.rounding is Rounding.STOCHASTIC:
-        step = rows.shape[0]  # the random bits follow the position in the whole array
+        step = max(1, rows.shape[0])  # the random bits follow the position in the whole array
     has_special = False
     for first in range(0, rows.shape[0], step):
         piece = slice(first, first + step)

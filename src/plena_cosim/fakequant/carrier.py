@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 
+
 @dataclass(frozen=True, kw_only=True)
 class Carrier:
     """Bit layout of a torch dtype that values are computed in.
@@ -92,7 +93,7 @@ def round_once(values: Tensor, dtype: torch.dtype) -> Tensor:
     single = values.float()
     lost = values - single.double()
     even = (single.view(torch.int32) & 1) == 0
-    toward = torch.where(lost > 0, math.inf, -math.inf).float()
+    toward = torch.copysign(torch.full_like(single, math.inf), lost)
     odd = torch.where((lost != 0) & even & ~lost.isnan(), single.nextafter(toward), single)
     return odd.to(dtype)
 
