@@ -50,14 +50,11 @@ def test_a_code_that_does_not_fit_is_refused() -> None:
 
 
 def test_equal_codes_become_both_neighbours() -> None:
-    codes = golden.ops.exp([[0x3FA1] * 500] * 4, get_format("bf16"), rounding="stochastic")
-    value = Fraction(
-        exp(float(golden.decode(0x3FA1, get_format("bf16"))))
-    )  # the threshold is far from 2^-32
-    below = golden.ops.exp(0x3FA1, get_format("bf16"), rounding="rtz")
-    low, high = (
-        Fraction(float(golden.decode(code, get_format("bf16")))) for code in (below, below + 1)
-    )
+    bf16 = get_format("bf16")
+    codes = ops.exp([[0x3FA1] * 500] * 4, bf16, rounding="stochastic")
+    value = Fraction(exp(float(golden.decode(0x3FA1, bf16))))  # no draw is near its threshold
+    below = ops.exp(0x3FA1, bf16, rounding="rtz")
+    low, high = (Fraction(float(golden.decode(code, bf16))) for code in (below, below + 1))
     threshold = int((value - low) / (high - low) * 2**32)
     draws = random_bits(0, np.arange(2000, dtype=np.uint64)).reshape(4, 500)
     np.testing.assert_array_equal(codes, below + (draws < threshold))
