@@ -94,10 +94,12 @@ class ExactLinear(QuantizedModule):
         values = fakequant.cast(x, vector)
         if self.rotation is not None:
             values = fakequant.hadamard(values, vector, block=self.rotation)
-        operand = fakequant.quantize_mx(values, self.data_in)
+        rows = values if values.ndim > 1 else values[None]
+        operand = fakequant.quantize_mx(rows, self.data_in)
         y = fakequant.matmul(operand, self.stored.mx().mT, self.hw)
         bias = self.bias
-        return (y if bias is None else fakequant.add(y, bias, vector)).to(x.dtype)
+        y = y if bias is None else fakequant.add(y, bias, vector)
+        return y.view(*x.shape[:-1], self.out_features).to(x.dtype)
 
     def extra_repr(self) -> str:
         """Show sizes and formats."""
