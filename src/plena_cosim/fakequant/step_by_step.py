@@ -37,7 +37,7 @@ def step_by_step(function: Callable[_P, _R]) -> Callable[_P, _R]:
             raise ExactnessError(
                 "this thread does not round to nearest; call fesetround(FE_TONEAREST) first"
             )
-        if torch.jit.is_tracing():  # type: ignore[no-untyped-call]
+        if torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]
             raise ExactnessError(
                 f"{function.__name__} chooses its steps by the values that it is given, which "
                 "torch.jit.trace would freeze; call it outside of the traced function"
