@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .step_by_step import step_by_step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,6 +83,7 @@ SINGLE = _carrier(torch.float32, torch.int32)
 DOUBLE = _carrier(torch.float64, torch.int64)
 
 
+@step_by_step
 def round_once(values: Tensor, dtype: torch.dtype) -> Tensor:
     """Return float64 values rounded once (RNE) to `dtype`; overflow gives Inf, as IEEE 754.
 

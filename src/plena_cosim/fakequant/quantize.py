@@ -22,10 +22,12 @@ from .element import ElementRounder, limits, round_by_mode
 from .mx_tensor import MxTensor
 from .platform_check import require_subnormals
 from .scale import scale_exponent
+from .step_by_step import step_by_step
 
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
+@step_by_step
 def quantize(
     x: Tensor, mx: Mx | str, axis: int = -1, *, strict: bool = False, seed: int = 0
 ) -> Tensor:
@@ -61,6 +63,7 @@ def quantize(
     return _quantize(x.detach(), mx, axis, strict, seed)
 
 
+@step_by_step
 def quantize_mx(
     x: Tensor, mx: Mx | str, axis: int = -1, *, strict: bool = False, seed: int = 0
 ) -> MxTensor:
