@@ -65,7 +65,7 @@ def op_call(name: str) -> Call:
     return Call(op.golden, arrays, formats, {k: v for k, v in sizes.items() if k in taken})
 
 
-CALLS = [
+OWN_CALLS = [
     *map(op_call, OPS),
     Call(golden.decode, (CODES,), {"fmt": FP}),
     Call(golden.encode, (X.numpy(),), {"fmt": FP}),
@@ -78,29 +78,18 @@ CALLS = [
     Call(ops.unpack_blocks, (ops.pack_blocks(NIBBLES, SCALES, MX),), {"mx": MX}),
     Call(ops.reduce_rows, (ops.reduce_sum, CODES, 0), {"src": FP, "dst": FP}),
     Call(ops.rope_tables, (range(3), 8), {"fmt": FP}),
-    *(
-        Call(getattr(fakequant, name), (X,), {"fmt": FP})
-        for name in (
-            *("cast", "neg", "exp", "exp2", "reciprocal", "sqrt", "rsqrt", "sigmoid", "silu"),
-            *("gelu_sigmoid", "gelu_tanh", "hadamard"),
-        )
-    ),
-    *(
-        Call(getattr(fakequant, name), (X, X), {"fmt": FP})
-        for name in ("add", "sub", "mul", "max", "min", "swiglu")
-    ),
     *(Call(getattr(fakequant, name), (X,), {"mx": MX}) for name in ("quantize", "quantize_mx")),
     *(
         Call(getattr(fakequant, name), (X, 1, 0.5), {"src": FP, "dst": FP})
         for name in ("reduce_sum", "reduce_max")
     ),
     Call(fakequant.reduce_rows, (fakequant.reduce_sum, X, 0.5), {"src": FP, "dst": FP}),
-    Call(fakequant.rope, (X, X, X), {"fmt": FP}),
     Call(fakequant.softmax, (X, 1), {"fmt": FP, "red": FP}),
     Call(fakequant.rms_norm, (X, X, 0.5), {"fmt": FP, "red": FP}),
     Call(fakequant.layer_norm, (X, X, X, 0.5), {"fmt": FP, "red": FP}),
     Call(fakequant.attention, TORCH_QKV, {"p_mx": MX}, MACHINE),
 ]
+"""Ops, and functions that need arguments of their own."""
 
 
 def public_functions() -> list[Callable[..., Any]]:
@@ -115,6 +104,27 @@ def formats_of(function: Callable[..., Any]) -> dict[str, str]:
     """Return the hints of the parameters that are formats."""
     hints = {n: str(p.annotation) for n, p in inspect.signature(function).parameters.items()}
     return {name: hint for name, hint in hints.items() if KINDS.search(hint)}
+
+
+def plain_call(function: Callable[..., Any]) -> Call:
+    """Call a torch function of values of one scalar format, such as add."""
+    required = [
+        name
+        for name, parameter in inspect.signature(function).parameters.items()
+        if parameter.default is parameter.empty and name != "fmt"
+    ]
+    return Call(function, (X,) * len(required), {"fmt": FP})
+
+
+CALLS = [
+    *OWN_CALLS,
+    *(
+        plain_call(function)
+        for function in public_functions()
+        if function.__module__.startswith(fakequant.__name__)
+        and function not in [call.function for call in OWN_CALLS]
+    ),
+]
 
 
 def test_every_public_function_is_called() -> None:

@@ -256,7 +256,7 @@ class Op:
         kinds = tuple(kind for kind in _kinds(self.golden, argument) if kind is not str)
         if kinds and not isinstance(fmt, kinds):
             words = " or ".join(kind.__name__ for kind in kinds)
-            raise FormatError(f"{self.name}: {argument} must be a {words}, got {fmt!r}")
+            raise FormatError(f"{self.name}: {argument} must be a {words}, got {fmt.name}")
 
     def _check_blocks(self, arguments: Arguments) -> None:
         """FormatError unless the blocks of a product's sides, and its sizes, belong together."""

@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from .console import console
+from .destination import folder_to_write
 
 app = typer.Typer()
 
@@ -33,7 +34,9 @@ def doctor(
 @app.command()
 def formats(
     markdown: Annotated[bool, typer.Option(help="Print Markdown, as in the README.")] = False,
-    write: Annotated[bool, typer.Option("--write", help="Renew the tables of README.md.")] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Renew the tables of README.md and docs/ops.md.")
+    ] = False,
 ) -> None:
     """List every named number format with its facts.
 
@@ -43,8 +46,10 @@ def formats(
     from ..docs import format_table
 
     if write:
-        changed = format_table.write()
-        typer.echo(f"{'renewed' if changed else 'fresh'}: {format_table.DOCUMENT}")
+        from ..docs import op_table  # the regression tries every op in the named formats
+
+        _say_renewed(format_table.DOCUMENT, format_table.write())
+        _say_renewed(op_table.DOCUMENT, op_table.write())
         return
     if markdown:
         typer.echo(format_table.markdown())
@@ -81,11 +86,8 @@ def ops(
     if write:
         from ..sim.generate import rtl_docs
 
-        for document, changed in (
-            (op_table.DOCUMENT, op_table.write()),
-            (rtl_docs.DOCUMENT, rtl_docs.write()),
-        ):
-            typer.echo(f"{'renewed' if changed else 'fresh'}: {document}")
+        _say_renewed(op_table.DOCUMENT, op_table.write())
+        _say_renewed(rtl_docs.DOCUMENT, rtl_docs.write())
     elif markdown:
         typer.echo(op_table.markdown())
     elif as_json:
@@ -115,7 +117,7 @@ def rooms(
 
     if write:
         for document, changed in house.write().items():
-            typer.echo(f"{'renewed' if changed else 'fresh'}: {document}")
+            _say_renewed(document, changed)
     else:
         typer.echo(house.map_table())
 
@@ -123,7 +125,9 @@ def rooms(
 @app.command()
 def demo(
     tokens: Annotated[int, typer.Option(min=512, help="Tokens each perplexity reads.")] = 4096,
-    out: Annotated[Path, typer.Option(help="Where table and picture go.")] = Path("results/demo"),
+    out: Annotated[
+        Path, typer.Option(callback=folder_to_write, help="Where table and picture go.")
+    ] = Path("results/demo"),
 ) -> None:
     """Show the whole chain: RTL = golden = torch, then the perplexity of a real model.
 
@@ -133,3 +137,7 @@ def demo(
     from .demo import run
 
     raise typer.Exit(run(tokens=tokens, out=out, console=console))
+
+
+def _say_renewed(document: Path, changed: bool) -> None:
+    typer.echo(f"{'renewed' if changed else 'fresh'}: {document}")

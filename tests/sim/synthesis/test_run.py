@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from plena_cosim.docs import cost_table
 from plena_cosim.golden import FormatError, get_format
 from plena_cosim.golden.ops.registry import OPS, get_op
 from plena_cosim.sim.synthesis import cases as synth_cases
@@ -199,8 +200,5 @@ def test_unknown_block_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture
 
 
 def test_the_table_of_the_docs_is_what_is_recorded() -> None:
-    text = (Path(__file__).parents[3] / "docs" / "rtl-cost.md").read_text(encoding="utf-8")
-    shown = text.split("<!-- cost -->")[1].split("<!-- /cost -->")[0]
-    assert shown.strip() == synth.recorded_markdown(), (
-        "run `plena synth --markdown` and paste it into docs/rtl-cost.md"
-    )
+    text = cost_table.DOCUMENT.read_text(encoding="utf-8")
+    assert text == cost_table.renewed(text), "run `plena synth --record`"

@@ -17,8 +17,9 @@ from ..layers.output_cache import OutputCache
 from ..layers.run import Stop
 from ..recipe.calibration_tables import GptqTable
 from ..weights.weight_record import WeightRecord, histogram
+from .algorithms import ALGORITHMS, Wanted
 from .descent import descend
-from .gptq import block_columns, damped, factorise, solve
+from .gptq import block_columns, damped, factorise
 from .hessian import Hessian
 from .settings import scale_search
 from .target import CalibrationTarget
@@ -55,8 +56,7 @@ class GroupCalibrator:
             Hessian.zeros(
                 matrix.shape[1],
                 unit=table.token_weights == "unit",
-                cross_gram=table.algorithm == "local"
-                or (table.algorithm == "gptaq" and not targets[0].is_expert),
+                cross_gram=ALGORITHMS[table.algorithm].sums_cross_gram(expert=targets[0].is_expert),
                 device=device,
             )
             for matrix in matrices
@@ -78,14 +78,14 @@ class GroupCalibrator:
         Args:
             batch: its number.
             quantized_layer: the layer that the targets are in; what they multiply is summed.
-            float_layer: the layer that it was made from, whose operands GPTAQ wants in their place.
+            float_layer: the layer that it was made from; its operands may be what is wanted.
             quantized_inputs: (samples, tokens, width), hidden states behind quantised layers.
-            float_inputs: the same behind float layers; only GPTAQ looks at them.
+            float_inputs: the same behind float layers; read where those operands are wanted.
             arguments: what both layers are called with besides.
         """
         target = self.targets[0]
         float_operand: Tensor | None = None
-        if self.table.algorithm == "gptaq" and not target.is_expert:
+        if ALGORITHMS[self.table.algorithm].wanted is Wanted.FLOAT and not target.is_expert:
             float_operand = float_layer.input_of(target.name, batch, float_inputs, arguments)
 
         def see(expert: int, operand: Tensor, given: Tensor) -> None:
@@ -158,7 +158,7 @@ class GroupCalibrator:
             wanted = torch.cat(rows)
             if hessian.cross_gram is not None:
                 wanted = target_weight(wanted, hessian.cross_gram, natural)
-            solution = solve(wanted, factor, mx, search, order)
+            solution = ALGORITHMS[table.algorithm].fit(wanted, factor, mx, search, order)
             if table.descent_sweeps:
                 whole = damped(gram, damp)
                 solution = descend(solution, wanted, whole, mx, search, sweeps=table.descent_sweeps)

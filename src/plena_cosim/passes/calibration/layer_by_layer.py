@@ -8,7 +8,7 @@ layer at a time is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,12 +22,13 @@ from plena_cosim.ground.progress import Progress
 
 from ..layers.device import device_of
 from ..layers.output_cache import OutputCache
-from ..layers.stack import stack_of
+from ..layers.stack import Stack, stack_of
 from ..layers.stream import capture
 from ..plan.plan import Plan
 from ..recipe.calibration_tables import GptqTable
 from ..recipe.recipe import Recipe
 from ..weights.weight_record import WeightRecord
+from .algorithms import ALGORITHMS, Wanted
 from .checkpoint import Checkpoints, Layer
 from .eager_masks import eager_masks
 from .group_calibrator import GroupCalibrator
@@ -89,6 +90,29 @@ def calibrate(
     return run_through.all(progress)
 
 
+def require_calibratable(model: nn.Module, plans: list[Plan], recipe: Recipe) -> None:
+    """Raise FormatError for what `calibrate` would refuse of a model; it may be without weights.
+
+    Args:
+        model: in floating point.
+        plans: of the model, from `plans_of`.
+        recipe: with a [gptq] table.
+    """
+    assert recipe.gptq is not None
+    _stack(model, weights_of(plans, recipe.source), recipe.source)
+
+
+def _stack(model: nn.Module, names: Collection[str], source: str) -> Stack:
+    stack = stack_of(model, names, source)
+    outside = [name for name in names if stack.index_of(name) is None]
+    if outside:
+        raise FormatError(
+            f"{source}: {outside[0]!r} is outside of the model's layers ({stack.name}), and only "
+            "modules of layers can be calibrated"
+        )
+    return stack
+
+
 class _Run:
     """One way through the layers."""
 
@@ -103,13 +127,7 @@ class _Run:
         self.model, self.plans, self.recipe = model, plans, recipe
         self.tokens, self.table = tokens, table
         self.names = weights_of(plans, recipe.source)
-        self.stack = stack_of(model, self.names, recipe.source)
-        outside = [name for name in self.names if self.stack.index_of(name) is None]
-        if outside:
-            raise FormatError(
-                f"{recipe.source}: {outside[0]!r} is outside of the model's layers "
-                f"({self.stack.name}), and only modules of layers can be calibrated"
-            )
+        self.stack = _stack(model, self.names, recipe.source)
         self.device = device_of(table, "gptq")
         self.checkpoints: Checkpoints | None = None
         if table.checkpoint_dir is not None:
@@ -170,7 +188,7 @@ class _Run:
             self.checkpoints.save(index, result)
         if more:
             state.quantized_inputs = quantized_cache.run_all(state.quantized_inputs, arguments)
-            if self.table.algorithm == "gptaq":
+            if ALGORITHMS[self.table.algorithm].wanted is Wanted.FLOAT:
                 state.float_inputs = float_cache.run_all(state.float_inputs, arguments)
         return result
 

@@ -134,6 +134,14 @@ class ModuleKind:
         """Return the matrix products of a module of this name that [rotation] may rotate."""
         return []
 
+    def slices(self, module: nn.Module) -> list[str]:
+        """Return the names of modules that are slices of its weights now, relative to its own.
+
+        Args:
+            module: of this kind.
+        """
+        return []
+
     def weight_blocks(self, module: nn.Module, where: str) -> dict[str, tuple[torch.Size, int]]:
         """Return shape and block axis of each weight that [gptq] may calibrate, as it is stored.
 
