@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from plena_cosim.ground.errors import PlenaError
-from plena_cosim.ground.write_whole import scratch_of, whole
+from plena_cosim.ground.write_whole import SCRATCH, scratch_of, whole
 
 
 class BuildError(PlenaError, RuntimeError):
@@ -88,7 +88,7 @@ def free_text(path: Path) -> str:
 
 def _sweep(root: Path, locks: Path) -> None:
     """Remove what killed processes left of other keys: nobody holds the lock of such a key."""
-    for scratch in root.glob(".*.tmp"):
+    for scratch in root.glob(SCRATCH):
         key = scratch.name.removeprefix(".").rsplit(".", 3)[0]
         with (locks / key).open("w") as handle, contextlib.suppress(BlockingIOError):
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

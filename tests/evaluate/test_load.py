@@ -20,7 +20,7 @@ def test_a_folder_loads_in_the_dtype_asked_for(tiny_model: Path) -> None:
 def test_a_missing_model_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
     message = r"cannot load model '.*nowhere': .*give a folder with config\.json"
-    with pytest.raises(TextSourceError, match=message):
+    with pytest.raises(TextSourceError, match="nowhere': there is no such folder"):
         load_model(str(tmp_path / "nowhere"))
     (tmp_path / "nowhere").mkdir()
     with pytest.raises(TextSourceError, match=message):

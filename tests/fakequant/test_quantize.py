@@ -159,8 +159,8 @@ def _to_bf16(values: np.ndarray) -> np.ndarray:
 def test_usual_values_stay_in_float32_and_others_do_not() -> None:
     mx = golden.get_format("mxint8")
     assert quantize_mx(torch.randn(4, 64), mx).values.dtype == torch.float32
-    assert quantize_mx(torch.full((1, 32), 2.0**-120), mx).values.dtype == torch.float32
-    assert quantize_mx(torch.full((1, 32), 2.0**-121), mx).values.dtype == torch.float64  # units
+    assert quantize_mx(torch.full((1, 32), 2.0**-119), mx).values.dtype == torch.float32
+    assert quantize_mx(torch.full((1, 32), 2.0**-120), mx).values.dtype == torch.float64  # units
     assert quantize_mx(torch.randn(4, 64) * 2.0**-130, mx).values.dtype == torch.float64
 
 

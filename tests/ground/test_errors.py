@@ -22,6 +22,7 @@ from plena_cosim.ground.errors import PlenaError
 ROOT = Path(__file__).parents[2]
 NO_ERRORS = {
     "NanReplacedWarning": "a warning",
+    "_TerminatedError": "SIGTERM, as KeyboardInterrupt is SIGINT",
     "Stop": "ends a model's forward early; caught where it is raised for",
     "LeftOut": "carries why a rotation is not tried; caught where it is raised for",
 }

@@ -25,7 +25,7 @@ def test_a_missing_tokenizer_is_named(tmp_path: Path, monkeypatch: pytest.Monkey
     message = (
         r"cannot load the tokenizer of model '.*nowhere': .*give a folder with tokenizer\.json"
     )
-    with pytest.raises(TextSourceError, match=message):
+    with pytest.raises(TextSourceError, match="nowhere': there is no such folder"):
         load_tokenizer(str(tmp_path / "nowhere"))
     (tmp_path / "nowhere").mkdir()
     with pytest.raises(TextSourceError, match=message):

@@ -95,7 +95,7 @@ def round_once(values: Tensor, dtype: torch.dtype) -> Tensor:
     single = values.float()
     lost = values - single.double()
     even = (single.view(torch.int32) & 1) == 0
-    toward = torch.copysign(torch.full_like(single, math.inf), lost)
+    toward = torch.copysign(torch.full_like(single, math.inf), lost.float())
     odd = torch.where((lost != 0) & even & ~lost.isnan(), single.nextafter(toward), single)
     return odd.to(dtype)
 

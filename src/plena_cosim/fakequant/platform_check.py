@@ -12,7 +12,7 @@ def require_subnormals(device: torch.device) -> None:
     single = torch.float32  # not the default dtype, which a program may change
     smallest = torch.tensor([1.0], dtype=single, device=device)
     smallest.mul_(torch.finfo(single).tiny).mul_(0.5)
-    if not bool(smallest.view(torch.int32).ne(0).all()) or not bool((smallest * 2.0).ne(0).all()):
+    if not bool(smallest.ne(0).all()) or not bool((smallest * 2.0).ne(0).all()):
         raise ExactnessError(
             "this thread flushes subnormal numbers to zero; "
             "call torch.set_flush_denormal(False) first"

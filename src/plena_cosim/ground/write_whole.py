@@ -65,6 +65,10 @@ def write_whole(path: Path, content: str | bytes) -> None:
         scratch.write_bytes(content.encode() if isinstance(content, str) else content)
 
 
+SCRATCH = ".*.tmp"
+"""What scratch folders are called, as a pattern."""
+
+
 def scratch_of(path: Path) -> list[Path]:
     """Return the scratch folders of `path`, of any process, also of those that are no more."""
     return list(path.parent.glob(f".{escape(path.name[:_NAME_ROOM])}.*.tmp"))
@@ -72,7 +76,7 @@ def scratch_of(path: Path) -> list[Path]:
 
 def remove_scratch(folder: Path) -> None:
     """Remove what processes that are no more were writing into a folder when they were killed."""
-    for path in folder.glob(".*.tmp"):
+    for path in folder.glob(SCRATCH):
         owner = path.name.split(".")[-3]
         if owner.isdigit() and not _runs(int(owner)):
             shutil.rmtree(path, ignore_errors=True)

@@ -313,6 +313,7 @@ def test_the_rotation_table() -> None:
         "r2": True,
         "r3": True,
         "r4": True,
+        "online_rotate": True,
         "online": ["o_proj", "x.kv_cache"],
         "size": 64,
         "random": True,

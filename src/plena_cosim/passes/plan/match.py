@@ -111,11 +111,20 @@ class _Matcher:
         """Return the selector of each module; `taken` says what has left which out."""
         found: dict[str, Selector] = {}
         parts: dict[str, dict[str, Selector]] = {}
-        for selector in selectors:
-            where = f"{self.recipe.source} [{group}{selector.key}]"
-            matched = self._matches(selector.key, where)
-            owners = self.slices.owner
-            able = [name for name in matched if name in self.kinds or name in owners]
+        owners = self.slices.owner
+        places = [f"{self.recipe.source} [{group}{selector.key}]" for selector in selectors]
+        all_matched = [
+            self._matches(selector.key, where)
+            for selector, where in zip(selectors, places, strict=True)
+        ]
+        # What any selector names as a whole is not chosen by its slices, too.
+        whole = {name for matched in all_matched for name in matched if name in self.modules}
+        for selector, where, matched in zip(selectors, places, all_matched, strict=True):
+            able = [
+                name
+                for name in matched
+                if name in self.kinds or (name in owners and owners[name] not in whole)
+            ]
             if not able:
                 raise FormatError(f"{where}: {self._nothing_to_change(matched)}")
             free = [name for name in able if not {name, owners.get(name)} & set(taken)]
@@ -138,11 +147,6 @@ class _Matcher:
                     parts.setdefault(owner, {})[name] = made
         for owner, made_of in parts.items():
             where = f"{self.recipe.source} [{group}{next(iter(made_of.values())).key}]"
-            if owner in found:
-                raise FormatError(
-                    f"{where}: matches parts of {owner!r}, which [{group}{found[owner].key}] "
-                    "matches as a whole; remove one of the two"
-                )
             found[owner] = self.slices.together(owner, made_of, where)
         return found
 
@@ -164,7 +168,8 @@ class _Matcher:
         return list(matched)
 
     def _nothing_to_change(self, matched: list[str]) -> str:
-        types = sorted({type(self.modules[name]).__name__ for name in matched})
+        owners = (self.slices.owner.get(name, name) for name in matched)
+        types = sorted({type(self.modules[name]).__name__ for name in owners})
         able = ", ".join(kind.name for kind in all_kinds())
         return (
             f"matches {matched[0]!r} ({', '.join(types)}), but a recipe changes only these kinds "
