@@ -43,7 +43,7 @@ W4 = "weight_block_size = 32\nweight_width = 4\n"
         (
             'name = "mxnit"',
             WHERE
-            + "unknown format 'mxnit'; known: mxint, mxfp, mxint_rotate, mxfp_rotate, minifloat. Did you mean",
+            + "unknown format 'mxnit'; known: mxint, mxfp, mxint_rotate, mxfp_rotate, minifloat",
         ),
         (
             "weight_width = 4",
@@ -271,7 +271,7 @@ WEIGHTS = "[gptq.weight_config]\nweight_block_size = 32\nweight_width = 4\n"
         ("[rotation_search]\nimprovement_eps = -1\n" + GOOD, "improvement_eps must be greater"),
         ("[rotation_search]\nimprovement_eps = nan\n" + GOOD, "improvement_eps must be"),
         (GOOD + "[rotation]\nr5 = true\n",
-         r"\[rotation\]: unknown key 'r5'; known: r1, r2, r3, r4, online_rotate, online, size, random"),
+         r"\[rotation\]: unknown key 'r5'; known: r1, r2, r3, r4, online_rotate, online, size"),
         (GOOD + "[rotation]\nsizes = 4\n", r"\[rotation\]: .*'sizes'.*Did you mean 'size'"),
         (GOOD + "[rotation]\nr1 = 1\n", r"\[rotation\]: r1 must be a valid boolean, got 1"),
         (GOOD + "[rotation]\nsize = 48\n",
