@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import sys
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from plena_cosim.cli import main as cli
@@ -13,6 +15,26 @@ from plena_cosim.golden import FORMATS
 from plena_cosim.golden.ops import OPS
 
 RUNNER = CliRunner()
+
+
+def commands(group: Any, path: str = "plena") -> dict[str, Any]:
+    """Return every command by its words."""
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        words = f"{path} {name}"
+        inside = hasattr(command, "commands")
+        found |= commands(command, words) if inside else {words: command}
+    return found
+
+
+COMMANDS = commands(typer.main.get_command(cli.app))
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=list(COMMANDS))
+def test_a_command_says_what_it_and_its_options_do(command: Any) -> None:
+    assert command.help
+    silent = [given.name for given in command.params if not getattr(given, "help", None)]
+    assert silent == []
 
 
 def test_formats_lists_every_named_format() -> None:
