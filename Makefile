@@ -27,7 +27,7 @@ comma     := ,
 installed  = $(VENV)/.with-$(if $(wildcard $(VENV)/.with-dev),dev,$(1)$(addprefix $(comma),$(2)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test quick slowest sim sim-long prove mutate synth replay waves coverage lint bench clean
+.PHONY: help setup shell demo test quick slowest sim sim-long prove mutate synth replay waves coverage lint bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -49,6 +49,10 @@ $(VENV)/.with-%: $(BIN)/python pyproject.toml constraints.txt
 
 setup: $(VENV)/.with-dev ## make .venv with everything, and show what was found
 	@plena doctor
+
+shell: $(call installed,torch,rtl) ## a shell with plena on PATH; exit leaves it
+	@echo "plena is on PATH in this shell; exit leaves it"
+	@exec $${SHELL:-/bin/sh}
 
 demo: $(call installed,torch,rtl) ## the whole chain in minutes: RTL = golden = torch, then a real model's perplexity
 	@plena demo

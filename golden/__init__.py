@@ -2,6 +2,7 @@
 
 from . import ops
 from .codec import NanReplacedWarning, decode, encode
+from .float_environment import ExactnessError
 from .formats import (
     FORMATS,
     AnyFormat,
@@ -24,6 +25,7 @@ from .mx import MxArray, quantize
 __all__ = [
     "FORMATS",
     "AnyFormat",
+    "ExactnessError",
     "FixedPoint",
     "FormatError",
     "HardwareConfig",

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from .float_environment import in_default_environment
 from .formats import (
     FixedPoint,
     FormatError,
@@ -57,6 +58,7 @@ def check_codes(codes: npt.ArrayLike, width_bits: int, what: str) -> Codes:
     return given.astype(code_dtype(width_bits), copy=False)
 
 
+@in_default_environment
 def decode(codes: npt.ArrayLike, fmt: Scalar | str) -> Values:
     """Return the exact value of each code.
 
@@ -110,6 +112,7 @@ def _decode_bits(codes: Codes, fmt: Scalar) -> Values:
     return signed_values
 
 
+@in_default_environment
 def encode(
     values: npt.ArrayLike,
     fmt: Scalar | str,
@@ -173,7 +176,7 @@ def _check_specials(x: Values, nan: Bool, inf: Bool, fmt: Scalar, *, strict: boo
         warnings.warn(
             f"{fmt.name} has no NaN: {lost} NaN became {fmt.max_value}",
             NanReplacedWarning,
-            stacklevel=3,
+            stacklevel=4,  # past encode and its guard
         )
 
 

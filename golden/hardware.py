@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from plena_cosim.ground.did_you_mean import did_you_mean
+from plena_cosim.ground.shipped import shipped
 
 from .formats import FixedPoint, FormatError, Minifloat, Scalar, get_format
 
@@ -63,7 +64,7 @@ class HardwareConfig:
             FormatError: the file is missing or not TOML, a key is unknown, or a value is wrong; the
                 message names file and key.
         """
-        path = Path(path)
+        path = shipped(Path(path))
         try:
             tables = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:

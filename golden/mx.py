@@ -8,12 +8,14 @@ otherwise; a test holds the two equal.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from .codec import Codes, Values, decode, encode
+from .float_environment import in_default_environment
 from .formats import (
     CLIP_BELOW,
     FixedPoint,
@@ -57,6 +59,7 @@ class MxArray:
         """Return each block's scale as float64; NaN for a NaN scale code."""
         return decode_scale(self.scales, self.mx)
 
+    @in_default_environment
     def dequantize(self, dtype: npt.DTypeLike = np.float64) -> npt.NDArray[Any]:
         """Return the values that the codes stand for.
 
@@ -75,6 +78,7 @@ class MxArray:
             return np.moveaxis(elements * spread, -1, self.axis).astype(dtype)
 
 
+@in_default_environment
 def decode_scale(scales: Codes, mx: Mx) -> Values:
     """Return the power of two of each scale code; NaN for code 255 of E8M0."""
     values = np.ldexp(1.0, np.asarray(scales).astype(np.int64) - mx.scale_bias)
@@ -121,6 +125,7 @@ def scale_exponent(amax: Values, mx: Mx) -> Int64:
     return clamped
 
 
+@in_default_environment
 def quantize_blocks(blocks: Values, mx: Mx, *, seed: int = 0) -> tuple[Codes, Codes]:
     """Quantise rows that are one block each: the definition of MX quantisation.
 
@@ -162,6 +167,7 @@ def _largest_codes(negative: Bool, mx: Mx) -> Codes:
     return codes
 
 
+@in_default_environment
 def quantize(
     x: npt.ArrayLike, mx: Mx | str, axis: int = -1, *, strict: bool = False, seed: int = 0
 ) -> MxArray:
@@ -180,11 +186,12 @@ def quantize(
     Returns:
         MxArray. An all-zero block has scale code 0 and zero elements. A block that holds a NaN or
         Inf gets the NaN scale and zero elements; a format without a NaN scale takes amax of the
-        finite elements, Inf saturates and NaN becomes the largest element.
+        finite elements, Inf saturates to the largest element of its sign and NaN becomes the
+        largest. Without a row (shape (0, 64)) there are no blocks.
 
     Raises:
-        FormatError: `mx` is not an Mx, `x` is empty or complex, `axis` does not exist, or strict
-            and a value is not finite.
+        FormatError: `mx` is not an Mx, `x` is complex, `axis` does not exist or has no elements, or
+            strict and a value is not finite.
 
     Source: OCP Microscaling Formats (MX) v1.0 §6.3 for `floor`.
 
@@ -197,7 +204,8 @@ def quantize(
     array, axis = _check_input(x, axis)
     rows_shape = np.moveaxis(array, axis, -1).shape
     length = rows_shape[-1]
-    rows = np.ascontiguousarray(np.moveaxis(array, axis, -1)).reshape(-1, length)
+    count = prod(rows_shape[:-1])  # a -1 for reshape is ambiguous where it is 0
+    rows = np.ascontiguousarray(np.moveaxis(array, axis, -1)).reshape(count, length)
     n_blocks = -(-length // mx.block_size)
     codes = np.empty(rows.shape, dtype=code_dtype(mx.element.width_bits))
     scales = np.empty((rows.shape[0], n_blocks), dtype=code_dtype(mx.scale_bits))
@@ -221,7 +229,7 @@ def _check_input(x: npt.ArrayLike, axis: int) -> tuple[npt.NDArray[Any], int]:
                 f"quantize: need real numbers of at most 64 bits, got dtype {array.dtype}"
             )
         array = array.astype(np.float64)
-    if array.ndim == 0 or array.size == 0:
+    if array.ndim == 0 or (-array.ndim <= axis < array.ndim and not array.shape[axis]):
         raise FormatError(
             f"quantize: need at least one value along an axis, got shape {array.shape}"
         )
@@ -240,7 +248,7 @@ def _quantize_rows(
     plan = fast_plan(mx, rows.dtype)
     step = max(1, _CHUNK_VALUES // rows.shape[1])
     if mx.rounding is Rounding.STOCHASTIC:
-        step = rows.shape[0]  # the random bits follow the position in the whole array
+        step = max(1, rows.shape[0])  # the random bits follow the position in the whole array
     has_special = False
     for first in range(0, rows.shape[0], step):
         piece = slice(first, first + step)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -46,3 +47,42 @@ def test_every_op_has_evidence() -> None:
         assert evidence.exhaustive or evidence.sampled, name
         assert evidence.benches, f"{name} has no case with bench=True"
         assert evidence.proofs, name
+
+
+README = Path(__file__).parents[1] / "README.md"
+SNIPPETS = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+
+
+def test_snippets_run_as_they_stand(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each by itself; the demo model is a small one here."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    config = LlamaConfig(
+        vocab_size=64,
+        hidden_size=64,
+        intermediate_size=128,
+        num_hidden_layers=1,
+        num_attention_heads=2,
+        num_key_value_heads=2,
+    )
+    monkeypatch.setattr(
+        "plena_cosim.evaluate.load_model", lambda name: (LlamaForCausalLM(config), name)
+    )
+    monkeypatch.chdir(README.parent)
+    assert len(SNIPPETS) == 2
+    first, second = {}, {}
+    exec(SNIPPETS[0], first)
+    golden, bf16 = first["golden"], first["bf16"]
+    assert first["q"].dequantize().shape == first["x"].shape
+    mul = golden.ops.mul(first["a"], first["b"], bf16)
+    ran = first["load_block"]("fp_mul", fmt=bf16).run(a=first["a"], b=first["b"])
+    assert (mul == (ran["y"] if isinstance(ran, dict) else ran)).all()
+    exec(SNIPPETS[1], second)
+    assert second["info"]
+
+
+def test_the_readme_says_how_to_get_the_command() -> None:
+    text = README.read_text(encoding="utf-8")
+    for words in ("git clone", "make shell", "source .venv/bin/activate", "pip install -e"):
+        assert words in text
+    assert "\nshell:" in (README.parent / "Makefile").read_text(encoding="utf-8")

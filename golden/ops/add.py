@@ -7,9 +7,11 @@ import numpy.typing as npt
 
 from ..codec import Codes, decode, encode
 from ..exact import Values, sum_to_odd
+from ..float_environment import in_default_environment
 from ..formats import Minifloat, Overflow, Rounding, as_enum, as_minifloat
 
 
+@in_default_environment
 def add(
     a: npt.ArrayLike,
     b: npt.ArrayLike,
@@ -43,6 +45,7 @@ def add(
     return _round_sum(decode(a, fmt), decode(b, fmt), fmt, rounding, overflow)
 
 
+@in_default_environment
 def sub(
     a: npt.ArrayLike,
     b: npt.ArrayLike,

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, decode, encode
+from ..float_environment import in_default_environment
 from ..formats import FormatError, Mx, as_mx
 from ..hardware import HardwareConfig
 from ..mx import MxArray, quantize
@@ -17,6 +18,7 @@ from .online_softmax import blocks_of, online_softmax
 from .reciprocal import reciprocal
 
 
+@in_default_environment
 def attention(
     q: MxArray,
     k: MxArray,

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, encode
+from ..float_environment import in_default_environment
 from ..formats import FormatError, Minifloat, Mx, Scalar, as_minifloat, as_mx, as_scalar
 from ..transcendental import reciprocal_square_root
 from .add import add
@@ -16,6 +17,7 @@ from .online_softmax import online_softmax, scan
 from .reciprocal import reciprocal
 
 
+@in_default_environment
 def attention_step(
     q_codes: npt.ArrayLike,
     q_scale: npt.ArrayLike,

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy.typing as npt
 
 from ..codec import Codes, decode, encode
+from ..float_environment import in_default_environment
 from ..formats import Overflow, Rounding, Scalar, as_scalar
 
 
+@in_default_environment
 def cast(
     a: npt.ArrayLike,
     src: Scalar | str,

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import decode
+from ..float_environment import in_default_environment
 from ..formats import Minifloat, as_minifloat
 
 Flags = npt.NDArray[np.uint8]
@@ -21,6 +22,7 @@ class Comparison(NamedTuple):
     unordered: Flags
 
 
+@in_default_environment
 def compare(a: npt.ArrayLike, b: npt.ArrayLike, fmt: Minifloat | str) -> Comparison:
     """Return whether a < b, a = b, or one of them is NaN (unordered).
 

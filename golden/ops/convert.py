@@ -6,10 +6,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes, decode, encode
+from ..float_environment import in_default_environment
 from ..formats import FormatError, Mx, Overflow, Rounding, Scalar, as_mx, as_scalar
 from ..mx import decode_scale, quantize_blocks
 
 
+@in_default_environment
 def fp_to_mx(x: npt.ArrayLike, src: Scalar | str, mx: Mx | str) -> tuple[Codes, Codes]:
     """Quantise blocks of codes of `src`.
 
@@ -38,6 +40,7 @@ def fp_to_mx(x: npt.ArrayLike, src: Scalar | str, mx: Mx | str) -> tuple[Codes, 
     return quantize_blocks(values, mx)
 
 
+@in_default_environment
 def mx_to_fp(
     codes: npt.ArrayLike,
     scale: npt.ArrayLike,

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from ..codec import Codes, Values, check_codes, decode, encode
 from ..exact import integer_to_odd, sum_to_odd
+from ..float_environment import in_default_environment
 from ..formats import FixedPoint, FormatError, Mx, Scalar, as_mx, as_scalar
 
 
@@ -102,6 +103,7 @@ def accumulate(total: Codes, partial: Codes, acc: Scalar) -> Codes:
     return encode_acc(sum_to_odd(decode(total, acc), decode(partial, acc)), acc)
 
 
+@in_default_environment
 def dot(
     a_codes: npt.ArrayLike,
     a_scale: npt.ArrayLike,
@@ -170,6 +172,7 @@ def block_exp(scales: Codes, mx: Mx) -> npt.NDArray[np.int64]:
     return scales.astype(np.int64) - mx.scale_bias + mx.element.lsb_exp
 
 
+@in_default_environment
 def mx_dot(
     a_codes: npt.ArrayLike,
     a_scale: npt.ArrayLike,

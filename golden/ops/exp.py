@@ -7,6 +7,7 @@ from math import inf
 import numpy.typing as npt
 
 from ..codec import Codes
+from ..float_environment import in_default_environment
 from ..formats import Minifloat, Overflow, Rounding, as_minifloat
 from ..transcendental import exponential, exponential_base_2
 from .unary import Function, evaluate
@@ -18,6 +19,7 @@ _EXP2 = Function(
 )
 
 
+@in_default_environment
 def exp(
     a: npt.ArrayLike,
     fmt: Minifloat | str,
@@ -47,6 +49,7 @@ def exp(
     return evaluate(_EXP, a, fmt, rounding=rounding, overflow=overflow)
 
 
+@in_default_environment
 def exp2(
     a: npt.ArrayLike,
     fmt: Minifloat | str,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes, encode
+from ..float_environment import in_default_environment
 from ..formats import Minifloat, as_minifloat
 from .add import add
 from .mul import mul
@@ -17,6 +18,7 @@ _TANH_SLOPE = 1.5957691216057308
 """2 sqrt(2 / pi): tanh(u) = 2 sigmoid(2u) - 1, so that 0.5 (1 + tanh(u)) = sigmoid(2u)."""
 
 
+@in_default_environment
 def gelu_sigmoid(x: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     """Return x * sigmoid(1.702 x), each step rounded once to `fmt`.
 
@@ -42,6 +44,7 @@ def gelu_sigmoid(x: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     return mul(codes, sigmoid(mul(codes, encode(_SIGMOID_SLOPE, fmt), fmt), fmt), fmt)
 
 
+@in_default_environment
 def gelu_tanh(x: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     """Return 0.5 x (1 + tanh(sqrt(2/pi) (x + 0.044715 x^3))), in the form x * sigmoid(2u).
 

@@ -6,12 +6,14 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes, encode
+from ..float_environment import in_default_environment
 from ..formats import FormatError, Minifloat, as_minifloat
 from ..transcendental import square_root
 from .add import add, sub
 from .mul import mul
 
 
+@in_default_environment
 def hadamard(x: npt.ArrayLike, fmt: Minifloat | str, *, block: int | None = None) -> Codes:
     """Return the orthonormal Hadamard transform of each block along the last axis.
 

@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes
+from ..float_environment import in_default_environment
 from ..formats import FormatError, Mx, Overflow, Rounding, Scalar, as_mx, as_scalar
 from .convert import fp_to_mx, mx_to_fp
 
@@ -77,6 +78,7 @@ def unpack_blocks(data: npt.ArrayLike, mx: Mx | str) -> tuple[Codes, Codes]:
     return codes.astype(np.uint32), stored[:, -1] & np.uint8((1 << mx.scale_bits) - 1)
 
 
+@in_default_environment
 def hbm_store(x: npt.ArrayLike, src: Scalar | str, mx: Mx | str) -> Bytes:
     """Return blocks of scalar codes as they are stored: quantised by `fp_to_mx`, then packed.
 
@@ -100,6 +102,7 @@ def hbm_store(x: npt.ArrayLike, src: Scalar | str, mx: Mx | str) -> Bytes:
     return pack_blocks(*fp_to_mx(x, src, mx), mx)
 
 
+@in_default_environment
 def hbm_load(
     data: npt.ArrayLike,
     mx: Mx | str,

@@ -5,11 +5,13 @@ from __future__ import annotations
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes
+from ..float_environment import in_default_environment
 from ..formats import Minifloat, as_minifloat
 from .add import add, sub
 from .rms_norm import mean, rms_norm
 
 
+@in_default_environment
 def layer_norm(
     x: npt.ArrayLike,
     gamma: npt.ArrayLike,

@@ -9,7 +9,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, NanReplacedWarning
-from ..formats import FormatError
+from ..float_environment import in_default_environment
+from ..formats import FormatError, code_dtype
 from ..hardware import HardwareConfig
 from ..mx import MxArray
 from .cast import cast
@@ -24,6 +25,7 @@ from .dot import (
 )
 
 
+@in_default_environment
 def matmul(a: MxArray, b: MxArray, hw: HardwareConfig) -> Codes:
     """Return a @ b as the matrix unit computes it.
 
@@ -38,7 +40,8 @@ def matmul(a: MxArray, b: MxArray, hw: HardwareConfig) -> Codes:
 
     Returns:
         Codes of hw.vector_format, (…, m, n). Overflow saturates; a block with a NaN scale makes its
-        outputs NaN (the largest value where the vector format has none).
+        outputs NaN (the largest value where the vector format has none). Empty where m or n is 0,
+        +0 where k is.
 
     Raises:
         FormatError: shapes, block axes or block sizes do not fit.
@@ -68,7 +71,9 @@ def matmul(a: MxArray, b: MxArray, hw: HardwareConfig) -> Codes:
         dots = _exact_product(rows, columns, dot_bits)
         partial = round_partial(dots, exp, special, acc)
         total = accumulate(np.zeros_like(partial) if total is None else total, partial, acc)
-    assert total is not None
+    if total is None:  # k is 0
+        batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
+        total = np.zeros((*batch, a.shape[-2], b.shape[-1]), code_dtype(acc.width_bits))
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", NanReplacedWarning)  # V without NaN: stated above
         return cast(total, acc, hw.vector_format)

@@ -6,9 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes, decode
+from ..float_environment import in_default_environment
 from ..formats import Minifloat, as_minifloat
 
 
+@in_default_environment
 def max(a: npt.ArrayLike, b: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     """Return the larger of two codes.
 
@@ -33,6 +35,7 @@ def max(a: npt.ArrayLike, b: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     return _choose(a, b, fmt, largest=True)
 
 
+@in_default_environment
 def min(a: npt.ArrayLike, b: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     """Return the smaller of two codes; -0 is smaller than +0, a NaN loses to a number.
 

@@ -6,9 +6,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, decode, encode
+from ..float_environment import in_default_environment
 from ..formats import Minifloat, Overflow, Rounding, as_minifloat
 
 
+@in_default_environment
 def mul(
     a: npt.ArrayLike,
     b: npt.ArrayLike,

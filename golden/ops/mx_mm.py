@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, NanReplacedWarning
+from ..float_environment import in_default_environment
 from ..formats import FormatError, Mx, Scalar, as_mx, as_scalar
 from .cast import cast
 from .dot import mx_dot, require_same_block
 
 
+@in_default_environment
 def mx_bmm(
     a_codes: npt.ArrayLike,
     a_scale: npt.ArrayLike,
@@ -128,6 +130,7 @@ def _for_each_output(
     return np.broadcast_to(np.expand_dims(moved, axis), (*outputs, *tail)).reshape(-1, *tail)
 
 
+@in_default_environment
 def mx_mm(
     a_codes: npt.ArrayLike,
     a_scale: npt.ArrayLike,
@@ -166,6 +169,7 @@ def mx_mm(
     return mx_bmm(*arrays, a, b, acc, v, 1, rows, cols, depth)
 
 
+@in_default_environment
 def mx_mv(
     a_codes: npt.ArrayLike,
     a_scale: npt.ArrayLike,

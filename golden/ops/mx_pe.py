@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes
+from ..float_environment import in_default_environment
 from ..formats import FormatError, Mx, Scalar, as_mx, as_scalar
 from .dot import mx_dot, require_same_block
 
@@ -25,6 +26,7 @@ def block_places(first: npt.ArrayLike, block_size: int) -> npt.NDArray[np.int64]
     return places
 
 
+@in_default_environment
 def mx_pe(
     a_codes: npt.ArrayLike,
     a_scale: npt.ArrayLike,

@@ -8,11 +8,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, NanReplacedWarning
+from ..float_environment import in_default_environment
 from ..formats import FormatError, Mx, Scalar, as_mx, as_scalar
 from .cast import cast
 from .mx_pe import mx_pe
 
 
+@in_default_environment
 def mx_tile(
     a_codes: npt.ArrayLike,
     a_scale: npt.ArrayLike,

@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes
+from ..float_environment import in_default_environment
 from ..formats import FormatError, Minifloat, as_minifloat
 from .add import add, sub
 from .cast import cast
@@ -19,6 +20,7 @@ from .reduce import reduce_max, reduce_sum
 from .softmax import lowest_code
 
 
+@in_default_environment
 def online_softmax(
     x: npt.ArrayLike,
     mask: npt.ArrayLike,
@@ -83,6 +85,7 @@ def online_softmax(
     return p, c, total, m
 
 
+@in_default_environment
 def online_softmax_rows(
     x: npt.ArrayLike,
     mask: npt.ArrayLike,

@@ -32,6 +32,9 @@ Arguments = Mapping[str, Any]
 """Format arguments (Minifloat, FixedPoint, Mx) and sizes (int) of an op, by name."""
 
 
+_PRODUCTS = {("a", "b"): "depth", ("q", "k"): "depth", ("p", "v"): "keys"}
+"""Format arguments whose blocks are multiplied, and the size along which they run."""
+
 _WIDTHS = {"flag": 1, "byte": 8}
 
 
@@ -222,7 +225,8 @@ class Op:
 
         Raises:
             FormatError: not exactly the op's arguments, a format of a kind that golden does not
-                take or that is too wide, or a size that is no positive integer.
+                take or that is too wide, a size that is no positive integer, or blocks that do not
+                fit each other or the size.
         """
         if set(arguments) != set(self.arguments):
             sizes = f" and the sizes {', '.join(self.sizes)}" if self.sizes else ""
@@ -238,6 +242,7 @@ class Op:
             given = arguments[size]
             if not isinstance(given, int) or isinstance(given, bool) or given < 1:
                 raise FormatError(f"{self.name}: {size} must be a positive integer, got {given!r}")
+        self._check_blocks(found)
         fmt = found.get("fmt")
         if fmt is not None and fmt.width_bits > self.max_width_bits:
             raise FormatError(
@@ -251,7 +256,24 @@ class Op:
         kinds = tuple(kind for kind in _kinds(self.golden, argument) if kind is not str)
         if kinds and not isinstance(fmt, kinds):
             words = " or ".join(kind.__name__ for kind in kinds)
-            raise FormatError(f"{self.name}: {argument} must be a {words}, got {fmt!r}")
+            raise FormatError(f"{self.name}: {argument} must be a {words}, got {fmt.name}")
+
+    def _check_blocks(self, arguments: Arguments) -> None:
+        """FormatError unless the blocks of a product's sides, and its sizes, belong together."""
+        for (left, right), size in _PRODUCTS.items():
+            if left not in self.formats or right not in self.formats:
+                continue
+            a, b = arguments[left], arguments[right]
+            if a.block_size != b.block_size:
+                raise FormatError(
+                    f"{self.name}: {left} and {right} need one block size, got {a.name} with "
+                    f"{a.block_size} and {b.name} with {b.block_size}"
+                )
+            if size in self.sizes and arguments[size] % a.block_size:
+                raise FormatError(
+                    f"{self.name}: {size} must be a multiple of the block size {a.block_size} of "
+                    f"{left} and {right}, got {arguments[size]}"
+                )
 
     def result_beats(self, inputs: Mapping[str, CodeArray]) -> npt.NDArray[np.intp]:
         """Return the indices of the beats that have a result."""

@@ -7,6 +7,7 @@ from math import inf
 import numpy.typing as npt
 
 from ..codec import Codes
+from ..float_environment import in_default_environment
 from ..formats import Minifloat, Overflow, Rounding, as_minifloat
 from ..transcendental import reciprocal_of
 from .unary import Function, evaluate
@@ -16,6 +17,7 @@ _RECIPROCAL = Function(
 )
 
 
+@in_default_environment
 def reciprocal(
     a: npt.ArrayLike,
     fmt: Minifloat | str,
@@ -31,8 +33,8 @@ def reciprocal(
         rounding, overflow: as in `encode`.
 
     Returns:
-        Codes. A zero gives Inf of its sign (the largest value where there is no Inf), Inf a zero
-        of its sign.
+        Codes. A zero gives Inf of its sign, Inf a zero of its sign. Where there is no Inf, a zero
+        gives the largest value of its sign; under overflow="ieee" NaN, if there is one.
 
     Raises:
         FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.

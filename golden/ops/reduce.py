@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, NanReplacedWarning, check_codes
+from ..float_environment import in_default_environment
 from ..formats import FormatError, Minifloat, as_minifloat
 from .add import add
 from .cast import cast
@@ -18,6 +19,7 @@ Reduction = Callable[[npt.ArrayLike, npt.ArrayLike, npt.ArrayLike, Minifloat, Mi
 """reduce_sum, reduce_max: (x, mask, seed, src, dst) -> codes of dst."""
 
 
+@in_default_environment
 def reduce_sum(
     x: npt.ArrayLike,
     mask: npt.ArrayLike,
@@ -59,6 +61,7 @@ def reduce_sum(
     return _reduce(add, dst.sign_mask, "reduce_sum", x, mask, seed, src, dst)
 
 
+@in_default_environment
 def reduce_max(
     x: npt.ArrayLike,
     mask: npt.ArrayLike,
@@ -94,6 +97,7 @@ def reduce_max(
     return _reduce(max, identity, "reduce_max", x, mask, seed, src, dst)
 
 
+@in_default_environment
 def reduce_rows(
     reduction: Reduction,
     x: npt.ArrayLike,

@@ -6,11 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes, decode
+from ..float_environment import in_default_environment
 from ..formats import FormatError, Mx, as_mx
 from ..mx import decode_scale, quantize_blocks
 from .dot import require_same_block
 
 
+@in_default_environment
 def mx_requantize(
     codes: npt.ArrayLike, scale: npt.ArrayLike, src: Mx | str, dst: Mx | str
 ) -> tuple[Codes, Codes]:

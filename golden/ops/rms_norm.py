@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes, encode
+from ..float_environment import in_default_environment
 from ..formats import FormatError, Minifloat, as_minifloat
 from ..transcendental import reciprocal_of
 from .add import add
@@ -15,6 +16,7 @@ from .reduce import reduce_rows, reduce_sum
 from .sqrt import sqrt
 
 
+@in_default_environment
 def rms_norm(
     x: npt.ArrayLike,
     gamma: npt.ArrayLike,

@@ -6,11 +6,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes
+from ..float_environment import in_default_environment
 from ..formats import FormatError, Minifloat, as_minifloat
 from .add import add
 from .mul import mul
 
 
+@in_default_environment
 def rope(
     x: npt.ArrayLike,
     cos: npt.ArrayLike,

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..codec import Codes, encode
 from ..exact import Values, integer_to_odd
+from ..float_environment import in_default_environment
 from ..formats import FormatError, Minifloat, as_minifloat
 from .rope import checked_stride
 
@@ -24,6 +25,7 @@ _FLOAT_ERROR = 2.0**-40
 """Far above what float64 loses on a reduced angle below 8: half an ulp of it, and a few of cos."""
 
 
+@in_default_environment
 def rope_tables(
     positions: Sequence[int],
     dim: int,

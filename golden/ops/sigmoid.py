@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy.typing as npt
 
 from ..codec import Codes
+from ..float_environment import in_default_environment
 from ..formats import Minifloat, Overflow, Rounding, as_minifloat
 from ..transcendental import logistic
 from .unary import Function, evaluate
@@ -12,6 +13,7 @@ from .unary import Function, evaluate
 _SIGMOID = Function(finite=logistic, at_zero=0.5, at_minus_zero=0.5, at_inf=1.0, at_minus_inf=0.0)
 
 
+@in_default_environment
 def sigmoid(
     a: npt.ArrayLike,
     fmt: Minifloat | str,

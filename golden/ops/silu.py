@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes, encode
+from ..float_environment import in_default_environment
 from ..formats import Minifloat, as_minifloat
 from .add import add
 from .exp import exp
@@ -12,6 +13,7 @@ from .mul import mul
 from .reciprocal import reciprocal
 
 
+@in_default_environment
 def silu(x: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     """Return mul(x, reciprocal(add(1, exp(-x)))), each step rounded once to `fmt`.
 
@@ -36,6 +38,7 @@ def silu(x: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     return mul(codes, reciprocal(add(encode(1.0, fmt), exp(negated, fmt), fmt), fmt), fmt)
 
 
+@in_default_environment
 def swiglu(gate: npt.ArrayLike, up: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     """Return mul(silu(gate), up).
 

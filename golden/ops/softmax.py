@@ -6,6 +6,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes
+from ..float_environment import in_default_environment
 from ..formats import Minifloat, as_minifloat
 from .add import sub
 from .cast import cast
@@ -15,6 +16,7 @@ from .reciprocal import reciprocal
 from .reduce import reduce_max, reduce_rows, reduce_sum
 
 
+@in_default_environment
 def softmax(
     x: npt.ArrayLike,
     mask: npt.ArrayLike,

@@ -7,6 +7,7 @@ from math import inf, nan
 import numpy.typing as npt
 
 from ..codec import Codes
+from ..float_environment import in_default_environment
 from ..formats import Minifloat, Overflow, Rounding, as_minifloat
 from ..transcendental import reciprocal_square_root, square_root
 from .unary import Function, evaluate
@@ -18,6 +19,7 @@ _RSQRT = Function(
 )
 
 
+@in_default_environment
 def sqrt(
     a: npt.ArrayLike,
     fmt: Minifloat | str,
@@ -47,6 +49,7 @@ def sqrt(
     return evaluate(_SQRT, a, fmt, rounding=rounding, overflow=overflow)
 
 
+@in_default_environment
 def rsqrt(
     a: npt.ArrayLike,
     fmt: Minifloat | str,
@@ -62,8 +65,9 @@ def rsqrt(
         rounding, overflow: as in `encode`.
 
     Returns:
-        Codes. A zero gives Inf of its sign, a negative number NaN, +Inf gives +0. A NaN result is
-        the largest value where the format has none.
+        Codes. A zero gives Inf of its sign, a negative number NaN, +Inf gives +0. Where there is no
+        Inf, a zero gives the largest value of its sign; under overflow="ieee" NaN, if there is one.
+        A NaN result is the largest value where the format has none.
 
     Raises:
         FormatError: a code too wide for `fmt`, or `fmt` is not a Minifloat.

@@ -60,7 +60,8 @@ def evaluate(
         rounding, overflow: as in `encode`.
 
     Returns:
-        Codes of `fmt`, in the shape of `a`. NaN becomes the largest value where `fmt` has none.
+        Codes of `fmt`, in the shape of `a`. NaN becomes the largest value where `fmt` has none. As
+        in `encode`, stochastic rounding takes one random number an element, in C order.
 
     Raises:
         FormatError: a code too wide for `fmt`, or an unknown mode.
@@ -68,11 +69,20 @@ def evaluate(
     codes = check_codes(a, fmt.width_bits, fmt.name)
     mode = as_enum(Rounding, rounding, "rounding mode")
     limit = as_enum(Overflow, overflow, "overflow mode")
+    if mode is Rounding.STOCHASTIC:  # a random number an element: by table go only the values
+        return _encode_or_max(_values_of(function, codes, fmt), fmt, mode, limit)
     if fmt.width_bits <= 16:
         return _table(function, fmt, mode, limit)[codes]
     unique, place = np.unique(codes, return_inverse=True)
     results = _encode_or_max(_values(function, unique, fmt), fmt, mode, limit)
     return results[place].reshape(codes.shape)
+
+
+def _values_of(function: Function, codes: Codes, fmt: Minifloat) -> Values:
+    """Return function(codes) rounded to odd, in the shape of `codes`, each code once."""
+    unique, place = np.unique(codes, return_inverse=True)
+    values: Values = _values(function, unique, fmt)[place].reshape(codes.shape)
+    return values
 
 
 def _encode_or_max(values: Values, fmt: Minifloat, rounding: Rounding, overflow: Overflow) -> Codes:

@@ -107,7 +107,7 @@ def _case(name: str, *formats: str, bench: bool = False, **sizes_and_modes: Any)
     op = get_op(name)
     arguments: dict[str, Any] = dict(zip(op.formats, map(_spec, formats), strict=True))
     arguments |= {size: sizes_and_modes.pop(size) for size in op.sizes}
-    return Case(op=op, formats=arguments, modes=sizes_and_modes, bench=bench)
+    return Case(op=op, formats=op.resolve(arguments), modes=sizes_and_modes, bench=bench)
 
 
 def _spec(text: str) -> Any:

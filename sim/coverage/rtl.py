@@ -19,6 +19,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from plena_cosim.ground.lifeline import end_with_parent
 from plena_cosim.ground.record import environment, write_record
 
 from ..cases.compare import load_case
@@ -122,7 +123,8 @@ def record_all(
     if jobs == 1:
         yield from map(work, ids)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=end_with_parent) as pool:
         yield from pool.map(work, ids)
 
 

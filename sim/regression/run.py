@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.lifeline import lifeline, tied
 
 from ..cases.table import select_cases
 from ..player.player import ProtocolError
@@ -96,10 +97,14 @@ def _processors() -> int:
 
 
 def _run_group(command: list[str]) -> int:
-    """Run `command` with a process group of its own; Ctrl-C or SIGTERM to us ends all of it."""
-    with _terminate_like_interrupt():
+    """Run `command` with a process group of its own; whatever ends us ends all of it."""
+    with _terminate_like_interrupt(), lifeline() as stdin:
         process = subprocess.Popen(
-            command, cwd=CHECKOUT, start_new_session=True, preexec_fn=heed_interrupts
+            tied(command),
+            cwd=CHECKOUT,
+            stdin=stdin,
+            start_new_session=True,
+            preexec_fn=heed_interrupts,
         )
         try:
             return 0 if process.wait() == 0 else 1

@@ -18,9 +18,10 @@ from pathlib import Path
 
 from plena_cosim.ground.cache import cache_root
 from plena_cosim.ground.errors import PlenaError
+from plena_cosim.ground.lifeline import lifeline, tied
 
 from ..verilate.cache import build_once
-from ..verilate.rtl_files import RTL_DIR, needed_sources
+from ..verilate.rtl_files import RTL_DIR, needed_sources, without_spaces
 from ..verilate.sv_literal import sv_literal
 from .cases import Configuration
 
@@ -155,11 +156,13 @@ async def _yosys(
     sources = needed_sources(top, rtl_dir)
     taken = set(_PARAMETER.findall(sources[-1].read_text(encoding="utf-8")))
     given = [f"-G {key}={sv_literal(value)}" for key, value in parameters.items() if key in taken]
-    read = " ".join(["read_slang", "--top", top, *given, *map(str, sources)])
     # Yosys leaves its files behind when it is killed.
-    with tempfile.TemporaryDirectory(prefix="plena-synth-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="plena-synth-") as scratch, lifeline() as stdin:
+        files = without_spaces(sources, Path(scratch))
+        read = " ".join(["read_slang", "--top", top, *given, *map(str, files)])
         process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", _PROGRAM, read, *flow),
+            *tied([sys.executable, "-c", _PROGRAM, read, *flow]),
+            stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
             env={**os.environ, "TMPDIR": scratch},

@@ -45,6 +45,7 @@ def build_once(key: str, make: Callable[[Path], None], *, root: Path, what: str)
                 return final
             for stale in scratch_of(final):  # of a killed process: nobody else holds the lock
                 shutil.rmtree(stale, ignore_errors=True)
+            _sweep(root, locks)
             with whole(final) as scratch:
                 scratch.mkdir()
                 make(scratch)
@@ -83,6 +84,15 @@ def free_text(path: Path) -> str:
     """Return the free space of the disk that `path` is (or would be) on, in MiB."""
     existing = next(folder for folder in (path, *path.absolute().parents) if folder.exists())
     return f"{shutil.disk_usage(existing).free / 2**20:.1f} MiB"
+
+
+def _sweep(root: Path, locks: Path) -> None:
+    """Remove what killed processes left of other keys: nobody holds the lock of such a key."""
+    for scratch in root.glob(".*.tmp"):
+        key = scratch.name.removeprefix(".").rsplit(".", 3)[0]
+        with (locks / key).open("w") as handle, contextlib.suppress(BlockingIOError):
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(scratch, ignore_errors=True)
 
 
 @contextlib.contextmanager

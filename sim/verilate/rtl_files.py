@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 from plena_cosim.ground.did_you_mean import did_you_mean
@@ -46,6 +47,22 @@ def needed_sources(module: str, rtl_dir: Path = RTL_DIR) -> list[Path]:
 
     visit(module)
     return list(order.values())
+
+
+def without_spaces(files: Sequence[Path], folder: Path) -> list[Path]:
+    """Return the files by names without a space, which Yosys takes for the end of a name.
+
+    Args:
+        files: of RTL.
+        folder: where links are made for those that need one; its own path has no space.
+    """
+    links = []
+    for file in files:
+        link = folder / file.name
+        if " " in str(file):
+            link.symlink_to(file)
+        links.append(link if link.is_symlink() else file)
+    return links
 
 
 def waivers(rtl_dir: Path = RTL_DIR) -> list[Path]:

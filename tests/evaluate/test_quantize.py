@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -146,3 +150,45 @@ def test_a_model_that_cannot_be_replaced_stays(tiny_model, recipe, tmp_path, mon
         run_quantize(**given, numerics="exact", overwrite=True)
     assert (out / "plena.json").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir() if path.is_dir()) == ["model"]
+
+
+def test_a_killed_run_is_swept_by_the_next(tiny_model, recipe, tmp_path) -> None:
+    out = tmp_path / "saved" / "out"
+    program = (
+        "import os, signal, sys\n"
+        "from pathlib import Path\n"
+        "from plena_cosim.evaluate import quantize\n"
+        "def killed(path, record):\n"
+        f"    os.kill(os.getpid(), {int(signal.SIGKILL)})\n"
+        "quantize.write_json = killed\n"
+        f"quantize.run_quantize(model={str(tiny_model)!r}, quant_config=Path({str(recipe)!r}),"
+        f" out=Path({str(out)!r}))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], check=False)
+    assert done.returncode == -signal.SIGKILL
+    (left,) = out.parent.iterdir()
+    assert (left / "new" / "config.json").exists()
+    run_quantize(
+        model=str(tiny_model), quant_config=recipe, out=out.with_name("other"), console=QUIET
+    )
+    assert [path.name for path in out.parent.iterdir()] == ["other"]
+
+
+def test_a_run_killed_between_two_renames_is_completed(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    with subprocess.Popen(["true"]) as gone:
+        pass
+    scratch = tmp_path / f".out.{gone.pid}.abc.tmp"
+    for name in ("old", "new"):
+        (scratch / name).mkdir(parents=True)
+        (scratch / name / "config.json").write_text(name)
+    quantize._sweep(out)
+    assert (out / "config.json").read_text() == "new"
+    assert [path.name for path in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_run_at_work_is_not_swept(tmp_path: Path) -> None:
+    mine = tmp_path / f".out.{os.getpid()}.abc.tmp"
+    mine.mkdir()
+    quantize._sweep(tmp_path / "out")
+    assert mine.exists()

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plena_cosim import golden
-from plena_cosim.fakequant import matmul, quantize_mx
+from plena_cosim.fakequant import MxTensor, matmul, quantize_mx
 from plena_cosim.fakequant.matmul import _largest_integer_used, _plan
 
 FP32 = golden.get_format("fp32")
@@ -299,3 +299,26 @@ def test_bad_operands_are_named(x_shape, w_shape, x_axis, w_axis, w_block, messa
     w = quantize_mx(torch.ones(w_shape), golden.get_format("mxint8", block_size=w_block), w_axis)
     with pytest.raises(golden.FormatError, match=message):
         matmul(x, w, golden.HardwareConfig())
+
+
+@pytest.mark.parametrize("shape", [(0, 4, 3), (2, 4, 0), (0, 4, 0)])
+def test_a_product_without_outputs_is_empty(shape: tuple[int, int, int]) -> None:
+    m, k, n = shape
+    mx, hw = golden.get_format("mxint8", block_size=2), golden.HardwareConfig()
+    a, b = quantize_mx(torch.ones(m, k), mx), quantize_mx(torch.ones(k, n), mx, 0)
+    assert matmul(a, b, hw).shape == (m, n)
+    exact = golden.ops.matmul(
+        golden.quantize(np.ones((m, k)), mx), golden.quantize(np.ones((k, n)), mx, 0), hw
+    )
+    assert exact.shape == (m, n)
+
+
+def test_a_sum_of_no_block_is_zero() -> None:
+    mx, hw = golden.get_format("mxint8", block_size=2), golden.HardwareConfig()
+    none = torch.zeros(2, 0, dtype=torch.uint8)
+    a = MxTensor(values=none.float(), scales=none, mx=mx, axis=1)
+    b = MxTensor(values=none.float().mT, scales=none.mT, mx=mx, axis=0)
+    assert matmul(a, b, hw).tolist() == [[0.0, 0.0], [0.0, 0.0]]
+    c = golden.MxArray(codes=none.numpy(), scales=none.numpy(), mx=mx, axis=1)
+    d = golden.MxArray(codes=none.numpy().T, scales=none.numpy().T, mx=mx, axis=0)
+    assert golden.ops.matmul(c, d, hw).tolist() == [[0, 0], [0, 0]]

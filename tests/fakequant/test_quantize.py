@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plena_cosim import golden
-from plena_cosim.fakequant import pieces, quantize, quantize_mx
+from plena_cosim.fakequant import ExactnessError, pieces, quantize, quantize_mx
 from plena_cosim.fakequant.random_bits import random_bits
 
 MX_NAMES = [name for name, spec in golden.FORMATS.items() if isinstance(spec, golden.Mx)]
@@ -240,7 +241,7 @@ def test_threads_change_nothing() -> None:
     ("x", "mx", "axis", "message"),
     [
         (torch.zeros(0), "mxint4", -1, "need at least one value along an axis, got shape (0,)"),
-        (torch.zeros(3, 0), "mxint4", 0, "got shape (3, 0)"),
+        (torch.zeros(3, 0), "mxint4", 1, "got shape (3, 0)"),
         (torch.tensor(1.0), "mxint4", -1, "got shape ()"),
         (torch.ones(2, 3), "mxint4", 2, "axis 2 does not exist in shape (2, 3); allowed: -2..1"),
         (torch.ones(2, 3), "mxint4", -3, "axis -3 does not exist"),
@@ -264,3 +265,49 @@ def test_strict_names_the_first_special_value() -> None:
             function(x, golden.get_format("mxint4", scale_bits=scale_bits), strict=True)
         with pytest.raises(golden.FormatError, match="-inf at row 117, position 1 along the block"):
             function(x, golden.get_format("mxint4", scale_bits=scale_bits), 0, strict=True)
+
+
+@pytest.mark.parametrize("rounding", ["rup", "rdown", "rtz", "rna", "stochastic"])
+@pytest.mark.parametrize("fmt", ["mxint8", "mxfp8_e4m3", "mxfp8_e5m2", "mxint16"])
+def test_what_is_far_below_a_block_still_has_a_direction(
+    fmt: str, rounding: str, golden_quantize: Any, assert_same: Any
+) -> None:
+    mx = golden.get_format(fmt, block_size=4, rounding=rounding)
+    x = torch.tensor([1e38, 1e-300, -1e-300, 5e-324, -0.0, 1e38, -5e-324, 1e-30] * 2).double()
+    x[1::8], x[2::8], x[3::8], x[6::8] = 1e-300, -1e-300, 5e-324, -5e-324
+    assert_same(quantize(x, mx), golden_quantize(x, mx))
+    assert_same(quantize(-x * 2.0**-900, mx), golden_quantize(-x * 2.0**-900, mx))
+
+
+def test_the_least_positive_is_rounded_up_in_a_huge_block() -> None:
+    mx = golden.get_format("mxint8", block_size=2, rounding="rup")
+    x = torch.tensor([1e38, 1e-300], dtype=torch.float64)
+    assert quantize(x, mx)[1] == 2.0**120  # one unit of a block with the scale 2^126
+
+
+def test_no_row_is_no_error() -> None:
+    for shape, axis, scales in (
+        ((0, 64), -1, (0, 2)),
+        ((64, 0), 0, (2, 0)),
+        ((2, 0, 3), 2, (2, 0, 1)),
+    ):
+        mx = golden.get_format("mxint8", rounding="stochastic" if axis == 2 else "rne")
+        assert quantize(torch.zeros(shape), mx, axis).shape == shape
+        found = quantize_mx(torch.zeros(shape), mx, axis)
+        assert (found.shape, found.scales.shape) == (shape, scales)
+        expected = golden.quantize(np.zeros(shape), mx, axis)
+        assert (expected.shape, expected.scales.shape) == (shape, scales)
+
+
+def test_flushing_threads_round_usual_blocks_alike() -> None:
+    mx = golden.get_format("mxint8", block_size=2)
+    x = torch.tensor([2.0**-120, 1.5 * 2.0**-127])  # three quarters of a unit, and subnormal
+    expected = quantize(x, mx)
+    assert expected[1] == 2.0**-126
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor cannot flush subnormals")
+    try:
+        with pytest.raises(ExactnessError, match="flushes subnormal"):
+            quantize(x, mx)
+    finally:
+        torch.set_flush_denormal(False)

@@ -543,3 +543,11 @@ def test_quantised_elements_are_never_special() -> None:
             assert not any(is_special(element.value(int(c))) for c in np.unique(codes))
             if isinstance(mx.element, FixedPoint) and mx.symmetric:
                 assert not (codes == 1 << (mx.element.width_bits - 1)).any()
+
+
+def test_infinities_where_the_scale_has_no_nan() -> None:
+    mx = golden.get_format("mxint4", block_size=2, scale_bits=4, symmetric=False)
+    assert golden.quantize([-np.inf, 1.0], mx).codes.tolist() == [16 - 7, 4]
+    e4m3 = golden.get_format("mxfp8_e4m3", block_size=2, scale_bits=4)
+    assert golden.quantize([-0.0, np.inf], e4m3).codes.tolist() == [0, 0x7E]
+    assert golden.quantize([-0.0, 1.0], e4m3).codes.tolist()[0] == 0x80

@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from plena_cosim.passes import quantize_module_transform_pass
-from plena_cosim.passes.replace import replace as install
+from plena_cosim.passes.kinds import all_kinds
+from plena_cosim.passes.modules.module_kind import BuildRequest, Built, ModuleKind
 
 from .families import build
 from .recipes import full_recipe
@@ -74,14 +75,21 @@ def test_a_copy_computes_the_same_on_its_own_weights(numerics: str) -> None:
 def test_modules_are_let_go_as_they_are_replaced(monkeypatch) -> None:
     seen: list[weakref.ref[nn.Module]] = []
     alive: list[int] = []
-    build_twin = install.build
 
-    def watched(plan, *args):
-        alive.append(sum(module() is not None for module in seen))
-        seen.append(weakref.ref(plan.module))
-        return build_twin(plan, *args)
+    def watch(kind: ModuleKind) -> None:
+        build_module = kind.build
 
-    monkeypatch.setattr(install, "build", watched)
+        def watched(request: BuildRequest) -> Built:
+            alive.append(sum(module() is not None for module in seen))
+            built = build_module(request)
+            if "" in built.modules:  # the module itself is replaced; attention stays
+                seen.append(weakref.ref(request.module))
+            return built
+
+        monkeypatch.setattr(kind, "build", watched)
+
+    for kind in all_kinds():
+        watch(kind)
     quantize_module_transform_pass(build("llama"), full_recipe("llama"))
     assert len(seen) > 10
     assert max(alive) <= 1

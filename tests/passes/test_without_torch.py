@@ -7,13 +7,21 @@ import sys
 
 import pytest
 
-BLOCK = "import sys; sys.modules['torch'] = None; import plena_cosim.{package}"
+BLOCK = "import sys; sys.modules['torch'] = None; {statement}"
 
 
-@pytest.mark.parametrize("package", ["fakequant", "sources", "passes", "evaluate"])
-def test_the_error_says_what_to_install(package: str) -> None:
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "import plena_cosim.fakequant",
+        "import plena_cosim.sources",
+        "import plena_cosim.evaluate",
+        "from plena_cosim.passes import quantize_module_transform_pass",
+    ],
+)
+def test_the_error_says_what_to_install(statement: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-c", BLOCK.format(package=package)],
+        [sys.executable, "-c", BLOCK.format(statement=statement)],
         capture_output=True,
         text=True,
         check=False,
@@ -37,3 +45,33 @@ def test_passes_need_no_transformers() -> None:
     )
     assert done.returncode == 0, done.stderr
     assert "['0.bias', '0.weight']" in done.stdout
+
+
+def test_recipes_are_checked_without_torch_and_transformers() -> None:
+    program = (
+        "import sys; sys.modules['torch'] = sys.modules['transformers'] = None\n"
+        "from typer.testing import CliRunner\n"
+        "from plena_cosim.cli.main import app\n"
+        "file = 'configs/quant/llama_w4a4_mxint.toml'\n"
+        "found = CliRunner().invoke(app, ['recipe', 'check', file])\n"
+        "assert found.exit_code == 0, found.output\n"
+        "from plena_cosim.passes import Recipe, load_quant_config\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("first", ["plena_cosim.passes", "transformers.modeling_utils"])
+def test_the_method_is_registered_whichever_is_imported_first(first: str) -> None:
+    program = (
+        f"import {first}, plena_cosim.passes\n"
+        "import transformers.modeling_utils\n"
+        "from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING\n"
+        "assert 'plena' in AUTO_QUANTIZER_MAPPING\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr

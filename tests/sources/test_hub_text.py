@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from plena_cosim.ground.dataset_name import HUB_NAMES
 from plena_cosim.sources import TextSourceError
-from plena_cosim.sources.dataset_name import HUB_NAMES
 from plena_cosim.sources.hub_text import HUB, HubDataset, hub_text
 
 pytestmark = pytest.mark.usefixtures("_no_hub")

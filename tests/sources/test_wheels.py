@@ -30,7 +30,8 @@ def index(monkeypatch: pytest.MonkeyPatch):
 
         def run(self, command, **_) -> subprocess.CompletedProcess[str]:
             self.asked += 1
-            assert command[1:4] == ["-m", "pip", "download"]
+            begin = command.index("-m")
+            assert command[begin : begin + 3] == ["-m", "pip", "download"]
             assert command[-1] == WHEEL.requirement
             folder = Path(command[command.index("--dest") + 1])
             if self.content is None:

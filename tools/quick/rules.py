@@ -36,10 +36,10 @@ RECIPE_TESTS = (
 
 READERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("golden/*.py", ("tests/test_layout.py", "tests/golden/test_doctests.py")),
-    ("src/plena_cosim/fakequant/*.py", ("tests/fakequant/test_doctests.py",)),
-    ("src/plena_cosim/sources/*.py", ("tests/fakequant/test_doctests.py",)),
-    ("src/plena_cosim/passes/*.py", ("tests/fakequant/test_doctests.py",)),
-    ("src/plena_cosim/evaluate/*.py", ("tests/fakequant/test_doctests.py",)),
+    ("src/plena_cosim/fakequant/*.py", ("tests/test_doctests.py",)),
+    ("src/plena_cosim/sources/*.py", ("tests/test_doctests.py",)),
+    ("src/plena_cosim/passes/*.py", ("tests/test_doctests.py",)),
+    ("src/plena_cosim/evaluate/*.py", ("tests/test_doctests.py",)),
     ("src/plena_cosim/*/__init__.py", ("tests/docs/test_layers.py",)),
     ("golden/__init__.py", ("tests/docs/test_layers.py",)),
     ("sim/*__init__.py", ("tests/docs/test_layers.py",)),

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from .console import console
+from .destination import file_to_write, folder_to_write
 
 app = typer.Typer()
 eval_app = typer.Typer(no_args_is_help=True, help="Measure a model under a quantisation recipe.")
@@ -30,6 +31,10 @@ ModelName = Annotated[
     str, typer.Option(help="A folder, a Hugging Face hub id, or demo (SmolLM2-135M).")
 ]
 Machine = Annotated[Path | None, typer.Option(help="A machine of configs/hw, for exact numerics.")]
+Device = Annotated[
+    str | None,
+    typer.Option(help="Where calibration and search run, such as cpu; else as the recipe says."),
+]
 
 
 @eval_app.command()
@@ -44,14 +49,16 @@ def ppl(
         typer.Option(help="fake: quantised values, torch arithmetic; exact: the hardware's GEMM."),
     ] = Numerics.FAKE,
     hardware: Machine = None,
+    device: Device = None,
     seqlen: Annotated[int, typer.Option(min=2, help="Tokens in a window.")] = 512,
     limit: Annotated[int | None, typer.Option(min=2, help="Read only so many tokens.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of torch; recorded.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of torch; recorded.")] = 0,
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads of torch; its own choice by default.")
     ] = None,
     json_path: Annotated[
-        Path | None, typer.Option("--json", help="Write the record of the run here.")
+        Path | None,
+        typer.Option("--json", callback=file_to_write, help="Write the record of the run here."),
     ] = None,
 ) -> None:
     """Measure token and word perplexity of a causal language model.
@@ -69,6 +76,7 @@ def ppl(
         quant_config=quant_config,
         numerics=numerics.value,
         hardware=hardware,
+        device=device,
         seqlen=seqlen,
         limit=limit,
         seed=seed,
@@ -80,7 +88,9 @@ def ppl(
 @calib_app.command()
 def collect(
     task: Annotated[str, typer.Option(help="A task of lm-eval.")],
-    out: Annotated[Path, typer.Option(help="The safetensors file to write.")],
+    out: Annotated[
+        Path, typer.Option(callback=file_to_write, help="The safetensors file to write.")
+    ],
     include_path: Annotated[
         Path | None, typer.Option(help="Folder of the task's YAML file, if it is not lm-eval's.")
     ] = None,
@@ -139,14 +149,18 @@ def rotation(
         typer.Option(help="A folder, a hub id, or demo; else the recipe's model_name, or demo."),
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Write the recipe with the rotations here, as TOML.")
+        Path | None,
+        typer.Option(
+            callback=file_to_write, help="Write the recipe with the rotations here, as TOML."
+        ),
     ] = None,
     json_path: Annotated[
-        Path, typer.Option("--json", help="Write the record of the search here.")
+        Path,
+        typer.Option("--json", callback=file_to_write, help="Write the record of the search here."),
     ] = Path("results/search/rotation.json"),
-    picture: Annotated[Path, typer.Option(help="Draw the rounds here.")] = Path(
-        "results/search/rotation.png"
-    ),
+    picture: Annotated[
+        Path, typer.Option(callback=file_to_write, help="Draw the rounds here.")
+    ] = Path("results/search/rotation.png"),
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads of torch; its own choice by default.")
     ] = None,
@@ -179,7 +193,10 @@ def inspect(
     hardware: Machine = None,
     every: Annotated[bool, typer.Option("--all", help="A line for each module.")] = False,
     json_path: Annotated[
-        Path | None, typer.Option("--json", help="Write the record of all modules here.")
+        Path | None,
+        typer.Option(
+            "--json", callback=file_to_write, help="Write the record of all modules here."
+        ),
     ] = None,
 ) -> None:
     """Show what a recipe makes of every module of a model: formats, bits, errors, clipping.
@@ -202,12 +219,13 @@ def inspect(
 @app.command()
 def quantize(
     quant_config: Annotated[Path, typer.Option(help="A TOML recipe.")],
-    out: Annotated[Path, typer.Option(help="The folder to make.")],
+    out: Annotated[Path, typer.Option(callback=folder_to_write, help="The folder to make.")],
     model: ModelName = "demo",
     numerics: Annotated[
         Numerics, typer.Option(help="How the saved model computes: fake, or exact as hardware.")
     ] = Numerics.FAKE,
     hardware: Machine = None,
+    device: Device = None,
     dequantized: Annotated[
         bool,
         typer.Option("--dequantized", help="Save plain values, which need no plena to be loaded."),
@@ -230,6 +248,7 @@ def quantize(
         out=out,
         numerics=numerics.value,
         hardware=hardware,
+        device=device,
         dequantized=dequantized,
         overwrite=overwrite,
         console=console,
@@ -246,7 +265,11 @@ def ladder(
     limit: Annotated[int, typer.Option(min=2, help="Read only so many tokens.")] = 12288,
     seqlen: Annotated[int, typer.Option(min=2, help="Tokens in a window.")] = 512,
     out: Annotated[
-        Path, typer.Option(help="Folder of ladder.json, ladder.png, logs and what is kept.")
+        Path,
+        typer.Option(
+            callback=folder_to_write,
+            help="Folder of ladder.json, ladder.png, logs and what is kept.",
+        ),
     ] = Path("results/ladder"),
     only: Annotated[
         list[str] | None, typer.Option(help="Only this step (and fp32); may be given again.")

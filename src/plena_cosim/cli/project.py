@@ -10,6 +10,7 @@ import typer
 from rich.table import Table
 
 from .console import console
+from .destination import folder_to_write
 
 app = typer.Typer()
 
@@ -124,7 +125,9 @@ def rooms(
 @app.command()
 def demo(
     tokens: Annotated[int, typer.Option(min=512, help="Tokens each perplexity reads.")] = 4096,
-    out: Annotated[Path, typer.Option(help="Where table and picture go.")] = Path("results/demo"),
+    out: Annotated[
+        Path, typer.Option(callback=folder_to_write, help="Where table and picture go.")
+    ] = Path("results/demo"),
 ) -> None:
     """Show the whole chain: RTL = golden = torch, then the perplexity of a real model.
 

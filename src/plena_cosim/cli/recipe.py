@@ -22,15 +22,35 @@ def schema() -> None:
 
 
 @app.command()
-def check(file: Annotated[Path, typer.Argument(help="A TOML recipe.")]) -> None:
-    """Print the selectors and formats of a recipe, or the first thing that is wrong with it."""
-    from ..docs.recipe_summary import recipe_table, remarks
-    from ..passes import load_quant_config
+def check(
+    file: Annotated[Path, typer.Argument(help="A TOML recipe.")],
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="Try it on this model, too, without its weights: a folder, a hub id, demo, or a "
+            "family such as llama."
+        ),
+    ] = None,
+) -> None:
+    """Print the selectors and formats of a recipe, or the first thing that is wrong with it.
 
-    recipe = load_quant_config(file)
+    With --model it says what would be refused on that model: selectors that match nothing, keys
+    that a kind of module does not take, weights that cannot be calibrated.
+    """
+    from ..docs.recipe_summary import recipe_table, remarks
+    from ..passes.recipe.load import read_recipe_file
+
+    recipe = read_recipe_file(file)
     console.print(recipe_table(recipe))
     for line in remarks(recipe):
         typer.echo(line)
+    for note in recipe.notes:
+        typer.echo(f"warning: {note}")
+    if model is not None:
+        from ..evaluate.check_recipe import check_on_model
+
+        for line in check_on_model(recipe, model):
+            typer.echo(line)
 
 
 @app.command()

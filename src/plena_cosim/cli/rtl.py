@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from .console import console
+from .destination import folder_to_write
 
 app = typer.Typer()
 
@@ -16,8 +17,10 @@ app = typer.Typer()
 def sim(
     block: Annotated[str | None, typer.Option(help="Only this op, e.g. fp_mul.")] = None,
     fmt: Annotated[str | None, typer.Option(help="Only cases with this format, e.g. bf16.")] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the random stimuli.")] = 0,
-    jobs: Annotated[int | None, typer.Option(help="Processes; one a processor by default.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the random stimuli.")] = 0,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes; one a processor by default.")
+    ] = None,
 ) -> None:
     """Run the RTL regression: every block against golden, on every bit.
 
@@ -39,9 +42,9 @@ def sim_long(
         int | None, typer.Option(min=1, help="Stop after so many chunks of 2^24 inputs.")
     ] = None,
     jobs: Annotated[int, typer.Option(min=1, help="Processes.")] = 1,
-    results: Annotated[Path, typer.Option(help="Where finished chunks are noted.")] = Path(
-        "results/sim-long"
-    ),
+    results: Annotated[
+        Path, typer.Option(callback=folder_to_write, help="Where finished chunks are noted.")
+    ] = Path("results/sim-long"),
 ) -> None:
     """Compare RTL with golden on every pair of a 16-bit format: 2^32 inputs a block.
 
@@ -90,7 +93,7 @@ def prove(
 def mutate(
     count: Annotated[int, typer.Option(min=1, help="How many, spread over all files.")] = 60,
     every: Annotated[bool, typer.Option("--all", help="Every mutant there is: hours.")] = False,
-    seed: Annotated[int, typer.Option(help="Seed of the choice.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the choice.")] = 0,
     file: Annotated[str | None, typer.Option(help="Only files with this in their path.")] = None,
 ) -> None:
     """Change the RTL in small ways and see whether the comparison with golden notices.
@@ -111,7 +114,9 @@ def synth(
     slow: Annotated[
         bool, typer.Option("--all", help="Also the blocks that take minutes each.")
     ] = False,
-    jobs: Annotated[int | None, typer.Option(help="Processes; one a processor by default.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes; one a processor by default.")
+    ] = None,
     record: Annotated[
         bool,
         typer.Option("--record", help="Write the figures to rtl/synth.json and docs/rtl-cost.md."),
@@ -148,7 +153,9 @@ def waves(
     show: Annotated[bool, typer.Option("--open", help="Open it in a viewer, if there is one.")] = (
         False
     ),
-    out: Annotated[Path, typer.Option(help="Folder of the VCD file.")] = Path("results/waves"),
+    out: Annotated[
+        Path, typer.Option(callback=folder_to_write, help="Folder of the VCD file.")
+    ] = Path("results/waves"),
 ) -> None:
     """Record a block at work, with gaps and stalls, and say how to look at it."""
     from ..sim.regression import waves as recorder
@@ -175,7 +182,9 @@ def coverage(
     ] = False,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the stimuli, for --rtl.")] = 0,
     jobs: Annotated[int, typer.Option(min=1, help="Processes, for --rtl.")] = 1,
-    results: Annotated[Path, typer.Option(help="Where plena sim put it.")] = Path("results/sim"),
+    results: Annotated[
+        Path, typer.Option(callback=folder_to_write, help="Where plena sim put it.")
+    ] = Path("results/sim"),
 ) -> None:
     """Show what the last regressions have seen of every format, and name what they have not.
 

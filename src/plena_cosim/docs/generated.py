@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from plena_cosim.ground.destination import require_document
+
 
 def between(text: str, begin: str, end: str, body: str) -> str:
     """Return `text` with `body` in place of what stands between two markers, on lines of its own.
@@ -32,7 +34,12 @@ def between(text: str, begin: str, end: str, body: str) -> str:
 
 
 def renew(document: Path, renewed: Callable[[str], str]) -> bool:
-    """Write a document anew where it is not what `renewed` makes of it; returns whether it was."""
+    """Write a document anew where it is not what `renewed` makes of it; returns whether it was.
+
+    Raises:
+        DestinationError: there is none; see `require_document`.
+    """
+    require_document(document)
     text = document.read_text(encoding="utf-8")
     fresh = renewed(text)
     if fresh != text:

@@ -8,6 +8,7 @@ from rich.text import Text
 from ..golden import Mx
 from ..passes import Recipe, Selector
 from ..passes.recipe.formats import Format
+from ..passes.recipe.numerics_used import numerics_used, numerics_words
 from ..passes.recipe.role_format import ROLES
 from ..passes.recipe.rotation_table import RotationTable
 from ..passes.recipe.selector import LARGEST_ROTATION
@@ -34,6 +35,8 @@ def recipe_table(recipe: Recipe) -> Table:
 def remarks(recipe: Recipe) -> list[str]:
     """Return one line for each thing that the recipe says beside its selectors."""
     lines = [f"excluded: {', '.join(recipe.exclude)}"] if recipe.exclude else []
+    if recipe.changes_anything:
+        lines.append(f"numerics: {numerics_words(numerics_used(recipe))}")
     if any(recipe.phases.values()):
         lines.append(f"cache from prefill to decode: {recipe.kv_handover.value}")
     if recipe.gptq is not None:
@@ -51,6 +54,12 @@ def remarks(recipe: Recipe) -> list[str]:
         )
     if recipe.rotation_search is not None:
         lines.append(f"rotation search: {recipe.rotation_search.calib_nsamples} samples")
+    if recipe.token_collector is not None:
+        collector = recipe.token_collector
+        lines.append(
+            f"token collector: {collector.target_nsamples} samples of {collector.seqlen} tokens "
+            f"into {collector.save_path}"
+        )
     if recipe.strict:
         lines.append("strict: a NaN or Inf that a format cannot hold is an error")
     return lines
@@ -90,7 +99,8 @@ def _rotation(table: RotationTable) -> str:
     shorthands = [name for name in ("r1", "r2", "r3", "r4") if getattr(table, name)]
     size = "largest that fits" if table.size is None else f"size {table.size}"
     signs = f", random signs of seed {table.seed}" if table.random else ""
-    what = ", ".join([*shorthands, *table.online]) or "where selectors say"
+    linear = ["all linear layers"] if table.online_rotate else []
+    what = ", ".join([*shorthands, *linear, *table.online]) or "where selectors say"
     return f"{what}; {size}{signs}; {table.semantics}"
 
 

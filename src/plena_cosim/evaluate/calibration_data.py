@@ -9,17 +9,22 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from plena_cosim.ground.dataset_name import FILE, TOKENS
 from plena_cosim.sources import calibration_set, load_tokenizer
-from plena_cosim.sources.dataset_name import FILE, TOKENS
 from plena_cosim.sources.eval_task import load_task
 from plena_cosim.sources.task_tokens import task_tokens
-from plena_cosim.sources.token_file import read_token_file, vocabulary_digest, write_token_file
+from plena_cosim.sources.token_file import (
+    SAMPLES,
+    read_token_file,
+    vocabulary_digest,
+    write_token_file,
+)
 
 from .record import describe_run
 
 _SHOWN_TOKENS = 64
 _NOT_SHOWN = ("run", "vocabulary")
-_PATHS = {".safetensors": TOKENS, ".txt": FILE, ".jsonl": FILE}
+_PATHS = {".safetensors": TOKENS, SAMPLES: TOKENS, ".txt": FILE, ".jsonl": FILE}
 
 
 def run_collect(
@@ -105,6 +110,8 @@ def run_show(
     bare = not source.startswith((FILE, TOKENS))
     name = _PATHS.get(Path(source).suffix, "") * bare + source
     metadata: dict[str, str] = {}
+    if name.startswith(FILE) and Path(name).suffix == SAMPLES:
+        name = f"{TOKENS}{name.removeprefix(FILE)}"
     if name.startswith(TOKENS):
         saved, metadata = read_token_file(name.removeprefix(TOKENS))
         nsamples, seqlen = saved.shape if saved.dim() == 2 else (1, len(saved))

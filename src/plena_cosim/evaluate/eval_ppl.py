@@ -8,10 +8,14 @@ from typing import Any
 import torch
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from plena_cosim.golden import HardwareConfig
 from plena_cosim.ground.progress_bar import progress_bars
 from plena_cosim.passes import ModuleInfo, load_quant_config, quantize_module_transform_pass
+from plena_cosim.passes.layers.device import on_device
+from plena_cosim.passes.recipe.numerics_used import numerics_used, numerics_words
+from plena_cosim.passes.token_collector import CollectorFull
 from plena_cosim.sources import load_text, text_digest, tokenize
 from plena_cosim.sources.demo_model import CAVEAT
 
@@ -27,6 +31,7 @@ def run_eval_ppl(
     quant_config: Path | None = None,
     numerics: str = "fake",
     hardware: Path | None = None,
+    device: str | None = None,
     seqlen: int = 512,
     limit: int | None = None,
     seed: int = 0,
@@ -42,6 +47,7 @@ def run_eval_ppl(
         quant_config: a recipe; without one the model runs as it is.
         numerics: "fake" or "exact"; a model that was saved quantised keeps its own.
         hardware: a machine of configs/hw for exact numerics.
+        device: where calibration runs, in the place of what the recipe says.
         seqlen: tokens in a window.
         limit: read only the first `limit` tokens.
         seed: of torch, recorded; nothing here draws random numbers by itself.
@@ -49,11 +55,16 @@ def run_eval_ppl(
         cache: where demo downloads live; the user's cache directory when None.
         console: where the table goes.
 
+    Returns:
+        The record; where a token collector has ended the evaluation, what it has collected.
+
     Raises:
         FormatError, TextSourceError: with one clear message each. The recipe is checked first.
     """
     console = console or Console()
-    recipe = load_quant_config(quant_config) if quant_config is not None else None
+    recipe = None
+    if quant_config is not None:
+        recipe = on_device(load_quant_config(quant_config), device)
     machine = HardwareConfig.load(hardware) if hardware is not None else None
     torch.manual_seed(seed)
     words = load_text(text, cache=cache)
@@ -67,23 +78,37 @@ def run_eval_ppl(
                 network, recipe, numerics=numerics, hw=machine, progress=progress
             )
     tokens = tokenize(tokenizer, words, limit=limit)
-    with progress_bars(console) as progress:
-        result = evaluate_perplexity(
-            network,
-            tokens,
-            seqlen=seqlen,
-            decode=tokenizer.decode,
-            progress=progress,
-        )
+    collector: Any = getattr(network, "token_collector", None)
+    try:
+        with progress_bars(console) as progress:
+            result = evaluate_perplexity(
+                network,
+                tokens,
+                seqlen=seqlen,
+                decode=tokenizer.decode,
+                progress=progress,
+            )
+    except CollectorFull as full:
+        console.print(Text(str(full)))
+        return {"collected": collector.collected, "save_path": str(collector.path)}
+    if collector is not None:
+        count = collector.finalize()
+        console.print(Text(f"token collector: {count} samples in {collector.path}"))
     source = recipe.source if recipe is not None else None
     if saved is not None:
         source, numerics = saved.source, saved.numerics
+    used = None
+    if recipe is not None and recipe.changes_anything:
+        used = numerics_used(recipe)
+    elif saved is not None:
+        used = numerics_used(saved.pass_args())
     record = {
         "model": model,
         "text": text,
         "text_sha256": text_digest(words),
         "quant_config": source,
         "numerics": numerics if source is not None else None,
+        "formats": used,
         "result": result.as_dict(),
         "run": describe_run(seed=seed, config_sha256=recipe.sha256 if recipe else None),
         "modules": {name: entry.as_dict() for name, entry in info.items()},
@@ -95,6 +120,8 @@ def run_eval_ppl(
     table.add_column("", justify="right")
     shown = f"{source} ({numerics})" if source is not None else "none (fp32)"
     table.add_row("recipe", shown)
+    if used is not None:
+        table.add_row("numerics", numerics_words(used))
     replaced = "as saved" if saved is not None else str(len(info))
     table.add_row("modules replaced", replaced)
     table.add_row("token perplexity", f"{result.token_perplexity:.4f}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -12,6 +13,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from plena_cosim.ground.write_whole import remove_scratch, scratch_of
 from plena_cosim.passes import export_dequantized
 from plena_cosim.sources import TextSourceError
 
@@ -26,6 +28,7 @@ def run_quantize(
     out: Path,
     numerics: str = "fake",
     hardware: Path | None = None,
+    device: str | None = None,
     dequantized: bool = False,
     overwrite: bool = False,
     cache: Path | None = None,
@@ -39,6 +42,7 @@ def run_quantize(
         out: the folder to make; plena.json in it says what was done.
         numerics: "fake" or "exact": how the saved model will compute.
         hardware: a machine of configs/hw for exact numerics.
+        device: where calibration runs, in the place of what the recipe says.
         dequantized: save an ordinary checkpoint of the values instead of packed codes.
         overwrite: replace `out` if a model is there.
         cache: where demo downloads live; the user's cache directory when None.
@@ -51,12 +55,14 @@ def run_quantize(
         FormatError, TextSourceError: with one clear message each; `out` is as it was then.
     """
     console = console or Console()
+    _sweep(out)
     _require_free(out, overwrite=overwrite)
     made = load_quantized(
         model,
         quant_config,
         numerics=numerics,
         hardware=hardware,
+        device=device,
         cache=cache,
         console=console,
     )
@@ -94,12 +100,21 @@ def _require_free(out: Path, *, overwrite: bool) -> None:
         )
 
 
+def _sweep(out: Path) -> None:
+    """Remove what killed runs left beside `out`; one that was replacing it comes to its end."""
+    for scratch in scratch_of(out):
+        if (scratch / "old").is_dir() and (scratch / "new").is_dir() and not out.exists():
+            (scratch / "new").rename(out)
+    remove_scratch(out.parent)
+
+
 @contextmanager
 def _replacing(out: Path) -> Iterator[Path]:
     """Give a folder beside `out` that becomes `out` if the block succeeds, and is gone if not."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{out.name}.", dir=out.parent))
+        prefix = f".{out.name}.{os.getpid()}."  # the process's number lets a later run sweep it
+        scratch = Path(tempfile.mkdtemp(prefix=prefix, suffix=".tmp", dir=out.parent))
     except OSError as error:
         raise TextSourceError(f"cannot write into {out.parent}: {error.strerror}") from None
     try:

@@ -16,6 +16,8 @@ from plena_cosim.passes import (
     load_quant_config,
     quantize_module_transform_pass,
 )
+from plena_cosim.passes.layers.device import on_device
+from plena_cosim.passes.recipe.numerics_used import numerics_used
 
 from .load import load_model, require_original
 from .record import describe_run
@@ -46,6 +48,7 @@ class Quantized:
             "model": self.model,
             "quant_config": self.recipe.source,
             "numerics": self.numerics,
+            "formats": numerics_used(self.recipe),
             "run": describe_run(seed=0, config_sha256=self.recipe.sha256),
             "modules": {name: entry.as_dict() for name, entry in self.info.items()},
         }
@@ -58,6 +61,7 @@ def load_quantized(
     numerics: str,
     hardware: Path | None,
     cache: Path | None,
+    device: str | None = None,
     console: Console | None = None,
 ) -> Quantized:
     """Load a model and quantise it; the recipe and the machine are checked first.
@@ -67,6 +71,7 @@ def load_quantized(
         quant_config: a recipe.
         numerics: "fake" or "exact".
         hardware: a machine of configs/hw for exact numerics.
+        device: where calibration runs, in the place of what the recipe says.
         cache: where demo downloads live; the user's cache directory when None.
         console: where the progress of a calibration is shown.
 
@@ -76,7 +81,7 @@ def load_quantized(
     Raises:
         FormatError, TextSourceError: with one clear message each.
     """
-    recipe = load_quant_config(quant_config)
+    recipe = on_device(load_quant_config(quant_config), device)
     machine = HardwareConfig.load(hardware) if hardware is not None else None
     network, tokenizer = load_model(model, cache=cache)
     require_original(network, model)

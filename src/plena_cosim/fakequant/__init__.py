@@ -11,6 +11,8 @@ except ImportError as error:
         "install plena-cosim[torch]: pip install 'plena-cosim[torch]'"
     ) from error
 
+from plena_cosim.golden import ExactnessError
+
 from .arithmetic import add, mul, neg, sub
 from .attention import attention
 from .carrier import round_once
@@ -19,7 +21,6 @@ from .hadamard import hadamard
 from .matmul import matmul
 from .max import max, min
 from .mx_tensor import MxTensor
-from .platform_check import ExactnessError
 from .quantize import quantize, quantize_mx
 from .reduce import reduce_max, reduce_rows, reduce_sum
 from .rms_norm import layer_norm, rms_norm

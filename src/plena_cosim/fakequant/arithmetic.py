@@ -10,8 +10,10 @@ from plena_cosim.golden.formats import as_minifloat
 from .operands import operands
 from .pieces import in_pieces
 from .rounder import rounder
+from .step_by_step import step_by_step
 
 
+@step_by_step
 def add(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     """Return RN(a + b): golden.ops.add, as values.
 
@@ -37,6 +39,7 @@ def add(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     return in_pieces(rounder(fmt).add, *operands(fmt, a, b))
 
 
+@step_by_step
 def sub(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     """Return RN(a - b); arguments and errors are those of `add`.
 
@@ -49,6 +52,7 @@ def sub(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     return in_pieces(rounder(fmt).sub, *operands(fmt, a, b))
 
 
+@step_by_step
 def mul(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     """Return RN(a * b): golden.ops.mul, as values.
 
@@ -64,6 +68,7 @@ def mul(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     return in_pieces(rounder(fmt).mul, *operands(fmt, a, b))
 
 
+@step_by_step
 def neg(a: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return -a: the sign bit flipped, that of a zero too."""
     fmt = as_minifloat(fmt)

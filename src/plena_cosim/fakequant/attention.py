@@ -16,9 +16,11 @@ from .operands import selection
 from .quantize import quantize_mx
 from .rounder import rounder
 from .softmax import row_max, row_sum
+from .step_by_step import step_by_step
 from .unary import lookup
 
 
+@step_by_step
 def attention(
     q: MxTensor,
     k: MxTensor,

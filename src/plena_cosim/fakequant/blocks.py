@@ -81,6 +81,8 @@ class Blocks:
     def pieces(self, device: torch.device) -> Iterator[Index]:
         """Yield (part, rows, blocks) indices, each of about a cache's worth of values."""
         limit = piece_values() if device.type == "cpu" else _WHOLE
+        if not self.outer * self.inner:
+            return
         sizes = [(self._whole, self.block)] if self._whole else []
         if self.length > self._whole * self.block:
             sizes.append((1, self.length - self._whole * self.block))

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from .step_by_step import step_by_step
+
 
 @dataclass(frozen=True, kw_only=True)
 class Carrier:
@@ -81,6 +83,7 @@ SINGLE = _carrier(torch.float32, torch.int32)
 DOUBLE = _carrier(torch.float64, torch.int64)
 
 
+@step_by_step
 def round_once(values: Tensor, dtype: torch.dtype) -> Tensor:
     """Return float64 values rounded once (RNE) to `dtype`; overflow gives Inf, as IEEE 754.
 
@@ -92,7 +95,7 @@ def round_once(values: Tensor, dtype: torch.dtype) -> Tensor:
     single = values.float()
     lost = values - single.double()
     even = (single.view(torch.int32) & 1) == 0
-    toward = torch.where(lost > 0, math.inf, -math.inf).float()
+    toward = torch.copysign(torch.full_like(single, math.inf), lost)
     odd = torch.where((lost != 0) & even & ~lost.isnan(), single.nextafter(toward), single)
     return odd.to(dtype)
 

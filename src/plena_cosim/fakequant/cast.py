@@ -14,8 +14,10 @@ from .carrier import DOUBLE, SINGLE, Carrier, is_finite
 from .element import round_units
 from .pieces import in_pieces
 from .platform_check import require_subnormals
+from .step_by_step import step_by_step
 
 
+@step_by_step
 def cast(
     x: Tensor,
     fmt: Scalar | str,

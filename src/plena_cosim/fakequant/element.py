@@ -10,6 +10,8 @@ from plena_cosim.golden import FixedPoint, Mx, Rounding
 from .carrier import Carrier
 from .random_bits import random_bits
 
+_FAR_BELOW = 40
+
 
 def limits(exp: Tensor, mx: Mx, carrier: Carrier) -> tuple[Tensor, Tensor]:
     """Return the smallest and largest value that each block can hold, in the shape of `exp`.
@@ -95,6 +97,11 @@ def round_by_mode(
         smallest = carrier.power_of_two(exp + element.emin).view(carrier.int_dtype)
         binade = torch.maximum(carrier.binade_bits(inside), smallest)
         unit = (binade - (element.man_bits << carrier.man_bits)).view(carrier.dtype)
+    # Far below the smallest unit all magnitudes round alike in every mode, also the stochastic one,
+    # which looks at 32 bits; one that the division loses would round as a zero.
+    least = carrier.power_of_two(exp + (element.lsb_exp - _FAR_BELOW))
+    lifted = torch.copysign(torch.maximum(inside.abs(), least), inside)
+    inside = torch.where(inside == 0, inside, lifted)
     units = round_units(inside / unit, Rounding(mx.rounding), index=index, seed=seed)
     torch.mul(units, unit, out=out)
     if isinstance(element, FixedPoint):

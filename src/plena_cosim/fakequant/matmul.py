@@ -15,13 +15,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from plena_cosim.golden import FixedPoint, FormatError, HardwareConfig, Minifloat, Mx, Scalar
+from plena_cosim.golden import (
+    ExactnessError,
+    FixedPoint,
+    FormatError,
+    HardwareConfig,
+    Minifloat,
+    Mx,
+    Scalar,
+)
 
 from .carrier import DOUBLE, SINGLE, Carrier
-from .cast import cast_finite, round_values
+from .cast import cast_finite, round_values, value_dtype
 from .mx_tensor import MxTensor
 from .odd_product import product_to_odd
-from .platform_check import ExactnessError, require_exact_matmul
+from .platform_check import require_exact_matmul
+from .step_by_step import step_by_step
 
 _TILE_ROWS, _TILE_COLUMNS = 512, 1536  # one float32 accumulator tile and its partial: 6 MiB
 
@@ -41,6 +50,7 @@ class _Plan:
     rounds: bool
 
 
+@step_by_step
 def matmul(x: MxTensor, w: MxTensor, hw: HardwareConfig) -> Tensor:
     """Return x @ w as the matrix unit computes it: golden.ops.matmul, as values.
 
@@ -55,7 +65,8 @@ def matmul(x: MxTensor, w: MxTensor, hw: HardwareConfig) -> Tensor:
         hw: accumulator and vector formats.
 
     Returns:
-        (…, m, n) values of hw.vector_format, in float32 where that holds them all, else float64.
+        (…, m, n) values of hw.vector_format, in float32 where that holds them all, else float64;
+        none where m or n is 0, zeros where k is.
         Overflow saturates. A block with a NaN scale makes its outputs NaN (the largest value where
         the format has no NaN).
 
@@ -73,6 +84,11 @@ def matmul(x: MxTensor, w: MxTensor, hw: HardwareConfig) -> Tensor:
     _check(x, w)
     with torch.no_grad(), torch.autocast(x.values.device.type, enabled=False):
         require_exact_matmul(x.values.device)
+        batch = torch.broadcast_shapes(x.shape[:-2], w.shape[:-2])  # type: ignore[no-untyped-call]
+        shape = (*batch, x.shape[-2], w.shape[-1])
+        if 0 in (*shape, x.shape[-1]):  # no output, or no block: golden's sums start at +0
+            dtype = value_dtype(hw.vector_format)
+            return torch.zeros(shape, dtype=dtype, device=x.values.device)
         plan = _plan(x, w, hw.accumulator_format)
         total = _product(x, w, plan, hw.accumulator_format)
         return cast_finite(total, hw.vector_format)

@@ -11,8 +11,10 @@ from plena_cosim.golden.formats import as_minifloat
 from .carrier import DOUBLE, SINGLE
 from .operands import operands
 from .pieces import in_pieces
+from .step_by_step import step_by_step
 
 
+@step_by_step
 def max(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     """Return the larger of two values: golden.ops.max.
 
@@ -35,6 +37,7 @@ def max(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     return in_pieces(larger, *operands(fmt, a, b))
 
 
+@step_by_step
 def min(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     """Return the smaller of two values; -0 is smaller than +0, a NaN loses to a number.
 

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import torch
 
-from plena_cosim.ground.errors import PlenaError
-
-
-class ExactnessError(PlenaError, RuntimeError):
-    """The platform is set up to trade exactness for speed; the message says how to undo it."""
+from plena_cosim.golden.float_environment import ExactnessError
 
 
 def require_subnormals(device: torch.device) -> None:
     """ExactnessError where this thread flushes subnormals to zero."""
-    smallest = torch.tensor([1.0], device=device).mul_(torch.finfo(torch.float32).tiny).mul_(0.5)
+    single = torch.float32  # not the default dtype, which a program may change
+    smallest = torch.tensor([1.0], dtype=single, device=device)
+    smallest.mul_(torch.finfo(single).tiny).mul_(0.5)
     if not bool(smallest.view(torch.int32).ne(0).all()) or not bool((smallest * 2.0).ne(0).all()):
         raise ExactnessError(
             "this thread flushes subnormal numbers to zero; "
@@ -41,8 +39,8 @@ def require_exact_matmul(device: torch.device) -> None:
         )
     # The sum needs 19 bits and an operand 13. (In float64: a narrow result would narrow a number
     # that it is compared with, too.)
-    left = torch.full((16, 32), 4097.0, device=device)
-    right = torch.full((32, 16), 127.0, device=device)
+    left = torch.full((16, 32), 4097.0, dtype=torch.float32, device=device)
+    right = torch.full((32, 16), 127.0, dtype=torch.float32, device=device)
     if not bool(((left @ right).double() == 4097.0 * 127.0 * 32).all()):
         raise ExactnessError(
             f"float32 matrix products on {device} lose bits; switch reduced precision off "

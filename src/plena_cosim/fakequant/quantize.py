@@ -22,10 +22,12 @@ from .element import ElementRounder, limits, round_by_mode
 from .mx_tensor import MxTensor
 from .platform_check import require_subnormals
 from .scale import scale_exponent
+from .step_by_step import step_by_step
 
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
+@step_by_step
 def quantize(
     x: Tensor, mx: Mx | str, axis: int = -1, *, strict: bool = False, seed: int = 0
 ) -> Tensor:
@@ -45,8 +47,8 @@ def quantize(
         is the identity (straight through).
 
     Raises:
-        FormatError: `mx` is not an Mx, `x` is empty or not of these dtypes, `axis` does not exist,
-            or strict and a value is not finite.
+        FormatError: `mx` is not an Mx, `x` is not of these dtypes, `axis` does not exist or has no
+            elements, or strict and a value is not finite.
         ExactnessError: subnormals matter and this thread flushes them to zero.
 
     >>> from plena_cosim import golden
@@ -61,6 +63,7 @@ def quantize(
     return _quantize(x.detach(), mx, axis, strict, seed)
 
 
+@step_by_step
 def quantize_mx(
     x: Tensor, mx: Mx | str, axis: int = -1, *, strict: bool = False, seed: int = 0
 ) -> MxTensor:
@@ -98,7 +101,7 @@ def _check(x: Tensor, mx: Mx, axis: int) -> int:
         given = x.dtype if isinstance(x, Tensor) else type(x).__name__
         allowed = ", ".join(str(dtype).removeprefix("torch.") for dtype in _DTYPES)
         raise FormatError(f"quantize: need a tensor of {allowed}; got {given}")
-    if x.ndim == 0 or x.numel() == 0:
+    if x.ndim == 0 or (x.numel() == 0 and -x.ndim <= axis < x.ndim and not x.shape[axis]):
         raise FormatError(
             f"quantize: need at least one value along an axis, got shape {tuple(x.shape)}"
         )
@@ -246,7 +249,9 @@ def _at(views: list[Tensor], index: Index) -> Tensor:
 
 def single_range(mx: Mx, carrier: Carrier = SINGLE) -> tuple[int, int]:
     """Return the scale exponents for which float32 meets what `ElementRounder` asks."""
-    low = carrier.min_exp - min(mx.element.lsb_exp, 0)
+    # A unit is at least two smallest normal numbers, so that a subnormal is below half of it: the
+    # same zero where the thread flushes it.
+    low = carrier.min_exp + 1 - min(mx.element.lsb_exp, 0)
     if isinstance(mx.element, FixedPoint):
         constant = mx.element.lsb_exp + carrier.man_bits
     else:

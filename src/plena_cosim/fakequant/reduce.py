@@ -17,11 +17,13 @@ from .max import larger, largest
 from .operands import operands, selection
 from .pieces import rows_in_pieces
 from .rounder import rounder
+from .step_by_step import step_by_step
 
 Reduction = Callable[[Tensor, Tensor | int, Tensor | float, Minifloat, Minifloat], Tensor]
 """reduce_sum, reduce_max: (x, mask, seed, src, dst) -> values of dst."""
 
 
+@step_by_step
 def reduce_sum(
     x: Tensor, mask: Tensor | int, seed: Tensor | float, src: Minifloat | str, dst: Minifloat | str
 ) -> Tensor:
@@ -51,6 +53,7 @@ def reduce_sum(
     return reduce_rows(reduce_sum, x, seed, src, dst, mask=mask)
 
 
+@step_by_step
 def reduce_max(
     x: Tensor, mask: Tensor | int, seed: Tensor | float, src: Minifloat | str, dst: Minifloat | str
 ) -> Tensor:
@@ -67,6 +70,7 @@ def reduce_max(
     return reduce_rows(reduce_max, x, seed, src, dst, mask=mask)
 
 
+@step_by_step
 def reduce_rows(
     reduction: Reduction,
     x: Tensor,

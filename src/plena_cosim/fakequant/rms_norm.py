@@ -15,9 +15,11 @@ from .pieces import rows_in_pieces
 from .reduce import check_rows
 from .rounder import rounder
 from .softmax import row_sum
+from .step_by_step import step_by_step
 from .unary import lookup
 
 
+@step_by_step
 def rms_norm(
     x: Tensor,
     gamma: Tensor | float,
@@ -57,6 +59,7 @@ def rms_norm(
     return rows_in_pieces(normalise, values, gain, small[..., None])
 
 
+@step_by_step
 def layer_norm(
     x: Tensor,
     gamma: Tensor | float,

@@ -12,8 +12,10 @@ from plena_cosim.golden.ops.rope import checked_stride
 from .operands import operands
 from .pieces import rows_in_pieces
 from .rounder import rounder
+from .step_by_step import step_by_step
 
 
+@step_by_step
 def rope(
     x: Tensor, cos: Tensor, sin: Tensor, fmt: Minifloat | str, *, stride: int | None = None
 ) -> Tensor:

@@ -14,9 +14,11 @@ from .operands import operands, selection
 from .pieces import rows_in_pieces
 from .reduce import check_rows, max_rows, sum_rows
 from .rounder import rounder
+from .step_by_step import step_by_step
 from .unary import lookup
 
 
+@step_by_step
 def softmax(
     x: Tensor,
     mask: Tensor | int,

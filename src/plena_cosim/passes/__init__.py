@@ -1,21 +1,22 @@
 """Model transforms driven by PLENA's TOML recipes."""
 
-from importlib.util import find_spec as _find_spec
+from __future__ import annotations
 
-from plena_cosim import fakequant as _fakequant  # noqa: F401  (first: says so when torch is missing)
-from plena_cosim.ground.progress import Progress
+import importlib
+from typing import TYPE_CHECKING, Any
 
-from .quantize_module import quantize_module_transform_pass
-from .recipe.load import load_quant_config
-from .recipe.numerics import Numerics
-from .recipe.recipe import KvHandover, MatchBy, PassArgs, Phase, Recipe
-from .recipe.selector import Selector
-from .replace.module_info import ModuleInfo
-from .saving.export import dequantized_state_dict, export_dequantized
+from . import _registration
 
-if _find_spec("transformers") is not None:
-    # Without it, transformers would load a saved model with random weights and a mere warning.
-    from . import hf_quantizer as _hf_quantizer  # noqa: F401
+if TYPE_CHECKING:
+    from plena_cosim.ground.progress import Progress
+
+    from .quantize_module import quantize_module_transform_pass
+    from .recipe.load import load_quant_config
+    from .recipe.numerics import Numerics
+    from .recipe.recipe import KvHandover, MatchBy, PassArgs, Phase, Recipe
+    from .recipe.selector import Selector
+    from .replace.module_info import ModuleInfo
+    from .saving.export import dequantized_state_dict, export_dequantized
 
 __all__ = [
     "KvHandover",
@@ -32,3 +33,27 @@ __all__ = [
     "load_quant_config",
     "quantize_module_transform_pass",
 ]
+
+_HOMES = {
+    "plena_cosim.ground.progress": ("Progress",),
+    ".quantize_module": ("quantize_module_transform_pass",),
+    ".recipe.load": ("load_quant_config",),
+    ".recipe.numerics": ("Numerics",),
+    ".recipe.recipe": ("KvHandover", "MatchBy", "PassArgs", "Phase", "Recipe"),
+    ".recipe.selector": ("Selector",),
+    ".replace.module_info": ("ModuleInfo",),
+    ".saving.export": ("dequantized_state_dict", "export_dequantized"),
+}
+_WITHOUT_TORCH = ("plena_cosim.ground.progress", ".recipe.")
+
+_registration.register()
+
+
+def __getattr__(name: str) -> Any:
+    """Import a public name when it is first asked for: recipes are read without torch."""
+    for home, names in _HOMES.items():
+        if name in names:
+            if not home.startswith(_WITHOUT_TORCH):
+                importlib.import_module("plena_cosim.fakequant")  # says so when torch is missing
+            return getattr(importlib.import_module(home, __name__), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -5,6 +5,7 @@ Importing this module registers the quantisation method "plena" with transformer
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from transformers.quantizers.base import HfQuantizer
 
 from plena_cosim.golden import FormatError
 
+from .modules.guards import guards
 from .quantize_module import build_modules
 from .saving.attach_config import put_config
 from .saving.plena_config import METHOD, PlenaConfig, dtype_name
@@ -40,6 +42,10 @@ class PlenaQuantizer(HfQuantizer):
         """Say yes: what was loaded can be saved again."""
         return True
 
+    def get_state_dict_and_metadata(self, model: Any) -> tuple[dict[str, torch.Tensor], Any]:
+        """Return what a file holds: the state, and what makes other readers stop."""
+        return {**model.state_dict(), **guards(model)}, {}
+
     @property
     def is_trainable(self) -> bool:
         """Say no: weights are codes."""
@@ -64,6 +70,10 @@ class PlenaQuantizer(HfQuantizer):
             numerics=config.numerics,
             hw=config.machine(),
             store=PackedWeight.empty,
+        )
+        ignored = {f"^{re.escape(name)}$" for name in guards(model)}
+        model._keys_to_ignore_on_load_unexpected = ignored | set(
+            model._keys_to_ignore_on_load_unexpected or ()
         )
         for module in model.modules():
             if not module._non_persistent_buffers_set:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from pathlib import Path
 
+import torch
 from torch import Tensor, nn
 
 from plena_cosim.fakequant import MxTensor
@@ -12,16 +14,19 @@ from plena_cosim.golden import FormatError
 from plena_cosim.ground.progress import Progress
 from plena_cosim.sources import calibration_set, load_tokenizer
 
-from .calibration import calibrate
+from .calibration import Calibration, calibrate, require_calibratable
+from .calibration.in_place import calibration_plans, is_in_place, put_values
+from .checkpoints.run_folder import require_folder
 from .distillation import Distilled, distill, require_distillable
 from .fold import fold_rotations, fold_scaling
+from .layers.device import on_device
 from .layers.evaluating import evaluating
 from .plan.plan import Plan
 from .plan.plan_model import plans_of
 from .recipe.calibration_tables import GptqTable
 from .recipe.data_table import DataTable
 from .recipe.recipe import Recipe
-from .rotation_search import SearchResult, search_rotations
+from .rotation_search import SearchResult, require_searchable, search_rotations
 from .weights.weight_record import WeightRecord
 
 
@@ -58,10 +63,12 @@ def prepare(
 ) -> Prepared:
     """Do what comes before modules are replaced.
 
-    In this order: [scaling], R1 and R2 of [rotation], [rotation_search], [distill], [gptq].
+    In this order: [scaling], R1 and R2 of [rotation], [rotation_search], [distill], [gptq]. Where
+    no selector takes what [gptq] calibrates, it comes before the search, which measures it.
 
-    Folding changes the model's weights and keeps its function, training changes both; nothing else
-    changes the model.
+    Folding changes the model's weights and keeps its function; training changes both, as does
+    calibration that no selector takes; nothing else changes the model. All that can be known to be
+    impossible is said before the first stage begins.
 
     Args:
         model: in floating point, checked against the recipe.
@@ -77,6 +84,8 @@ def prepare(
         FormatError: a stage cannot do what the recipe asks for.
         TextSourceError: calibration text cannot be had.
     """
+    if tokens is not None:
+        _require_known(model, tokens, f"{recipe.source}: tokens")
     with evaluating(model):
         return _prepare(model, recipe, plans or plans_of(model, recipe), tokens, progress)
 
@@ -89,22 +98,15 @@ def _prepare(
     progress: Progress | None,
 ) -> Prepared:
     rotation = recipe.rotation
-    r1 = rotation is not None and rotation.r1
-    lessons: Tensor | None = None
+    in_place = calibration_plans(model, recipe) if is_in_place(recipe) else None
+    require_possible(model, recipe, plans)
+    _require_places(recipe)
+    texts = _Texts.of(model, recipe, tokens)
     if recipe.distill is not None:
-        lessons = (
-            tokens if tokens is not None else calibration_tokens(model, recipe, recipe.distill)
-        )
-        require_distillable(plans, recipe, lessons)
+        require_distillable(plans, recipe, texts.distill)
     if recipe.scaling is not None:
-        fold_scaling(
-            model,
-            recipe.scaling,
-            recipe,
-            tokens if tokens is not None else calibration_tokens(model, recipe, recipe.scaling),
-            norms=not r1,
-            progress=progress,
-        )
+        norms = rotation is None or not rotation.r1
+        fold_scaling(model, recipe.scaling, recipe, texts.scaling, norms=norms, progress=progress)
     if rotation is not None and (rotation.r1 or rotation.r2):
         fold_rotations(
             model,
@@ -114,39 +116,89 @@ def _prepare(
             random=rotation.random,
             seed=rotation.seed,
         )
+    notes: tuple[str, ...] = ()
+    made: Calibration | None = None
+    if in_place is not None:
+        made = calibrate(model, in_place, recipe, texts.gptq, progress=progress)
+        put_values(in_place, made.weights)
+        made = replace(made, weights={})
+        notes += made.notes
     found: SearchResult | None = None
     if recipe.rotation_search is not None:
-        found = search_rotations(
-            model,
-            recipe,
-            tokens if tokens is not None else _search_tokens(model, recipe),
-            progress=_by_round(progress) if progress is not None else None,
-        )
-        recipe = found.recipe
+        shown = _by_round(progress) if progress is not None else None
+        found = search_rotations(model, recipe, texts.search, progress=shown)
+        recipe, notes = found.recipe, (*notes, *found.notes)
         plans = plans_of(model, recipe)
-    notes = found.notes if found else ()
     trained: Distilled | None = None
-    if lessons is not None:
-        trained = distill(model, plans, recipe, lessons, progress=progress)
+    if recipe.distill is not None:
+        trained = distill(model, plans, recipe, texts.distill, progress=progress)
         notes = (*notes, *trained.notes)
-    if recipe.gptq is None:
-        return Prepared(recipe=recipe, plans=plans, search=found, distilled=trained, notes=notes)
-    made = calibrate(
-        model,
-        plans,
-        recipe,
-        tokens if tokens is not None else calibration_tokens(model, recipe, recipe.gptq),
-        progress=progress,
-    )
+    if recipe.gptq is not None and made is None:
+        made = calibrate(model, plans, recipe, texts.gptq, progress=progress)
+        notes = (*notes, *made.notes)
     return Prepared(
         recipe=recipe,
         plans=plans,
-        weights=made.weights,
-        records=made.records,
+        weights=made.weights if made else {},
+        records=made.records if made else {},
         search=found,
         distilled=trained,
-        notes=(*notes, *made.notes),
+        notes=notes,
     )
+
+
+def require_possible(model: nn.Module, recipe: Recipe, plans: list[Plan]) -> None:
+    """Raise FormatError for what a stage would complain of when it begins, maybe hours later.
+
+    Args:
+        model: in floating point, or without weights (meta device).
+        recipe: checked.
+        plans: of the model, by the recipe.
+    """
+    if recipe.gptq is not None:
+        made = calibration_plans(model, recipe) if is_in_place(recipe) else plans
+        require_calibratable(model, made, recipe)
+    if recipe.rotation_search is not None:
+        require_searchable(model, recipe)
+
+
+def _require_places(recipe: Recipe) -> None:
+    """Raise FormatError where a device is not there or a folder cannot be written."""
+    on_device(recipe, None)
+    gptq, search = recipe.gptq, recipe.rotation_search
+    if gptq is not None and gptq.checkpoint_dir is not None:
+        require_folder(Path(gptq.checkpoint_dir), "[gptq] checkpoint_dir")
+    if search is not None and search.cache_path is not None:
+        require_folder(Path(search.cache_path).parent, "[rotation_search] folder of cache_path")
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Texts:
+    """The samples of each stage, (samples, seqlen) int64; empty where there is no such stage."""
+
+    gptq: Tensor
+    search: Tensor
+    scaling: Tensor
+    distill: Tensor
+
+    @classmethod
+    def of(cls, model: nn.Module, recipe: Recipe, tokens: Tensor | None) -> _Texts:
+        """Read all texts that a recipe names; with `tokens`, every stage takes these."""
+
+        def samples(table: GptqTable | DataTable | None) -> Tensor:
+            if table is None:
+                return torch.empty(0, 0, dtype=torch.int64)
+            return calibration_tokens(model, recipe, table) if tokens is None else tokens
+
+        search = torch.empty(0, 0, dtype=torch.int64)
+        if recipe.rotation_search is not None:
+            search = _search_tokens(model, recipe) if tokens is None else tokens
+        return cls(
+            gptq=samples(recipe.gptq),
+            search=search,
+            scaling=samples(recipe.scaling),
+            distill=samples(recipe.distill),
+        )
 
 
 def calibration_tokens(model: nn.Module, recipe: Recipe, table: GptqTable | DataTable) -> Tensor:
@@ -197,13 +249,25 @@ def _samples(
     assert seed is not None
     tokenizer = load_tokenizer(name)
     tokens = calibration_set(dataset, tokenizer, nsamples=nsamples, seqlen=seqlen, seed=seed).tokens
-    known = getattr(getattr(model, "config", None), "vocab_size", None)
-    if known is not None and int(tokens.max()) >= known:
-        raise FormatError(
-            f"{recipe.source}: the tokenizer of {name!r} gives token {int(tokens.max())}, and the "
-            f"model knows {known}; name the model's own in model_name"
-        )
+    _require_known(
+        model,
+        tokens,
+        f"{recipe.source}: the tokenizer of {name!r}",
+        "; name the model's own in model_name",
+    )
     return tokens
+
+
+def _require_known(model: nn.Module, tokens: Tensor, whose: str, advice: str = "") -> None:
+    """Raise FormatError unless tokens are (samples, seqlen) int64 that a model knows."""
+    if tokens.ndim != 2 or tokens.dtype != torch.int64 or not tokens.numel():
+        raise FormatError(
+            f"{whose}: must be (samples, seqlen) int64, got {tuple(tokens.shape)} {tokens.dtype}"
+        )
+    known = getattr(getattr(model, "config", None), "vocab_size", None)
+    worst = int(tokens.max()) if int(tokens.min()) >= 0 else int(tokens.min())
+    if known is not None and not 0 <= worst < known:
+        raise FormatError(f"{whose}: there is token {worst}, and the model knows {known}{advice}")
 
 
 def _by_round(progress: Progress) -> Progress:

@@ -9,9 +9,10 @@ from typing import Any, TypeVar
 
 from torch import Tensor, nn
 
-from plena_cosim.golden import HardwareConfig
+from plena_cosim.golden import FormatError, HardwareConfig
 from plena_cosim.ground.progress import Progress
 
+from .layers.device import on_device
 from .pipeline import prepare
 from .plan.plan import Plan
 from .plan.plan_model import plans_of
@@ -20,8 +21,10 @@ from .recipe.numerics import Numerics
 from .recipe.recipe import Recipe
 from .replace.check import check
 from .replace.module_info import ModuleInfo
+from .replace.own_configs import own_configs
 from .replace.replace import replace_modules
 from .saving.attach_config import attach_config, require_attachable
+from .token_collector import attach_token_collector
 from .weights.packed_weight import PackedWeight, WeightFactory
 
 _LOG = logging.getLogger(__name__)
@@ -35,6 +38,7 @@ def quantize_module_transform_pass(
     numerics: Numerics | str = Numerics.FAKE,
     hw: HardwareConfig | None = None,
     tokens: Tensor | None = None,
+    device: str | None = None,
     progress: Progress | None = None,
 ) -> tuple[_Model, dict[str, ModuleInfo]]:
     """Replace each module that a recipe chooses by a quantised one, in place.
@@ -42,10 +46,12 @@ def quantize_module_transform_pass(
     Args:
         model: any module; it is changed, and returned for convenience. Attention and fused experts
             have to be transformers'.
-        pass_args: from `load_quant_config`, or the tables of such a file as a dict.
+        pass_args: from `load_quant_config`, or the tables of such a file as a dict, each as it is
+            or as `{"config": table}`, which is what Mase's loader makes of them.
         numerics: "fake" (quantised operands, torch's arithmetic) or "exact" (the machine's).
         hw: the machine of exact numerics; what the recipe's [hardware] names, else the default one.
         tokens: (samples, seqlen) int64 to calibrate with, in the place of what the recipe names.
+        device: where calibration, search and training run, in the place of what the recipe says.
         progress: told what long work is going on, how much of it is done, and how much there is.
 
     Returns:
@@ -56,21 +62,36 @@ def quantize_module_transform_pass(
 
     Raises:
         FormatError: a selector matches nothing, a weight is not finite, exact numerics cannot take
-            a module, or it cannot be calibrated. Nothing has been replaced then.
+            a module, it cannot be calibrated, or a device is not there. Nothing has been replaced
+            then.
         TextSourceError: calibration text cannot be had.
     """
-    recipe = pass_args if isinstance(pass_args, Recipe) else read_quant_config(dict(pass_args))
+    if isinstance(pass_args, Recipe):
+        recipe = pass_args
+    else:
+        recipe = read_quant_config(dict(pass_args))
+        for note in recipe.notes:
+            _LOG.warning("%s", note)
     require_attachable(model, recipe)
+    if recipe.token_collector is not None:
+        attach_token_collector(model, recipe.token_collector)
+    if not recipe.changes_anything:
+        return model, {}
+    recipe = on_device(recipe, device)
     dtype = getattr(model, "dtype", None)  # that of some weight, in a transformers model
     machine = machine_of(recipe, numerics, hw)
     plans = plans_of(model, recipe)
     _check(plans, recipe, machine)
+    _require_values(plans)
     made = prepare(model, recipe, plans=plans, tokens=tokens, progress=progress)
     recipe = made.recipe
     _check(made.plans, recipe, machine)  # weights and rotations may be others now
+    own_configs(model)
     info = replace_modules(model, made.plans, recipe, machine, calibrated=made.weights)
     for name, found in made.records.items():
         owner = name if name in info else name.rpartition(".")[0]
+        if owner not in info:  # calibrated in place, and no selector's
+            continue
         info[owner] = replace(info[owner], calibration=[*(info[owner].calibration or []), *found])
     if made.distilled is not None:
         losses = made.distilled.losses
@@ -119,6 +140,17 @@ def build_modules(
 def _check(plans: list[Plan], recipe: Recipe, machine: HardwareConfig | None) -> None:
     for plan in plans:
         check(plan, machine, recipe.kv_handover)
+
+
+def _require_values(plans: list[Plan]) -> None:
+    """Raise FormatError where a weight is on the meta device: there is nothing to quantise."""
+    for plan in plans:
+        for role, parameter in plan.module.named_parameters(recurse=False):
+            if parameter.is_meta:
+                raise FormatError(
+                    f"{plan.where(plan.different()[0])}: its {role} is on the meta device and has "
+                    "no values; load the weights first, and offload them only after the pass"
+                )
 
 
 def machine_of(

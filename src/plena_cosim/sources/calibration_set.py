@@ -10,14 +10,14 @@ from torch import Tensor
 
 from plena_cosim.golden import FormatError
 from plena_cosim.ground.cache import cache_root
+from plena_cosim.ground.dataset_name import ALLOWED, FILE, TOKENS, is_dataset_name
 
-from .dataset_name import ALLOWED, FILE, TOKENS, is_dataset_name
 from .demo_text import demo_calibration_text
 from .draw_windows import draw_windows
 from .errors import TextSourceError
 from .file_text import file_text
 from .hub_text import hub_text
-from .token_file import read_token_file, require_vocabulary, token_digest
+from .token_file import SAMPLES, read_token_file, require_vocabulary, token_digest
 from .tokenizer import tokenize
 
 
@@ -69,7 +69,7 @@ def calibration_set(
     Args:
         dataset: "wikitext2", "c4" or "ptb" of the hub; "demo": Wikipedia articles, none of which is
             in the demo's evaluation text; "file:PATH" of a .txt or .jsonl; "tokens:PATH" of what
-            `plena calib collect` saved.
+            `plena calib collect` saved; both take a .pt of token samples, see `read_sample_file`.
         tokenizer: of the model.
         nsamples, seqlen: how many samples, how many tokens each.
         seed: of the places in the text.
@@ -83,8 +83,10 @@ def calibration_set(
         raise FormatError(f"calibration dataset must be {ALLOWED}, got {dataset!r}")
     if nsamples < 1 or seqlen < 1:
         raise FormatError(f"nsamples and seqlen must be 1 or more, got {nsamples} and {seqlen}")
-    if dataset.startswith(TOKENS):
-        stream = _saved_tokens(dataset.removeprefix(TOKENS), tokenizer, nsamples, seqlen)
+    samples = dataset.startswith(FILE) and Path(dataset).suffix == SAMPLES
+    if dataset.startswith(TOKENS) or samples:
+        path = dataset.removeprefix(FILE if samples else TOKENS)
+        stream = _saved_tokens(path, tokenizer, nsamples, seqlen)
     else:
         stream = tokenize(tokenizer, _text(dataset, cache or cache_root()))
     if stream.dim() == 2:

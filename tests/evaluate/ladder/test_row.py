@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import math
 from pathlib import Path
@@ -109,11 +110,12 @@ def test_rows_stand_under_each_other_on_any_terminal() -> None:
     text = console.file.getvalue()  # type: ignore[attr-defined]
     lines = text.splitlines()
     at = next(line for line in lines if line.startswith("A "))
-    assert at.split() == [
-        "A", "mxint4", "/", "–", "/", "–", "fake", "50.00", "150.0", "+100.0", "±", "0.0%",
-        "2.000", "50.00", "2.500", "7.0", "2.0", "1234",
-    ]  # fmt: skip
+    assert at.split() == ["A", "mxint4", "fake", "50.00", "+100.0", "±", "0.0%", "50.00", "7.0"]
+    under = lines[lines.index(at) + 1 :]
+    assert under[0].split() == ["a.toml", "(kept)", "–", "150.0", "2.000", "2.500", "2.0"]
+    assert under[1].split() == ["–", "1234"]
     assert "a.toml  (kept)" in text
+    assert max(map(len, lines)) <= 80
     exact = next(line for line in lines if line.startswith("B "))
     assert exact.index("42.00") == at.index("50.00")
     assert "  FormatError: [x] is wrong" in lines  # brackets and all
@@ -165,15 +167,34 @@ def test_the_picture_says_what_the_rows_say(tmp_path: Path, monkeypatch) -> None
     (figure,) = figures
     (axes,) = figure.axes
     texts = [text.get_text() for text in axes.texts]
-    assert texts == ["50.00", "40.00", "42.00", "100.0", "W4A16KV16", "W4A4KV4", "W4A16KV16"]
-    assert [bar.get_height() for bar in axes.patches] == [50.0, 40.0, 42.0, 100.0]
-    assert [bar.get_hatch() for bar in axes.patches] == [None, None, "//", None]
-    assert [label.get_text() for label in axes.get_xticklabels()] == ["A", "B", "B", "C"]
-    legend = [text.get_text() for text in axes.get_legend().get_texts()]
-    assert set(legend) == {
-        "mxint4", "mxfp4_e2m1", "exact numerics", "PLENA's own definitions (its fp32: 20.00)",
-        "fp32 25.00",
+    groups = ["W4A16KV16", "W4A4KV4", "W4A16KV16"]
+    assert texts == ["50.00", "40.00, 42.00 exact", "100.0", *groups]
+    drawn = [line for line in axes.lines if len(line.get_xdata()) == 1]
+    shown = [(line.get_xdata()[0], line.get_ydata()[0], line.get_marker()) for line in drawn]
+    assert shown == [
+        (50.0, 0, "o"), (40.0, 1, "o"), (42.0, 1, "s"), (100.0, 2, "o"), (50.0, 0, "D"),
+    ]  # fmt: skip
+    assert drawn[2].get_markerfacecolor() == "none"  # exact lies over fake, and both are seen
+    (legend,) = figure.legends
+    assert not legend.get_window_extent().overlaps(axes.get_window_extent())
+    labels = [text.get_text() for text in legend.get_texts()]
+    assert set(labels) == {
+        "mxint4", "mxfp4_e2m1", "fake numerics", "exact numerics", "fp32 25.00",
+        "PLENA's own definitions (its fp32: 20.00)",
     }  # fmt: skip
+    assert [label.get_text() for label in axes.get_yticklabels()] == ["A", "B", "C"]
     assert figure.get_supxlabel() == "small print"
     monkeypatch.undo()
     pyplot.close(figure)
+
+
+def test_without_a_reference_nothing_speaks_of_one() -> None:
+    console = Console(file=io.StringIO(), width=60)
+    ladder_table.print_head(console, with_reference=False)
+    bare = dataclasses.replace(STEPS[1], reference=None)
+    where = place(ROWS[1], bare, ROWS, [dataclasses.replace(STEPS[0], reference=None), bare])
+    ladder_table.print_row(console, ROWS[1], bare, where, kept=False, with_reference=False)
+    text = console.file.getvalue()  # type: ignore[attr-defined]
+    assert "PLENA" not in text
+    assert "2.500" not in text
+    assert "2.000" in text

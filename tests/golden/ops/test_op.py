@@ -99,3 +99,26 @@ def test_other_arguments_are_named() -> None:
         OPS["fp_sqrt"].sv_parameters(fmt=get_format("fp32"))
     with pytest.raises(FormatError, match="stochastic rounding is not available in RTL"):
         OPS["fp_add"].sv_parameters(fmt=BF16, rounding="stochastic")
+
+
+@pytest.mark.parametrize(
+    ("op", "changed", "message"),
+    [
+        ("mx_dot", {"b": get_format("mxint8", block_size=8)}, "a and b need one block size, got"),
+        ("mx_pe", {"b": get_format("mxint8", block_size=8)}, "a and b need one block size, got"),
+        ("mx_mm", {"depth": 6}, "depth must be a multiple of the block size"),
+        ("attention_step", {"k": get_format("mxint8", block_size=8)}, "q and k need one block"),
+        ("attention_step", {"v": get_format("mxint8", block_size=8)}, "p and v need one block"),
+        ("attention_step", {"keys": 7}, "keys must be a multiple of the block size"),
+        ("mx_dot", {"acc": MX}, "acc must be a Minifloat or FixedPoint, got"),
+        ("mx_dot", {"a": BF16}, "a must be a Mx, got"),
+        ("fp_mul", {"fmt": get_format("q8.8")}, "fmt must be a Minifloat, got"),
+        ("fp_mul", {"fmt": MX}, "fmt must be a Minifloat, got"),
+        ("reduce_sum", {"dst": get_format("q8.8")}, "dst must be a Minifloat, got"),
+    ],
+)
+def test_formats_that_do_not_belong_together_are_refused(
+    op: str, changed: dict[str, Any], message: str
+) -> None:
+    with pytest.raises(FormatError, match=f"{op}: {message}"):
+        OPS[op].resolve(usual_arguments(OPS[op]) | changed)

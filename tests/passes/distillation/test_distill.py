@@ -54,8 +54,8 @@ def decided(family: str, **changes: Any) -> nn.Module:
     return model
 
 
-def distill(model: nn.Module, args: Recipe, given: torch.Tensor) -> Distilled:
-    return distill_by_plans(model, plans_of(model, args), args, given)
+def distill(model: nn.Module, args: Recipe, given: torch.Tensor, **progress: Any) -> Distilled:
+    return distill_by_plans(model, plans_of(model, args), args, given, **progress)
 
 
 def student_of(

@@ -135,6 +135,7 @@ def test_phases_share_the_weight_where_only_inputs_differ() -> None:
     assert len(info) == 16
     names = {name.rpartition(".")[2] for name in model.state_dict() if "c_fc" in name}
     assert names == {"codes", "scales"}
+    assert not any("prefill" in name for name in model.state_dict())
     alone, _ = quantize_module_transform_pass(gpt2(), RECIPE)
     assert torch.equal(model(tokens()).logits, alone(tokens()).logits)
 
@@ -155,6 +156,21 @@ def test_it_is_calibrated_in_its_own_layout() -> None:
     assert not torch.equal(fitted, rounded)
     # Fitting moves some values by a step; a weight turned the wrong way would be far off.
     assert (fitted - original).norm() < 2 * (rounded - original).norm()
+
+
+def test_checkpoints_of_calibration_hold_the_weight_as_it_is_stored(tmp_path: Path) -> None:
+    table = {"weight_block_size": 16, "weight_width": 4}
+    gptq = {"format": "mxint", "model_name": "none", "weight_config": table}
+    recipe = {
+        "gptq": gptq | {"checkpoint_dir": str(tmp_path)},
+        next(iter(RECIPE)): {**W4A8, "gptq": True},
+    }
+    first, _ = quantize_module_transform_pass(gpt2(), recipe, tokens=tokens(4))
+    files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")}
+    assert files
+    again, _ = quantize_module_transform_pass(gpt2(), recipe, tokens=tokens(4))
+    assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*.safetensors")} == files
+    assert torch.equal(again(tokens()).logits, first(tokens()).logits)
 
 
 def test_training_writes_the_weight_back_in_its_own_layout() -> None:

@@ -150,6 +150,9 @@ def test_phases_have_convolutions_of_their_own() -> None:
     model, info = quantize_module_transform_pass(nn.Sequential(conv()), recipe)
     assert set(info) == {"0 (prefill)", "0 (decode)"}
     assert torch.equal(model(image()), quantised(conv())[0](image()))
+    narrow = quantised(conv(), data_in_width=4)[0](image())
+    assert torch.equal(model[0].decode(image()), narrow)
+    assert not torch.equal(model(image()), narrow)
 
 
 @torch.no_grad()

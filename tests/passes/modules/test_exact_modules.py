@@ -434,3 +434,19 @@ def test_queries_in_portions_change_no_bit(family: str, monkeypatch) -> None:
     assert shapes[:10] == [(8, 32)] * 4 + [(8, 64)] * 4 + [(8, 80)] * 2
     assert shapes[10] == (80, 80)
     assert torch.equal(logits[0], logits[1])
+
+
+@pytest.mark.parametrize("numerics", ["fake", "exact"])
+@pytest.mark.parametrize("shape", [(64,), (0, 64), (2, 0, 64)])
+def test_a_linear_layer_takes_the_shapes_of_its_original(
+    numerics: str, shape: tuple[int, ...]
+) -> None:
+    roles = {"weight_block_size": 32, "weight_width": 8, "data_in_block_size": 32}
+    recipe = {"by": "name", "0": {"name": "mxint", "data_in_width": 8, **roles}}
+    net = nn.Sequential(nn.Linear(64, 48))
+    quantize_module_transform_pass(net, recipe, numerics=numerics)
+    x = torch.randn(shape, generator=torch.Generator().manual_seed(0))
+    y = net(x)
+    assert y.shape == (*shape[:-1], 48)
+    if shape == (64,):
+        assert torch.equal(y, net(x[None])[0])

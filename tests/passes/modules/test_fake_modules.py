@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from copy import deepcopy
 from itertools import combinations
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -277,7 +278,7 @@ def test_keys_of_another_phases_format_are_quantised_for_the_product() -> None:
     model = fake(build("llama", num_hidden_layers=1), {"phase": phase})
     attention = model.model.layers[0].self_attn
     core = core_of(attention)
-    core.clock.now = Phase.DECODE
+    core.clock = SimpleNamespace(now=Phase.DECODE)
     query, key = torch.randn(1, 4, 1, 16), q(torch.randn(1, 2, 5, 16), INT8)
     _, weights = core.attend(attention, query, key, key, None)
     keys = q(key, INT4).repeat_interleave(2, 1)

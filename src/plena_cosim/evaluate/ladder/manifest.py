@@ -30,9 +30,19 @@ class StepTable(Table):
     reference: float | None = Field(default=None, gt=1, allow_inf_nan=False)
 
 
+class ReferenceTable(Table):
+    """[reference]: what the reference figures were measured on."""
+
+    model: str
+    text: str
+    limit: int = Field(ge=2)
+    seqlen: int = Field(ge=2)
+
+
 class ManifestTable(Table):
     """ladder.toml."""
 
+    reference: ReferenceTable | None = None
     reference_fp32: float | None = Field(default=None, gt=1, allow_inf_nan=False)
     step: list[Any] = Field(min_length=1)
 
@@ -103,6 +113,30 @@ def read_ladder(folder: Path) -> list[Step]:
             f"{path}: no [[step]] for {', '.join(missing)}; add one, or move the file elsewhere"
         )
     return _chained(steps)
+
+
+def comparable(
+    steps: Sequence[Step], folder: Path, *, model: str, text: str, limit: int | None, seqlen: int
+) -> list[Step]:
+    """Return the steps with their reference figures only if those are of the same tokens.
+
+    The table [reference] of the folder's ladder.toml says what they were measured on; figures that
+    do not say so cannot be compared.
+
+    Args:
+        steps: of `read_ladder`.
+        folder: that they are from.
+        model: of the run.
+        text: that it reads.
+        limit: tokens of the text.
+        seqlen: tokens of a window.
+    """
+    path = folder / MANIFEST
+    of = _read(path).reference if path.exists() else None
+    run = (model, text, limit, seqlen)
+    if of is not None and (of.model, of.text, of.limit, of.seqlen) == run:
+        return list(steps)
+    return [replace(step, reference=None) for step in steps]
 
 
 def choose(steps: Sequence[Step], *, only: Iterable[str], exact: Iterable[str]) -> list[Step]:

@@ -1,4 +1,4 @@
-"""The picture of the ladder: bars of perplexity, grouped by the width of what is quantised."""
+"""The picture of the ladder: points of perplexity, grouped by the width of what is quantised."""
 
 from __future__ import annotations
 
@@ -16,15 +16,18 @@ from .manifest import FP32, Step
 from .row import Row
 from .table import number
 
-_GAP = 0.7
-_EXACT = "//"
-_LABEL: dict[str, Any] = {"fontsize": 8, "color": "white", "weight": "bold", "ha": "center"}
+_LOOK: dict[str, dict[str, Any]] = {
+    "fake": {"marker": "o", "markersize": 8},
+    "exact": {"marker": "s", "markersize": 9, "markerfacecolor": "none", "markeredgewidth": 1.5},
+}
+"""Exact points are hollow and larger: where both fall on one place, both are seen."""
+_REFERENCE = {"marker": "D", "markersize": 5, "markeredgecolor": "black", "markerfacecolor": "w"}
 
 
 def draw_ladder(
     path: Path, rows: Sequence[Row], steps: Sequence[Step], *, title: str, caveat: str | None
 ) -> None:
-    """Draw the measured rows: a bar each, its colour the weights' format, exact ones hatched.
+    """Draw the measured rows: a line a step, its points the perplexities, in the weights' colour.
 
     Args:
         path: a .png file, replaced.
@@ -33,62 +36,65 @@ def draw_ladder(
         title: over the picture.
         caveat: small print under it.
     """
-    bars = [row for row in rows if row.step != FP32 and math.isfinite(_height(row))]
-    figure, axes = new_figure(max(7, 2 + 0.75 * len(bars)), 5.5)
-    axes.set_yscale("log")
-    _draw_bars(axes, bars, steps)
+    points = [row for row in rows if row.step != FP32 and math.isfinite(_perplexity(row))]
+    names = list(dict.fromkeys(row.step for row in points))
+    figure, axes = new_figure(9, 2 + 0.42 * max(3, len(names)))
+    axes.set_xscale("log")
     _draw_fp32(axes, rows)
-    _name_groups(axes, bars)
+    _draw_points(axes, points, names, steps)
+    _name_groups(axes, points, names)
+    titles = {step.name: step.title for step in steps}
+    axes.set_yticks(range(len(names)), [titles[name] for name in names], fontsize=9)
+    axes.set_ylim(max(len(names), 1) - 0.5, -0.5)
+    axes.margins(x=0.08)
     ticker = need("matplotlib.ticker")
-    axes.yaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
-    axes.yaxis.set_major_formatter(ticker.ScalarFormatter())
-    axes.yaxis.set_minor_formatter(ticker.NullFormatter())
-    axes.set_ylabel("token perplexity (log scale)")
+    axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 3, 5)))
+    axes.xaxis.set_major_formatter(ticker.ScalarFormatter())
+    axes.xaxis.set_minor_formatter(ticker.NullFormatter())
+    axes.grid(axis="x", color="0.9")
+    axes.set_axisbelow(True)
+    axes.set_xlabel("token perplexity (log scale; less is better)")
     axes.set_title(title, pad=20)
     if axes.get_legend_handles_labels()[0]:
-        axes.legend(frameon=False, fontsize=8, loc="upper left")
+        figure.legend(frameon=False, fontsize=8, loc="outside upper center", ncols=3)
     save_figure(path, figure, caveat=caveat)
 
 
-def _draw_bars(axes: Any, bars: Sequence[Row], steps: Sequence[Step]) -> None:
-    named = {step.name: step for step in steps}
-    places = _places(bars)
+def _draw_points(
+    axes: Any, points: Sequence[Row], names: Sequence[str], steps: Sequence[Step]
+) -> None:
     colours: dict[str, str] = {}
-    for row, x in zip(bars, places, strict=True):
+    for row in points:
         assert row.measured is not None
         weights = row.measured.weights or "weights as they are"
         colour = colours.setdefault(weights, f"C{len(colours)}")
-        look = {"color": colour, "edgecolor": "white", "linewidth": 0}
-        hatch = _EXACT if row.numerics == "exact" else None
-        axes.bar(x, _height(row), 0.9, hatch=hatch, **look)
-        # At the bar's foot: around its head are the reference's mark and fp32's line.
-        axes.text(
-            x,
-            0.03,
-            number(_height(row)),
-            transform=axes.get_xaxis_transform(),
-            bbox={"facecolor": colour, "linewidth": 0, "pad": 1},
-            **_LABEL,
-        )
-    titles = [named[row.step].title for row in bars]
-    axes.set_xticks(places, titles, rotation=35, ha="right", rotation_mode="anchor", fontsize=8)
+        place = names.index(row.step)
+        axes.plot(_perplexity(row), place, color=colour, linestyle="", **_LOOK[row.numerics])
+    for place, name in enumerate(names):
+        of_step = [row for row in points if row.step == name]
+        shown = [f"{number(_perplexity(row))}{_suffix(row)}" for row in of_step]
+        across = axes.get_yaxis_transform()
+        axes.text(1.01, place, ", ".join(shown), transform=across, va="center", fontsize=8)
     for weights, colour in colours.items():
-        axes.fill_between([], [], color=colour, label=weights)
-    if any(row.numerics == "exact" for row in bars):
-        look = {"facecolor": "gray", "edgecolor": "white", "linewidth": 0}
-        axes.fill_between([], [], hatch=_EXACT, label="exact numerics", **look)
-    marks = [(x, named[row.step].reference) for row, x in zip(bars, places, strict=True)]
-    if found := [(x, value) for x, value in marks if value is not None]:
+        axes.plot([], [], color=colour, linestyle="", marker="o", label=weights)
+    for numerics in dict.fromkeys(row.numerics for row in points):
+        label = f"{numerics} numerics"
+        axes.plot([], [], color="0.3", linestyle="", label=label, **_LOOK[numerics])
+    theirs = {step.name: step.reference for step in steps if step.reference is not None}
+    if found := [(theirs[name], place) for place, name in enumerate(names) if name in theirs]:
         label = f"PLENA's own definitions{_its_fp32(steps)}"
-        axes.plot(*zip(*found, strict=True), "D", mec="black", mfc="white", ms=5, label=label)
+        axes.plot(*zip(*found, strict=True), linestyle="", label=label, **_REFERENCE)
+
+
+def _suffix(row: Row) -> str:
+    return " exact" if row.numerics == "exact" else ""
 
 
 def _draw_fp32(axes: Any, rows: Sequence[Row]) -> None:
     for row in rows:
-        if row.step == FP32 and math.isfinite(_height(row)):
-            label = f"fp32 {number(_height(row))}"
-            axes.axhline(_height(row), color="black", linewidth=0.8, linestyle="--", label=label)
-            axes.set_ylim(bottom=_height(row) / 2)
+        if row.step == FP32 and math.isfinite(_perplexity(row)):
+            label = f"fp32 {number(_perplexity(row))}"
+            axes.axvline(_perplexity(row), color="black", lw=0.8, linestyle="--", label=label)
 
 
 def group(row: Row) -> str:
@@ -108,27 +114,19 @@ def _width(formats: str | None) -> str:
     return "/".join(dict.fromkeys(str(element.width_bits) for element in elements))
 
 
-def _places(bars: Sequence[Row]) -> list[float]:
-    """Return the x of each bar, with a gap where a new group begins."""
-    places: list[float] = []
-    x = -1.0
-    for index, row in enumerate(bars):
-        new = index > 0 and group(row) != group(bars[index - 1])
-        x += 1 + (_GAP if new else 0)
-        places.append(x)
-    return places
+def _name_groups(axes: Any, points: Sequence[Row], names: Sequence[str]) -> None:
+    """Write the widths of each group of steps over its first line, and a rule between groups."""
+    groups = {row.step: group(row) for row in points}
+    for name, members in groupby(enumerate(names), key=lambda pair: groups[pair[1]]):
+        first = next(members)[0]
+        if first:
+            axes.axhline(first - 0.5, color="0.7", linewidth=0.8)
+        across = axes.get_yaxis_transform()
+        look = {"va": "top", "ha": "right", "fontsize": 8, "color": "0.4"}
+        axes.text(0.995, first - 0.45, name, transform=across, **look)
 
 
-def _name_groups(axes: Any, bars: Sequence[Row]) -> None:
-    pairs = list(zip(bars, _places(bars), strict=True))
-    for name, members in groupby(pairs, key=lambda pair: group(pair[0])):
-        xs = [x for _, x in members]
-        middle = (xs[0] + xs[-1]) / 2
-        across = axes.get_xaxis_transform()
-        axes.text(middle, 1.01, name, transform=across, ha="center", va="bottom", fontsize=9)
-
-
-def _height(row: Row) -> float:
+def _perplexity(row: Row) -> float:
     return row.measured.token_perplexity if row.measured is not None else math.inf
 
 

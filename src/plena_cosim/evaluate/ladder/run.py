@@ -12,6 +12,7 @@ from rich.console import Console
 
 from plena_cosim.golden import FormatError
 from plena_cosim.ground.progress_bar import progress_bars
+from plena_cosim.ground.shipped import shipped
 from plena_cosim.passes import load_quant_config
 from plena_cosim.sources import TextSourceError, load_text, text_digest, tokenize
 from plena_cosim.sources.demo_model import CAVEAT
@@ -21,7 +22,7 @@ from ..record import describe_run
 from . import table as ladder_table
 from .child import StepError, measure_step
 from .key import code_digest, model_digest, row_key, tokens_digest, versions
-from .manifest import Step, choose, read_ladder
+from .manifest import Step, choose, comparable, read_ladder
 from .picture import draw_ladder
 from .row import Place, Row, place
 from .store import alone, read_rows, read_shown, write_rows
@@ -84,7 +85,10 @@ def run_ladder(
             a failed row instead.
     """
     console = console or Console()
-    steps = read_ladder(recipes)
+    recipes = shipped(recipes)
+    steps = comparable(
+        read_ladder(recipes), recipes, model=model, text=text, limit=limit, seqlen=seqlen
+    )
     chosen = choose(steps, only=only, exact=exact)
     threads = threads or torch.get_num_threads()
     with console.status("model and text"):
@@ -115,13 +119,21 @@ def run_ladder(
             "cache": str(cache) if cache is not None else None,
         }
         record = _Record(out=out, head=head, steps=steps, works=works, kept=kept)
-        ladder_table.print_head(console)
+        with_reference = any(step.reference is not None for step in steps)
+        ladder_table.print_head(console, with_reference=with_reference)
         for work in works:
             row = record.find(work)
             was_there = row is not None
             row = row or _measured(work, request, out, console)
             record.add(row)
-            ladder_table.print_row(console, row, work.step, record.place(row), kept=was_there)
+            ladder_table.print_row(
+                console,
+                row,
+                work.step,
+                record.place(row),
+                kept=was_there,
+                with_reference=with_reference,
+            )
     if any(ladder_table.mark(row) for row in record.rows):
         console.print(ON_FROM, style="dim")
     if head["caveat"] is not None:
@@ -138,8 +150,17 @@ def ladder_markdown(*, recipes: Path, out: Path) -> str:
     Raises:
         FormatError, TextSourceError: there is no ladder.json, or it does not fit the recipes.
     """
-    steps = read_ladder(recipes)
-    rows = read_shown(out / "ladder.json")
+    recipes = shipped(recipes)
+    found = read_shown(out / "ladder.json")
+    steps = comparable(
+        read_ladder(recipes),
+        recipes,
+        model=found.model,
+        text=found.text,
+        limit=found.limit,
+        seqlen=found.seqlen,
+    )
+    rows = found.rows
     named = {step.name: step for step in steps}
     if unknown := [row.step for row in rows if row.step not in named]:
         raise FormatError(f"{out / 'ladder.json'} has a step {unknown[0]!r} that {recipes} has not")

@@ -26,6 +26,7 @@ class LadderFile(BaseModel):
 
     Attributes:
         what, version: say that it is one.
+        model, text, limit, seqlen: of the last run, as they were given.
         rows: those of the last run, with its settings.
         earlier: rows that were measured with other settings, or are of steps it did not show.
     """
@@ -34,6 +35,10 @@ class LadderFile(BaseModel):
 
     what: str
     version: int
+    model: str = ""
+    text: str = ""
+    limit: int | None = None
+    seqlen: int = 0
     rows: list[Row]
     earlier: list[Row]
 
@@ -53,14 +58,14 @@ def read_rows(path: Path) -> tuple[list[Row], str | None]:
     return [*found.rows, *found.earlier], None
 
 
-def read_shown(path: Path) -> list[Row]:
-    """Return the rows that the last run showed.
+def read_shown(path: Path) -> LadderFile:
+    """Return what the last run showed.
 
     Raises:
         TextSourceError: there is no such file, or it is not a ladder's.
     """
     try:
-        return _load(path).rows
+        return _load(path)
     except FileNotFoundError:
         raise TextSourceError(f"there is no {path}; run plena ladder first") from None
     except _ForeignError as error:

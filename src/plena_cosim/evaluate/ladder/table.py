@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from rich.console import Console
 from rich.table import Table
@@ -13,32 +13,47 @@ from .manifest import FP32, Step
 from .row import Place, Row
 
 _COLUMNS = (
-    ("step", 28),
-    ("weights / activations / KV", 17),
-    ("numerics", 8),
-    ("token ppl", 7),
-    ("word ppl", 7),
-    ("to step before", 13),
-    ("× fp32", 6),
-    ("PLENA's ppl", 7),
-    ("× its fp32", 6),
-    ("calibr. s", 8),
-    ("eval. s", 5),
-    ("peak MB", 5),
+    *("step", "weights / activations / KV", "numerics", "token ppl", "word ppl"),
+    *("to step before", "× fp32", "PLENA's ppl", "× its fp32", "calibr. s", "eval. s", "peak MB"),
 )
 _TEXTS = 3
 """So many columns hold text; the others hold numbers."""
-WIDTH = sum(width + 1 for _, width in _COLUMNS)
+_STACKS = (
+    ("step\nrecipe", 21),
+    ("weights\nactivations\nKV cache", 11),
+    ("fake/\nexact", 5),
+    ("token\nword\nppl", 7),
+    ("to step before\n× fp32", 14),
+    ("PLENA's\n× its\nfp32", 7),
+    ("calibr. s\neval. s\npeak MB", 9),
+)
+"""On the screen: columns that belong together stand under each other."""
+_REFERENCE = 5
+"""The stack that is left out where there is no reference to compare with."""
+WIDTH = sum(width + 1 for _, width in _STACKS) - 1
 """Lines are so long on any terminal: rows that come one by one have to stand under each other."""
 
 
-def print_head(console: Console) -> None:
-    """Print the headings."""
-    _print(console, _table(show_header=True))
+def print_head(console: Console, *, with_reference: bool = True) -> None:
+    """Print the headings.
+
+    Args:
+        console: where they go.
+        with_reference: also those of the reference's figures.
+    """
+    _print(console, _table(with_reference, show_header=True))
     console.print(Text("─" * WIDTH), soft_wrap=True)
 
 
-def print_row(console: Console, row: Row, step: Step, place: Place, *, kept: bool) -> None:
+def print_row(
+    console: Console,
+    row: Row,
+    step: Step,
+    place: Place,
+    *,
+    kept: bool,
+    with_reference: bool = True,
+) -> None:
     """Print one row under those that are there.
 
     Args:
@@ -47,9 +62,11 @@ def print_row(console: Console, row: Row, step: Step, place: Place, *, kept: boo
         step: of the row.
         place: among the other rows.
         kept: it was measured by an earlier run.
+        with_reference: with the reference's figures.
     """
-    table = _table(show_header=False)
-    table.add_row(*map(Text, cells(row, step, place, kept=kept)))
+    table = _table(with_reference, show_header=False)
+    stacks = _stacked(cells(row, step, place, kept=kept))
+    table.add_row(*(Text(stacks[index]) for index in _shown(with_reference)))
     _print(console, table)
     if row.error is not None:
         console.print(Text(f"  {row.error}", style="red"), soft_wrap=True)
@@ -58,7 +75,7 @@ def print_row(console: Console, row: Row, step: Step, place: Place, *, kept: boo
 def markdown_head() -> str:
     """Return the headings in Markdown."""
     rules = ["---" if index < _TEXTS else "---:" for index in range(len(_COLUMNS))]
-    return _markdown([heading for heading, _ in _COLUMNS]) + "\n" + _markdown(rules)
+    return _markdown(_COLUMNS) + "\n" + _markdown(rules)
 
 
 def markdown_row(row: Row, step: Step, place: Place) -> str:
@@ -138,6 +155,18 @@ def ratio(value: float | None) -> str:
     return "" if value is None else number(value) if value >= 100 else f"{value:.3f}"
 
 
+def _stacked(texts: Sequence[str]) -> list[str]:
+    """Return the cells of _STACKS, of those of _COLUMNS."""
+    name, quantised, numerics, token, word, change, times, theirs, their_times, *costs = texts
+    groups = [(token, word), (change, times), (theirs, their_times), costs]
+    stacks = ["\n".join(group).rstrip() for group in groups]
+    return [name, quantised.replace(" / ", "\n"), numerics, *stacks]
+
+
+def _shown(with_reference: bool) -> list[int]:
+    return [index for index in range(len(_STACKS)) if with_reference or index != _REFERENCE]
+
+
 def _markdown(texts: Iterable[str]) -> str:
     return f"| {' | '.join(text.replace(chr(10), '<br>') for text in texts)} |"
 
@@ -149,9 +178,10 @@ def _print(console: Console, table: Table) -> None:
     console.print(Text(lines.get().rstrip("\n")), soft_wrap=True)
 
 
-def _table(*, show_header: bool) -> Table:
-    table = Table(box=None, show_header=show_header, padding=(0, 1, 0, 0))
-    for index, (heading, width) in enumerate(_COLUMNS):
+def _table(with_reference: bool, *, show_header: bool) -> Table:
+    table = Table(box=None, show_header=show_header, padding=(0, 1, 0, 0), pad_edge=False)
+    for index in _shown(with_reference):
+        heading, width = _STACKS[index]
         text = index < _TEXTS
         table.add_column(
             heading,

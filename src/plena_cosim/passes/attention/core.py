@@ -16,12 +16,13 @@ from ..modules.operand import DEFAULT_BLOCK, fake_quantize
 from ..modules.phase import PhaseClock
 from ..modules.vector_unit import VectorUnit
 from ..recipe.formats import AttentionFormats, KvPosition
-from ..recipe.recipe import Phase
+from ..recipe.recipe import KvHandover, Phase
 from .align_keys import align
 from .arithmetic import QueryChunk, attend_exact, attend_fake
 from .kv_writer import KvWriter
 from .rotation import Rotator
 
+_WRITTEN_IN = "plena_phase"
 QUERIES = 256
 """Queries that are computed at a time: scores of long sequences would not fit into memory."""
 
@@ -45,6 +46,13 @@ class AttentionCore:
     ) -> None:
         self.formats, self.hw, self.clock, self.where = dict(formats), hw, clock, where
         self.rotators = {phase: Rotator(given, hw) for phase, given in formats.items()}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Come out of a pickle: in another process, transformers has not heard of us yet."""
+        from .hooks import register
+
+        self.__dict__.update(state)
+        register()
 
     @property
     def now(self) -> AttentionFormats:
@@ -99,6 +107,24 @@ class AttentionCore:
     def cached_again(self, x: Tensor) -> Tensor:
         """Return keys or values that another phase has cached as this one's cache holds them."""
         return self.rotator.cached_again(self._vector(x))
+
+    def hand_over(self, layer: Any) -> None:
+        """Bring what a prefill has cached to the format of decode, once, when decoding begins.
+
+        The layer of the cache itself says which phase wrote it: one model may serve many caches.
+
+        Args:
+            layer: of a cache, before new keys and values are written.
+        """
+        requantizes = self.clock.handover is KvHandover.REQUANTIZE
+        before = getattr(layer, _WRITTEN_IN, None)
+        if requantizes and before is Phase.PREFILL and self.clock.now is Phase.DECODE:
+            layer.keys = self.cached_again(layer.keys)
+            layer.values = self.cached_again(layer.values)
+
+    def mark(self, layer: Any) -> None:
+        """Note in a layer of a cache which phase has written it last."""
+        setattr(layer, _WRITTEN_IN, self.clock.now)
 
     def _vector(self, x: Tensor) -> Tensor:
         if self.hw is None:

@@ -12,6 +12,7 @@ import inspect
 import sys
 import types
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any
 
 from torch import Tensor, nn
@@ -113,7 +114,7 @@ def install(
     """
     formats = {phase: resolved(module, given, where) for phase, given in formats.items()}
     setattr(module, _CORE, AttentionCore(formats, hw=hw, clock=clock, where=where))
-    module.forward = types.MethodType(_forward, module)
+    module.forward = partial(_forward, module)  # which can be pickled; a method could not
 
 
 def core_of(module: nn.Module) -> AttentionCore | None:
@@ -126,6 +127,7 @@ def _forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
     """Run the module's own forward with our rotary embedding and our way into the cache."""
     core = core_of(self)
     assert core is not None
+    _require_ours(self, core.where)
     forward = inspect.unwrap(type(self).forward)
     signature = inspect.signature(forward)
     given = signature.bind(self, *args, **kwargs).arguments
@@ -133,7 +135,7 @@ def _forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             given.update(given.pop(name, {}))
     del given["self"]
-    writer = KvWriter(given.get("past_key_values"), core.cached_keys, core.cached_values)
+    writer = KvWriter(given.get("past_key_values"), core)
     given["past_key_values"] = writer
     names = dict(forward.__globals__)
     if _ROPE in names:
@@ -145,16 +147,24 @@ def _forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
     return hooked(self, **given)
 
 
+def _require_ours(module: nn.Module, where: str) -> None:
+    """Raise FormatError where another attention function was chosen after the pass."""
+    config = getattr(module, "config", None)
+    chosen = getattr(config, "_attn_implementation", IMPLEMENTATION)
+    if chosen != IMPLEMENTATION:
+        raise FormatError(
+            f"{where}: its attention is quantised, and {chosen!r} was chosen for it since, which "
+            f'is not; model.set_attn_implementation("{IMPLEMENTATION}") goes back, and another one '
+            "is to be chosen before the pass"
+        )
+
+
 def use_in(model: nn.Module) -> None:
     """Have a model of transformers ask for our attention function.
 
     Modules without quantised attention get the function that the model had before.
     """
-    from transformers import AttentionInterface
-    from transformers.masking_utils import AttentionMaskInterface, eager_mask
-
-    AttentionInterface.register(IMPLEMENTATION, _attend)
-    AttentionMaskInterface.register(IMPLEMENTATION, eager_mask)
+    register()
     configs: dict[int, Any] = {}
     for module in model.modules():
         config: Any = getattr(module, "config", None)
@@ -164,6 +174,15 @@ def use_in(model: nn.Module) -> None:
             configs[id(config)] = config
     for config in configs.values():
         config._attn_implementation = IMPLEMENTATION
+
+
+def register() -> None:
+    """Tell transformers of our attention function, in this process."""
+    from transformers import AttentionInterface
+    from transformers.masking_utils import AttentionMaskInterface, eager_mask
+
+    AttentionInterface.register(IMPLEMENTATION, _attend)
+    AttentionMaskInterface.register(IMPLEMENTATION, eager_mask)
 
 
 def _attend(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from plena_cosim.golden import FormatError
+
+if TYPE_CHECKING:
+    from .core import AttentionCore
 
 
 class KvWriter:
@@ -16,26 +18,21 @@ class KvWriter:
     Everything but `update` goes to the cache itself, so that any cache of transformers will do.
 
     Attributes:
-        write_keys, write_values: bring them to the format of the cache, along head_dim.
+        core: brings them to the format of the cache, along head_dim.
         turned: width of the keys that were quantised already, before they were turned; 0: none.
     """
 
-    def __init__(
-        self,
-        cache: Any,
-        write_keys: Callable[[Tensor], Tensor],
-        write_values: Callable[[Tensor], Tensor],
-    ) -> None:
-        self._cache, self.turned = cache, 0
-        self.write_keys, self.write_values = write_keys, write_values
+    def __init__(self, cache: Any, core: AttentionCore) -> None:
+        self._cache, self.core, self.turned = cache, core, 0
 
     def update(
-        self, keys: Tensor, values: Tensor, *args: Any, **kwargs: Any
+        self, keys: Tensor, values: Tensor, layer_idx: int, *args: Any, **kwargs: Any
     ) -> tuple[Tensor, Tensor]:
         """Quantise what is written, and return what the cache then holds.
 
         Args:
             keys, values: new ones, (batch, heads, tokens, head_dim).
+            layer_idx: which layer of the cache they belong to.
             *args, **kwargs: for the cache's own `update`.
 
         Raises:
@@ -46,11 +43,24 @@ class KvWriter:
                 f"the rotary embedding turns {self.turned} of the {keys.shape[-1]} elements of a "
                 'key, and blocks run along all of them; use position = "post_rope"'
             )
-        keys, values = keys if self.turned else self.write_keys(keys), self.write_values(values)
+        keys = keys if self.turned else self.core.cached_keys(keys)
+        values = self.core.cached_values(values)
         if self._cache is None:
             return keys, values
-        updated: tuple[Tensor, Tensor] = self._cache.update(keys, values, *args, **kwargs)
+        layer = self._layer(layer_idx)
+        if layer is not None:
+            self.core.hand_over(layer)
+        updated: tuple[Tensor, Tensor] = self._cache.update(
+            keys, values, layer_idx, *args, **kwargs
+        )
+        layer = self._layer(layer_idx)  # some caches make it just then
+        if layer is not None:
+            self.core.mark(layer)
         return updated
+
+    def _layer(self, index: int) -> Any:
+        layers = getattr(self._cache, "layers", ())
+        return layers[index] if index < len(layers) else None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._cache, name)

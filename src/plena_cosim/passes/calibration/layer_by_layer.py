@@ -8,7 +8,7 @@ layer at a time is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from plena_cosim.ground.progress import Progress
 
 from ..layers.device import device_of
 from ..layers.output_cache import OutputCache
-from ..layers.stack import stack_of
+from ..layers.stack import Stack, require_own_modules, stack_of
 from ..layers.stream import capture
 from ..plan.plan import Plan
 from ..recipe.calibration_tables import GptqTable
@@ -90,6 +90,31 @@ def calibrate(
     return run_through.all(progress)
 
 
+def require_calibratable(model: nn.Module, plans: list[Plan], recipe: Recipe) -> None:
+    """Raise FormatError for what `calibrate` would refuse of a model; it may be without weights.
+
+    Args:
+        model: in floating point.
+        plans: of the model, from `plans_of`.
+        recipe: with a [gptq] table.
+    """
+    assert recipe.gptq is not None
+    _stack(model, plans, recipe.source)
+
+
+def _stack(model: nn.Module, plans: Sequence[Plan], source: str) -> Stack:
+    names = weights_of(plans, source)
+    stack = stack_of(model, names, source)
+    require_own_modules(stack, {plan.name: plan.module for plan in plans}, source)
+    outside = [name for name in names if stack.index_of(name) is None]
+    if outside:
+        raise FormatError(
+            f"{source}: {outside[0]!r} is outside of the model's layers ({stack.name}), and only "
+            "modules of layers can be calibrated"
+        )
+    return stack
+
+
 class _Run:
     """One way through the layers."""
 
@@ -104,13 +129,7 @@ class _Run:
         self.model, self.plans, self.recipe = model, plans, recipe
         self.tokens, self.table = tokens, table
         self.names = weights_of(plans, recipe.source)
-        self.stack = stack_of(model, self.names, recipe.source)
-        outside = [name for name in self.names if self.stack.index_of(name) is None]
-        if outside:
-            raise FormatError(
-                f"{recipe.source}: {outside[0]!r} is outside of the model's layers "
-                f"({self.stack.name}), and only modules of layers can be calibrated"
-            )
+        self.stack = _stack(model, plans, recipe.source)
         self.device = device_of(table, "gptq")
         self.checkpoints: Checkpoints | None = None
         if table.checkpoint_dir is not None:
@@ -243,7 +262,7 @@ class _State:
     Attributes:
         arguments: by layer: what each is called with besides hidden states.
         quantized_inputs: batches (samples, tokens, width) behind quantised layers, on the CPU.
-        float_inputs: the same behind float layers; brought forward for GPTAQ only.
+        float_inputs: the same behind float layers; brought forward where Wanted.FLOAT.
     """
 
     arguments: list[dict[str, Any]]

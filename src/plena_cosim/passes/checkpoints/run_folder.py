@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -48,6 +49,28 @@ def begin_folder(root: Path, fingerprint: Fingerprint, *, table: str) -> tuple[P
             "another folder or leave the key away"
         ) from None
     return folder, notes
+
+
+def require_folder(folder: Path, key: str) -> None:
+    """Make a folder that a long run will write into, before it begins.
+
+    Args:
+        folder: to be made with those above it.
+        key: of the recipe, for the message.
+
+    Raises:
+        FormatError: it cannot be made or written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        reason = "" if os.access(folder, os.W_OK) else "it is read-only"
+    except OSError as error:
+        reason = str(error.strerror)
+    if reason:
+        raise FormatError(
+            f"{key} {str(folder)!r} cannot be written: {reason}; give another folder or leave the "
+            "key away"
+        )
 
 
 def read_tensors(

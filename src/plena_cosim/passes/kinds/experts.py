@@ -35,10 +35,23 @@ class ExpertsKind(ModuleKind):
             weight_names(module)
         )
 
+    def slices(self, module: nn.Module) -> list[str]:
+        """Return the linear layers that experts were, such as `3.gate_proj`."""
+        found: list[str] = []
+        for name in weight_names(module):
+            parts = ("gate_proj", "up_proj") if name == "gate_up_proj" else (name,)
+            count = len(module.get_parameter(name))
+            found += [f"{expert}.{part}" for expert in range(count) for part in parts]
+        return found
+
     def weight_blocks(self, module: nn.Module, where: str) -> dict[str, tuple[torch.Size, int]]:
         """Return the shapes of the parameters."""
         axis = 1 if is_transposed(module, where) else 2
         return {name: (module.get_parameter(name).shape, axis) for name in weight_names(module)}
+
+    def taken_over(self, module: nn.Module) -> list[nn.Module]:
+        """Return nothing: its own forward runs, on other weights."""
+        return []
 
     def check(self, request: BuildRequest, handover: KvHandover) -> None:
         """Raise FormatError where the contraction axis is not known, or operands do not fit."""

@@ -23,6 +23,10 @@ class MlpKind(ModuleKind):
             type(child) is nn.Linear for child in module.children()
         )
 
+    def taken_over(self, module: nn.Module) -> list[nn.Module]:
+        """Return the activations; the MLP calls them as before."""
+        return [module.get_submodule(name) for name in activation_names(module)]
+
     def check(self, request: BuildRequest, handover: KvHandover) -> None:
         """Raise FormatError where the machine cannot compute an activation."""
         if request.hw is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from torch import nn
@@ -31,6 +31,31 @@ class Stack:
         head, _, rest = module.partition(f"{self.name}.")
         index = rest.partition(".")[0]
         return int(index) if not head and index.isdecimal() else None
+
+
+def require_own_modules(stack: Stack, modules: Mapping[str, nn.Module], where: str) -> None:
+    """Refuse a module that stands in several layers: each layer would be fitted without the others.
+
+    Args:
+        stack: of a model.
+        modules: of that model, by name; what is to be changed.
+        where: who asks, for the message.
+
+    Raises:
+        FormatError: two layers share one of them.
+    """
+    holders: dict[int, list[int]] = {}
+    for index, layer in enumerate(stack.layers):
+        for part in layer.modules():
+            holders.setdefault(id(part), []).append(index)
+    for name, module in modules.items():
+        layers = holders.get(id(module), [])
+        if len(layers) > 1:
+            raise FormatError(
+                f"{where}: {name!r} is one module in layers {', '.join(map(str, layers))} of "
+                f"{stack.name}, and layers are calibrated one by one; exclude it, or quantise "
+                "without calibration"
+            )
 
 
 def stack_of(model: nn.Module, names: Collection[str], where: str) -> Stack:

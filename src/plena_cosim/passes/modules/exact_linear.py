@@ -8,10 +8,11 @@ from torch import Tensor, nn
 from plena_cosim import fakequant
 from plena_cosim.golden import HardwareConfig, Mx
 
-from ..recipe.formats import CastFormat, ModuleFormats
+from ..recipe.formats import CastFormat, Format, ModuleFormats
 from ..weights.packed_weight import PackedWeight, WeightFactory
 from .fake_linear import describe
 from .operand import DEFAULT_BLOCK, matrix_format
+from .phase import PhasedFormat, in_phase
 from .quantized_module import QuantizedModule
 
 
@@ -42,6 +43,7 @@ class ExactLinear(QuantizedModule):
         stored: the quantised weight, (out, in), with exact values.
         stored_bias: the quantised bias; without a format of its own it is cast to V.
         formats, hw: what quantises, and the machine.
+        input: what quantises each input, maybe another format in each phase.
         rotation: size of the Hadamard blocks that the vector unit multiplies each input by first,
             as the weight was; None for none.
     """
@@ -57,7 +59,8 @@ class ExactLinear(QuantizedModule):
         store: WeightFactory = PackedWeight,
     ) -> None:
         super().__init__()
-        weight, self.data_in = operand_formats(formats, where)
+        weight, data_in = operand_formats(formats, where)
+        self.input: Format | PhasedFormat | None = data_in
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.formats, self.hw, self.rotation = formats, hw, rotation
         self.stored = store(linear.weight, weight)
@@ -77,6 +80,13 @@ class ExactLinear(QuantizedModule):
             return None
         return fakequant.cast(self.stored_bias.values, self.hw.vector_format)
 
+    @property
+    def data_in(self) -> Mx:
+        """The format of an input, now."""
+        fmt = in_phase(self.input)
+        assert isinstance(fmt, Mx)
+        return fmt
+
     @torch.no_grad()
     def forward(self, x: Tensor) -> Tensor:
         """Return the layer's output, values of V in the dtype of `x`."""
@@ -84,10 +94,12 @@ class ExactLinear(QuantizedModule):
         values = fakequant.cast(x, vector)
         if self.rotation is not None:
             values = fakequant.hadamard(values, vector, block=self.rotation)
-        operand = fakequant.quantize_mx(values, self.data_in)
+        rows = values if values.ndim > 1 else values[None]
+        operand = fakequant.quantize_mx(rows, self.data_in)
         y = fakequant.matmul(operand, self.stored.mx().mT, self.hw)
         bias = self.bias
-        return (y if bias is None else fakequant.add(y, bias, vector)).to(x.dtype)
+        y = y if bias is None else fakequant.add(y, bias, vector)
+        return y.view(*x.shape[:-1], self.out_features).to(x.dtype)
 
     def extra_repr(self) -> str:
         """Show sizes and formats."""

@@ -171,3 +171,15 @@ def multiply_one_by_one(experts: nn.Module) -> None:
     config = getattr(experts, "config", None)
     if getattr(config, "_experts_implementation", "eager") != "eager":
         config._experts_implementation = "eager"  # type: ignore[union-attr]
+    experts.register_forward_pre_hook(_require_one_by_one)
+
+
+def _require_one_by_one(experts: nn.Module, args: Any) -> None:
+    """Raise FormatError where another way to multiply experts was chosen after the pass."""
+    config = getattr(experts, "config", None)
+    chosen = getattr(config, "_experts_implementation", None) or "eager"
+    if chosen != "eager":
+        raise FormatError(
+            f"quantised experts are multiplied one by one, and {chosen!r} was chosen since; "
+            'model.set_experts_implementation("eager") goes back'
+        )

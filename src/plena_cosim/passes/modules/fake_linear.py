@@ -7,10 +7,11 @@ from torch.nn import functional
 
 from plena_cosim.golden import Mx
 
-from ..recipe.formats import ModuleFormats
+from ..recipe.formats import Format, ModuleFormats
 from ..weights.packed_weight import PackedWeight, WeightFactory
 from .hadamard import rotate
 from .operand import fake_quantize, fake_quantize_rotated
+from .phase import PhasedFormat, in_phase
 from .quantized_module import CalibratedModule, Observer
 
 
@@ -23,7 +24,7 @@ class FakeLinear(CalibratedModule):
         stored, stored_bias: what quantising left of weight and bias, in the dtype of the linear
             layer they come from.
         formats: what quantised them, and what quantises each input.
-        data_in: what quantises the next input; phases may change it.
+        input: what quantises each input, maybe another format in each phase.
         rotation: size of the Hadamard blocks that each input is multiplied by first, as the weight
             was; None for none.
         dequant: the weight was not rotated, and each input is rotated back once it is quantised.
@@ -42,7 +43,7 @@ class FakeLinear(CalibratedModule):
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.formats, self.rotation, self.dequant = formats, rotation, dequant
-        self.data_in = formats.data_in
+        self.input: Format | PhasedFormat | None = formats.data_in
         self.observer: Observer | None = None
         dtype = linear.weight.dtype
         self.stored = store(linear.weight, formats.weight, dtype=dtype)
@@ -59,6 +60,11 @@ class FakeLinear(CalibratedModule):
     def bias(self) -> Tensor | None:
         """Values of the quantised bias."""
         return None if self.stored_bias is None else self.stored_bias.values
+
+    @property
+    def data_in(self) -> Format | None:
+        """The format of an input, now."""
+        return in_phase(self.input)
 
     def operand(self, x: Tensor) -> Tensor:
         """Return what an input becomes before the weight multiplies it."""

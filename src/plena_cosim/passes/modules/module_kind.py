@@ -134,6 +134,14 @@ class ModuleKind:
         """Return the matrix products of a module of this name that [rotation] may rotate."""
         return []
 
+    def slices(self, module: nn.Module) -> list[str]:
+        """Return the names of modules that are slices of its weights now, relative to its own.
+
+        Args:
+            module: of this kind.
+        """
+        return []
+
     def weight_blocks(self, module: nn.Module, where: str) -> dict[str, tuple[torch.Size, int]]:
         """Return shape and block axis of each weight that [gptq] may calibrate, as it is stored.
 
@@ -145,6 +153,14 @@ class ModuleKind:
             By the name that the weight has in calibration: empty for a module's only one.
         """
         return {}
+
+    def taken_over(self, module: nn.Module) -> list[nn.Module]:
+        """Return the modules whose forward is no longer called, or called otherwise.
+
+        Args:
+            module: of this kind.
+        """
+        return [module]
 
     def check(self, request: BuildRequest, handover: KvHandover) -> None:
         """Raise FormatError where `build` cannot do what is asked; change nothing.
@@ -161,7 +177,7 @@ class ModuleKind:
         """Return the formats of the input, if they are all that changes between phases.
 
         Returns:
-            By phase, for a quantised module with an attribute `data_in`; None where phases need
+            By phase, for a quantised module with an attribute `input`; None where phases need
             quantised modules of their own.
         """
         return None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fnmatch
 import re
+from collections.abc import Mapping
 
 from torch import nn
 
@@ -11,10 +12,10 @@ from plena_cosim.golden import FormatError
 from plena_cosim.ground.did_you_mean import did_you_mean
 
 from ..kinds import all_kinds, kind_of
-from ..modules.module_kind import ModuleKind
 from ..recipe.recipe import MatchBy, Phase, Recipe
 from ..recipe.selector import Selector
 from .accepted_formats import fitted
+from .fused_slices import FusedSlices
 from .online_rotation import OnlineRotations
 
 
@@ -27,7 +28,8 @@ def choose(model: nn.Module, pass_args: Recipe, phase: Phase | None = None) -> d
         phase: take the selectors of this phase before those of the file.
 
     Returns:
-        By the module's name, in the order of the model; formats are those that the module's kind
+        By the module's name (of a module with several, the first; any of them matches), in the
+        order of the model; formats are those that the module's kind
         takes. A parent (attention) and its children (projections) may both be chosen, but nothing
         inside experts that are chosen themselves.
 
@@ -36,24 +38,38 @@ def choose(model: nn.Module, pass_args: Recipe, phase: Phase | None = None) -> d
             nothing that earlier ones have left; or its keys do not fit a module's kind; or
             [rotation] names what is not there, or not quantised.
     """
-    modules = {name: module for name, module in model.named_modules() if name}
-    kinds = {name: kind for name, module in modules.items() if (kind := kind_of(module))}
-    matcher = _Matcher(modules, kinds, pass_args)
+    matcher = _Matcher(model, pass_args)
     chosen = matcher.of_phase(phase)
-    rotations = OnlineRotations(pass_args.rotation, kinds, pass_args.source)
+    rotations = OnlineRotations(pass_args.rotation, matcher.kinds, pass_args.source)
     if pass_args.rotation is not None and pass_args.rotation.online:
         others = any(pass_args.phases.values())
         rotations.check([matcher.of_phase(each) for each in Phase] if others else [chosen])
     return rotations.applied(chosen)
 
 
+def excluded_modules(model: nn.Module, recipe: Recipe) -> set[str]:
+    """Return the names of the modules that `exclude` takes out, of those that have a kind.
+
+    Raises:
+        FormatError: an exclusion matches nothing.
+    """
+    return set(_Matcher(model, recipe).excluded())
+
+
 class _Matcher:
     """The modules of one model against the patterns of one recipe."""
 
-    def __init__(
-        self, modules: dict[str, nn.Module], kinds: dict[str, ModuleKind], pass_args: Recipe
-    ) -> None:
-        self.modules, self.kinds, self.recipe = modules, kinds, pass_args
+    def __init__(self, model: nn.Module, recipe: Recipe) -> None:
+        modules = {name: module for name, module in model.named_modules() if name}
+        first = {id(module): name for name, module in modules.items()}
+        kinds = {name: kind for name, module in modules.items() if (kind := kind_of(module))}
+        self.names = {
+            name: first[id(module)]
+            for name, module in model.named_modules(remove_duplicate=False)
+            if id(module) in first
+        }
+        self.modules, self.kinds, self.recipe = modules, kinds, recipe
+        self.slices = FusedSlices(modules, kinds)
 
     def of_phase(self, phase: Phase | None) -> dict[str, Selector]:
         """Return the selectors of what is changed in a phase, None: by those of the file alone."""
@@ -76,7 +92,8 @@ class _Matcher:
         for pattern in self.recipe.exclude:
             what = f"exclude {pattern!r}"
             where = f"{self.recipe.source}: {what}"
-            roots = self._matches(pattern, where)
+            matched = self._matches(pattern, where)
+            roots = self.slices.owners_of_all(matched, where)
             inside = [
                 name
                 for name in self.kinds
@@ -93,32 +110,58 @@ class _Matcher:
     ) -> dict[str, Selector]:
         """Return the selector of each module; `taken` says what has left which out."""
         found: dict[str, Selector] = {}
+        parts: dict[str, dict[str, Selector]] = {}
         for selector in selectors:
             where = f"{self.recipe.source} [{group}{selector.key}]"
             matched = self._matches(selector.key, where)
-            able = [name for name in matched if name in self.kinds]
+            owners = self.slices.owner
+            able = [name for name in matched if name in self.kinds or name in owners]
             if not able:
                 raise FormatError(f"{where}: {self._nothing_to_change(matched)}")
-            free = [name for name in able if name not in taken]
+            free = [name for name in able if not {name, owners.get(name)} & set(taken)]
             if not free:
-                earlier = ", ".join(dict.fromkeys(taken[name] for name in able))
+                earlier = ", ".join(
+                    dict.fromkeys(taken.get(name) or taken[owners[name]] for name in able)
+                )
                 raise FormatError(
                     f"{where}: all that it matches ({able[0]!r} …) is taken by {earlier} before "
                     "it; put it first or remove it"
                 )
             for name in free:
-                found[name] = fitted(selector, self.kinds[name], name, where)
+                owner = owners.get(name)
+                kind, module = self.kinds[owner or name], owner or name
+                made = fitted(selector, kind, module, where)
                 taken[name] = f"[{group}{selector.key}]"
+                if owner is None:
+                    found[name] = made
+                else:
+                    parts.setdefault(owner, {})[name] = made
+        for owner, made_of in parts.items():
+            where = f"{self.recipe.source} [{group}{next(iter(made_of.values())).key}]"
+            if owner in found:
+                raise FormatError(
+                    f"{where}: matches parts of {owner!r}, which [{group}{found[owner].key}] "
+                    "matches as a whole; remove one of the two"
+                )
+            found[owner] = self.slices.together(owner, made_of, where)
         return found
 
     def _matches(self, pattern: str, where: str) -> list[str]:
         by = self.recipe.by
-        matched = [
-            name for name, module in self.modules.items() if _matches(pattern, name, module, by)
-        ]
+        matched = {
+            first: None
+            for name, first in self.names.items()
+            if _matches(pattern, name, self.modules[first], by)
+        }
+        owners = {} if by is MatchBy.TYPE else self.slices.owner
+        for name, owner in owners.items():
+            if _matches(pattern, name, self.modules[owner], by):
+                matched[name] = None
         if not matched:
-            raise FormatError(f"{where}: {_no_match(pattern, self.modules, by)}")
-        return matched
+            known = {name: self.modules[first] for name, first in self.names.items()}
+            known |= {name: self.modules[owner] for name, owner in self.slices.owner.items()}
+            raise FormatError(f"{where}: {_no_match(pattern, known, by)}")
+        return list(matched)
 
     def _nothing_to_change(self, matched: list[str]) -> str:
         types = sorted({type(self.modules[name]).__name__ for name in matched})
@@ -139,9 +182,9 @@ def _matches(pattern: str, name: str, module: nn.Module, by: MatchBy) -> bool:
     return pattern.lower() == type(module).__name__.lower()
 
 
-def _no_match(pattern: str, modules: dict[str, nn.Module], by: MatchBy) -> str:
+def _no_match(pattern: str, modules: Mapping[str, nn.Module | None], by: MatchBy) -> str:
     if by is MatchBy.TYPE:
-        known = sorted({type(module).__name__ for module in modules.values()})
+        known = sorted({type(module).__name__ for module in modules.values() if module is not None})
         return (
             f"no module of that type; the model has {', '.join(known)}"
             f"{did_you_mean(pattern, known)}"

@@ -36,6 +36,7 @@ class OnlineRotations:
         self.matmuls = dict.fromkeys(
             matmul for name, kind in kinds.items() for matmul in kind.matmuls(name)
         )
+        self.linear = {name for name, kind in kinds.items() if kind.matmuls(name) == [name]}
         shorthands = [R3] * self.table.r3 + [R4] * self.table.r4
         self.wanted = {*self.table.online, *shorthands}
         self.semantics = RotationMode(self.table.semantics)
@@ -68,6 +69,8 @@ class OnlineRotations:
                 )
 
     def _wants(self, matmul: str) -> bool:
+        if self.table.online_rotate and matmul in self.linear:
+            return True
         return matmul in self.matmuls and not self.wanted.isdisjoint((matmul, _type(matmul)))
 
     def _rotated(self, name: str, selector: Selector) -> Selector:

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import AfterValidator, Field
 
 from plena_cosim.golden import ScaleRule
-from plena_cosim.sources.dataset_name import ALLOWED, is_dataset_name
+from plena_cosim.ground.dataset_name import ALLOWED, is_dataset_name
 
 from .read_table import Table
 

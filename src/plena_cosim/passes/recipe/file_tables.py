@@ -18,6 +18,7 @@ from .read_table import Table
 from .rotation_table import RotationTable
 from .scaling_table import ScalingTable
 from .selector_tables import DefaultsTable, MinifloatTable, MxTable
+from .token_collector_table import TokenCollectorTable
 
 
 class NumericsTable(Table):
@@ -178,6 +179,11 @@ class RecipeFile(SelectorsTable):
         None,
         description="Training of the weights against the float model, see below.",
         examples=[{"steps": 48}],
+    )
+    token_collector: TokenCollectorTable | None = Field(
+        None,
+        description="What the model is given goes to a file of calibration samples, see below.",
+        examples=[{"target_nsamples": 64, "seqlen": 1024, "save_path": "calib/gsm8k.pt"}],
     )
     phase: PhaseTable | None = Field(
         None,

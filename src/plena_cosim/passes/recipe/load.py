@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import logging
 import re
 import tomllib
 from collections.abc import Mapping
@@ -13,7 +14,9 @@ from typing import Any
 
 from plena_cosim.golden import FormatError, HardwareConfig, Mx, ScaleRule
 from plena_cosim.ground.did_you_mean import did_you_mean
+from plena_cosim.ground.shipped import shipped
 
+from .calibration_notes import calibration_notes
 from .calibration_tables import GptqTable, RotationSearchTable, inherit_from_gptq
 from .distill_table import read_distill
 from .file_tables import HardwareTable, NumericsTable, PhaseTable, RecipeFile
@@ -24,17 +27,23 @@ from .rotation_table import RotationTable
 from .scaling_table import ScalingTable, complete_scaling
 from .selector import Selector
 from .selector_from_table import read_selector
-from .selector_tables import DefaultsTable
+from .selector_tables import SELECTOR_TABLES, DefaultsTable
+from .token_collector_table import TokenCollectorTable
+
+_LOG = logging.getLogger(__name__)
+SELECTOR_KEYS = frozenset(key for kind in SELECTOR_TABLES.values() for key in kind.model_fields)
+"""All that may stand in a selector's table."""
 
 
 def load_quant_config(path: str | Path) -> Recipe:
     """Read a quantisation recipe.
 
     Args:
-        path: a TOML file: `by`, one table a selector, and what docs/recipe.md lists besides.
+        path: a TOML file: `by`, one table a selector, and what docs/recipe.md lists besides; also
+            the bare name of one that comes with the package.
 
     Returns:
-        The recipe as arguments of `quantize_module_transform_pass`.
+        The recipe as arguments of `quantize_module_transform_pass`; what its notes say is logged.
 
     Raises:
         FormatError: the file is missing or not TOML, a key is unknown, a value is out of range;
@@ -43,16 +52,33 @@ def load_quant_config(path: str | Path) -> Recipe:
     >>> load_quant_config("configs/quant/llama_w4a4_mxint.toml").by.value
     'regex_name'
     """
-    path = Path(path)
+    recipe = read_recipe_file(path)
+    for note in recipe.notes:
+        _LOG.warning("%s", note)
+    return recipe
+
+
+def read_recipe_file(path: str | Path) -> Recipe:
+    """Read a recipe as `load_quant_config` does, and leave its notes to the caller.
+
+    Args:
+        path: a TOML file.
+
+    Raises:
+        FormatError: as `load_quant_config`.
+    """
+    path = shipped(Path(path))
     try:
         raw = path.read_bytes()
-        tables = tomllib.loads(raw.decode())
+        tables = tomllib.loads(raw.decode("utf-8-sig"))
     except FileNotFoundError:
         raise FormatError(f"quantisation recipe {path} does not exist") from None
     except OSError as error:
         raise FormatError(f"quantisation recipe {path}: {error.strerror}") from None
     except (ValueError, RecursionError) as error:
-        raise FormatError(f"quantisation recipe {path} is not valid TOML: {error}") from None
+        raise FormatError(
+            f"quantisation recipe {path} is not valid TOML: {error}{_unquoted(error)}"
+        ) from None
     digest = hashlib.sha256(raw).hexdigest()
     return read_quant_config(tables, source=str(path), folder=path.parent, sha256=digest)
 
@@ -67,7 +93,8 @@ def read_quant_config(
     """Check a recipe that is already parsed; see `load_quant_config`.
 
     Args:
-        tables: the recipe as parsed from TOML or JSON.
+        tables: the recipe as parsed from TOML or JSON; a table may stand alone in `{"config": …}`,
+            as Mase's loader has it.
         source: where it comes from, for messages.
         folder: what the path in [hardware] starts from; None: the working directory.
         sha256: of the file's bytes.
@@ -78,6 +105,7 @@ def read_quant_config(
     Raises:
         FormatError: as `load_quant_config`.
     """
+    tables = {key: _unwrapped(value) for key, value in tables.items()}
     rest = dict(tables)
     by = _match_by(rest.pop("by", MatchBy.REGEX_NAME.value), source)
     exclude = _patterns(rest.pop("exclude", []), by, source)
@@ -104,6 +132,9 @@ def read_quant_config(
     distill = rest.pop("distill", None)
     if distill is not None:
         distill = read_distill(distill, gptq, f"{source} [distill]")
+    collector = rest.pop("token_collector", None)
+    if collector is not None:
+        collector = read_table(TokenCollectorTable, collector, f"{source} [token_collector]")
     phase = rest.pop("phase", {})
     context = _Context(
         by=by, defaults=defaults, shared=shared, calibrated=calibrated, source=source
@@ -113,8 +144,12 @@ def read_quant_config(
     for group, found in {"": rest, **_phase_tables(phase, source)}.items():
         selectors[group], taken = context.read(found, group)
         used |= taken
+    notes = list(calibration_notes(selectors, gptq, calibrated, source))
     if not any(selectors.values()) and gptq is None and search is None and not folds:
-        raise FormatError(f"{source}: no selector; give one table for each group of modules")
+        if not {"by", "token_collector"} >= set(tables) or not tables:
+            raise FormatError(f"{source}: no selector; give one table for each group of modules")
+        if collector is None:
+            notes.append(f"{source}: no selector, so that nothing is quantised")
     if unused := sorted(set(defaults) - used):
         raise FormatError(f"{source} [defaults]: no selector takes {', '.join(unused)}; remove it")
     return Recipe(
@@ -130,10 +165,51 @@ def read_quant_config(
         rotation=rotation,
         scaling=scaling,
         distill=distill,
+        token_collector=collector,
+        calibrated=calibrated,
+        notes=tuple(notes),
         source=source,
         sha256=sha256,
         tables={**copy.deepcopy(dict(tables)), **machine_table},
     )
+
+
+def _unwrapped(value: Any) -> Any:
+    """Return what Mase's loader has put into `{"config": …}`, or the value itself.
+
+    No table of a recipe has a table or a list called `config`: that of [hardware] is a text.
+    """
+    inner = value.get("config") if isinstance(value, dict) and len(value) == 1 else None
+    return inner if isinstance(inner, dict | list) else value
+
+
+def _unquoted(error: Exception) -> str:
+    """Return what to say of a key such as [model\\.layers\\.\\d+], which TOML cannot read."""
+    complaints = (
+        "at the end of a table declaration",
+        "Invalid initial character for a key part",
+        "Expected '=' after a key",
+        "Unescaped",
+    )
+    if not any(words in str(error) for words in complaints):
+        return ""
+    return (
+        r". A selector stands between single quotes, ['model\.layers\.\d+\.mlp'], or between "
+        r'double quotes with each \ twice, ["model\\.layers\\.\\d+\\.mlp"]; a table inside of it '
+        r"is ['model\.layers\.\d+\.self_attn'.kv_cache]"
+    )
+
+
+def _dotted(key: str, given: Mapping[str, Any]) -> str:
+    """Return the selector of which TOML has made tables in tables, as it does without quotes."""
+    names = [key]
+    while given and all(isinstance(value, dict) for value in given.values()):
+        inner = next(iter(given))
+        if inner in SELECTOR_KEYS:
+            break
+        names.append(inner)
+        given = given[inner]
+    return ".".join(names) if len(names) > 1 else ""
 
 
 def _match_by(given: Any, source: str) -> MatchBy:
@@ -230,6 +306,12 @@ class _Context:
             keys = f"; known: {', '.join(known)}, and" if known else "; give"
             raise FormatError(
                 f"{self.source}: unknown key {group + key!r}{keys} one table a selector{hint}"
+            )
+        dotted = "" if "name" in self.defaults else _dotted(key, given)
+        if dotted:
+            raise FormatError(
+                f"{where}: holds tables, and no keys of a selector; a selector with dots stands "
+                f"between quotes, such as ['{dotted}']"
             )
         if hint and "name" not in given and "name" not in self.defaults:
             raise FormatError(f"{where}: neither a known table nor a selector with a name{hint}")

@@ -7,13 +7,14 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
-from plena_cosim.golden import HardwareConfig
+from plena_cosim.golden import HardwareConfig, Mx
 
 from .calibration_tables import GptqTable, RotationSearchTable
 from .distill_table import DistillTable
 from .rotation_table import RotationTable
 from .scaling_table import ScalingTable
 from .selector import Selector
+from .token_collector_table import TokenCollectorTable
 
 
 class MatchBy(Enum):
@@ -60,7 +61,10 @@ class Recipe:
         hardware: the machine named in [hardware], if any.
         strict: a NaN or Inf that a format cannot hold is an error.
         gptq, rotation_search, scaling, distill: what calibration is to do, if anything.
+        token_collector: where the tokens go that the model is given, if anywhere.
         rotation: what is rotated by Hadamard matrices, if anything.
+        calibrated: the weight format of [gptq].
+        notes: what a user should be told of it.
         source: where the recipe comes from, for messages.
         sha256: of the file's bytes; empty for a recipe that was not read from a file.
         tables: the recipe as parsed from TOML, fit for JSON; a file that [hardware] names has been
@@ -79,9 +83,18 @@ class Recipe:
     rotation: RotationTable | None = None
     scaling: ScalingTable | None = None
     distill: DistillTable | None = None
+    token_collector: TokenCollectorTable | None = None
+    calibrated: Mx | None = None
+    notes: tuple[str, ...] = ()
     source: str = "quantisation recipe"
     sha256: str = ""
     tables: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def changes_anything(self) -> bool:
+        """Whether the recipe asks for any change of a model."""
+        stages = (self.gptq, self.rotation_search, self.rotation, self.scaling, self.distill)
+        return bool(self.selectors) or any(self.phases.values()) or any(stages)
 
 
 PassArgs = Recipe

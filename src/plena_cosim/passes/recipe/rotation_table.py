@@ -44,6 +44,12 @@ class RotationTable(Table):
         "operand is quantised.",
         examples=[True],
     )
+    online_rotate: bool = Field(
+        False,
+        description="Rotate both operands of all linear layers online that a selector quantises; "
+        "its own `online_rotate` wins.",
+        examples=[True],
+    )
     online: list[str] = Field(
         [],
         description="What is rotated online: matmul types (in all layers), or one place by its "

@@ -13,7 +13,7 @@ from .formats import AttentionFormats, Format, KvPosition, ModuleFormats
 from .read_table import read_table
 from .role_format import ROLES, FormatDefaults, family_of, role_format, role_of, shape_keys
 from .selector import CLIP_GRID, LARGEST_ROTATION, Selector
-from .selector_tables import OPERATIONS, ROTATIONS, SELECTOR_TABLES
+from .selector_tables import OPERATIONS, ROTATING, ROTATIONS, SELECTOR_TABLES
 
 
 def read_selector(
@@ -38,17 +38,26 @@ def read_selector(
     Raises:
         FormatError: the table is wrong; the message names `where` and the key.
     """
-    name = _name(given.get("name", defaults.get("name")), where)
-    kind = SELECTOR_TABLES[name]
-    own = read_table(kind, {**given, "name": name}, where).given()
+    whole_name = _name(given.get("name", defaults.get("name")), where)
+    kind = SELECTOR_TABLES[whole_name]
+    name = whole_name.removesuffix(ROTATING)
+    own = read_table(kind, {**given, "name": whole_name}, where).given()
     taken = inherited(own, defaults, kind, name)
+    rotates = whole_name != name
+    try:
+        own = _in_own_words(own)
+    except FormatError as error:
+        raise FormatError(f"{where}: {error}") from None
     values = {**taken, **own}
+    if rotates and any(map(role_of, values)):
+        values.setdefault("online_rotate", True)
     explicit = frozenset(role_of(key) or key for key in own if key not in ("name", "bypass"))
     try:
         selector = Selector(
             key=key,
             formats=ModuleFormats(
-                **_roles(name, values, shared), attention=_attention(values, shared)
+                **_roles(name, values, shared),
+                attention=_attention(values, shared, rotates=rotates),
             ),
             bypass=values.get("bypass", False),
             explicit=explicit,
@@ -109,13 +118,30 @@ def _family(role: str, name: str, values: Mapping[str, Any], *, alone: bool) -> 
     return "mxfp" if family == "minifloat" and not (role == "data_in" and alone) else family
 
 
-def _attention(values: Mapping[str, Any], shared: FormatDefaults) -> AttentionFormats:
+def _in_own_words(keys: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the keys of a table with `rotate` as `online_rotate`, without what changes nothing."""
+    found = {key: keys[key] for key in keys if key not in ("rotate", "force_fp32_had")}
+    said = keys.get("rotate")
+    if said is not None and bool(found.setdefault("online_rotate", said)) != said:
+        raise FormatError("rotate and online_rotate contradict each other; remove one of them")
+    return found
+
+
+def _attention(
+    values: Mapping[str, Any], shared: FormatDefaults, *, rotates: bool
+) -> AttentionFormats:
     found: dict[str, Any] = {}
     for operation in OPERATIONS:
         table = values.get(operation)
         if table is None:
             continue
         keys = table.given()
+        try:
+            keys = _in_own_words(keys)
+        except FormatError as error:
+            raise FormatError(f"{operation}: {error}") from None
+        if rotates and operation in ROTATIONS:
+            keys.setdefault("online_rotate", True)
         bypass = keys.pop("bypass", False)
         position = keys.pop("position", KvPosition.POST_ROPE.value)
         rotate = keys.pop("online_rotate", None)

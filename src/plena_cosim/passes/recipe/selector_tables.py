@@ -23,6 +23,11 @@ ROTATIONS = {"qk_matmul": "qk_rotate", "av_matmul": "av_rotate", "kv_cache": "kv
 OPTIONS = ("gptq", "clip_search", "online_rotate")
 """What can be done to the operands of a linear layer beside quantising them."""
 
+ROTATING = "_rotate"
+"""What the reference puts behind a name where all operands are rotated."""
+
+MX_NAMES = tuple(f"{name}{end}" for end in ("", ROTATING) for name in ("mxint", "mxfp"))
+
 _BLOCK_LIMITS = {"exponent": 5, "fraction": 10}
 _SCALAR_LIMITS = {"exponent": 8, "fraction": 23}
 
@@ -96,13 +101,29 @@ _ROTATE = {
     )
 }
 
+_REFERENCE = {
+    "rotate": _key(
+        bool | None,
+        None,
+        "The reference's word for `online_rotate`; with a `name` that ends in `_rotate` it is "
+        "`true` where nothing is said.",
+        False,
+    ),
+    "force_fp32_had": _key(
+        bool,
+        False,
+        "The reference's; rotations here are in float32 or wider, whatever it says.",
+        True,
+    ),
+}
+
 CastTable = _table("CastTable", "rope or softmax: a scalar format.", _OFF | _SCALAR)
 
 MatmulTable = _table(
     "MatmulTable",
     "qk_matmul or av_matmul: MXINT with block_size and width, MXFP with block_size, exponent_width "
     "and frac_width, or a scalar format with exponent_width and frac_width alone.",
-    _OFF | _blocks("data_in") | _SCALAR | _block_keys("data_in") | _ROTATE,
+    _OFF | _blocks("data_in") | _SCALAR | _block_keys("data_in") | _ROTATE | _REFERENCE,
 )
 
 KvCacheTable = _table(
@@ -113,6 +134,7 @@ KvCacheTable = _table(
     | _SCALAR
     | _block_keys("data_in")
     | _ROTATE
+    | _REFERENCE
     | {
         "position": _key(
             Literal["post_rope", "pre_rope"],
@@ -196,13 +218,15 @@ def _minifloat_roles() -> dict[str, Any]:
 
 def _name(*names: str) -> dict[str, Any]:
     what = "Family of the formats; required unless `[defaults]` gives it."
+    if "mxint_rotate" in names:
+        what += " With `_rotate` all that it quantises is rotated online, too."
     return {"name": _key(Literal[names] | None, None, what, names[0])}
 
 
 MxTable = _table(
     "MxTable",
     "A selector of linear layers, embeddings, experts or attention in MXINT or MXFP.",
-    _name("mxint", "mxfp") | _SELECTOR_OFF | _mx_roles() | _OPTIONS | _ATTENTION,
+    _name(*MX_NAMES) | _SELECTOR_OFF | _mx_roles() | _OPTIONS | _REFERENCE | _ATTENTION,
 )
 
 MinifloatTable = _table(
@@ -214,15 +238,11 @@ MinifloatTable = _table(
 DefaultsTable = _table(
     "DefaultsTable",
     "[defaults]: keys that every selector has unless it gives them itself.",
-    _name("mxint", "mxfp", "minifloat")
-    | {**_mx_roles(), **_minifloat_roles()}
-    | _OPTIONS
-    | _ATTENTION,
+    _name(*MX_NAMES, "minifloat") | {**_mx_roles(), **_minifloat_roles()} | _OPTIONS | _ATTENTION,
 )
 
 SELECTOR_TABLES: dict[str, type[Table]] = {
-    "mxint": MxTable,
-    "mxfp": MxTable,
+    **dict.fromkeys(MX_NAMES, MxTable),
     "minifloat": MinifloatTable,
 }
 """The tables of selectors by their `name`."""

@@ -28,6 +28,7 @@ def check(plan: Plan, hw: HardwareConfig | None, handover: KvHandover) -> None:
         if plan.kind.owns_weights:
             _require_finite(plan, where)
         request = BuildRequest(module=plan.module, selector=selector, hw=hw, where=where)
+        _require_own_forward(plan, where)
         plan.kind.check(request, handover)
         if hw is not None:
             for dtype in {parameter.dtype for parameter in plan.module.parameters()}:
@@ -44,6 +45,16 @@ def _require_codes(selector: Selector, hw: HardwareConfig | None, where: str) ->
             "and what that gives are no MX codes, which alone the matrix unit multiplies; use "
             'semantics = "fused" in [rotation], or fake numerics'
         )
+
+
+def _require_own_forward(plan: Plan, where: str) -> None:
+    for module in plan.kind.taken_over(plan.module):
+        if "forward" in vars(module):
+            hook = " (accelerate's hooks do that)" if hasattr(module, "_hf_hook") else ""
+            raise FormatError(
+                f"{where}: another forward was put over {type(module).__name__}'s own{hook}, and "
+                "quantising would remove it; quantise first, then put it there"
+            )
 
 
 def _require_finite(plan: Plan, where: str) -> None:

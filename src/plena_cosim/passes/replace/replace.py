@@ -10,15 +10,15 @@ from torch import nn
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import HardwareConfig
 
-from ..attention.cache_handover import CacheHandover
 from ..modules.module_kind import BuildRequest, Built, ModuleKind
-from ..modules.phase import PhaseClock, PhasedInput, PhaseSwitch
+from ..modules.phase import PhaseClock, PhasedFormat, PhaseSwitch
 from ..modules.strict import FiniteInputs
 from ..plan.plan import Plan
 from ..recipe.numerics import Numerics
-from ..recipe.recipe import KvHandover, Phase, Recipe
+from ..recipe.recipe import Phase, Recipe
 from ..recipe.selector import Selector
 from ..weights.packed_weight import PackedWeight, WeightFactory
+from .carry_hooks import carry_hooks
 from .module_info import ModuleInfo, module_info
 
 
@@ -68,9 +68,12 @@ class _Work:
         self.model, self.recipe, self.hw, self.store = model, recipe, hw, store
         self.calibrated = calibrated
         self.numerics = Numerics.FAKE if hw is None else Numerics.EXACT
-        self.clock = PhaseClock()
+        self.clock = PhaseClock(recipe.kv_handover)
         self.info: dict[str, ModuleInfo] = {}
         self.places: dict[str, str] = {}
+        self.names: dict[int, list[str]] = {}
+        for name, module in model.named_modules(remove_duplicate=False):
+            self.names.setdefault(id(module), []).append(name)
         self.kinds: dict[ModuleKind, None] = {}
         self.untied = self.phases = False
 
@@ -91,11 +94,16 @@ class _Work:
                 else made[selector].modules[part]
                 for phase, selector in plan.selectors.items()
             }
+            made_of = self._switched(by_phase)
             if not part:
-                self.model.set_submodule(plan.name, self._switched(by_phase))
+                carry_hooks(plan.module, made_of)
+                for name in self.names[id(self.model.get_submodule(plan.name))]:
+                    self.model.set_submodule(name, made_of)
                 continue
+            if part in plan.module._modules:
+                carry_hooks(plan.module.get_submodule(part), made_of)
             plan.module._parameters.pop(part, None)
-            plan.module.add_module(part, self._switched(by_phase))
+            plan.module.add_module(part, made_of)
 
     def finish(self) -> None:
         """Install what concerns the model as a whole."""
@@ -106,14 +114,11 @@ class _Work:
         for kind in self.kinds:
             kind.finish(self.model)
         if self.phases:
-            self.model.register_forward_pre_hook(self.clock.before_forward, with_kwargs=True)
-        if self.phases and self.recipe.kv_handover is KvHandover.REQUANTIZE:
-            handover = CacheHandover(self.clock)
-            self.model.register_forward_pre_hook(handover.before_forward, with_kwargs=True)
-            self.model.register_forward_hook(handover.after_forward, with_kwargs=True)
+            self.clock.watch(self.model)
         config = getattr(self.model, "config", None)
         if self.untied and getattr(config, "tie_word_embeddings", False):
             config.tie_word_embeddings = False  # type: ignore[union-attr]
+            _separate(self.model)
 
     def _built(self, plan: Plan) -> dict[Selector, Built]:
         """Return what each selector makes: one thing for all if only the input's format changes."""
@@ -123,7 +128,7 @@ class _Work:
             return {selector: self._build(plan, selector) for selector in selectors}
         built = self._build(plan, selectors[0])
         for module in built.modules.values():
-            module.register_forward_pre_hook(PhasedInput(inputs, self.clock))
+            module.input = PhasedFormat(inputs, self.clock)  # type: ignore[assignment]
         return dict.fromkeys(selectors, built)
 
     def _build(self, plan: Plan, selector: Selector) -> Built:
@@ -166,6 +171,20 @@ class _Work:
             rotation=built.rotation,
             semantics=selector.semantics if built.rotation else inside.semantics,
         )
+
+
+def _separate(model: nn.Module) -> None:
+    """Give each module parameters of its own: no other tie outlives tie_word_embeddings in a file.
+
+    Zamba2 ties layers to each other too, and only ties embeddings and layers at once.
+    """
+    seen: set[int] = set()
+    for module in model.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if id(parameter) in seen:
+                copy = nn.Parameter(parameter.detach().clone(), parameter.requires_grad)
+                module.register_parameter(name, copy)
+            seen.add(id(parameter))
 
 
 def _users(model: nn.Module) -> dict[int, set[int]]:

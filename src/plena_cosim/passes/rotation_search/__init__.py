@@ -1,6 +1,6 @@
 """The greedy search for online rotations: which matmuls a Hadamard matrix helps."""
 
 from .result import SearchResult, SearchRound
-from .search import search_rotations
+from .search import require_searchable, search_rotations
 
-__all__ = ["SearchResult", "SearchRound", "search_rotations"]
+__all__ = ["SearchResult", "SearchRound", "require_searchable", "search_rotations"]

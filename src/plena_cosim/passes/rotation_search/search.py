@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import get_args
 
+import torch
 from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
@@ -83,6 +84,19 @@ def search_rotations(
     return search.found()
 
 
+def require_searchable(model: nn.Module, recipe: Recipe) -> None:
+    """Raise FormatError for what `search_rotations` would refuse of a model before its first round.
+
+    Args:
+        model: as it goes into the search, or without weights.
+        recipe: with [rotation_search].
+    """
+    table = recipe.rotation_search
+    assert table is not None
+    log = SearchLog(None, {}, read=False)
+    _Search(model, recipe, table, torch.empty(0, 0), log, None).require_candidates()
+
+
 class _Search:
     """One search, over the whole model or layer by layer."""
 
@@ -100,8 +114,29 @@ class _Search:
         self.left_out: dict[str, str] = {}
         self.engine: Engine | None = None
 
+    def require_candidates(self) -> None:
+        """Raise FormatError where there is nothing to try."""
+        self._begin()
+        for _, names in self._places():
+            for name in names:
+                if self._candidates([name]):
+                    return
+        raise FormatError(self._nothing())
+
     def run(self) -> None:
         """Search, and note all that is found."""
+        self._begin()
+        self.device = device_of(self.table, "rotation_search")
+        for place, names in self._places():
+            while names:
+                tried = self._candidates(names)
+                winner = self._round(place, tried) if tried else None
+                names = [each.name for each in tried if winner and each.name != winner.name]
+        if not self.rounds:
+            raise FormatError(self._nothing())
+        self.log.finish(self.left_out)
+
+    def _begin(self) -> None:
         self.names: list[str] = []
         self.plans: Sequence[Plan] = plans_of(self.model, self.recipe)
         for plan in self.plans:
@@ -111,17 +146,8 @@ class _Search:
             [plan.name for plan in self.plans],
             f"{self.recipe.source} [rotation_search]",
         )
-        self.device = device_of(self.table, "rotation_search")
         self.now = self.log.baseline
         self.rounds = 0
-        for place, names in self._places():
-            while names:
-                tried = self._candidates(names)
-                winner = self._round(place, tried) if tried else None
-                names = [each.name for each in tried if winner and each.name != winner.name]
-        if not self.rounds:
-            raise FormatError(self._nothing())
-        self.log.finish(self.left_out)
 
     def found(self) -> SearchResult:
         """Return what the log says."""

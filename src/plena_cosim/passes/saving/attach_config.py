@@ -67,3 +67,8 @@ def put_config(model: nn.Module, config: Any) -> None:
     # Packed codes go to the file under the model's own names: transformers' renaming, merging and
     # splitting of weights is for the tensors of original checkpoints.
     model._weight_conversions = []  # type: ignore[assignment]
+    if getattr(model, "hf_quantizer", None) is None:
+        from transformers.quantizers.auto import AutoHfQuantizer
+
+        # What save_pretrained asks for the tensors; a loaded model has it already.
+        model.hf_quantizer = AutoHfQuantizer.from_config(config, pre_quantized=True)

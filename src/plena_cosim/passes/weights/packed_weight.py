@@ -5,7 +5,7 @@ Its state dict holds packed codes instead: `codes` and, for blocks, `scales`, bo
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -140,6 +140,27 @@ class PackedWeight(nn.Module):
         other._set_values(quantised.values.to(device), quantised.scales.to(device))
         return other
 
+    def __getattr__(self, name: str) -> Any:
+        """Return a tensor of the module; values that accelerate took away are made of codes."""
+        found: Any = super().__getattr__(name)
+        if name != "values" or found is None or not found.is_meta:
+            return found
+        hook: Any = self.__dict__.get("_hf_hook")
+        for each in getattr(hook, "hooks", (hook,)):
+            if getattr(each, "offload", False) and each.weights_map is not None:
+                return self._fetched(each.weights_map, each.execution_device, found.dtype)
+        return found
+
+    def _fetched(self, held: Mapping[str, Tensor], device: Any, dtype: torch.dtype) -> Tensor:
+        """Return the values of a weight whose state lies elsewhere.
+
+        accelerate's hooks would put it back when this module is called, which nobody does.
+        """
+        if self.fmt is None:
+            return held["values"].to(device)
+        parts = [held[name].to(device) for name in self._packed_sizes()]
+        return round_once(self._decode(*parts)[0], dtype)
+
     def matrix(self, expert: Any) -> Tensor:
         """Return the values of one expert's matrix, of a weight (experts, rows, columns)."""
         return self.values[expert]
@@ -206,8 +227,9 @@ class PackedWeight(nn.Module):
         self.shape, self.fmt, self.axis = weight.shape, fmt, axis % weight.ndim
         self.dtype = weight.dtype if fmt is None and dtype is None else dtype
 
-    def _set_values(self, values: Tensor, scales: Tensor) -> None:
-        rounded = values if self.dtype is None else round_once(values, self.dtype)
+    def _set_values(self, values: Tensor, scales: Tensor, dtype: torch.dtype | None = None) -> None:
+        dtype = dtype or self.dtype
+        rounded = values if dtype is None else round_once(values, dtype)
         self.values = nn.Parameter(rounded, requires_grad=False)
         # Not persistent: the state dict has them packed.
         self.register_buffer("scales", scales, persistent=False)
@@ -290,7 +312,12 @@ class PackedWeight(nn.Module):
         except FormatError as error:
             error_msgs.append(f"{prefix.rstrip('.')}: {error}")
             return
-        self._set_values(values, scales)
+        dtype = self.dtype
+        if not self.is_packed:
+            dtype = self.values.dtype  # the module may have been converted since
+            if self.dtype is None and dtype in (torch.float32, torch.float64):
+                dtype = torch.promote_types(dtype, values.dtype)
+        self._set_values(values, scales, dtype)
 
 
 WeightFactory = Callable[..., PackedWeight]

@@ -1,0 +1,66 @@
+"""What every public function of this package does first: see to it that its steps run as written.
+
+A compiler that fuses steps may drop a rounding between them (inductor removes a cast to bfloat16
+and back), and a tracer freezes choices that depend on values.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from functools import cache, wraps
+from typing import Any, ParamSpec, TypeVar
+
+import torch
+
+from plena_cosim.golden.float_environment import ExactnessError, rounds_to_nearest
+
+_P = ParamSpec("_P")
+_R = TypeVar("_R")
+
+_REASON = (
+    "plena_cosim.fakequant rounds step by step, and a compiler may fuse roundings away: its "
+    "functions run outside of compiled graphs; compile without fullgraph=True"
+)
+
+
+def step_by_step(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Keep a function out of compiled graphs, and refuse threads that do not round to nearest.
+
+    In torch.compile each call is a graph break, an error that says so under fullgraph=True.
+    Elsewhere it costs about a microsecond. ExactnessError under torch.jit.trace.
+    """
+
+    @wraps(function)
+    def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        if not rounds_to_nearest():
+            raise ExactnessError(
+                "this thread does not round to nearest; call fesetround(FE_TONEAREST) first"
+            )
+        if torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]
+            raise ExactnessError(
+                f"{function.__name__} chooses its steps by the values that it is given, which "
+                "torch.jit.trace would freeze; call it outside of the traced function"
+            )
+        # Dynamo is slow to import, and before someone did there is nothing to be kept out of.
+        if "torch._dynamo" in sys.modules:
+            called: Callable[_P, _R] = _uncompiled(guarded)
+            return called(*args, **kwargs)
+        return function(*args, **kwargs)
+
+    # What torch.compiler.disable would set, so that Dynamo does not trace a call.
+    for name, value in {"": True, "_msg": _REASON, "_recursive": True}.items():
+        setattr(guarded, f"_torchdynamo_disable{name}", value)
+    return guarded
+
+
+@cache
+def _uncompiled(guarded: Any) -> Callable[..., Any]:
+    """Return what a guard calls, out of Dynamo's reach, and keep the guard itself out of it."""
+    skip_code = getattr(sys.modules["torch._dynamo"].eval_frame, "skip_code", None)
+    if skip_code is not None:  # else Dynamo compiles guards to nothing, and is slower by that
+        skip_code(guarded.__code__)
+    disabled: Callable[..., Any] = torch.compiler.disable(  # type: ignore[no-untyped-call]
+        guarded.__wrapped__
+    )
+    return disabled

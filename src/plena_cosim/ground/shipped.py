@@ -1,0 +1,28 @@
+"""Recipes and machines that come with the package, also where there is no checkout."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+_PACKAGE = Path(__file__).resolve().parents[1]
+_FOLDERS = ("configs/quant", "configs/hw")
+
+
+def shipped(path: Path) -> Path:
+    """Return where a recipe, a machine or a folder of them is.
+
+    What is there is taken as it is given. A bare file name, and a path that begins with `configs`,
+    else mean what the package brings.
+
+    Args:
+        path: as a user gave it.
+
+    Returns:
+        The path of what was found; `path` itself where nothing was.
+    """
+    if path.exists() or path.is_absolute() or not path.parts:
+        return path
+    bare = len(path.parts) == 1 and path.suffix == ".toml"
+    folders = _FOLDERS if bare else (".",) if path.parts[0] == "configs" else ()
+    places = (_PACKAGE / folder / path for folder in folders)
+    return next((place for place in places if place.exists()), path)
