@@ -24,6 +24,26 @@ from plena_cosim.sim.verilate.process import heed_interrupts
 RUNNER = CliRunner()
 
 
+def commands(group: Any, path: str = "plena") -> dict[str, Any]:
+    """Return every command by its words."""
+    found: dict[str, Any] = {}
+    for name, command in group.commands.items():
+        words = f"{path} {name}"
+        inside = hasattr(command, "commands")
+        found |= commands(command, words) if inside else {words: command}
+    return found
+
+
+COMMANDS = commands(typer.main.get_command(cli.app))
+
+
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=list(COMMANDS))
+def test_a_command_says_what_it_and_its_options_do(command: Any) -> None:
+    assert command.help
+    silent = [given.name for given in command.params if not getattr(given, "help", None)]
+    assert silent == []
+
+
 def test_formats_lists_every_named_format() -> None:
     result = RUNNER.invoke(cli.app, ["formats", "--markdown"])
     assert result.exit_code == 0

@@ -262,7 +262,7 @@ class _State:
     Attributes:
         arguments: by layer: what each is called with besides hidden states.
         quantized_inputs: batches (samples, tokens, width) behind quantised layers, on the CPU.
-        float_inputs: the same behind float layers; brought forward for GPTAQ only.
+        float_inputs: the same behind float layers; brought forward where Wanted.FLOAT.
     """
 
     arguments: list[dict[str, Any]]
