@@ -123,7 +123,8 @@ class _Matcher:
             able = [
                 name
                 for name in matched
-                if name in self.kinds or (name in owners and owners[name] not in whole)
+                if name in self.kinds
+                or (name in owners and (owners[name] not in whole or owners[name] in taken))
             ]
             if not able:
                 raise FormatError(f"{where}: {self._nothing_to_change(matched)}")
