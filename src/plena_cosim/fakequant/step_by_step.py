@@ -19,32 +19,22 @@ _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
 _REASON = (
-    "plena_cosim.fakequant rounds step by step, and a compiler may fuse roundings away: its "
-    "functions run outside of compiled graphs; compile without fullgraph=True"
+    "plena_cosim rounds step by step, and a compiler may fuse roundings away: what it quantises "
+    "runs outside of compiled graphs; compile without fullgraph=True"
 )
 
 
-def step_by_step(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Keep a function out of compiled graphs, and refuse threads that do not round to nearest.
+def uncompiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Keep a function, and all that it calls, out of compiled graphs.
 
     In torch.compile each call is a graph break, an error that says so under fullgraph=True.
-    Elsewhere it costs about a microsecond. ExactnessError under torch.jit.trace.
     """
 
     @wraps(function)
     def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
-        if not rounds_to_nearest():
-            raise ExactnessError(
-                "this thread does not round to nearest; call fesetround(FE_TONEAREST) first"
-            )
-        if torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]
-            raise ExactnessError(
-                f"{function.__name__} chooses its steps by the values that it is given, which "
-                "torch.jit.trace would freeze; call it outside of the traced function"
-            )
         # Dynamo is slow to import, and before someone did there is nothing to be kept out of.
         if "torch._dynamo" in sys.modules:
-            called: Callable[_P, _R] = _uncompiled(guarded)
+            called: Callable[_P, _R] = _out_of_reach(guarded)
             return called(*args, **kwargs)
         return function(*args, **kwargs)
 
@@ -54,8 +44,30 @@ def step_by_step(function: Callable[_P, _R]) -> Callable[_P, _R]:
     return guarded
 
 
+def step_by_step(function: Callable[_P, _R]) -> Callable[_P, _R]:
+    """Keep a function out of compiled graphs, and refuse threads that do not round to nearest.
+
+    It costs about a microsecond. ExactnessError under torch.jit.trace.
+    """
+
+    @wraps(function)
+    def checked(*args: _P.args, **kwargs: _P.kwargs) -> _R:
+        if not rounds_to_nearest():
+            raise ExactnessError(
+                "this thread does not round to nearest; call fesetround(FE_TONEAREST) first"
+            )
+        if torch.jit.is_tracing():  # type: ignore[attr-defined,no-untyped-call]
+            raise ExactnessError(
+                f"{function.__name__} chooses its steps by the values that it is given, which "
+                "torch.jit.trace would freeze; call it outside of the traced function"
+            )
+        return function(*args, **kwargs)
+
+    return uncompiled(checked)
+
+
 @cache
-def _uncompiled(guarded: Any) -> Callable[..., Any]:
+def _out_of_reach(guarded: Any) -> Callable[..., Any]:
     """Return what a guard calls, out of Dynamo's reach, and keep the guard itself out of it."""
     skip_code = getattr(sys.modules["torch._dynamo"].eval_frame, "skip_code", None)
     if skip_code is not None:  # else Dynamo compiles guards to nothing, and is slower by that

@@ -13,6 +13,7 @@ from plena_cosim.golden import FormatError, HardwareConfig
 from plena_cosim.ground.progress import Progress
 
 from .layers.device import on_device
+from .modules.eager_forward import run_eagerly
 from .pipeline import prepare
 from .plan.plan import Plan
 from .plan.plan_model import plans_of
@@ -88,6 +89,7 @@ def quantize_module_transform_pass(
     _check(made.plans, recipe, machine)  # weights and rotations may be others now
     own_configs(model)
     info = replace_modules(model, made.plans, recipe, machine, calibrated=made.weights)
+    run_eagerly(model)
     for name, found in made.records.items():
         owner = name if name in info else name.rpartition(".")[0]
         if owner not in info:  # calibrated in place, and no selector's
@@ -134,7 +136,9 @@ def build_modules(
     machine = machine_of(recipe, numerics, hw)
     plans = plans_of(model, recipe)
     _check(plans, recipe, machine)
-    return replace_modules(model, plans, recipe, machine, store=store)
+    info = replace_modules(model, plans, recipe, machine, store=store)
+    run_eagerly(model)
+    return info
 
 
 def _check(plans: list[Plan], recipe: Recipe, machine: HardwareConfig | None) -> None:

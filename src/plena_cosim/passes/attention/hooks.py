@@ -17,6 +17,7 @@ from typing import Any
 
 from torch import Tensor, nn
 
+from plena_cosim.fakequant.step_by_step import uncompiled
 from plena_cosim.golden import FormatError, HardwareConfig
 
 from ..modules.phase import PhaseClock
@@ -123,6 +124,7 @@ def core_of(module: nn.Module) -> AttentionCore | None:
     return core if isinstance(core, AttentionCore) else None
 
 
+@uncompiled
 def _forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
     """Run the module's own forward with our rotary embedding and our way into the cache."""
     core = core_of(self)
@@ -185,6 +187,7 @@ def register() -> None:
     AttentionMaskInterface.register(IMPLEMENTATION, eager_mask)
 
 
+@uncompiled
 def _attend(
     module: nn.Module,
     query: Tensor,

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from plena_cosim.fakequant.step_by_step import uncompiled
 from plena_cosim.golden import FormatError
 
 from ..recipe.formats import Format
@@ -56,6 +57,7 @@ class PhaseClock:
                 module.register_forward_pre_hook(self._enter, with_kwargs=True, prepend=True)
                 module.register_forward_hook(self._leave, always_call=True)
 
+    @uncompiled
     def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
         if self._running.alive():
             return
@@ -70,6 +72,7 @@ class PhaseClock:
         decodes = one and bool(caches) and _holds_tokens(caches[0], module)
         self._running.start(module, Phase.DECODE if decodes else Phase.PREFILL)
 
+    @uncompiled
     def _leave(self, module: nn.Module, args: Any, output: Any) -> None:
         if self._running.module is module:
             self._running.stop()
@@ -91,8 +94,10 @@ class _Running(threading.local):
     frame: FrameType | None = None
 
     def start(self, module: nn.Module, phase: Phase) -> None:
-        # This, the hook, and then the call of the module.
-        self.module, self.phase, self.frame = module, phase, sys._getframe(2)
+        calls: FrameType | None = sys._getframe()
+        while calls is not None and calls.f_globals.get("__name__") != nn.Module.__module__:
+            calls = calls.f_back
+        self.module, self.phase, self.frame = module, phase, calls
 
     def stop(self) -> None:
         self.module, self.phase, self.frame = None, Phase.PREFILL, None

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from torch import Tensor, nn
 
 from plena_cosim.fakequant import MxTensor
+from plena_cosim.fakequant.step_by_step import uncompiled
 
 from ..weights.packed_weight import PackedWeight
 
@@ -45,6 +47,12 @@ class QuantizedModule(nn.Module):
 
     stored: PackedWeight
     stored_bias: PackedWeight | None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Keep the forward of each class out of compiled graphs."""
+        super().__init_subclass__(**kwargs)
+        if "forward" in vars(cls):
+            cls.forward = uncompiled(cls.forward)
 
     def to_plain(self, values: Tensor) -> Tensor:
         """Return the original parameter `weight` for values in the form of `stored`."""

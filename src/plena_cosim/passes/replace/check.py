@@ -7,6 +7,7 @@ import torch
 from plena_cosim.fakequant.cast import value_dtype
 from plena_cosim.golden import FormatError, HardwareConfig
 
+from ..modules.eager_forward import EagerForward
 from ..modules.module_kind import BuildRequest
 from ..plan.plan import Plan
 from ..recipe.formats import RotationMode
@@ -49,7 +50,7 @@ def _require_codes(selector: Selector, hw: HardwareConfig | None, where: str) ->
 
 def _require_own_forward(plan: Plan, where: str) -> None:
     for module in plan.kind.taken_over(plan.module):
-        if "forward" in vars(module):
+        if not isinstance(vars(module).get("forward"), EagerForward | None):
             hook = " (accelerate's hooks do that)" if hasattr(module, "_hf_hook") else ""
             raise FormatError(
                 f"{where}: another forward was put over {type(module).__name__}'s own{hook}, and "
