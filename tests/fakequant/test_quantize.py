@@ -189,6 +189,25 @@ def test_stochastic_thresholds_are_cut_not_rounded(golden_quantize, assert_same)
     assert_same(quantize(x, mx, seed=5), golden_quantize(x, mx, seed=5))
 
 
+@pytest.mark.parametrize("axis", [1, 2, -1])
+def test_a_batch_draws_as_each_of_it_alone(axis: int, golden_quantize, assert_same) -> None:
+    mx = golden.get_format("mxint4", block_size=3, rounding="stochastic")
+    x = nasty(4 * 7, torch.float32, seed=9).view(4, 7, 8)
+    got = quantize(x, mx, axis, seed=5, batch_axes=1)
+    exact = quantize_mx(x, mx, axis, seed=5, batch_axes=1).values
+    for place in range(4):
+        want = golden_quantize(x[place], mx, axis if axis < 0 else axis - 1, seed=5)
+        assert_same(got[place], want)
+        assert np.array_equal(exact[place].numpy(), want)
+    assert_same(quantize(x, mx, axis, seed=5), golden_quantize(x, mx, axis, seed=5))
+
+
+@pytest.mark.parametrize(("axis", "batch_axes"), [(0, 1), (1, 2), (-1, 3), (-1, -1)])
+def test_blocks_along_a_batch_are_refused(axis: int, batch_axes: int) -> None:
+    with pytest.raises(golden.FormatError, match="batch_axes"):
+        quantize(torch.ones(2, 3, 4), "mxint4", axis, batch_axes=batch_axes)
+
+
 @pytest.mark.parametrize("bias", [-40, 30, 100])
 def test_elements_with_a_far_bias(bias, golden_quantize, assert_same) -> None:
     for exp_bits, man_bits, rule in itertools.product((1, 2, 5), (0, 4), RULES):

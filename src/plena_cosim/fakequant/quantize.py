@@ -29,7 +29,13 @@ _DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 @step_by_step
 def quantize(
-    x: Tensor, mx: Mx | str, axis: int = -1, *, strict: bool = False, seed: int = 0
+    x: Tensor,
+    mx: Mx | str,
+    axis: int = -1,
+    *,
+    strict: bool = False,
+    seed: int = 0,
+    batch_axes: int = 0,
 ) -> Tensor:
     """Return the values of `x` quantised to MX blocks along one axis, in the dtype of `x`.
 
@@ -39,6 +45,8 @@ def quantize(
         axis: where blocks run. A ragged tail is a short block; a block never spans two rows.
         strict: a NaN or Inf in `x` is an error.
         seed: for stochastic rounding, as in golden.quantize.
+        batch_axes: for stochastic rounding: along so many leading axes, of which `axis` is none,
+            elements draw alike, each as if it were given alone.
 
     Returns:
         golden.quantize(x, mx, axis).dequantize() rounded once to the dtype of `x`, bit for bit: -0
@@ -56,28 +64,36 @@ def quantize(
     tensor([ 1.0000, -0.2500,  0.0000,  0.0000])
     """
     mx = as_mx(mx)
-    axis = _check(x, mx, axis)
+    axis = _check(x, mx, axis, batch_axes)
     if x.requires_grad and torch.is_grad_enabled():
-        rounded: Tensor = _StraightThrough.apply(x, mx, axis, strict, seed)  # type: ignore[no-untyped-call]
+        rounded: Tensor = _StraightThrough.apply(  # type: ignore[no-untyped-call]
+            x, mx, axis, strict, seed, batch_axes
+        )
         return rounded
-    return _quantize(x.detach(), mx, axis, strict, seed)
+    return _quantize(x.detach(), mx, axis, strict, seed, batch_axes)
 
 
 @step_by_step
 def quantize_mx(
-    x: Tensor, mx: Mx | str, axis: int = -1, *, strict: bool = False, seed: int = 0
+    x: Tensor,
+    mx: Mx | str,
+    axis: int = -1,
+    *,
+    strict: bool = False,
+    seed: int = 0,
+    batch_axes: int = 0,
 ) -> MxTensor:
     """Return `x` quantised as an operand of `matmul`: exact values and scale codes.
 
     Arguments, meaning and errors are those of `quantize`; there is no gradient.
     """
     mx = as_mx(mx)
-    axis = _check(x, mx, axis)
+    axis = _check(x, mx, axis, batch_axes)
     x = x.detach().contiguous()
     blocks = Blocks.of(x.shape, axis, mx.block_size)
     scales_shape = (*x.shape[:axis], blocks.count, *x.shape[axis + 1 :])
     scales = torch.empty(scales_shape, dtype=torch.uint8, device=x.device)
-    walk = _Walk(x, mx, blocks, axis, strict, seed, scales)
+    walk = _Walk(x, mx, blocks, axis, strict, seed, batch_axes, scales)
     values = torch.empty_like(x, dtype=torch.float32)
     if not walk.fast_only(values):
         values = torch.empty_like(x, dtype=torch.float64)
@@ -87,15 +103,15 @@ def quantize_mx(
 
 class _StraightThrough(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, mx: Mx, axis: int, strict: bool, seed: int) -> Tensor:
-        return _quantize(x, mx, axis, strict, seed)
+    def forward(ctx: Any, x: Tensor, *given: Any) -> Tensor:
+        return _quantize(x, *given)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
-        return gradients[0], None, None, None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None, None]:
+        return gradients[0], None, None, None, None, None
 
 
-def _check(x: Tensor, mx: Mx, axis: int) -> int:
+def _check(x: Tensor, mx: Mx, axis: int, batch_axes: int) -> int:
     """Return `axis` as a non-negative index."""
     if not isinstance(x, Tensor) or x.dtype not in _DTYPES:
         given = x.dtype if isinstance(x, Tensor) else type(x).__name__
@@ -110,13 +126,19 @@ def _check(x: Tensor, mx: Mx, axis: int) -> int:
             f"quantize: axis {axis} does not exist in shape {tuple(x.shape)}; "
             f"allowed: {-x.ndim}..{x.ndim - 1}"
         )
+    if not 0 <= batch_axes <= axis % x.ndim:
+        raise FormatError(
+            f"quantize: batch_axes = {batch_axes} must leave axis {axis} of shape "
+            f"{tuple(x.shape)}; allowed: 0..{axis % x.ndim}"
+        )
     return axis % x.ndim
 
 
-def _quantize(x: Tensor, mx: Mx, axis: int, strict: bool, seed: int) -> Tensor:
+def _quantize(x: Tensor, mx: Mx, axis: int, strict: bool, seed: int, batch_axes: int) -> Tensor:
     x = x.contiguous()
     out = torch.empty_like(x)
-    _Walk(x, mx, Blocks.of(x.shape, axis, mx.block_size), axis, strict, seed).all(out)
+    blocks = Blocks.of(x.shape, axis, mx.block_size)
+    _Walk(x, mx, blocks, axis, strict, seed, batch_axes).all(out)
     return out
 
 
@@ -131,6 +153,7 @@ class _Walk:
         axis: int,
         strict: bool,
         seed: int,
+        batch_axes: int,
         scales: Tensor | None = None,
     ) -> None:
         self.x, self.mx, self.blocks, self.axis = x, mx, blocks, axis
@@ -139,7 +162,7 @@ class _Walk:
         self.scales = None if scales is None else blocks.scales(scales)
         self.has_fast = x.dtype != torch.float64 and mx.rounding is Rounding.RNE
         stochastic = mx.rounding is Rounding.STOCHASTIC
-        self.places = blocks.values(self._places()) if stochastic else None
+        self.places = blocks.values(self._places(batch_axes)) if stochastic else None
 
     def all(self, out: Tensor) -> None:
         """Fill `out` (dtype of x), each piece by the fast way where that is exact."""
@@ -225,11 +248,12 @@ class _Walk:
             codes = codes.masked_fill(bad, self.mx.scale_nan_code)
         _at(self.scales, index).copy_(codes)
 
-    def _places(self) -> Tensor:
+    def _places(self, batch_axes: int) -> Tensor:
         """Each element's position with the block axis last and rows padded to whole blocks."""
         b = self.blocks
         padded = b.count * b.block
         rows = torch.arange(b.outer * b.inner * padded, device=self.x.device)
+        rows %= max(1, rows.numel() // max(1, self.x.shape[:batch_axes].numel()))
         kept = rows.view(b.outer, b.inner, padded)[:, :, : b.length]
         return kept.transpose(1, 2).contiguous()
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from plena_cosim import fakequant
 from plena_cosim.golden import HardwareConfig, Mx
 
+from ..recipe.draws import draw_options
 from ..recipe.formats import CastFormat, Format, ModuleFormats
 from ..weights.packed_weight import PackedWeight, WeightFactory
 from .fake_linear import describe
@@ -95,7 +96,8 @@ class ExactLinear(QuantizedModule):
         if self.rotation is not None:
             values = fakequant.hadamard(values, vector, block=self.rotation)
         rows = values if values.ndim > 1 else values[None]
-        operand = fakequant.quantize_mx(rows, self.data_in)
+        draws = draw_options(self.data_in, rows.ndim)
+        operand = fakequant.quantize_mx(rows, self.data_in, **draws)
         y = fakequant.matmul(operand, self.stored.mx().mT, self.hw)
         bias = self.bias
         y = y if bias is None else fakequant.add(y, bias, vector)

@@ -11,6 +11,7 @@ from plena_cosim import fakequant
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, Minifloat, Mx, mxint
 
+from ..recipe.draws import draw_options
 from ..recipe.formats import CastFormat, Format
 from .hadamard import rotate
 
@@ -29,7 +30,7 @@ def fake_quantize(x: Tensor, fmt: Format | None, axis: int = -1) -> Tensor:
     if fmt is None:
         return x
     if isinstance(fmt, Mx):
-        return fakequant.quantize(x, fmt, axis=axis)
+        return fakequant.quantize(x, fmt, axis=axis, **draw_options(fmt, x.ndim))
     if x.requires_grad and torch.is_grad_enabled():
         straight: Tensor = _StraightCast.apply(x, fmt)  # type: ignore[no-untyped-call]
         return straight
@@ -100,4 +101,5 @@ def matrix_operand(x: Tensor, mx: Mx, vector: Minifloat, axis: int = -1) -> MxTe
         vector: the format of the vector unit, where `x` comes from.
         axis: along which blocks run.
     """
-    return fakequant.quantize_mx(fakequant.cast(x, vector), mx, axis=axis)
+    values = fakequant.cast(x, vector)
+    return fakequant.quantize_mx(values, mx, axis=axis, **draw_options(mx, x.ndim))

@@ -54,6 +54,11 @@ class NumericsTable(Table):
         examples=[6],
         json_schema_extra={"minimum": 2, "maximum": 8},
     )
+    seed: int = Field(
+        0,
+        description='With `rounding = "stochastic"`: other seeds, other draws.',
+        examples=[1],
+    )
     strict: bool = Field(
         False,
         description="A NaN or Inf that a format cannot hold is an error.",
@@ -62,7 +67,7 @@ class NumericsTable(Table):
 
     def fields(self) -> dict[str, Any]:
         """Return what the profile and the keys say, as fields of Mx."""
-        given = self.model_dump(exclude_none=True, exclude={"profile", "strict"})
+        given = self.model_dump(exclude_none=True, exclude={"profile", "seed", "strict"})
         return {**PROFILES[self.profile], **given}
 
 

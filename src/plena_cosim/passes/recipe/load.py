@@ -159,6 +159,7 @@ def read_quant_config(
         phases={kind: selectors.get(f"phase.{kind.value}.", ()) for kind in Phase},
         kv_handover=KvHandover(phase.get("kv_handover", "keep")),
         hardware=hardware,
+        seed=numerics.seed,
         strict=numerics.strict,
         gptq=gptq,
         rotation_search=search,

@@ -59,6 +59,7 @@ class Recipe:
         phases: selectors that come before `selectors` in one phase.
         kv_handover: what decode makes of the cache of prefill.
         hardware: the machine named in [hardware], if any.
+        seed: of stochastic rounding.
         strict: a NaN or Inf that a format cannot hold is an error.
         gptq, rotation_search, scaling, distill: what calibration is to do, if anything.
         token_collector: where the tokens go that the model is given, if anywhere.
@@ -77,6 +78,7 @@ class Recipe:
     phases: Mapping[Phase, tuple[Selector, ...]] = field(default_factory=dict)
     kv_handover: KvHandover = KvHandover.KEEP
     hardware: HardwareConfig | None = None
+    seed: int = 0
     strict: bool = False
     gptq: GptqTable | None = None
     rotation_search: RotationSearchTable | None = None

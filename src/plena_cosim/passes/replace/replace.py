@@ -14,6 +14,7 @@ from ..modules.module_kind import BuildRequest, Built, ModuleKind
 from ..modules.phase import PhaseClock, PhasedFormat, PhaseSwitch
 from ..modules.strict import FiniteInputs
 from ..plan.plan import Plan
+from ..recipe.draws import DrawsOf
 from ..recipe.numerics import Numerics
 from ..recipe.recipe import Phase, Recipe
 from ..recipe.selector import Selector
@@ -69,6 +70,7 @@ class _Work:
         self.calibrated = calibrated
         self.numerics = Numerics.FAKE if hw is None else Numerics.EXACT
         self.clock = PhaseClock(recipe.kv_handover)
+        self.draws = DrawsOf(recipe.seed)
         self.info: dict[str, ModuleInfo] = {}
         self.places: dict[str, str] = {}
         self.names: dict[int, list[str]] = {}
@@ -79,6 +81,7 @@ class _Work:
 
     def replace(self, plan: Plan, *, untied: bool) -> None:
         """Put quantised modules, or those of both phases, in the place of one module's parts."""
+        plan = replace(plan, selectors=self.draws.selectors(plan.name, plan.selectors))
         where = plan.where(plan.different()[0])
         self.untied |= untied
         self.phases |= plan.phases_differ()

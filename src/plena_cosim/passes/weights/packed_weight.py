@@ -16,6 +16,7 @@ from plena_cosim import fakequant
 from plena_cosim.fakequant import MxTensor, round_once
 from plena_cosim.golden import FormatError, Mx
 
+from ..recipe.draws import draw_options
 from ..recipe.formats import CastFormat, Format
 from .element_codes import (
     block_codes,
@@ -62,7 +63,8 @@ class PackedWeight(nn.Module):
         if isinstance(fmt, CastFormat):
             values = fakequant.cast(values, fmt.fmt, rounding=fmt.rounding)
         elif fmt is not None:
-            quantized = fakequant.quantize_mx(values, fmt, axis=axis)
+            draws = draw_options(fmt, values.ndim)
+            quantized = fakequant.quantize_mx(values, fmt, axis=axis, **draws)
             values, scales = quantized.values, quantized.scales
             if dtype is None and values.dtype == torch.float64:
                 values = values.to(exact_dtype(values, scales, fmt, self.axis))
