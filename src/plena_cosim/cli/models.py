@@ -27,6 +27,13 @@ class Numerics(StrEnum):
     EXACT = "exact"
 
 
+class Protocol(StrEnum):
+    """How perplexity is measured."""
+
+    WINDOWS = "windows"
+    LM_EVAL = "lm-eval"
+
+
 ModelName = Annotated[
     str, typer.Option(help="A folder, a Hugging Face hub id, or demo (SmolLM2-135M).")
 ]
@@ -50,8 +57,21 @@ def ppl(
     ] = Numerics.FAKE,
     hardware: Machine = None,
     device: Device = None,
-    seqlen: Annotated[int, typer.Option(min=2, help="Tokens in a window.")] = 512,
-    limit: Annotated[int | None, typer.Option(min=2, help="Read only so many tokens.")] = None,
+    seqlen: Annotated[
+        int | None,
+        typer.Option(min=2, help="Tokens in a window: 512; with lm-eval all that the model sees."),
+    ] = None,
+    protocol: Annotated[
+        Protocol,
+        typer.Option(help="windows: of one stream; lm-eval: whole documents, as its wikitext."),
+    ] = Protocol.WINDOWS,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="With lm-eval: windows that the model sees at once.")
+    ] = 1,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=1, help="Read only so many tokens; with lm-eval: documents."),
+    ] = None,
     seed: Annotated[int, typer.Option(min=0, help="Seed of torch; recorded.")] = 0,
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads of torch; its own choice by default.")
@@ -66,6 +86,10 @@ def ppl(
     For example, MXINT4 weights and activations with the matrix unit's own arithmetic:
 
     plena eval ppl --quant-config configs/quant/llama_w4a4_mxint.toml --numerics exact --limit 4096
+
+    Documents of a .jsonl file (objects with "page" or "text"), to the last digit as lm-eval:
+
+    plena eval ppl --text pages.jsonl --protocol lm-eval
     """
     from ..evaluate import run_eval_ppl
 
@@ -78,11 +102,27 @@ def ppl(
         hardware=hardware,
         device=device,
         seqlen=seqlen,
+        protocol=protocol.value,
+        batch_size=batch_size,
         limit=limit,
         seed=seed,
         json_path=json_path,
         console=console,
     )
+
+
+@eval_app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
+def lm(context: typer.Context) -> None:
+    """Evaluate a quantised model with lm-eval: all arguments are those of `lm_eval run`.
+
+    --model plena is understood. --model_args takes pretrained=, recipe=, numerics=, machine=,
+    calibration_device=, dtype= (float32), and what lm-eval's own "hf" takes. For example:
+
+    plena eval lm --model_args pretrained=demo,recipe=R.toml,numerics=exact --tasks arc_easy
+    """
+    from ..evaluate.harness.command import run_eval_lm
+
+    run_eval_lm(context.args)
 
 
 @calib_app.command()

@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from plena_cosim.golden import HardwareConfig
+from plena_cosim.golden import FormatError, HardwareConfig
 from plena_cosim.ground.progress_bar import progress_bars
 from plena_cosim.passes import ModuleInfo, load_quant_config, quantize_module_transform_pass
 from plena_cosim.passes.layers.device import on_device
@@ -19,9 +19,13 @@ from plena_cosim.passes.token_collector import CollectorFull
 from plena_cosim.sources import load_text, text_digest, tokenize
 from plena_cosim.sources.demo_model import CAVEAT
 
+from .harness.rolling import RollingPerplexity, documents_of, rolling_perplexity
 from .load import load_model, require_original
-from .perplexity import evaluate_perplexity
+from .perplexity import Perplexity, evaluate_perplexity
 from .record import describe_run, write_json
+
+PROTOCOLS = ("windows", "lm-eval")
+"""Windows of one stream of tokens, or whole documents as lm-eval reads them."""
 
 
 def run_eval_ppl(
@@ -32,7 +36,9 @@ def run_eval_ppl(
     numerics: str = "fake",
     hardware: Path | None = None,
     device: str | None = None,
-    seqlen: int = 512,
+    seqlen: int | None = None,
+    protocol: str = "windows",
+    batch_size: int = 1,
     limit: int | None = None,
     seed: int = 0,
     json_path: Path | None = None,
@@ -48,8 +54,10 @@ def run_eval_ppl(
         numerics: "fake" or "exact"; a model that was saved quantised keeps its own.
         hardware: a machine of configs/hw for exact numerics.
         device: where calibration runs, in the place of what the recipe says.
-        seqlen: tokens in a window.
-        limit: read only the first `limit` tokens.
+        seqlen: tokens in a window; None: 512, by lm-eval's protocol all that the model can see.
+        protocol: "windows" of one token stream, or "lm-eval": rolling over whole documents.
+        batch_size: by lm-eval's protocol, windows of one length that the model sees at once.
+        limit: read only the first `limit` tokens; by lm-eval's protocol, documents.
         seed: of torch, recorded; nothing here draws random numbers by itself.
         json_path: where the record goes.
         cache: where demo downloads live; the user's cache directory when None.
@@ -62,6 +70,10 @@ def run_eval_ppl(
         FormatError, TextSourceError: with one clear message each. The recipe is checked first.
     """
     console = console or Console()
+    if protocol not in PROTOCOLS:
+        raise FormatError(f"unknown protocol {protocol!r}; known: {', '.join(PROTOCOLS)}")
+    if protocol == "windows" and batch_size != 1:
+        raise FormatError("windows of one stream are read one by one; batch_size goes with lm-eval")
     recipe = None
     if quant_config is not None:
         recipe = on_device(load_quant_config(quant_config), device)
@@ -77,17 +89,26 @@ def run_eval_ppl(
             network, info = quantize_module_transform_pass(
                 network, recipe, numerics=numerics, hw=machine, progress=progress
             )
-    tokens = tokenize(tokenizer, words, limit=limit)
     collector: Any = getattr(network, "token_collector", None)
     try:
-        with progress_bars(console) as progress:
-            result = evaluate_perplexity(
+        result: Perplexity | RollingPerplexity
+        if protocol == "lm-eval":
+            result = rolling_perplexity(
                 network,
-                tokens,
-                seqlen=seqlen,
-                decode=tokenizer.decode,
-                progress=progress,
+                tokenizer,
+                documents_of(words, text)[:limit],
+                max_length=seqlen,
+                batch_size=batch_size,
             )
+        else:
+            with progress_bars(console) as progress:
+                result = evaluate_perplexity(
+                    network,
+                    tokenize(tokenizer, words, limit=limit),
+                    seqlen=seqlen or 512,
+                    decode=tokenizer.decode,
+                    progress=progress,
+                )
     except CollectorFull as full:
         console.print(Text(str(full)))
         return {"collected": collector.collected, "save_path": str(collector.path)}
@@ -106,6 +127,7 @@ def run_eval_ppl(
         "model": model,
         "text": text,
         "text_sha256": text_digest(words),
+        "protocol": protocol,
         "quant_config": source,
         "numerics": numerics if source is not None else None,
         "formats": used,
@@ -124,10 +146,8 @@ def run_eval_ppl(
         table.add_row("numerics", numerics_words(used))
     replaced = "as saved" if saved is not None else str(len(info))
     table.add_row("modules replaced", replaced)
-    table.add_row("token perplexity", f"{result.token_perplexity:.4f}")
-    if result.word_perplexity is not None:
-        table.add_row("word perplexity", f"{result.word_perplexity:.4f}")
-    table.add_row("tokens", f"{result.tokens} in {result.windows} windows of {seqlen}")
+    for name, value in result.rows():
+        table.add_row(name, value)
     table.add_row("seconds", f"{result.seconds:.1f}")
     console.print(table)
     if model == "demo":

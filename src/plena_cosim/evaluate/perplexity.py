@@ -50,6 +50,14 @@ class Perplexity:
         """Return the fields for a JSON record."""
         return asdict(self)
 
+    def rows(self) -> list[tuple[str, str]]:
+        """Return names and values for a table."""
+        found = [("token perplexity", f"{self.token_perplexity:.4f}")]
+        if self.word_perplexity is not None:
+            found.append(("word perplexity", f"{self.word_perplexity:.4f}"))
+        windows = f"{self.tokens} in {self.windows} windows of {self.seqlen}"
+        return [*found, ("tokens", windows)]
+
 
 @torch.no_grad()
 def evaluate_perplexity(

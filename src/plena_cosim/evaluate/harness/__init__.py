@@ -1,0 +1,1 @@
+"""lm-eval, EleutherAI's evaluation harness: quantised models in it, and its perplexity."""

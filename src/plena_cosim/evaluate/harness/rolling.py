@@ -1,0 +1,153 @@
+"""Perplexity as lm-eval measures it: whole documents, each in rolling windows, words and bytes."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from plena_cosim.golden import FormatError
+from plena_cosim.sources import TextSourceError
+from plena_cosim.sources.errors import need
+
+_TEXT_KEYS = ("page", "text")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RollingPerplexity:
+    """A measurement by lm-eval's protocol.
+
+    Attributes:
+        word_perplexity: exp of the negative log likelihood (nats) a word of the documents.
+        byte_perplexity: the same a byte of their UTF-8.
+        bits_per_byte: its binary logarithm.
+        negative_log_likelihood: the sum, in nats.
+        document_losses: the same of each document.
+        words, bytes: counted as lm-eval's task wikitext counts them.
+        documents: number of documents.
+        max_length: tokens that the model sees at most.
+        seconds: wall time.
+    """
+
+    word_perplexity: float
+    byte_perplexity: float
+    bits_per_byte: float
+    negative_log_likelihood: float
+    document_losses: list[float]
+    words: int
+    bytes: int
+    documents: int
+    max_length: int
+    seconds: float
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the fields for a JSON record."""
+        return asdict(self)
+
+    def rows(self) -> list[tuple[str, str]]:
+        """Return names and values for a table."""
+        return [
+            ("word perplexity", f"{self.word_perplexity:.4f}"),
+            ("byte perplexity", f"{self.byte_perplexity:.4f}"),
+            ("bits per byte", f"{self.bits_per_byte:.4f}"),
+            ("documents", f"{self.documents} in windows of {self.max_length}"),
+            ("words, bytes", f"{self.words}, {self.bytes}"),
+        ]
+
+
+def documents_of(text: str, name: str) -> list[str]:
+    """Return the documents of a text: one a line of a .jsonl file, else the text as one.
+
+    Args:
+        text: what the file holds.
+        name: of the file. A line of a .jsonl file is an object with "page" or "text".
+
+    Raises:
+        TextSourceError: a line holds neither, or there is no document.
+    """
+    if Path(name).suffix != ".jsonl":
+        return [text] if text.strip() else _none(name)
+    found = []
+    for number, line in enumerate(text.splitlines(), start=1):
+        if not line.strip():
+            continue
+        try:
+            row = json.loads(line)
+            found.append(next(row[key] for key in _TEXT_KEYS if isinstance(row.get(key), str)))
+        except (ValueError, AttributeError, StopIteration):
+            raise TextSourceError(
+                f"{name}, line {number}: need a JSON object with the text under "
+                f"{' or '.join(map(repr, _TEXT_KEYS))}"
+            ) from None
+    return found or _none(name)
+
+
+def _none(name: str) -> list[str]:
+    raise TextSourceError(f"text {name!r} holds no document")
+
+
+def rolling_perplexity(
+    network: Any,
+    tokenizer: Any,
+    documents: Sequence[str],
+    *,
+    max_length: int | None = None,
+    batch_size: int = 1,
+) -> RollingPerplexity:
+    """Return perplexities over whole documents, as lm-eval's task wikitext defines them.
+
+    Windows of `max_length` tokens do not overlap; a document begins with the tokenizer's prefix
+    token, and every token of it is scored. Words are what white space separates, an empty one at
+    either end included; bytes are those of UTF-8.
+
+    Args:
+        network: a causal language model of transformers.
+        tokenizer: its tokenizer.
+        documents: texts.
+        max_length: tokens of a window; the model's own limit when None.
+        batch_size: windows of one length that the model sees at once. With exact numerics no bit
+            depends on it; torch's own products may sum in another order.
+
+    Raises:
+        FormatError: there is nothing to score.
+        TextSourceError: lm-eval is not installed.
+    """
+    instance = need("lm_eval.api.instance", extra="eval")
+    ours = need(f"{__package__}.model", extra="eval")
+    started = time.perf_counter()
+    harness = ours.PlenaLM(
+        network, tokenizer=tokenizer, batch_size=batch_size, max_length=max_length
+    )
+    requests = [
+        instance.Instance(
+            request_type="loglikelihood_rolling", doc={}, arguments=(document,), idx=0
+        )
+        for document in documents
+    ]
+    likelihoods = harness.loglikelihood_rolling(requests, disable_tqdm=True)
+    words = sum(len(re.split(r"\s+", document)) for document in documents)
+    size = sum(len(document.encode()) for document in documents)
+    if not size:
+        raise FormatError("perplexity needs at least one byte of text, got none")
+    total = sum(likelihoods)
+    return RollingPerplexity(
+        word_perplexity=_exp(-(total / words)),
+        byte_perplexity=_exp(-(total / size)),
+        bits_per_byte=-(total / size) / math.log(2),
+        negative_log_likelihood=-total,
+        document_losses=[-each for each in likelihoods],
+        words=words,
+        bytes=size,
+        documents=len(documents),
+        max_length=harness.max_length,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _exp(nats: float) -> float:
+    return math.exp(nats) if nats < 709 else math.inf
