@@ -125,3 +125,63 @@ def test_progress_counts_every_window() -> None:
 def test_too_little_is_refused(count, options, message) -> None:
     with pytest.raises(golden.FormatError, match=message):
         evaluate_perplexity(Bigram(9), torch.zeros(count, dtype=torch.int64), **options)
+
+
+def sliding(table: torch.Tensor, tokens: list[int], seqlen: int, stride: int) -> list[float]:
+    """Losses of a bigram model, window by window, as the stride is usually defined."""
+    logits = table.double().numpy()
+    losses, done = [], 1
+    for begin in range(0, len(tokens), stride):
+        end = min(begin + seqlen, len(tokens))
+        total = 0.0
+        for place in range(max(done, begin + 1), end):
+            row = logits[tokens[place - 1]]
+            total += float(np.log(np.exp(row - row.max()).sum()) + row.max() - row[tokens[place]])
+        losses.append(total)
+        done = end
+        if end == len(tokens):
+            return losses
+    raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("count", "seqlen", "stride"),
+    [(64, 16, 4), (61, 16, 15), (65, 16, 5), (10, 512, 7), (2, 2, 1), (33, 16, 8), (40, 3, 1)],
+)
+def test_with_a_stride_every_token_but_the_first_is_scored_once(
+    count: int, seqlen: int, stride: int
+) -> None:
+    model, tokens = Bigram(29), torch.randint(29, (count,))
+    result = evaluate_perplexity(model, tokens, seqlen=seqlen, stride=stride)
+    want = sliding(model.table, tokens.tolist(), seqlen, stride)
+    assert result.window_losses == pytest.approx(want, rel=1e-5)
+    assert result.scored_tokens == count - 1
+    assert result.tokens == count
+    assert max(model.lengths) <= seqlen
+
+
+def test_a_stride_of_a_whole_window_overlaps_nothing() -> None:
+    model, tokens = Bigram(29), torch.randint(29, (61,))
+    plain = evaluate_perplexity(model, tokens, seqlen=16)
+    assert evaluate_perplexity(model, tokens, seqlen=16, stride=16).window_losses == (
+        plain.window_losses
+    )
+
+
+@pytest.mark.parametrize("stride", [0, -1, 17])
+def test_strides_that_leave_tokens_out(stride: int) -> None:
+    with pytest.raises(golden.FormatError, match="stride must be 1 … 16"):
+        evaluate_perplexity(Bigram(29), torch.arange(20), seqlen=16, stride=stride)
+
+
+@pytest.mark.parametrize("stride", [None, 4])
+def test_bytes_are_those_of_the_scored_tokens(stride: int | None) -> None:
+    model, tokens = Bigram(29), torch.randint(29, (24,))
+    sizes = [3 + 2 * place for place in range(24)]
+    result = evaluate_perplexity(model, tokens, seqlen=8, stride=stride, token_bytes=sizes)
+    left_out = {0} if stride else {0, 8, 16}
+    size = sum(each for place, each in enumerate(sizes) if place not in left_out)
+    assert result.bytes == size
+    bits = result.negative_log_likelihood / size / math.log(2)
+    assert result.bits_per_byte == pytest.approx(bits)
+    assert result.byte_perplexity == pytest.approx(2**bits)

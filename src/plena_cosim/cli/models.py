@@ -61,6 +61,10 @@ def ppl(
         int | None,
         typer.Option(min=2, help="Tokens in a window: 512; with lm-eval all that the model sees."),
     ] = None,
+    stride: Annotated[
+        int | None,
+        typer.Option(min=1, help="Tokens from one window to the next: windows overlap."),
+    ] = None,
     protocol: Annotated[
         Protocol,
         typer.Option(help="windows: of one stream; lm-eval: whole documents, as its wikitext."),
@@ -102,6 +106,7 @@ def ppl(
         hardware=hardware,
         device=device,
         seqlen=seqlen,
+        stride=stride,
         protocol=protocol.value,
         batch_size=batch_size,
         limit=limit,

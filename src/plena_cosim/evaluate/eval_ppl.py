@@ -16,7 +16,7 @@ from plena_cosim.passes import ModuleInfo, load_quant_config, quantize_module_tr
 from plena_cosim.passes.layers.device import on_device
 from plena_cosim.passes.recipe.numerics_used import numerics_used, numerics_words
 from plena_cosim.passes.token_collector import CollectorFull
-from plena_cosim.sources import load_text, text_digest, tokenize
+from plena_cosim.sources import load_text, text_digest, token_bytes, tokenize
 from plena_cosim.sources.demo_model import CAVEAT
 
 from .harness.rolling import RollingPerplexity, documents_of, rolling_perplexity
@@ -37,6 +37,7 @@ def run_eval_ppl(
     hardware: Path | None = None,
     device: str | None = None,
     seqlen: int | None = None,
+    stride: int | None = None,
     protocol: str = "windows",
     batch_size: int = 1,
     limit: int | None = None,
@@ -55,6 +56,7 @@ def run_eval_ppl(
         hardware: a machine of configs/hw for exact numerics.
         device: where calibration runs, in the place of what the recipe says.
         seqlen: tokens in a window; None: 512, by lm-eval's protocol all that the model can see.
+        stride: tokens from one window of a stream to the next; None: as many as in a window.
         protocol: "windows" of one token stream, or "lm-eval": rolling over whole documents.
         batch_size: by lm-eval's protocol, windows of one length that the model sees at once.
         limit: read only the first `limit` tokens; by lm-eval's protocol, documents.
@@ -74,6 +76,8 @@ def run_eval_ppl(
         raise FormatError(f"unknown protocol {protocol!r}; known: {', '.join(PROTOCOLS)}")
     if protocol == "windows" and batch_size != 1:
         raise FormatError("windows of one stream are read one by one; batch_size goes with lm-eval")
+    if protocol == "lm-eval" and stride is not None:
+        raise FormatError("lm-eval's windows do not overlap; a stride goes with windows")
     recipe = None
     if quant_config is not None:
         recipe = on_device(load_quant_config(quant_config), device)
@@ -106,6 +110,8 @@ def run_eval_ppl(
                     network,
                     tokenize(tokenizer, words, limit=limit),
                     seqlen=seqlen or 512,
+                    stride=stride,
+                    token_bytes=token_bytes(tokenizer, words),
                     decode=tokenizer.decode,
                     progress=progress,
                 )

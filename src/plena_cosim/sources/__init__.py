@@ -5,7 +5,7 @@ from plena_cosim import fakequant as _fakequant  # noqa: F401  (first: says so w
 from .calibration_set import CalibrationSet, calibration_set
 from .errors import SourceError, TextSourceError
 from .text import load_text, text_digest
-from .tokenizer import load_tokenizer, tokenize
+from .tokenizer import load_tokenizer, token_bytes, tokenize
 
 __all__ = [
     "CalibrationSet",
@@ -15,5 +15,6 @@ __all__ = [
     "load_text",
     "load_tokenizer",
     "text_digest",
+    "token_bytes",
     "tokenize",
 ]

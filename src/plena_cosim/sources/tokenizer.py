@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,28 @@ def load_tokenizer(name: str, *, cache: Path | None = None) -> Any:
             f"cannot load the tokenizer of model {name!r}: {reason} (give a folder with "
             "tokenizer.json, an id on the Hugging Face hub, or 'demo')"
         ) from None
+
+
+def token_bytes(tokenizer: Any, text: str) -> list[int] | None:
+    """Return how many bytes of UTF-8 each token of `tokenize` stands for; in sum the whole text.
+
+    A token stands for what is from its beginning to that of the next, white space between them
+    included; a character of several tokens counts with the last of them.
+
+    Args:
+        tokenizer: of transformers.
+        text: any.
+
+    Returns:
+        None where the tokenizer does not say where its tokens are ("slow" ones).
+    """
+    if not getattr(tokenizer, "is_fast", False):
+        return None
+    found = tokenizer(text, add_special_tokens=False, verbose=False, return_offsets_mapping=True)[
+        "offset_mapping"
+    ]
+    starts = [0, *(start for start, _ in found[1:]), len(text)]
+    return [len(text[start:end].encode()) for start, end in pairwise(starts)] if found else []
 
 
 def tokenize(tokenizer: Any, text: str, *, limit: int | None = None) -> torch.Tensor:
