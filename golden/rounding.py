@@ -7,6 +7,8 @@ unit is (it depends on the binade); nobody else discards a bit.
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import numpy.typing as npt
 
@@ -36,6 +38,26 @@ def random_bits(seed: int, index: npt.NDArray[np.uint64]) -> npt.NDArray[np.uint
         z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
         return (z ^ (z >> np.uint64(31))) >> np.uint64(32)
+
+
+def draw_seed(seed: int, module: str, role: str, call: int) -> int:
+    """Return the seed with which one operand of one module is rounded stochastically.
+
+    Args:
+        seed: of the recipe, any integer.
+        module: name in the model.
+        role: of the operand, such as "data_in".
+        call: how often this role of this module has been rounded before.
+
+    Returns:
+        0 .. 2^64-1: the first eight bytes, the lowest one first, of the SHA-256 digest of the four,
+        in UTF-8, with a line feed between two.
+
+    >>> hex(draw_seed(0, "model.layers.0.mlp.up_proj", "data_in", 0))
+    '0x5149517bf2caece1'
+    """
+    text = f"{seed}\n{module}\n{role}\n{call}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8], "little")
 
 
 def round_to_unit(
