@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import cache, wraps
+from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 import torch
@@ -66,13 +66,18 @@ def step_by_step(function: Callable[_P, _R]) -> Callable[_P, _R]:
     return uncompiled(checked)
 
 
-@cache
+_disabled: dict[Any, Callable[..., Any]] = {}  # functools.cache makes Dynamo warn
+
+
 def _out_of_reach(guarded: Any) -> Callable[..., Any]:
     """Return what a guard calls, out of Dynamo's reach, and keep the guard itself out of it."""
+    found = _disabled.get(guarded)
+    if found is not None:
+        return found
     skip_code = getattr(sys.modules["torch._dynamo"].eval_frame, "skip_code", None)
     if skip_code is not None:  # else Dynamo compiles guards to nothing, and is slower by that
         skip_code(guarded.__code__)
-    disabled: Callable[..., Any] = torch.compiler.disable(  # type: ignore[no-untyped-call]
+    made: Callable[..., Any] = torch.compiler.disable(  # type: ignore[no-untyped-call]
         guarded.__wrapped__
     )
-    return disabled
+    return _disabled.setdefault(guarded, made)
