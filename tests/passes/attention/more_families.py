@@ -209,7 +209,13 @@ FAMILIES: dict[str, Family] = {
     ),
     "mpt": Family(
         model_type="mpt",
-        sizes={"d_model": 64, "n_layers": 2, "n_heads": HEADS, "max_seq_len": 64, "use_cache": True},
+        sizes={
+            "d_model": 64,
+            "n_layers": 2,
+            "n_heads": HEADS,
+            "max_seq_len": 64,
+            "use_cache": True,
+        },
         attention="MptAttention",
         module="transformer.blocks.0.attn",
         out="out_proj",
