@@ -145,6 +145,16 @@ FAMILIES: dict[str, Family] = {
         turned=TURNED,
         whole=True,
     ),
+    "gpt_neox_japanese": Family(
+        model_type="gpt_neox_japanese",
+        sizes=WIDE | {"rotary_pct": 0.5, "intermediate_multiple_size": 2},
+        attention="GPTNeoXJapaneseAttention",
+        module="gpt_neox_japanese.layers.0.attention",
+        out="dense",
+        split=head_by_head,
+        turn="halves",
+        turned=TURNED,
+    ),
     "gpt_bigcode": Family(
         model_type="gpt_bigcode",
         sizes=SHORT,

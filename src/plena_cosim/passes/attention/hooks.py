@@ -194,13 +194,14 @@ def _forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
     del given["self"]
     writer = KvWriter(given.get(seams.cache), core)
     given[seams.cache] = writer
-    ropes = {name: core.rope_with(rope, writer) for name, rope in seams.rotary.items()}
+    own = forward.__globals__
+    ropes = {name: core.rope_with(own[name], writer) for name in seams.rotary}
     if isinstance(seams.family, OwnScores):
         rope = next(iter(ropes.values()), None)
         return seams.family.forward(self, given, core, writer=writer, rope=rope)
     hooked = types.FunctionType(
         forward.__code__,
-        {**forward.__globals__, **ropes},
+        {**own, **ropes},
         forward.__name__,
         forward.__defaults__,
         forward.__closure__,

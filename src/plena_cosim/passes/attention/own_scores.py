@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -57,7 +58,16 @@ class OwnScores:
         return mask
 
     def bias(self, module: Any, given: Mapping[str, Any], keys: int) -> Tensor | None:
-        """Return what is added to scaled scores, broadcastable to (batch, heads, queries, keys)."""
+        """Return what is added to scaled scores, broadcastable to (batch, heads, queries, keys).
+
+        Args:
+            module: the attention module.
+            given: the arguments of its forward.
+            keys: how many there are, those in the cache included.
+
+        Returns:
+            None: nothing is added.
+        """
         return None
 
     def dropout(self, module: Any) -> float:
@@ -111,7 +121,7 @@ class OwnScores:
         return self.output(module, output.transpose(1, 2).flatten(2), given), weights
 
 
-class Bloom(OwnScores):
+class _Bloom(OwnScores):
     """Bloom: ALiBi, counted from the first token."""
 
     def refusal(self, module: Any) -> str | None:
@@ -139,7 +149,7 @@ class Bloom(OwnScores):
         return residual + dropped
 
 
-class Falcon(OwnScores):
+class _Falcon(OwnScores):
     """Falcon: turned, or with ALiBi counted from the first token, scaled as scores are."""
 
     def turns(self, module: Any) -> bool:
@@ -169,7 +179,7 @@ class Falcon(OwnScores):
         return None if alibi is None else alibi / math.sqrt(module.head_dim)
 
 
-class Mpt(OwnScores):
+class _Mpt(OwnScores):
     """MPT: ALiBi, counted back from the last key."""
 
     def heads(
@@ -209,18 +219,24 @@ class Mpt(OwnScores):
         return projected
 
 
+@dataclass(frozen=True, kw_only=True)
 class ScoresMethod:
-    """GPT-J and CodeGen: all that follows the cache is their method `_attn`.
+    """A family in which a method does all that follows the cache; `attend` takes its place.
 
-    Their own forward runs; `attend` takes the place of the method.
+    Attributes:
+        root: name of the number that its modules divide scores by.
+        dropout: name of their dropout of probabilities.
+        method: name of the method, which is given queries, keys, values and a mask.
     """
 
-    method = "_attn"
+    root: str
+    dropout: str
+    method: str = "_attn"
 
     def attend(
         self, module: Any, core: AttentionCore, qkv: tuple[Tensor, Tensor, Tensor], mask: Any
     ) -> tuple[Tensor, Tensor]:
-        """Return outputs (batch, heads, queries, head_dim) and probabilities, in float32 as theirs.
+        """Return outputs (batch, heads, queries, head_dim) and probabilities, found in float32.
 
         Args:
             module: the attention module.
@@ -235,18 +251,22 @@ class ScoresMethod:
             key,
             value,
             mask,
-            scaling=1 / module.scale_attn,
-            dropout=module.attn_dropout.p,
+            scaling=1 / getattr(module, self.root),
+            dropout=getattr(module, self.dropout).p,
         )
         return output.to(qkv[2].dtype), weights
 
 
+_GPTJ = ScoresMethod(root="scale_attn", dropout="attn_dropout")
 _FAMILIES: dict[str, OwnScores | ScoresMethod] = {
-    "bloom.modeling_bloom.BloomAttention": Bloom(),
-    "codegen.modeling_codegen.CodeGenAttention": ScoresMethod(),
-    "falcon.modeling_falcon.FalconAttention": Falcon(),
-    "gptj.modeling_gptj.GPTJAttention": ScoresMethod(),
-    "mpt.modeling_mpt.MptAttention": Mpt(),
+    "bloom.modeling_bloom.BloomAttention": _Bloom(),
+    "codegen.modeling_codegen.CodeGenAttention": _GPTJ,
+    "falcon.modeling_falcon.FalconAttention": _Falcon(),
+    "gpt_neox_japanese.modeling_gpt_neox_japanese.GPTNeoXJapaneseAttention": ScoresMethod(
+        root="norm_factor", dropout="attention_dropout"
+    ),
+    "gptj.modeling_gptj.GPTJAttention": _GPTJ,
+    "mpt.modeling_mpt.MptAttention": _Mpt(),
 }
 """By class of transformers.models; it is whose forward a module runs that counts."""
 
