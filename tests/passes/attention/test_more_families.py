@@ -106,6 +106,46 @@ def test_eight_bits_stay_near_and_four_do_not(name: str) -> None:
     assert min(errors[2:]) > 2 * max(errors[:2])
 
 
+@torch.no_grad()
+def test_mpt_clamps_and_scales_as_its_configuration_says() -> None:
+    own = {"clip_qkv": 0.5, "softmax_scale": 2.0}
+    model = build("mpt", attn_config=own)
+    before = model(tokens()).logits
+    assert not torch.allclose(before, build("mpt")(tokens()).logits, atol=1e-2)
+    recipe = {"by": "type", "MptAttention": {"name": "minifloat", "softmax": FP32}}
+    quantize_module_transform_pass(model, recipe)
+    assert torch.allclose(model(tokens()).logits, before, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["gptj", "codegen"])
+@torch.no_grad()
+def test_scores_beyond_the_range_of_a_model_in_half_precision(name: str) -> None:
+    model = build(name)
+    model.transformer.h[0].ln_1.weight.mul_(200)
+    family = FAMILIES[name]
+    with recorded(model.get_submodule(family.module), family.out) as seen:
+        before = model(**inputs(model, tokens())).logits
+    query, key, _ = family.split({part: calls[0] for part, calls in seen.items()})
+    assert np.abs(query @ key.swapaxes(-1, -2)).max() > torch.finfo(torch.float16).max
+    recipe = {"by": "type", family.attention: {"name": "minifloat", "softmax": FP32}}
+    quantize_module_transform_pass(model, recipe)
+    after = model.half()(**inputs(model, tokens())).logits
+    assert (after - before).norm() < 0.05 * before.norm()
+
+
+@EVERY
+@torch.no_grad()
+def test_a_model_in_bfloat16_stays_in_it(name: str) -> None:
+    family, model = FAMILIES[name], build(name).bfloat16()
+    before = model(**inputs(model, tokens())).logits
+    recipe = {"by": "type", family.attention: formats(family)}
+    quantize_module_transform_pass(model, recipe, numerics="exact")
+    out = model(**inputs(model, tokens()))
+    layer = out.past_key_values.layers[0]
+    assert layer.keys.dtype == layer.values.dtype == out.logits.dtype == torch.bfloat16
+    assert (out.logits - before).norm() < 0.1 * before.norm()
+
+
 # ------------------------------------------------------------------------- golden's codes
 
 
