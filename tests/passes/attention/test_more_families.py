@@ -320,14 +320,38 @@ def test_keys_before_they_are_turned(name: str, hw: HardwareConfig) -> None:
 # ------------------------------------------------------------------------- whole models
 
 
+@pytest.mark.parametrize("left", [True, False], ids=["left", "right"])
 @pytest.mark.parametrize("numerics", ["fake", "exact"])
 @EVERY
 @torch.no_grad()
-def test_padding_on_the_left_changes_no_bit(name: str, numerics: str) -> None:
+def test_neither_batch_nor_padding_changes_a_bit(name: str, numerics: str, left: bool) -> None:
     model, (ids, mask) = quantised(name, numerics), padded(4)
+    alone = model(**inputs(model, ids[1:, 4:])).logits
+    if not left:
+        ids[1], mask[1] = ids[1].roll(-4), mask[1].roll(-4)
     together = model(**inputs(model, ids, mask)).logits
     assert torch.equal(together[:1], model(**inputs(model, ids[:1])).logits)
-    assert torch.equal(together[1:, 4:], model(**inputs(model, ids[1:, 4:])).logits)
+    assert torch.equal(together[1:, 4:] if left else together[1:, :-4], alone)
+
+
+@pytest.mark.parametrize("numerics", ["fake", "exact"])
+@pytest.mark.parametrize("name", [name for name in FAMILIES if name != "falcon with ALiBi"])
+@torch.no_grad()
+def test_a_cache_of_fixed_size_holds_the_same(name: str, numerics: str) -> None:
+    """The float Falcon with ALiBi takes none."""
+    model, ids = quantised(name, numerics), tokens()
+    given = {
+        "input_ids": ids,
+        "attention_mask": torch.ones_like(ids),
+        "do_sample": False,
+        "max_new_tokens": 3,
+        "min_new_tokens": 3,
+        "output_logits": True,
+        "return_dict_in_generate": True,
+    }
+    expected = model.generate(**given).logits
+    found = model.generate(**given, cache_implementation="static").logits
+    assert torch.equal(torch.stack(found), torch.stack(expected))
 
 
 @pytest.mark.parametrize("numerics", ["fake", "exact"])

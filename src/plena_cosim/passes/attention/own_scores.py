@@ -180,7 +180,7 @@ class _Falcon(OwnScores):
 
 
 class _Mpt(OwnScores):
-    """MPT: ALiBi, counted back from the last key."""
+    """MPT: ALiBi, counted back from the last key that a query attends."""
 
     def heads(
         self, module: Any, given: Mapping[str, Any], rope: Rotary | None
@@ -205,9 +205,21 @@ class _Mpt(OwnScores):
         return None if mask is None else ~mask.bool()
 
     def bias(self, module: Any, given: Mapping[str, Any], keys: int) -> Tensor | None:
-        """Return slope times distance from the last key, of a table for all lengths."""
+        """Return slope times distance from the last key that is attended, of a table of distances.
+
+        The model counts from the last key that there is, padding and free places of a cache too:
+        the same scores but for a constant, which would round otherwise.
+        """
         table: Tensor | None = given["position_bias"]
-        return None if table is None else table[None, :, :, -keys:]
+        if table is None:
+            return None
+        allowed = self.allowed(given)
+        if allowed is None or keys > table.shape[-1]:
+            return table[None, :, :, -keys:]
+        places = torch.arange(keys, device=table.device)
+        used = allowed[..., :keys].any(dim=2).any(dim=1)
+        back = ((used * places).amax(dim=-1, keepdim=True) - places).clamp(min=0)
+        return table[:, 0, table.shape[-1] - 1 - back].transpose(0, 1)[:, :, None]
 
     def dropout(self, module: Any) -> float:
         """Return its own."""
