@@ -277,13 +277,27 @@ FAMILIES: dict[str, Family] = {
 }
 
 
+INKLING = WIDE | {
+    "num_key_value_heads": 2, "head_dim": 16, "swa_num_attention_heads": HEADS,
+    "swa_num_key_value_heads": 2, "swa_head_dim": 16, "sliding_window_size": 8, "d_rel": 8,
+    "intermediate_size": 64, "rel_extent": 16, "mlp_layer_types": ["dense", "dense"],
+    "layer_types": ["hybrid", "hybrid_sliding"],
+}  # fmt: skip
+"""A bias of positions, which the attention function is given."""
+SPARSE = LATENT | {"index_topk": 4, "index_n_heads": 2, "index_head_dim": 16}
+"""Keys that an indexer chooses."""
+
+
 def build(name: str, **changes: Any) -> nn.Module:
+    """Return a model of FAMILIES with seeded weights, some of its sizes changed."""
+    return tiny(FAMILIES[name].model_type, **(dict(FAMILIES[name].sizes) | changes))
+
+
+def tiny(model_type: str, **sizes: Any) -> nn.Module:
     """Return a model with seeded weights, so large that attention is not flat."""
-    family = FAMILIES[name]
     torch.manual_seed(0)
     transformers.logging.set_verbosity_error()
-    keys = TOKENS | dict(family.sizes) | changes
-    config = transformers.AutoConfig.for_model(family.model_type, **keys)
+    config = transformers.AutoConfig.for_model(model_type, **TOKENS | sizes)
     model = transformers.AutoModelForCausalLM.from_config(config).eval()
     with torch.no_grad():
         for parameter in model.parameters():

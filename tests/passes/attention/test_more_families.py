@@ -18,11 +18,12 @@ from torch import Tensor, nn
 from plena_cosim import golden
 from plena_cosim.golden import FormatError, HardwareConfig, ops
 from plena_cosim.passes import quantize_module_transform_pass
+from plena_cosim.passes.attention import hooks
 
 from ..machine import Machine, array
 from ..modules.test_exact_modules import FP12_FORMAT, INT8, MACHINES, same
 from ..recipes import ATTENTION, FP12, IN4, IN8
-from .more_families import FAMILIES, Family, build
+from .more_families import FAMILIES, INKLING, SPARSE, Family, build, tiny
 
 EVERY = pytest.mark.parametrize("name", FAMILIES)
 LENGTH = 13
@@ -115,6 +116,17 @@ def test_mpt_clamps_and_scales_as_its_configuration_says() -> None:
     recipe = {"by": "type", "MptAttention": {"name": "minifloat", "softmax": FP32}}
     quantize_module_transform_pass(model, recipe)
     assert torch.allclose(model(tokens()).logits, before, atol=1e-4)
+
+
+@torch.no_grad()
+def test_a_bias_that_the_attention_function_is_given() -> None:
+    model = tiny("inkling_text", **INKLING)
+    before = model(tokens(), use_cache=True).logits
+    recipe = {"by": "type", "InklingAttention": {"name": "minifloat", "softmax": FP32}}
+    quantize_module_transform_pass(model, recipe)
+    assert torch.allclose(model(tokens(), use_cache=True).logits, before, atol=1e-4)
+    with pytest.raises(AttributeError, match="was given none; call the model with use_cache=True"):
+        model(tokens(), use_cache=False)
 
 
 @pytest.mark.parametrize("name", ["gptj", "codegen"])
@@ -482,6 +494,17 @@ def test_attention_to_an_encoder() -> None:
     recipe = {"transformer.h.0.crossattention": {"name": "mxint", "kv_cache": IN8}}
     with pytest.raises(FormatError, match="GPT2Attention attends the tokens of an encoder"):
         quantize_module_transform_pass(model, recipe)
+
+
+@torch.no_grad()
+def test_keys_that_an_indexer_chooses() -> None:
+    model = tiny("deepseek_v32", **SPARSE)
+    before = model(tokens()).logits
+    recipe = {"by": "type", "DeepseekV32Attention": {"name": "mxint", "kv_cache": IN8}}
+    with pytest.raises(FormatError, match="gives its attention function indices, which cannot be"):
+        quantize_module_transform_pass(model, recipe)
+    hooks.use_in(model)  # as where other modules are quantised: it goes on choosing
+    assert torch.equal(model(tokens()).logits, before)
 
 
 def test_scores_in_code_that_is_not_known() -> None:

@@ -112,7 +112,7 @@ class AttentionCore:
     ) -> list[Tensor]:
         """Return what a rotary embedding turns, by the vector unit."""
         for name, given in call.arguments.items():
-            if name in TURNED or name in TABLES:
+            if given is not None and (name in TURNED or name in TABLES):
                 call.arguments[name] = each_part(given, lambda x: fakequant.cast(x, vector))
         with VectorUnit(vector):
             found = rope(*call.args, **call.kwargs)
@@ -175,7 +175,7 @@ class AttentionCore:
         scaling: float | None = None,
         dropout: float = 0.0,
         softcap: float | None = None,
-        bias: Tensor | None = None,
+        position_bias: Tensor | None = None,
         **_: Any,
     ) -> tuple[Tensor, Tensor]:
         """Return outputs (batch, heads, queries, head_dim) and probabilities.
@@ -189,7 +189,7 @@ class AttentionCore:
             scaling: of the scores; head_dim^-0.5 when None.
             dropout: of probabilities, in training.
             softcap: bound of the scores.
-            bias: added to scaled scores, (batch or 1, heads, queries or 1, keys).
+            position_bias: added to scaled scores, (batch or 1, heads, queries or 1, keys).
             _: what else models give their attention function, which changes nothing.
 
         Raises:
@@ -201,6 +201,7 @@ class AttentionCore:
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
         query = self.rotator.to_keys(query)
         allowed = None if mask is None else _allowed(mask, key.shape[-2], self.where)
+        bias = position_bias
         if bias is not None and bias.shape[-1] != key.shape[-2]:
             raise FormatError(
                 f"{self.where}: the model gives a bias for {bias.shape[-1]} keys, and its cache "

@@ -27,7 +27,7 @@ from ..recipe.recipe import KvHandover, Phase
 from .arithmetic import check_machine
 from .core import AttentionCore
 from .kv_writer import KvWriter
-from .own_scores import OwnScores, ScoresMethod, own_scores
+from .own_scores import OwnScores, ScoresMethod
 from .rotation import check_handover, holds_latents, resolved
 from .seams import CACHES, Seams, seams_of
 
@@ -86,6 +86,11 @@ def _check_scores(
         raise FormatError(
             f"{where} attends the tokens of an encoder; only attention of a model's own tokens can "
             "be quantised inside; use bypass = true"
+        )
+    if seams.extras:
+        raise FormatError(
+            f"{where} gives its attention function {', '.join(seams.extras)}, which cannot be "
+            "followed; use bypass = true"
         )
     operations = (formats.qk_matmul, formats.av_matmul, formats.softmax)
     rotations = (formats.qk_rotate, formats.av_rotate, formats.kv_rotate)
@@ -248,18 +253,24 @@ def use_in(model: nn.Module) -> None:
     for config in configs.values():
         config._attn_implementation = IMPLEMENTATION
     for module in model.modules():
-        family = own_scores(inspect.unwrap(type(module).forward))
-        if core_of(module) is None and isinstance(family, OwnScores):
+        if hasattr(module, _BEFORE) and core_of(module) is None and _tells_names(module):
             _choose_as_before(module)
+
+
+def _tells_names(module: nn.Module) -> bool:
+    """Return whether a module's own code does this or that by the name of its function."""
+    forward = inspect.unwrap(type(module).forward)
+    if not isinstance(forward, types.FunctionType) or not hasattr(module, "layer_idx"):
+        return False
+    seams = seams_of(module)
+    return isinstance(seams.family, OwnScores) or bool(seams.extras)
 
 
 def _choose_as_before(module: nn.Module) -> None:
     """Have a module whose own code tells functions by their name find the name it had."""
-    before = getattr(module, _BEFORE, None)
-    if before is not None:
-        config: Any = copy.copy(module.config)
-        config._attn_implementation = before
-        module.config = config
+    config: Any = copy.copy(module.config)
+    config._attn_implementation = getattr(module, _BEFORE)
+    module.config = config
 
 
 def register() -> None:

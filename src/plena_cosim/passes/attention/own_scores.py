@@ -114,7 +114,7 @@ class OwnScores:
             key,
             value,
             self.allowed(given),
-            bias=self.bias(module, given, key.shape[-2]),
+            position_bias=self.bias(module, given, key.shape[-2]),
             scaling=self.scale(module),
             dropout=self.dropout(module),
         )

@@ -15,6 +15,9 @@ from .own_scores import OwnScores, ScoresMethod, own_scores
 from .rotary import KEYS, names_its_operands
 
 CACHES = ("past_key_values", "layer_past")
+EXTRAS = ("indices", "block_indices", "sinks")
+"""What a forward may give its attention function that ours does not follow: which keys a query
+attends, chosen by an indexer, and scores without a value that differ from query to query."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,6 +29,7 @@ class Seams:
         rotary: its functions of the rotary embedding, by name, whose operands are known.
         unknown: names of those whose operands are not.
         interface: whether transformers gives it an attention function.
+        extras: what of EXTRAS it gives that function.
         family: how it computes scores in code of its own; None: it does not, or we do not know.
     """
 
@@ -33,6 +37,7 @@ class Seams:
     rotary: Mapping[str, Callable[..., Any]]
     unknown: tuple[str, ...]
     interface: bool
+    extras: tuple[str, ...]
     family: OwnScores | ScoresMethod | None
 
     @property
@@ -78,5 +83,14 @@ def _of_forward(forward: Callable[..., Any]) -> Seams:
         rotary=known,
         unknown=tuple(name for name in rotary if name not in known),
         interface="ALL_ATTENTION_FUNCTIONS" in loaded,
+        extras=tuple(name for name in EXTRAS if name in _words(forward)),
         family=own_scores(forward),
     )
+
+
+def _words(forward: Callable[..., Any]) -> set[str]:
+    """Return the strings among a function's constants: names of arguments that it gives, too."""
+    found: set[str] = set()
+    for each in forward.__code__.co_consts:
+        found.update(each if isinstance(each, tuple) else (each,))
+    return {word for word in found if isinstance(word, str)}
