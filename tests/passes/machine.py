@@ -82,6 +82,7 @@ class Machine:
         qk: Mx,
         av: Mx,
         softmax: Minifloat | None = None,
+        bias: np.ndarray | None = None,
         sink: float | None = None,
         stored: bool = False,
         key_basis: int | None = None,
@@ -91,6 +92,7 @@ class Machine:
         """One head: q (m, d), k and v (n, d), seen (m, n).
 
         Args:
+            bias: added to each query's scores, one number a key.
             stored: the keys lie in the cache in `qk` and do not pass through the vector unit.
             key_basis, value_basis: blocks by which k and v were rotated when they were cached.
             along_keys: blocks by which probabilities and values are rotated along the keys.
@@ -104,6 +106,8 @@ class Machine:
             self.hw,
         )
         scores = ops.mul(scores, self.enter(np.float64(scale)), self.v)
+        if bias is not None:
+            scores = ops.add(scores, self.enter(bias[used])[None], self.v)
         if sink is not None:
             column = np.broadcast_to(self.enter(np.float64(sink)), (len(q), 1))
             scores = np.concatenate([column, scores], axis=1)

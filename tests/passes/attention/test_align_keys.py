@@ -83,3 +83,16 @@ def test_no_input_is_changed() -> None:
     align(k, v, mask("11111", "00110"))
     assert torch.equal(k, before[0])
     assert torch.equal(v, before[1])
+
+
+def test_a_bias_goes_with_its_keys() -> None:
+    k, v = keys()
+    bias = torch.arange(10.0).view(2, 1, 1, 5)
+    *_, allowed, found = align(k, v, mask("11111", "00111"), bias)
+    assert found.tolist() == [[[[0, 1, 2, 3, 4]]], [[[7, 8, 9, 5, 6]]]]
+    *_, found = align(k, v, mask("11111", "00111"), bias[:1].expand(1, 3, 2, 5))
+    assert found[1, 2, 1].tolist() == [2, 3, 4, 0, 1]
+    assert found[0, 0, 0].tolist() == [0, 1, 2, 3, 4]
+    for whole in (None, mask("11111", "11111")):
+        assert align(k, v, whole, bias)[3] is bias
+    assert allowed is not None

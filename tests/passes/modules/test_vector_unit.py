@@ -38,6 +38,17 @@ def test_each_step_is_goldens(step: str) -> None:
     assert not torch.equal(found, torch_step(a, b))
 
 
+def test_a_complex_product_is_four_products_a_difference_and_a_sum() -> None:
+    parts = torch.randn(4, 500).bfloat16().float()
+    with VectorUnit(BF16):
+        found = torch.complex(parts[0], parts[1]) * torch.complex(parts[2], parts[3])
+    a, b, c, d = (golden.encode(part.numpy(), BF16) for part in parts)
+    real = ops.sub(ops.mul(a, c, BF16), ops.mul(b, d, BF16), BF16)
+    imag = ops.add(ops.mul(a, d, BF16), ops.mul(b, c, BF16), BF16)
+    assert golden.decode(real, BF16).tolist() == found.real.tolist()
+    assert golden.decode(imag, BF16).tolist() == found.imag.tolist()
+
+
 def test_moving_elements_about_is_left_alone() -> None:
     x = torch.tensor([1.0, 1 + 2.0**-20])
     with VectorUnit(BF16):

@@ -32,6 +32,10 @@ def refused(model: nn.Module, recipe: dict[str, Any], message: str, **how: Any) 
     assert [type(module) for module in model.modules()] == before
 
 
+ALL_ATTENTION_FUNCTIONS = None
+"""What a forward looks up tells who computes its scores."""
+
+
 def rotary_by_another_name(x: Tensor) -> Tensor:
     return x
 
@@ -44,18 +48,23 @@ class OldAttention(nn.Module):
         self.layer_idx = 0
         self.k_proj, self.v_proj = nn.Linear(16, 16), nn.Linear(16, 16)
 
-    def forward(self, x: Tensor, layer_past: Any = None) -> Tensor:
+    def forward(self, x: Tensor, layer_history: Any = None) -> Tensor:
         return x
 
 
 class PlainAttention(OldAttention):
     def forward(self, x: Tensor, past_key_values: Any = None) -> Tensor:  # type: ignore[override]
+        return ALL_ATTENTION_FUNCTIONS or x
+
+
+class OwnScores(OldAttention):
+    def forward(self, x: Tensor, layer_past: Any = None) -> Tensor:  # type: ignore[override]
         return x
 
 
 class OtherRotary(OldAttention):
     def forward(self, x: Tensor, past_key_values: Any = None) -> Tensor:  # type: ignore[override]
-        return rotary_by_another_name(x)
+        return ALL_ATTENTION_FUNCTIONS or rotary_by_another_name(x)
 
 
 # The linear layer comes first: were attention checked late, it would have been replaced.
@@ -70,29 +79,36 @@ def within(attention: nn.Module) -> nn.Module:
             OldAttention,
             EIGHT,
             "fake",
-            "OldAttention.forward takes no past_key_values; only attention modules of "
-            "transformers 5 can be quantised inside",
+            "OldAttention.forward takes no past_key_values or layer_past; only attention modules "
+            "of transformers 5 can be quantised inside",
         ),
         (
             PlainAttention,
             {"name": "mxint", "rope": FP12},
             "fake",
-            "PlainAttention has no apply_rotary_pos_emb; remove the rope table and position = "
+            "PlainAttention has no rotary embedding; remove the rope table and position = "
             '"pre_rope", or use bypass = true',
         ),
         (
             OtherRotary,
             PRE_ROPE,
             "fake",
-            "OtherRotary has no apply_rotary_pos_emb; remove the rope table and position = "
-            '"pre_rope", or use bypass = true',
+            "OtherRotary turns queries and keys by rotary_by_another_name, whose operands are not "
+            'known; remove the rope table and position = "pre_rope", or use bypass = true',
         ),
         (
             OtherRotary,
             EIGHT,
             "exact",
-            "OtherRotary turns keys by rotary_by_another_name, and exact numerics follow "
-            "apply_rotary_pos_emb only; use fake numerics or bypass = true",
+            "OtherRotary turns queries and keys by rotary_by_another_name, whose operands are not "
+            "known, so that exact numerics cannot follow it; use fake numerics or bypass = true",
+        ),
+        (
+            OwnScores,
+            EIGHT,
+            "exact",
+            "OwnScores computes its scores in code of its own, which is not among those that are "
+            "known; with fake numerics kv_cache and rope can be quantised, or use bypass = true",
         ),
         (
             PlainAttention,

@@ -34,6 +34,7 @@ class QueryChunk:
         scale: of the scores.
         softcap: bound of the scores.
         sinks: one score a head without a value.
+        bias: added to scaled scores, (batch or 1, heads, queries or 1, keys).
         reads_cache: products take keys as they lie in the cache.
     """
 
@@ -44,6 +45,7 @@ class QueryChunk:
     scale: float
     softcap: float | None
     sinks: Tensor | None
+    bias: Tensor | None
     reads_cache: bool
 
     def grouped(self, x: Tensor) -> Tensor:
@@ -70,6 +72,8 @@ def attend_fake(given: QueryChunk, rotator: Rotator) -> tuple[Tensor, Tensor]:
     scores = given.by_head(given.grouped(q) @ k.mT) * given.scale
     if given.softcap is not None:
         scores = torch.tanh(scores / given.softcap) * given.softcap
+    if given.bias is not None:
+        scores = scores + given.bias
     scores = fake_quantize(given.with_sinks(scores), rotator.formats.softmax)
     more = scores.shape[-1] - k.shape[-2]
     if given.allowed is not None:
@@ -101,6 +105,9 @@ def attend_exact(
     scores = given.by_head(fakequant.matmul(q, k.mT, hw))
     factor = fakequant.cast(torch.tensor(given.scale, dtype=torch.float64), vector)
     scores = fakequant.mul(scores, factor.to(scores), vector)
+    if given.bias is not None:
+        bias = fakequant.cast(given.bias, vector)
+        scores = fakequant.add(scores, bias.to(scores), vector)
     scores = fakequant.cast(given.with_sinks(scores), vector)
     scores = fakequant.cast(fake_quantize(scores, formats.softmax), vector)
     taking_part = torch.ones(1, 1, 1, 1, dtype=torch.bool, device=scores.device)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import math
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -20,7 +21,8 @@ from ..recipe.recipe import KvHandover, Phase
 from .align_keys import align
 from .arithmetic import QueryChunk, attend_exact, attend_fake
 from .kv_writer import KvWriter
-from .rotation import Rotator
+from .rotary import KEYS, TABLES, TURNED, each_part
+from .rotation import Rotator, holds_latents
 
 _WRITTEN_IN = "plena_phase"
 QUERIES = 256
@@ -76,25 +78,48 @@ class AttentionCore:
     # ------------------------------------------------------------ rotary embedding and cache
 
     def rope_with(self, rope: Callable[..., Any], writer: KvWriter) -> Callable[..., Any]:
-        """Return a model's own function of the rotary embedding, on quantised operands."""
-        formats = self.now
+        """Return a model's own function of the rotary embedding, on quantised operands.
 
-        def turned(q: Tensor, k: Tensor, cos: Tensor, sin: Tensor, *args: Any, **kw: Any) -> Any:
-            if formats.kv_position is KvPosition.PRE_ROPE:
-                k, writer.turned = self.cached_keys(k), k.shape[-1]
-            given = [fake_quantize(x, formats.rope) for x in (q, k, cos, sin)]
+        Args:
+            rope: turns queries and keys, or one tensor, by tables; `TURNED` and `TABLES` are what
+                such functions call them.
+            writer: is told where keys have been quantised before they are turned.
+        """
+        formats, signature = self.now, inspect.signature(rope)
+
+        def turned(*args: Any, **kwargs: Any) -> Any:
+            call = signature.bind(*args, **kwargs)
+            given = call.arguments
+            names = [name for name, x in given.items() if name in TURNED and x is not None]
+            dtypes = [given[name].dtype for name in names]
+            key = next((name for name in names if name in KEYS), None)
+            if formats.kv_position is KvPosition.PRE_ROPE and key is not None:
+                writer.turned = given[key].shape[-1]
+                given[key] = self.cached_keys(given[key])
+            for name in [*names, *(name for name in given if name in TABLES)]:
+                given[name] = each_part(given[name], lambda x: fake_quantize(x, formats.rope))
             if self.hw is None:
-                return rope(*given, *args, **kw)
-            vector = self.hw.vector_format
-            with torch.no_grad():
-                values = [fakequant.cast(x, vector) for x in given]
-                with VectorUnit(vector):
-                    turned_q, turned_k = rope(*values, *args, **kw)
-            for result in (turned_q, turned_k):
-                _require_rounded(result, vector, self.where)
-            return turned_q.to(q.dtype), turned_k.to(k.dtype)
+                return rope(*call.args, **call.kwargs)
+            results = self._turn(rope, call, self.hw.vector_format)
+            back = [x.to(dtype) for x, dtype in zip(results, dtypes, strict=True)]
+            return tuple(back) if len(back) > 1 else back[0]
 
         return turned
+
+    @torch.no_grad()
+    def _turn(
+        self, rope: Callable[..., Any], call: inspect.BoundArguments, vector: Minifloat
+    ) -> list[Tensor]:
+        """Return what a rotary embedding turns, by the vector unit."""
+        for name, given in call.arguments.items():
+            if given is not None and (name in TURNED or name in TABLES):
+                call.arguments[name] = each_part(given, lambda x: fakequant.cast(x, vector))
+        with VectorUnit(vector):
+            found = rope(*call.args, **call.kwargs)
+        results = [found] if isinstance(found, Tensor) else list(found)
+        for result in results:
+            _require_rounded(result, vector, self.where)
+        return results
 
     def cached_keys(self, keys: Tensor) -> Tensor:
         """Return new keys as the cache holds them; they come from the vector unit."""
@@ -150,6 +175,7 @@ class AttentionCore:
         scaling: float | None = None,
         dropout: float = 0.0,
         softcap: float | None = None,
+        position_bias: Tensor | None = None,
         **_: Any,
     ) -> tuple[Tensor, Tensor]:
         """Return outputs (batch, heads, queries, head_dim) and probabilities.
@@ -163,17 +189,25 @@ class AttentionCore:
             scaling: of the scores; head_dim^-0.5 when None.
             dropout: of probabilities, in training.
             softcap: bound of the scores.
+            position_bias: added to scaled scores, (batch or 1, heads, queries or 1, keys).
             _: what else models give their attention function, which changes nothing.
 
         Raises:
-            FormatError: the model trains with dropout, or the mask adds a bias to scores.
+            FormatError: the model trains with dropout, the mask adds a bias to scores, or the bias
+                is for other keys.
         """
         if dropout and module.training:
             raise FormatError(f"{self.where}: attention dropout cannot be quantised; set it to 0")
         scale = query.shape[-1] ** -0.5 if scaling is None else scaling
         query = self.rotator.to_keys(query)
         allowed = None if mask is None else _allowed(mask, key.shape[-2], self.where)
-        key, value, allowed = align(key, value, allowed)
+        bias = position_bias
+        if bias is not None and bias.shape[-1] != key.shape[-2]:
+            raise FormatError(
+                f"{self.where}: the model gives a bias for {bias.shape[-1]} keys, and its cache "
+                f"holds {key.shape[-2]}; take a cache that grows, or a shorter text"
+            )
+        key, value, allowed, bias = align(key, value, allowed, bias)
         weights = query.new_zeros(*query.shape[:3], key.shape[-2])
         outputs = []
         for start in range(0, query.shape[2], QUERIES):
@@ -188,7 +222,8 @@ class AttentionCore:
                 scale=scale,
                 softcap=softcap,
                 sinks=getattr(module, "sinks", None),
-                reads_cache=self.reads_cache,
+                bias=_of_rows(bias, rows, keys),
+                reads_cache=self.reads_cache and not holds_latents(module),
             )
             output, weights[:, :, rows, :keys] = self._portion(portion)
             outputs.append(output)
@@ -214,6 +249,13 @@ class AttentionCore:
             step = math.lcm(step, self.now.av_matmul.block_size)
         step = math.lcm(step, self.now.av_rotate or 1)
         return min(keys, -(-last // step) * step)
+
+
+def _of_rows(bias: Tensor | None, rows: slice, keys: int) -> Tensor | None:
+    """Return the bias of some queries and of the first keys."""
+    if bias is None:
+        return None
+    return bias[..., rows if bias.shape[2] > 1 else slice(None), :keys]
 
 
 def _require_rounded(x: Tensor, vector: Minifloat, where: str) -> None:

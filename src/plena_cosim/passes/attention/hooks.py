@@ -1,13 +1,14 @@
-"""Attention on quantised operands: hooks that fit every family of transformers' models.
+"""Attention on quantised operands: hooks that fit the families of transformers' models.
 
-Nothing is forked. Three seams are used, and all models have them: the rotary embedding is a
-function that the module's forward looks up by name, keys and values go through `cache.update`, and
-the rest is an attention function that the model looks up in transformers' registry.
+Three seams are used, and nearly all models have them: the rotary embedding is a function that the
+module's forward looks up by name, keys and values go through `cache.update`, and the rest is an
+attention function that the model looks up in transformers' registry. What is different where a
+family does the rest in code of its own is in own_scores.py.
 """
 
 from __future__ import annotations
 
-import dis
+import copy
 import inspect
 import sys
 import types
@@ -26,12 +27,13 @@ from ..recipe.recipe import KvHandover, Phase
 from .arithmetic import check_machine
 from .core import AttentionCore
 from .kv_writer import KvWriter
-from .rotation import check_handover, resolved
+from .own_scores import OwnScores, ScoresMethod
+from .rotation import check_handover, holds_latents, resolved
+from .seams import CACHES, Seams, seams_of
 
 IMPLEMENTATION = "plena"
 _CORE = "plena_attention"
 _BEFORE = "plena_attention_before"
-_ROPE = "apply_rotary_pos_emb"
 
 
 def check(
@@ -54,33 +56,87 @@ def check(
     Raises:
         FormatError: it is not transformers', or has not what the formats are about.
     """
-    forward = inspect.unwrap(type(module).forward)
-    name = type(module).__name__
-    if "past_key_values" not in inspect.signature(forward).parameters:
+    seams, name = seams_of(module), type(module).__name__
+    if seams.cache is None:
         raise FormatError(
-            f"{where}: {name}.forward takes no past_key_values; only attention modules of "
+            f"{where}: {name}.forward takes no {' or '.join(CACHES)}; only attention modules of "
             "transformers 5 can be quantised inside"
         )
-    loaded = {step.argval for step in dis.get_instructions(forward) if "GLOBAL" in step.opname}
-    rotary = sorted(given for given in loaded if "rotary" in given or "rope" in given)
-    before = formats.kv_position is KvPosition.PRE_ROPE
-    if _ROPE not in rotary and (formats.rope is not None or before):
-        raise FormatError(
-            f"{where}: {name} has no {_ROPE}; remove the rope table and position = "
-            '"pre_rope", or use bypass = true'
-        )
-    if hw is not None and rotary not in ([], [_ROPE]):
-        raise FormatError(
-            f"{where}: {name} turns keys by {', '.join(rotary)}, and exact numerics follow "
-            f"{_ROPE} only; use fake numerics or bypass = true"
-        )
-    if before and handover is KvHandover.REQUANTIZE:
+    _check_scores(module, seams, formats, hw=hw, where=f"{where}: {name}")
+    _check_rope(module, seams, formats, hw=hw, where=f"{where}: {name}")
+    if formats.kv_position is KvPosition.PRE_ROPE and handover is KvHandover.REQUANTIZE:
         raise FormatError(
             f'{where}: keys of position = "pre_rope" cannot be quantised again once they are '
             'turned; use kv_handover = "keep" or position = "post_rope"'
         )
     check_machine(module, formats, hw=hw, where=where)
     resolved(module, formats, where)
+
+
+def _check_scores(
+    module: nn.Module,
+    seams: Seams,
+    formats: AttentionFormats,
+    *,
+    hw: HardwareConfig | None,
+    where: str,
+) -> None:
+    """Refuse a module whose scores, where formats concern them, cannot be computed otherwise."""
+    if getattr(module, "is_cross_attention", False):
+        raise FormatError(
+            f"{where} attends the tokens of an encoder; only attention of a model's own tokens can "
+            "be quantised inside; use bypass = true"
+        )
+    if seams.extras:
+        raise FormatError(
+            f"{where} gives its attention function {', '.join(seams.extras)}, which cannot be "
+            "followed; use bypass = true"
+        )
+    operations = (formats.qk_matmul, formats.av_matmul, formats.softmax)
+    rotations = (formats.qk_rotate, formats.av_rotate, formats.kv_rotate)
+    concerned = hw is not None or any(each is not None for each in operations) or any(rotations)
+    if concerned and not seams.known_scores:
+        raise FormatError(
+            f"{where} computes its scores in code of its own, which is not among those that are "
+            "known; with fake numerics kv_cache and rope can be quantised, or use bypass = true"
+        )
+    if isinstance(seams.family, OwnScores) and (reason := seams.family.refusal(module)):
+        raise FormatError(f"{where}: {reason}")
+
+
+def _check_rope(
+    module: nn.Module,
+    seams: Seams,
+    formats: AttentionFormats,
+    *,
+    hw: HardwareConfig | None,
+    where: str,
+) -> None:
+    """Refuse a rotary embedding that cannot be followed, or is not there."""
+    before = formats.kv_position is KvPosition.PRE_ROPE
+    if (formats.rope is not None or before) and not seams.turns(module):
+        how = (
+            f"turns queries and keys by {', '.join(seams.unknown)}, whose operands are not known"
+            if seams.unknown
+            else "has no rotary embedding"
+        )
+        raise FormatError(
+            f'{where} {how}; remove the rope table and position = "pre_rope", or use bypass = true'
+        )
+    if hw is not None and seams.unknown:
+        raise FormatError(
+            f"{where} turns queries and keys by {', '.join(seams.unknown)}, whose operands are not "
+            "known, so that exact numerics cannot follow it; use fake numerics or bypass = true"
+        )
+    if before and holds_latents(module):
+        raise FormatError(
+            f'{where} caches latents, which are not turned; use position = "post_rope"'
+        )
+    if before and not seams.turns_pairs():
+        raise FormatError(
+            f"{where} turns queries and keys by one function of one tensor, which does not say "
+            'which of the two it is given; use position = "post_rope"'
+        )
 
 
 def check_phases(module: nn.Module, formats: Mapping[Phase, AttentionFormats], where: str) -> None:
@@ -116,6 +172,9 @@ def install(
     formats = {phase: resolved(module, given, where) for phase, given in formats.items()}
     setattr(module, _CORE, AttentionCore(formats, hw=hw, clock=clock, where=where))
     module.forward = partial(_forward, module)  # which can be pickled; a method could not
+    family = seams_of(module).family
+    if isinstance(family, ScoresMethod):
+        setattr(module, family.method, partial(_scores, module))
 
 
 def core_of(module: nn.Module) -> AttentionCore | None:
@@ -127,8 +186,9 @@ def core_of(module: nn.Module) -> AttentionCore | None:
 @uncompiled
 def _forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
     """Run the module's own forward with our rotary embedding and our way into the cache."""
-    core = core_of(self)
+    core, seams = core_of(self), seams_of(self)
     assert core is not None
+    assert seams.cache is not None
     _require_ours(self, core.where)
     forward = inspect.unwrap(type(self).forward)
     signature = inspect.signature(forward)
@@ -137,16 +197,32 @@ def _forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             given.update(given.pop(name, {}))
     del given["self"]
-    writer = KvWriter(given.get("past_key_values"), core)
-    given["past_key_values"] = writer
-    names = dict(forward.__globals__)
-    if _ROPE in names:
-        names[_ROPE] = core.rope_with(names[_ROPE], writer)
+    writer = KvWriter(given.get(seams.cache), core)
+    given[seams.cache] = writer
+    own = forward.__globals__
+    ropes = {name: core.rope_with(own[name], writer) for name in seams.rotary}
+    if isinstance(seams.family, OwnScores):
+        rope = next(iter(ropes.values()), None)
+        return seams.family.forward(self, given, core, writer=writer, rope=rope)
     hooked = types.FunctionType(
-        forward.__code__, names, forward.__name__, forward.__defaults__, forward.__closure__
+        forward.__code__,
+        {**own, **ropes},
+        forward.__name__,
+        forward.__defaults__,
+        forward.__closure__,
     )
     hooked.__kwdefaults__ = forward.__kwdefaults__
     return hooked(self, **given)
+
+
+def _scores(
+    self: nn.Module, query: Tensor, key: Tensor, value: Tensor, attention_mask: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Stand in the place of a module's own method for all that follows the cache."""
+    core, family = core_of(self), seams_of(self).family
+    assert core is not None
+    assert isinstance(family, ScoresMethod)
+    return family.attend(self, core, (query, key, value), attention_mask)
 
 
 def _require_ours(module: nn.Module, where: str) -> None:
@@ -176,6 +252,25 @@ def use_in(model: nn.Module) -> None:
             configs[id(config)] = config
     for config in configs.values():
         config._attn_implementation = IMPLEMENTATION
+    for module in model.modules():
+        if hasattr(module, _BEFORE) and core_of(module) is None and _tells_names(module):
+            _choose_as_before(module)
+
+
+def _tells_names(module: nn.Module) -> bool:
+    """Return whether a module's own code does this or that by the name of its function."""
+    forward = inspect.unwrap(type(module).forward)
+    if not isinstance(forward, types.FunctionType) or not hasattr(module, "layer_idx"):
+        return False
+    seams = seams_of(module)
+    return isinstance(seams.family, OwnScores) or bool(seams.extras)
+
+
+def _choose_as_before(module: nn.Module) -> None:
+    """Have a module whose own code tells functions by their name find the name it had."""
+    config: Any = copy.copy(module.config)
+    config._attn_implementation = getattr(module, _BEFORE)
+    module.config = config
 
 
 def register() -> None:

@@ -63,4 +63,9 @@ class KvWriter:
         return layers[index] if index < len(layers) else None
 
     def __getattr__(self, name: str) -> Any:
+        if self._cache is None:
+            raise AttributeError(
+                f"quantised attention asks its cache for {name!r} and was given none; call the "
+                "model with use_cache=True"
+            )
         return getattr(self._cache, name)

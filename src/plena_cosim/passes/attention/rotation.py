@@ -84,7 +84,12 @@ def _along_head(module: nn.Module, wanted: int | None, where: str) -> int | None
     if not wanted:
         return None
     advice = "remove its online_rotate, or its name from [rotation]"
-    width = getattr(module, "head_dim", None)
+    if holds_latents(module):
+        raise FormatError(
+            f"{where}: {type(module).__name__} caches latents, of which it makes keys and values "
+            f"each time, and they cannot be rotated there; {advice}"
+        )
+    width = getattr(module, "head_dim", getattr(module, "head_size", None))
     if not isinstance(width, int):
         raise FormatError(
             f"{where}: {type(module).__name__} does not say its head_dim, along which it would be "
@@ -96,6 +101,15 @@ def _along_head(module: nn.Module, wanted: int | None, where: str) -> int | None
             f"own way; {advice}"
         )
     return rotation_size(width, None if wanted < 0 else wanted, where)
+
+
+def holds_latents(module: nn.Module) -> bool:
+    """Return whether a module caches latents, of which it makes keys and values each time.
+
+    Args:
+        module: an attention module; DeepSeek's multi-head latent attention is such a one.
+    """
+    return hasattr(module, "expand_kv")
 
 
 class Rotator:

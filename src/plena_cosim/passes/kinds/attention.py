@@ -15,6 +15,9 @@ from ..recipe.recipe import KvHandover, Phase
 from ..recipe.selector import Selector
 from ..recipe.selector_tables import ROTATIONS
 
+_FUSED = {"qkv_proj", "query_key_value", "c_attn", "Wqkv", "kv_b_proj"}
+"""What models call a projection that gives both keys and values."""
+
 
 class AttentionKind(ModuleKind):
     """What happens between the projections, which are linear layers of their own."""
@@ -28,7 +31,7 @@ class AttentionKind(ModuleKind):
         """Return whether it has a layer index, and projections of keys and values."""
         names = {name for name, _ in module.named_children()}
         return hasattr(module, "layer_idx") and bool(
-            {"k_proj", "v_proj"} <= names or names & {"qkv_proj", "query_key_value"}
+            {"k_proj", "v_proj"} <= names or names & _FUSED
         )
 
     def matmuls(self, name: str) -> list[str]:

@@ -15,14 +15,27 @@ from plena_cosim.golden import Minifloat
 _Step = Callable[[Tensor, Tensor, Minifloat], Tensor]
 
 
+def _mul(a: Tensor, b: Tensor, fmt: Minifloat) -> Tensor:
+    """Return a product; of complex numbers, of four products, a difference and a sum."""
+    if not (a.is_complex() and b.is_complex()):
+        return fakequant.mul(a, b, fmt)
+    real = fakequant.sub(
+        fakequant.mul(a.real, b.real, fmt), fakequant.mul(a.imag, b.imag, fmt), fmt
+    )
+    imag = fakequant.add(
+        fakequant.mul(a.real, b.imag, fmt), fakequant.mul(a.imag, b.real, fmt), fmt
+    )
+    return torch.complex(real, imag)
+
+
 _STEPS: dict[Any, _Step] = {
     torch.add: fakequant.add,
     torch.Tensor.add: fakequant.add,
     torch.sub: fakequant.sub,
     torch.Tensor.sub: fakequant.sub,
     torch.Tensor.__rsub__: lambda a, b, fmt: fakequant.sub(b, a, fmt),
-    torch.mul: fakequant.mul,
-    torch.Tensor.mul: fakequant.mul,
+    torch.mul: _mul,
+    torch.Tensor.mul: _mul,
 }
 """Operators come as these methods, `a * b` as Tensor.mul."""
 
