@@ -63,6 +63,23 @@ def test_recipes_are_checked_without_torch_and_transformers() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_command_imports_nothing_that_computes() -> None:
+    """So it answers at once: an editor may run it at every save."""
+    program = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from plena_cosim.cli.main import app\n"
+        "file = 'configs/quant/llama_w4a4kv4_mxint.toml'\n"
+        "assert CliRunner().invoke(app, ['recipe', 'check', file]).exit_code == 0\n"
+        "heavy = {'torch', 'transformers', 'numpy', 'matplotlib', 'datasets', 'lm_eval'}\n"
+        "print(heavy & set(sys.modules))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "set()\n"), done.stderr
+
+
 @pytest.mark.parametrize("first", ["plena_cosim.passes", "transformers.modeling_utils"])
 def test_the_method_is_registered_whichever_is_imported_first(first: str) -> None:
     program = (
