@@ -85,8 +85,9 @@ def test_the_method_is_registered_whichever_is_imported_first(first: str) -> Non
     program = (
         f"import {first}, plena_cosim.passes\n"
         "import transformers.modeling_utils\n"
-        "from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING\n"
-        "assert 'plena' in AUTO_QUANTIZER_MAPPING\n"
+        "from transformers.quantizers import auto\n"
+        "for known in auto.AUTO_QUANTIZATION_CONFIG_MAPPING, auto.AUTO_QUANTIZER_MAPPING:\n"
+        "    assert 'plena' in known\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False
