@@ -93,3 +93,24 @@ def test_what_cannot_be_inspected(tiny_model: Path, tmp_path: Path) -> None:
     recipe.write_text('[".*_proj"]\nname = "mxint"\nbypass = true\n')
     with pytest.raises(FormatError, match="leaves every module as it is"):
         run_inspect(model=str(tiny_model), quant_config=recipe, console=quiet)
+
+
+def test_a_device_that_is_not_there_can_be_replaced(
+    tiny_model: Path, words: Path, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "r.toml"
+    gptq = f"""
+[gptq]
+model_name = "{tiny_model}"
+format = "mxint"
+device = "cuda:99"
+dataset = "file:{words}"
+nsamples = 2
+seqlen = 16
+weight_config = {{ weight_block_size = 16, weight_width = 4 }}
+"""
+    recipe.write_text(gptq + LINEAR + "gptq = true\n")
+    with pytest.raises(FormatError, match=r"\[gptq\] device 'cuda:99' cannot be used"):
+        _shown(tiny_model, recipe)
+    _, record = _shown(tiny_model, recipe, device="cpu")
+    assert all(entry["calibration"] for entry in record["modules"].values())

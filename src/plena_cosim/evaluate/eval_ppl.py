@@ -90,7 +90,10 @@ def run_eval_ppl(
             )
     except CollectorFull as full:
         console.print(Text(str(full)))
-        return {"collected": collector.collected, "save_path": str(collector.path)}
+        collected = {"collected": collector.collected, "save_path": str(collector.path)}
+        if json_path is not None:
+            write_json(json_path, collected)
+        return collected
     if collector is not None:
         count = collector.finalize()
         console.print(Text(f"token collector: {count} samples in {collector.path}"))

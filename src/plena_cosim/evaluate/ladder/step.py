@@ -41,7 +41,8 @@ def measure(request: Mapping[str, Any], send: Send) -> dict[str, Any]:
     """Quantise a model by a recipe, measure its perplexity, and return the fields of Measurement.
 
     Args:
-        request: model, text, recipe (a path or None), numerics, limit, seqlen, threads, cache.
+        request: model, text, recipe (a path or None), numerics, limit, seqlen, threads,
+            device, cache.
         send: takes messages of progress.
     """
 
@@ -62,6 +63,7 @@ def measure(request: Mapping[str, Any], send: Send) -> dict[str, Any]:
             network,
             recipe,
             numerics=request["numerics"],
+            device=request["device"],
             progress=show,
         )
     seconds = time.perf_counter() - start if recipe is not None else 0.0
