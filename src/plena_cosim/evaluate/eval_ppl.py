@@ -21,7 +21,7 @@ from plena_cosim.sources.demo_model import CAVEAT
 
 from .load import load_model, require_original
 from .perplexity import evaluate_perplexity
-from .record import describe_run, write_json
+from .record import describe_run, rotation_of, write_json
 
 
 def run_eval_ppl(
@@ -112,6 +112,7 @@ def run_eval_ppl(
         "quant_config": source,
         "numerics": numerics if source is not None else None,
         "formats": used,
+        "rotation": rotation_of(network, info, numerics),
         "result": result.as_dict(),
         "run": describe_run(seed=seed, config_sha256=recipe.sha256 if recipe else None),
         "modules": {name: entry.as_dict() for name, entry in info.items()},

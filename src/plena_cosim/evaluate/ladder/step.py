@@ -32,7 +32,7 @@ from plena_cosim.sources import load_text, tokenize
 
 from ..load import load_model
 from ..perplexity import evaluate_perplexity
-from ..record import describe_run
+from ..record import describe_run, rotation_of
 
 Send = Callable[[dict[str, Any]], None]
 
@@ -92,7 +92,10 @@ def measure(request: Mapping[str, Any], send: Send) -> dict[str, Any]:
         "went_on_from": found,
         "evaluation_seconds": result.seconds,
         "peak_memory_bytes": peak_memory_bytes(),
-        "run": describe_run(seed=0, config_sha256=recipe.sha256 if recipe else None),
+        "run": {
+            **describe_run(seed=0, config_sha256=recipe.sha256 if recipe else None),
+            "rotation": rotation_of(network, info, request["numerics"]),
+        },
     }
 
 
