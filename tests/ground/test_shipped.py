@@ -1,4 +1,4 @@
-"""Recipes and machines that come with the package are found from anywhere, and say what they are."""
+"""Recipes and machines of the package are found from anywhere, and say what they are."""
 
 from __future__ import annotations
 
