@@ -69,7 +69,8 @@ class ScaleRule(Enum):
     CEIL = "ceil"
     """ceil(log2 amax) - e_max."""
     EVEN = "even"
-    """As `floor`, with amax first rounded half up at the element's fraction width (AMD Quark)."""
+    """As `floor`, with amax first rounded half up at the element's fraction width (AMD Quark, whose
+    MXINT however counts two bits more: docs/numerics.md)."""
     RCEIL = "rceil"
     """ceil(log2(amax / largest element)): the smallest scale that never clips (NVIDIA)."""
     MASE = "mase"
