@@ -19,7 +19,6 @@ from .formats import (
     Scalar,
     as_enum,
     as_scalar,
-    code_dtype,
 )
 from .rounding import Bool, Int64, round_to_unit
 
@@ -29,6 +28,11 @@ Values = npt.NDArray[np.float64]
 
 class NanReplacedWarning(UserWarning):
     """A NaN went into a format that has none and became the largest value."""
+
+
+def code_dtype(width_bits: int) -> npt.DTypeLike:
+    """Return the smallest unsigned NumPy dtype that holds codes of `width_bits` bits."""
+    return np.uint8 if width_bits <= 8 else np.uint16 if width_bits <= 16 else np.uint32
 
 
 def check_codes(codes: npt.ArrayLike, width_bits: int, what: str) -> Codes:

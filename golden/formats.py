@@ -12,10 +12,9 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from math import ldexp
+from numbers import Integral
 from typing import Any, TypeVar
-
-import numpy as np
-import numpy.typing as npt
 
 from plena_cosim.ground.did_you_mean import did_you_mean
 from plena_cosim.ground.errors import PlenaError
@@ -70,7 +69,8 @@ class ScaleRule(Enum):
     CEIL = "ceil"
     """ceil(log2 amax) - e_max."""
     EVEN = "even"
-    """As `floor`, with amax first rounded half up at the element's fraction width (AMD Quark)."""
+    """As `floor`, with amax first rounded half up at the element's fraction width (AMD Quark, whose
+    MXINT however counts two bits more: docs/numerics.md)."""
     RCEIL = "rceil"
     """ceil(log2(amax / largest element)): the smallest scale that never clips (NVIDIA)."""
     MASE = "mase"
@@ -108,23 +108,22 @@ def as_enum(kind: type[_E], given: _E | str, what: str) -> _E:
     return kind(given)
 
 
-def _require_int(owner: str, key: str, given: object, low: int, high: int) -> None:
-    if (
-        not isinstance(given, (int, np.integer))
-        or isinstance(given, bool)
-        or not low <= given <= high
-    ):
+def _require_int(owner: str, key: str, given: Any, low: int, high: int) -> int:
+    """Return an integer of any type, NumPy's too, as an int."""
+    whole = isinstance(given, Integral) and given is not True and given is not False
+    if not (whole and low <= int(given) <= high):
         raise FormatError(f"{owner}: {key} must be an integer in {low}..{high}, got {given!r}")
+    return int(given)
+
+
+def _set_int(spec: object, label: str, key: str, low: int, high: int) -> None:
+    """Check a field of a frozen spec and make it an int: NumPy's own may overflow later."""
+    object.__setattr__(spec, key, _require_int(label, key, getattr(spec, key), low, high))
 
 
 def _require_bool(owner: str, key: str, given: object) -> None:
     if not isinstance(given, bool):
         raise FormatError(f"{owner}: {key} must be true or false, got {given!r}")
-
-
-def code_dtype(width_bits: int) -> npt.DTypeLike:
-    """Return the smallest unsigned NumPy dtype that holds codes of `width_bits` bits."""
-    return np.uint8 if width_bits <= 8 else np.uint16 if width_bits <= 16 else np.uint32
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,12 +153,12 @@ class Minifloat:
 
     def __post_init__(self) -> None:
         label = self.name or "Minifloat"
-        _require_int(label, "exp_bits", self.exp_bits, 1, 8)
-        _require_int(label, "man_bits", self.man_bits, 0, 23)
+        _set_int(self, label, "exp_bits", 1, 8)
+        _set_int(self, label, "man_bits", 0, 23)
         object.__setattr__(self, "specials", as_enum(Specials, self.specials, "specials"))
         if self.bias is None:
             object.__setattr__(self, "bias", (1 << (self.exp_bits - 1)) - 1)
-        _require_int(label, "bias", self.bias, -256, 512)  # products stay within float64
+        _set_int(self, label, "bias", -256, 512)  # products stay within float64
         if self.specials is Specials.IEEE and (self.exp_bits < 2 or self.man_bits < 1):
             raise FormatError(f"{label}: specials 'ieee' needs exp_bits >= 2 and man_bits >= 1")
         if self.specials is Specials.OCP_NAN and self.man_bits < 1:
@@ -212,17 +211,17 @@ class Minifloat:
         """Largest finite value."""
         fraction = self.max_code & ((1 << self.man_bits) - 1)
         hidden = 1 << self.man_bits if self.max_code >> self.man_bits else 0
-        return float(np.ldexp(float(hidden + fraction), self.emax - self.man_bits))
+        return ldexp(hidden + fraction, self.emax - self.man_bits)
 
     @property
     def min_normal(self) -> float:
         """Smallest positive normal value."""
-        return float(np.ldexp(1.0, self.emin))
+        return ldexp(1.0, self.emin)
 
     @property
     def min_subnormal(self) -> float:
         """Smallest positive value."""
-        return float(np.ldexp(1.0, self.lsb_exp))
+        return ldexp(1.0, self.lsb_exp)
 
     @property
     def has_inf(self) -> bool:
@@ -287,8 +286,8 @@ class FixedPoint:
 
     def __post_init__(self) -> None:
         label = self.name or "FixedPoint"
-        _require_int(label, "int_bits", self.int_bits, 1, 32)
-        _require_int(label, "frac_bits", self.frac_bits, 0, 31)
+        _set_int(self, label, "int_bits", 1, 32)
+        _set_int(self, label, "frac_bits", 0, 31)
         _require_int(label, "int_bits + frac_bits", self.int_bits + self.frac_bits, 2, 32)
         _require_bool(label, "wrap", self.wrap)
         _require_bool(label, "symmetric", self.symmetric)
@@ -320,7 +319,7 @@ class FixedPoint:
     @property
     def max_value(self) -> float:
         """Largest value."""
-        return float(np.ldexp(float(self.max_code), self.lsb_exp))
+        return ldexp(self.max_code, self.lsb_exp)
 
     @property
     def man_bits(self) -> int:
@@ -386,8 +385,8 @@ class Mx:
                 f"{label}: an MXFP element has 1..5 exponent and 0..10 fraction bits, "
                 f"got {self.element.name}"
             )
-        _require_int(label, "block_size", self.block_size, 1, 4096)
-        _require_int(label, "scale_bits", self.scale_bits, 2, 8)
+        _set_int(self, label, "block_size", 1, 4096)
+        _set_int(self, label, "scale_bits", 2, 8)
         object.__setattr__(self, "scale_rule", as_enum(ScaleRule, self.scale_rule, "scale rule"))
         object.__setattr__(self, "rounding", as_enum(Rounding, self.rounding, "rounding mode"))
         _require_bool(label, "symmetric", self.symmetric)

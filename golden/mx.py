@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from .codec import Codes, Values, decode, encode
+from .codec import Codes, Values, code_dtype, decode, encode
 from .float_environment import in_default_environment
 from .formats import (
     CLIP_BELOW,
@@ -24,7 +24,6 @@ from .formats import (
     Rounding,
     ScaleRule,
     as_mx,
-    code_dtype,
 )
 from .mx_fast import fast_codes, fast_plan
 from .rounding import Bool, Int64

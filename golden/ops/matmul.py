@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..codec import Codes, NanReplacedWarning
+from ..codec import Codes, NanReplacedWarning, code_dtype
 from ..float_environment import in_default_environment
-from ..formats import FormatError, code_dtype
+from ..formats import FormatError
 from ..hardware import HardwareConfig
 from ..mx import MxArray
 from .cast import cast

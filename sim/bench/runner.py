@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import re
 import signal
-import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from cocotb_test.simulator import Verilator
 
 from plena_cosim.golden.ops.registry import Op
 from plena_cosim.ground.errors import PlenaError
+from plena_cosim.ground.scratch_folder import scratch_folder
 
 from ..cases.table import Case
 from ..player.harness import SizedPort, input_ports, output_ports
@@ -148,9 +148,9 @@ def run_bench_on(
         result_beats=tuple(op.result_beats(beats).tolist()),
     )
     began = time.perf_counter()
-    with tempfile.TemporaryDirectory(prefix="plena-bench-") as folder:
-        plan.write(Path(folder) / "plan.json")
-        scenarios = _simulate(op.module, executable, Path(folder), seed)
+    with scratch_folder("bench") as folder:
+        plan.write(folder / "plan.json")
+        scenarios = _simulate(op.module, executable, folder, seed)
     return BenchOutcome(
         scenarios=scenarios,
         vectors=len(plan.inputs) * len(scenarios),

@@ -7,7 +7,6 @@ so that is done here. A point of a file counts as hit when any instance in any c
 from __future__ import annotations
 
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -21,6 +20,7 @@ from rich.table import Table
 
 from plena_cosim.ground.lifeline import end_with_parent
 from plena_cosim.ground.record import environment, write_record
+from plena_cosim.ground.scratch_folder import scratch_folder
 
 from ..cases.compare import load_case
 from ..cases.table import Case, find_case
@@ -94,8 +94,8 @@ def play(
         stalls: where input gaps and output stalls fall.
         rtl_dir: what the points' files are relative to.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "coverage.dat"
+    with scratch_folder("coverage") as folder:
+        path = folder / "coverage.dat"
         block.play(beats, stalls=stalls, record=path)
         return parse(path.read_text(encoding="utf-8"), rtl_dir)
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass, field
@@ -16,6 +15,7 @@ from plena_cosim.golden import FormatError
 from plena_cosim.golden.ops.registry import get_op
 from plena_cosim.ground.did_you_mean import did_you_mean
 from plena_cosim.ground.record import environment, write_record
+from plena_cosim.ground.scratch_folder import scratch_folder
 
 from ..regression.run import CHECKOUT
 from ..verilate.fault import Fault
@@ -139,8 +139,8 @@ def seed(proof: Proof, fault: Fault, rtl_dir: Path = RTL_DIR) -> Found:
     Returns:
         In which configuration it shows, and the counterexample in a line.
     """
-    with tempfile.TemporaryDirectory(prefix="plena-bug-") as folder:
-        changed = fault.write(Path(folder), rtl_dir=rtl_dir)
+    with scratch_folder("bug") as folder:
+        changed = fault.write(folder, rtl_dir=rtl_dir)
         found = find_bug(proof, changed)
     where, counterexample = found or ("", "")
     return Found(bug=fault, configuration=where, counterexample=counterexample)

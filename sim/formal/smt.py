@@ -9,13 +9,13 @@ from __future__ import annotations
 import importlib.util
 import re
 import sys
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from plena_cosim.ground.errors import PlenaError
+from plena_cosim.ground.scratch_folder import scratch_folder
 
 from ..verilate.process import run_tool
 from ..verilate.rtl_files import RTL_DIR, needed_sources, without_spaces
@@ -106,22 +106,22 @@ def elaborate(
         ElaborationError: yosys refused.
         RtlNotFoundError: no file for a module.
     """
-    with tempfile.TemporaryDirectory(prefix="plena-prove-") as folder:
-        out = Path(folder) / "design.smt2"
+    with scratch_folder("prove") as folder:
+        out = folder / "design.smt2"
         if source:
             # Looked for beside the RTL, so that what it uses is found by the same rule.
             files = _needed_by(source, rtl_dir)
-            extra = Path(folder) / f"{top}.sv"
+            extra = folder / f"{top}.sv"
             extra.write_text(source, encoding="utf-8")
             files.append(extra)
         else:
             files = needed_sources(top, rtl_dir)
         values = (parameters or {}).items()
         given = " ".join(f"-G {name}={sv_literal(value)}" for name, value in values)
-        files = without_spaces(files, Path(folder))
+        files = without_spaces(files, folder)
         read = f"read_slang --top {top} {given} {' '.join(map(str, files))}"
         commands = [read, *YOSYS_STEPS, f"write_smt2 -stbv -wires {out}"]
-        status, words = run_tool([sys.executable, "-c", YOSYS, *commands], cwd=Path(folder))
+        status, words = run_tool([sys.executable, "-c", YOSYS, *commands], cwd=folder)
         if status or not out.is_file():
             errors = _ERROR.findall(words) or words.strip().splitlines()[-3:]
             raise ElaborationError(

@@ -16,7 +16,6 @@ import multiprocessing
 import random
 import shutil
 import signal
-import tempfile
 import time
 import tomllib
 from collections import Counter
@@ -38,6 +37,7 @@ from plena_cosim.ground.cache import cache_root
 from plena_cosim.ground.lifeline import end_with_parent
 from plena_cosim.ground.progress import time_left, time_text
 from plena_cosim.ground.record import environment, write_record
+from plena_cosim.ground.scratch_folder import scratch_folder
 
 from ..cases.compare import compare
 from ..cases.table import Case, find_case, select_cases
@@ -431,8 +431,8 @@ def run(
         highlight=False,
     )
     record = {**environment(["numpy"]), "rtl": digest, "seed": seed, "mutants": {}}
-    with tempfile.TemporaryDirectory(prefix="plena-mutate-") as folder:
-        copy, cache = Path(folder) / "rtl", Path(folder) / "cache"
+    with scratch_folder("mutate") as folder:
+        copy, cache = folder / "rtl", folder / "cache"
         shutil.copytree(rtl_dir, copy)
         _copy_runtime(cache)
         began = time.monotonic()

@@ -11,7 +11,6 @@ import os
 import re
 import signal
 import sys
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,6 +18,7 @@ from pathlib import Path
 from plena_cosim.ground.cache import cache_root
 from plena_cosim.ground.errors import PlenaError
 from plena_cosim.ground.lifeline import lifeline, tied
+from plena_cosim.ground.scratch_folder import scratch_folder
 
 from ..verilate.cache import build_once
 from ..verilate.rtl_files import RTL_DIR, needed_sources, without_spaces
@@ -157,15 +157,15 @@ async def _yosys(
     taken = set(_PARAMETER.findall(sources[-1].read_text(encoding="utf-8")))
     given = [f"-G {key}={sv_literal(value)}" for key, value in parameters.items() if key in taken]
     # Yosys leaves its files behind when it is killed.
-    with tempfile.TemporaryDirectory(prefix="plena-synth-") as scratch, lifeline() as stdin:
-        files = without_spaces(sources, Path(scratch))
+    with scratch_folder("synth") as scratch, lifeline() as stdin:
+        files = without_spaces(sources, scratch)
         read = " ".join(["read_slang", "--top", top, *given, *map(str, files)])
         process = await asyncio.create_subprocess_exec(
             *tied([sys.executable, "-c", _PROGRAM, read, *flow]),
             stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, "TMPDIR": scratch},
+            env={**os.environ, "TMPDIR": str(scratch)},
             start_new_session=True,
         )
         try:

@@ -44,6 +44,40 @@ def test_a_command_says_what_it_and_its_options_do(command: Any) -> None:
     assert silent == []
 
 
+WITH_RECIPES = {
+    words: command
+    for words, command in COMMANDS.items()
+    if {"quant_config", "recipes"} & {given.name for given in command.params}
+}
+
+
+@pytest.mark.parametrize("command", WITH_RECIPES.values(), ids=list(WITH_RECIPES))
+def test_a_command_that_reads_recipes_takes_a_device(command: Any) -> None:
+    """A recipe may name a device that this machine has not."""
+    assert "device" in {given.name for given in command.params}
+
+
+@pytest.mark.parametrize(
+    ("words", "place"),
+    [
+        ("inspect", "inspect.run_inspect"),
+        ("search rotation", "rotation_search.run.run_search_rotation"),
+        ("ladder", "ladder.run.run_ladder"),
+        ("quantize --out new", "quantize.run_quantize"),
+        ("eval ppl", "run_eval_ppl"),
+    ],
+)
+def test_the_device_reaches_the_work(
+    words: str, place: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    given: dict[str, Any] = {}
+    monkeypatch.setattr(f"plena_cosim.evaluate.{place}", lambda **options: given.update(options))
+    recipe = [] if words == "ladder" else ["--quant-config", "r.toml"]
+    RUNNER.invoke(cli.app, [*words.split(), *recipe, "--device", "cpu"])
+    assert given["device"] == "cpu"
+
+
 def test_formats_lists_every_named_format() -> None:
     result = RUNNER.invoke(cli.app, ["formats", "--markdown"])
     assert result.exit_code == 0

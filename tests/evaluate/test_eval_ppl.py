@@ -8,13 +8,15 @@ import json
 from pathlib import Path
 
 import pytest
+import torch
 from rich.console import Console
 
 from plena_cosim import golden
 from plena_cosim.evaluate import evaluate_perplexity, load_model, run_eval_ppl
 from plena_cosim.evaluate.record import describe_run, write_json
 from plena_cosim.passes import quantize_module_transform_pass
-from plena_cosim.sources import tokenize
+from plena_cosim.sources import calibration_set, tokenize
+from plena_cosim.sources.token_file import read_token_file
 
 RECIPE = """
 by = "regex_name"
@@ -141,3 +143,41 @@ def test_the_run_is_described() -> None:
     assert run["seed"] == 3
     assert run["config_sha256"] == "abc"
     assert set(run["versions"]) >= {"python", "torch", "transformers", "numpy", "plena-cosim"}
+
+
+def test_a_collector_alone_keeps_what_the_model_is_given(tiny_model, words, tmp_path) -> None:
+    """Tokens that a later calibration reads; the figures are those of the model as it is."""
+    recipe, out = tmp_path / "collect.toml", tmp_path / "samples.pt"
+    table = f'[token_collector]\ntarget_nsamples = {{}}\nseqlen = 20\nsave_path = "{out}"\n'
+    options = {"model": str(tiny_model), "text": str(words), "seqlen": 32, "limit": 90}
+    recipe.write_text(table.format(9))  # more than there is: saved at the end
+    console = quiet()
+    record = run_eval_ppl(**options, quant_config=recipe, console=console)
+    plain = run_eval_ppl(**options, console=quiet())
+    assert record["result"]["token_perplexity"] == plain["result"]["token_perplexity"]
+    assert record["modules"] == {}
+    assert "token collector: 4 samples" in console.file.getvalue()
+    _, tokenizer = load_model(str(tiny_model))
+    tokens = tokenize(tokenizer, words.read_text(), limit=90)
+    samples, _ = read_token_file(str(out))
+    assert torch.equal(samples, tokens[:80].reshape(4, 20))
+    collected = calibration_set(f"file:{out}", tokenizer, nsamples=4, seqlen=20, seed=0)
+    assert torch.equal(collected.tokens, samples)
+
+
+def test_a_full_collector_ends_the_evaluation(tiny_model, words, tmp_path) -> None:
+    recipe, out = tmp_path / "collect.toml", tmp_path / "samples.pt"
+    recipe.write_text(
+        f'[token_collector]\ntarget_nsamples = 2\nseqlen = 16\nsave_path = "{out}"\n'
+        "raise_on_full = true\n"
+    )
+    console = quiet()
+    record = run_eval_ppl(
+        model=str(tiny_model), text=str(words), quant_config=recipe, seqlen=32, console=console,
+        json_path=tmp_path / "record.json",
+    )  # fmt: skip
+    assert record == {"collected": 2, "save_path": str(out)}
+    assert json.loads((tmp_path / "record.json").read_text()) == record
+    assert "2 samples of 16 tokens are in" in " ".join(console.file.getvalue().split())
+    with pytest.raises(golden.FormatError, match="exists; give overwrite = true"):
+        run_eval_ppl(model=str(tiny_model), text=str(words), quant_config=recipe, console=quiet())

@@ -56,7 +56,8 @@ def test_rotations_are_named(semantics: str, tiny_model: Path, tmp_path: Path) -
     rotation = f'[rotation]\nr3 = true\nonline = ["kv_cache"]\nsemantics = "{semantics}"\n'
     qk = "qk_matmul = { data_in_block_size = 16, data_in_width = 4 }\n"
     recipe.write_text(rotation + LINEAR + ATTENTION.replace('"mxint"\n', f'"mxint"\n{qk}'))
-    shown, _ = _shown(tiny_model, recipe)
+    shown, record = _shown(tiny_model, recipe)
+    assert record["rotation"] == "matrix products"
     assert "qk_matmul rotated by " in shown
     assert "kv_cache rotated by " in shown
     assert ("rotated back once quantised" in shown) == (semantics == "dequant")
@@ -93,3 +94,32 @@ def test_what_cannot_be_inspected(tiny_model: Path, tmp_path: Path) -> None:
     recipe.write_text('[".*_proj"]\nname = "mxint"\nbypass = true\n')
     with pytest.raises(FormatError, match="leaves every module as it is"):
         run_inspect(model=str(tiny_model), quant_config=recipe, console=quiet)
+
+
+def test_the_record_says_what_rotates(tiny_model: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(LINEAR)
+    assert _shown(tiny_model, recipe)[1]["rotation"] is None
+    recipe.write_text(LINEAR + "online_rotate = 16\n")
+    assert _shown(tiny_model, recipe, numerics="exact")[1]["rotation"] == "golden's butterflies"
+
+
+def test_a_device_that_is_not_there_can_be_replaced(
+    tiny_model: Path, words: Path, tmp_path: Path
+) -> None:
+    recipe = tmp_path / "r.toml"
+    gptq = f"""
+[gptq]
+model_name = "{tiny_model}"
+format = "mxint"
+device = "cuda:99"
+dataset = "file:{words}"
+nsamples = 2
+seqlen = 16
+weight_config = {{ weight_block_size = 16, weight_width = 4 }}
+"""
+    recipe.write_text(gptq + LINEAR + "gptq = true\n")
+    with pytest.raises(FormatError, match=r"\[gptq\] device 'cuda:99' cannot be used"):
+        _shown(tiny_model, recipe)
+    _, record = _shown(tiny_model, recipe, device="cpu")
+    assert all(entry["calibration"] for entry in record["modules"].values())

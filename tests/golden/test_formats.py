@@ -25,7 +25,8 @@ from plena_cosim.golden import (
     mxfp,
     mxint,
 )
-from plena_cosim.golden.formats import OCP_MX_NAMES, code_dtype, sv_rounding
+from plena_cosim.golden.codec import code_dtype
+from plena_cosim.golden.formats import OCP_MX_NAMES, sv_rounding
 
 from .oracle import Float, exact, floor_log2, scalar
 from .samples import FIXED_POINTS, REGISTERED, UNUSUAL, label
@@ -161,6 +162,18 @@ def test_scale_facts() -> None:
         (8, 127, -127, 127, 255),
     }
     assert get_format("mxfp6_e3m2", block_size=16, scale_bits=4).bits_per_value == 6.25
+
+
+def test_integers_of_numpy_are_integers() -> None:
+    for integer in (np.uint8, np.int8, np.int64):
+        made = Minifloat(exp_bits=integer(8), man_bits=integer(7), specials="ieee")
+        assert made == get_format("bf16")
+        assert (made.max_code, made.max_value) == (0x7F7F, get_format("bf16").max_value)
+        fixed = FixedPoint(int_bits=integer(16), frac_bits=integer(16))
+        assert (fixed.max_value, fixed.max_code) == (32768 - 2.0**-16, 2**31 - 1)
+        assert mxint(integer(4), block_size=integer(16)) == get_format("mxint4", block_size=16)
+    with pytest.raises(FormatError, match=r"exp_bits must be an integer in 1\.\.8, got np\.True_"):
+        Minifloat(exp_bits=np.True_, man_bits=3)
 
 
 def test_code_dtypes() -> None:

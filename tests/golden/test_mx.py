@@ -551,3 +551,12 @@ def test_infinities_where_the_scale_has_no_nan() -> None:
     e4m3 = golden.get_format("mxfp8_e4m3", block_size=2, scale_bits=4)
     assert golden.quantize([-0.0, np.inf], e4m3).codes.tolist() == [0, 0x7E]
     assert golden.quantize([-0.0, 1.0], e4m3).codes.tolist()[0] == 0x80
+
+
+@pytest.mark.parametrize(("width", "places"), [(4, 3), (8, 7)])
+def test_even_switches_where_the_documents_say(width: int, places: int) -> None:
+    """AMD Quark's own rule for MXINT would at two places more: 2 - 2^-5 and 2 - 2^-9."""
+    mx = get_format(f"mxint{width}", block_size=1, scale_rule="even")
+    switch = np.float32(2 - 2.0**-places)
+    below = np.nextafter(switch, np.float32(0))
+    assert quantize(np.array([[below], [switch]]), mx, axis=-1).scales.tolist() == [[127], [128]]

@@ -63,13 +63,31 @@ def test_recipes_are_checked_without_torch_and_transformers() -> None:
     assert done.returncode == 0, done.stderr
 
 
+def test_the_command_imports_nothing_that_computes() -> None:
+    """So it answers at once: an editor may run it at every save."""
+    program = (
+        "import sys\n"
+        "from typer.testing import CliRunner\n"
+        "from plena_cosim.cli.main import app\n"
+        "file = 'configs/quant/llama_w4a4kv4_mxint.toml'\n"
+        "assert CliRunner().invoke(app, ['recipe', 'check', file]).exit_code == 0\n"
+        "heavy = {'torch', 'transformers', 'numpy', 'matplotlib', 'datasets', 'lm_eval'}\n"
+        "print(heavy & set(sys.modules))\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "set()\n"), done.stderr
+
+
 @pytest.mark.parametrize("first", ["plena_cosim.passes", "transformers.modeling_utils"])
 def test_the_method_is_registered_whichever_is_imported_first(first: str) -> None:
     program = (
         f"import {first}, plena_cosim.passes\n"
         "import transformers.modeling_utils\n"
-        "from transformers.quantizers.auto import AUTO_QUANTIZER_MAPPING\n"
-        "assert 'plena' in AUTO_QUANTIZER_MAPPING\n"
+        "from transformers.quantizers import auto\n"
+        "for known in auto.AUTO_QUANTIZATION_CONFIG_MAPPING, auto.AUTO_QUANTIZER_MAPPING:\n"
+        "    assert 'plena' in known\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=False

@@ -193,6 +193,7 @@ def rotation(
         str | None,
         typer.Option(help="A folder, a hub id, or demo; else the recipe's model_name, or demo."),
     ] = None,
+    device: Device = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -223,6 +224,7 @@ def rotation(
     run_search_rotation(
         model=model,
         quant_config=quant_config,
+        device=device,
         json_path=json_path,
         picture=picture,
         out=out,
@@ -236,6 +238,7 @@ def inspect(
     model: ModelName = "demo",
     numerics: Annotated[Numerics, typer.Option(help="fake or exact.")] = Numerics.FAKE,
     hardware: Machine = None,
+    device: Device = None,
     every: Annotated[bool, typer.Option("--all", help="A line for each module.")] = False,
     json_path: Annotated[
         Path | None,
@@ -255,6 +258,7 @@ def inspect(
         quant_config=quant_config,
         numerics=numerics.value,
         hardware=hardware,
+        device=device,
         every=every,
         json_path=json_path,
         console=console,
@@ -326,6 +330,7 @@ def ladder(
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads of torch; its own choice by default.")
     ] = None,
+    device: Device = None,
     markdown: Annotated[
         bool, typer.Option(help="Print the last run's table in Markdown; measure nothing.")
     ] = False,
@@ -358,6 +363,7 @@ def ladder(
         only=only or [],
         exact=exact or [],
         threads=threads,
+        device=device,
         console=console,
     )
     if not complete:

@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.table import Column, Table
+from rich.text import Text
 
 from .console import console
 
@@ -19,6 +21,19 @@ def schema() -> None:
     from ..passes.recipe.json_schema import recipe_schema
 
     typer.echo(json.dumps(recipe_schema(), indent=2, ensure_ascii=False))
+
+
+@app.command("list")
+def list_shipped() -> None:
+    """List the recipes and machines that come with plena, by the names that find them anywhere."""
+    from ..ground.shipped import all_shipped
+
+    table = Table(
+        Column("file", no_wrap=True), "what it says", title="recipes and machines", show_lines=True
+    )
+    for name, comment in all_shipped().items():
+        table.add_row(Text(name), Text(comment))
+    console.print(table)
 
 
 @app.command()

@@ -22,7 +22,7 @@ from plena_cosim.sources.demo_model import CAVEAT
 from .harness.rolling import RollingPerplexity, documents_of, rolling_perplexity
 from .load import load_model, require_original
 from .perplexity import Perplexity, evaluate_perplexity
-from .record import describe_run, write_json
+from .record import describe_run, rotation_of, write_json
 
 PROTOCOLS = ("windows", "lm-eval")
 """Windows of one stream of tokens, or whole documents as lm-eval reads them."""
@@ -117,7 +117,10 @@ def run_eval_ppl(
                 )
     except CollectorFull as full:
         console.print(Text(str(full)))
-        return {"collected": collector.collected, "save_path": str(collector.path)}
+        collected = {"collected": collector.collected, "save_path": str(collector.path)}
+        if json_path is not None:
+            write_json(json_path, collected)
+        return collected
     if collector is not None:
         count = collector.finalize()
         console.print(Text(f"token collector: {count} samples in {collector.path}"))
@@ -137,6 +140,7 @@ def run_eval_ppl(
         "quant_config": source,
         "numerics": numerics if source is not None else None,
         "formats": used,
+        "rotation": rotation_of(network, info, numerics),
         "result": result.as_dict(),
         "run": describe_run(seed=seed, config_sha256=recipe.sha256 if recipe else None),
         "modules": {name: entry.as_dict() for name, entry in info.items()},

@@ -21,6 +21,7 @@ def run_inspect(
     quant_config: Path,
     numerics: str = "fake",
     hardware: Path | None = None,
+    device: str | None = None,
     every: bool = False,
     json_path: Path | None = None,
     cache: Path | None = None,
@@ -33,6 +34,7 @@ def run_inspect(
         quant_config: a recipe.
         numerics: "fake" or "exact".
         hardware: a machine of configs/hw for exact numerics.
+        device: where calibration and search run, in the place of what the recipe says.
         every: a line for each module; else modules of one selector share a line.
         json_path: where the record of all modules goes.
         cache: where demo downloads live; the user's cache directory when None.
@@ -47,6 +49,7 @@ def run_inspect(
         quant_config,
         numerics=numerics,
         hardware=hardware,
+        device=device,
         cache=cache,
         console=console,
     )

@@ -20,7 +20,7 @@ from plena_cosim.passes.layers.device import on_device
 from plena_cosim.passes.recipe.numerics_used import numerics_used
 
 from .load import load_model, require_original
-from .record import describe_run
+from .record import describe_run, rotation_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +49,7 @@ class Quantized:
             "quant_config": self.recipe.source,
             "numerics": self.numerics,
             "formats": numerics_used(self.recipe),
+            "rotation": rotation_of(self.network, self.info, self.numerics),
             "run": describe_run(seed=0, config_sha256=self.recipe.sha256),
             "modules": {name: entry.as_dict() for name, entry in self.info.items()},
         }

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import nn
 
 from plena_cosim.ground.record import environment
+from plena_cosim.passes import ModuleInfo
+from plena_cosim.passes.modules.hadamard import rotation_path
 from plena_cosim.sources.written import written
 
 _PACKAGES = ("plena-cosim", "torch", "transformers", "numpy")
+_BUTTERFLIES = "golden's butterflies"
 
 
 def describe_run(*, seed: int, config_sha256: str | None) -> dict[str, Any]:
@@ -23,6 +28,24 @@ def describe_run(*, seed: int, config_sha256: str | None) -> dict[str, Any]:
         "seed": seed,
         "threads": torch.get_num_threads(),
     }
+
+
+def rotation_of(model: nn.Module, info: Mapping[str, ModuleInfo], numerics: str) -> str | None:
+    """Say what computes the online rotations of a quantised model.
+
+    Args:
+        model: where it runs.
+        info: what became of its modules.
+        numerics: "fake" or "exact".
+
+    Returns:
+        A few words for a record; None where nothing is rotated online.
+    """
+    if not any(entry.rotation or entry.rotated_inside for entry in info.values()):
+        return None
+    if numerics == "exact":
+        return _BUTTERFLIES
+    return rotation_path(next(model.parameters()).device)
 
 
 def write_json(path: Path, record: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import takewhile
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parents[1]
@@ -26,3 +27,19 @@ def shipped(path: Path) -> Path:
     folders = _FOLDERS if bare else (".",) if path.parts[0] == "configs" else ()
     places = (_PACKAGE / folder / path for folder in folders)
     return next((place for place in places if place.exists()), path)
+
+
+def all_shipped() -> dict[str, str]:
+    """Return what comes with the package: what to call it by, and what its first comment says."""
+    found = {}
+    for path in sorted((_PACKAGE / "configs").rglob("*.toml"), key=lambda path: path.parts):
+        inside = path.relative_to(_PACKAGE)
+        bare = inside.parent.as_posix() in _FOLDERS
+        found[path.name if bare else inside.as_posix()] = _first_comment(path)
+    return found
+
+
+def _first_comment(path: Path) -> str:
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comment = takewhile(lambda line: line.startswith("#"), lines)
+    return " ".join(line.lstrip("# ") for line in comment)

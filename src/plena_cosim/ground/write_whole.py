@@ -78,11 +78,12 @@ def remove_scratch(folder: Path) -> None:
     """Remove what processes that are no more were writing into a folder when they were killed."""
     for path in folder.glob(SCRATCH):
         owner = path.name.split(".")[-3]
-        if owner.isdigit() and not _runs(int(owner)):
+        if owner.isdigit() and not runs(int(owner)):
             shutil.rmtree(path, ignore_errors=True)
 
 
-def _runs(process: int) -> bool:
+def runs(process: int) -> bool:
+    """Say whether there is a process of this number."""
     try:
         os.kill(process, 0)
     except ProcessLookupError:

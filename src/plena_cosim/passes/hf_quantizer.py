@@ -1,6 +1,7 @@
 """PlenaQuantizer: what lets transformers' from_pretrained load a model that the pass quantised.
 
-Importing this module registers the quantisation method "plena" with transformers.
+Importing this module puts it where transformers looks for the quantisation method "plena", in place
+of what `_registration` has put there; so it is imported when such a model is met.
 """
 
 from __future__ import annotations
@@ -10,7 +11,10 @@ from typing import Any
 
 import torch
 from torch import nn
-from transformers.quantizers.auto import register_quantizer
+from transformers.quantizers.auto import (
+    AUTO_QUANTIZATION_CONFIG_MAPPING,
+    AUTO_QUANTIZER_MAPPING,
+)
 from transformers.quantizers.base import HfQuantizer
 
 from plena_cosim.golden import FormatError
@@ -24,7 +28,6 @@ from .weights.packed_weight import PackedWeight
 _ALIGNMENT = 64  # bytes, of all that torch allocates
 
 
-@register_quantizer(METHOD)
 class PlenaQuantizer(HfQuantizer):
     """Builds modules without weights, lets transformers load their codes, and unpacks them."""
 
@@ -130,3 +133,7 @@ def _require_loaded(model: nn.Module) -> None:
                     f"{whole_name}: is missing in the file; the weights are not those that the "
                     "recipe in config.json describes"
                 )
+
+
+AUTO_QUANTIZER_MAPPING[METHOD] = PlenaQuantizer
+AUTO_QUANTIZATION_CONFIG_MAPPING[METHOD] = PlenaConfig

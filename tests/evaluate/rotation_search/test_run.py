@@ -176,3 +176,13 @@ def test_static_rotations_are_folded_in_first(given: Any) -> None:
     assert record["baseline"] == measured
     found = load_quant_config(out).rotation
     assert (found.r1, found.r2, found.online) == (True, True, record["winners"])
+
+
+def test_a_device_that_is_not_there_can_be_replaced(given: Any, monkeypatch) -> None:
+    recipe = given["quant_config"]
+    recipe.write_text(recipe.read_text() + 'device = "cuda:99"\nmatmul_types = ["o_proj"]\n')
+    with monkeypatch.context() as patch:
+        patch.setattr(search_rotation, "load_model", None)  # it is said before a model is loaded
+        with pytest.raises(FormatError, match=r"\[rotation_search\] device 'cuda:99' cannot be us"):
+            run_search_rotation(**given, console=console())
+    assert run_search_rotation(**given, device="cpu", console=console())["rounds"]

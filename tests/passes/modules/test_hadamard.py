@@ -10,7 +10,16 @@ from torch.nn import functional
 from plena_cosim import golden
 from plena_cosim.golden import FormatError
 from plena_cosim.passes import quantize_module_transform_pass
-from plena_cosim.passes.modules.hadamard import hadamard_matrix, rotate, rotation_size
+from plena_cosim.passes.modules import hadamard
+from plena_cosim.passes.modules.hadamard import (
+    KERNEL,
+    MATRICES,
+    hadamard_matrix,
+    rotate,
+    rotate_online,
+    rotation_path,
+    rotation_size,
+)
 
 from ..recipes import W8A8
 
@@ -136,3 +145,81 @@ def test_a_recipe_with_such_a_size_replaces_nothing(numerics: str) -> None:
     with pytest.raises(FormatError, match=r"module '1': online_rotate, or size in"):
         quantize_module_transform_pass(model, recipe, numerics=numerics)
     assert type(model[0]) is nn.Linear
+
+
+CUDA = torch.device("cuda", 0)
+
+
+@pytest.fixture
+def kernel(monkeypatch):
+    """A stand-in for the package, in float64, that notes what it was asked; rows, not a matrix."""
+    asked = []
+
+    def hadamard_transform(x, scale=1.0):
+        asked.append((tuple(x.shape), x.dtype))
+        wide, width = x.double(), 1
+        while width < x.shape[-1]:
+            pairs = wide.reshape(len(x), -1, 2, width)
+            wide = torch.stack([pairs.sum(2), pairs[:, :, 0] - pairs[:, :, 1]], 2)
+            width *= 2
+        return (wide.reshape(x.shape) * scale).to(x.dtype)
+
+    monkeypatch.setattr(hadamard, "_kernel", lambda: hadamard_transform)
+    return asked
+
+
+def test_the_kernel_is_for_cuda_where_it_is_installed(monkeypatch) -> None:
+    monkeypatch.setattr(hadamard, "_kernel", lambda: None)
+    assert rotation_path(CUDA) == MATRICES
+    monkeypatch.setattr(hadamard, "_kernel", lambda: torch.neg)
+    assert rotation_path(CUDA) == KERNEL
+    assert rotation_path(torch.device("cpu")) == MATRICES
+
+
+def test_on_the_cpu_an_online_rotation_is_the_matrix_product(kernel) -> None:
+    x = torch.randn(5, 64)
+    assert torch.equal(rotate_online(x, 16), rotate(x, 16))
+    assert kernel == []
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("size", [8, 32, 64])
+def test_the_kernel_is_given_blocks_and_the_scale(size, dtype, kernel, monkeypatch) -> None:
+    """The choice alone is tried here, with a stand-in; on a GPU see the test below."""
+    monkeypatch.setattr(hadamard, "rotation_path", lambda _: KERNEL)
+    x = torch.randn(2, 3, 64).to(dtype)
+    torch.testing.assert_close(rotate_online(x, size), rotate(x, size))
+    assert kernel == [((6 * 64 // size, size), dtype)]
+    with pytest.raises(FormatError, match="cannot rotate rows of 64 elements in blocks of 128"):
+        rotate_online(x, 128)
+
+
+@pytest.mark.parametrize(("size", "dtype"), [(4, torch.float32), (16, torch.float64)])
+def test_what_the_kernel_does_not_take_is_a_matrix_product(
+    size, dtype, kernel, monkeypatch
+) -> None:
+    monkeypatch.setattr(hadamard, "rotation_path", lambda _: KERNEL)
+    x = torch.randn(3, 32, dtype=dtype)
+    assert torch.equal(rotate_online(x, size), rotate(x, size))
+    assert kernel == []
+
+
+def test_activations_of_fake_numerics_take_it_and_nothing_else(kernel, monkeypatch) -> None:
+    monkeypatch.setattr(hadamard, "rotation_path", lambda _: KERNEL)
+    table = {**W8A8, "online_rotate": 16}
+    for numerics, calls in (("exact", 0), ("fake", 1)):
+        model, _ = quantize_module_transform_pass(
+            nn.Sequential(nn.Linear(32, 8)), {"by": "type", "linear": table}, numerics=numerics
+        )
+        assert kernel == []  # weights are rotated by matrix products
+        model(torch.randn(3, 32))
+        assert len(kernel) == calls
+
+
+@pytest.mark.skipif(rotation_path(CUDA) == MATRICES, reason="no fast-hadamard-transform")
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+@pytest.mark.parametrize("size", [8, 64, 128, 4096])
+def test_the_kernel_computes_the_same_rotation(size: int, dtype: torch.dtype) -> None:
+    x = torch.randn(33, 4096, device="cuda", dtype=dtype)
+    torch.testing.assert_close(rotate_online(x, size), rotate(x, size))

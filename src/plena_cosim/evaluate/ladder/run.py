@@ -57,6 +57,7 @@ def run_ladder(
     only: Sequence[str] = (),
     exact: Sequence[str] = (),
     threads: int | None = None,
+    device: str | None = None,
     cache: Path | None = None,
     console: Console | None = None,
 ) -> bool:
@@ -74,6 +75,7 @@ def run_ladder(
         only: names of steps; the others are left out, fp32 excepted.
         exact: names of steps that are measured with exact numerics, too.
         threads: of torch, in each step's process; torch's own choice when None.
+        device: where calibration and search run, in the place of what the recipes say.
         cache: where demo downloads live; the user's cache directory when None.
         console: where the table goes.
 
@@ -93,6 +95,7 @@ def run_ladder(
     threads = threads or torch.get_num_threads()
     with console.status("model and text"):
         shared = _shared(model, text, limit=limit, seqlen=seqlen, threads=threads, cache=cache)
+        shared["device"] = device
     works = [
         _work(shared, step, kind)
         for step in chosen
@@ -116,6 +119,7 @@ def run_ladder(
             "limit": limit,
             "seqlen": seqlen,
             "threads": threads,
+            "device": device,
             "cache": str(cache) if cache is not None else None,
         }
         record = _Record(out=out, head=head, steps=steps, works=works, kept=kept)

@@ -32,7 +32,7 @@ from plena_cosim.sources import load_text, tokenize
 
 from ..load import load_model
 from ..perplexity import evaluate_perplexity
-from ..record import describe_run
+from ..record import describe_run, rotation_of
 
 Send = Callable[[dict[str, Any]], None]
 
@@ -41,7 +41,8 @@ def measure(request: Mapping[str, Any], send: Send) -> dict[str, Any]:
     """Quantise a model by a recipe, measure its perplexity, and return the fields of Measurement.
 
     Args:
-        request: model, text, recipe (a path or None), numerics, limit, seqlen, threads, cache.
+        request: model, text, recipe (a path or None), numerics, limit, seqlen, threads,
+            device, cache.
         send: takes messages of progress.
     """
 
@@ -62,6 +63,7 @@ def measure(request: Mapping[str, Any], send: Send) -> dict[str, Any]:
             network,
             recipe,
             numerics=request["numerics"],
+            device=request["device"],
             progress=show,
         )
     seconds = time.perf_counter() - start if recipe is not None else 0.0
@@ -90,7 +92,10 @@ def measure(request: Mapping[str, Any], send: Send) -> dict[str, Any]:
         "went_on_from": found,
         "evaluation_seconds": result.seconds,
         "peak_memory_bytes": peak_memory_bytes(),
-        "run": describe_run(seed=0, config_sha256=recipe.sha256 if recipe else None),
+        "run": {
+            **describe_run(seed=0, config_sha256=recipe.sha256 if recipe else None),
+            "rotation": rotation_of(network, info, request["numerics"]),
+        },
     }
 
 

@@ -13,6 +13,7 @@ from rich.text import Text
 from plena_cosim.golden import FormatError
 from plena_cosim.ground.progress_bar import progress_bars
 from plena_cosim.passes import Recipe, load_quant_config
+from plena_cosim.passes.layers.device import on_device
 from plena_cosim.passes.pipeline import prepare
 from plena_cosim.passes.rotation_search import (
     SearchResult,
@@ -35,6 +36,7 @@ def run_search_rotation(
     *,
     quant_config: Path,
     model: str | None = None,
+    device: str | None = None,
     json_path: Path = RESULTS / "rotation.json",
     picture: Path = RESULTS / "rotation.png",
     out: Path | None = None,
@@ -49,14 +51,12 @@ def run_search_rotation(
         quant_config: a recipe with [rotation_search].
         model: a folder, an id on the Hugging Face hub, or "demo"; without it the recipe's
             model_name, or else "demo".
+        device: where it all runs, in the place of what the recipe says.
         json_path: where the record goes.
         picture: where the picture goes.
         out: where the recipe with the rotations goes, as TOML.
         cache: where demo downloads live; the user's cache directory when None.
         console: where the table goes; a new one when None.
-
-    Returns:
-        The record that was written.
 
     Returns:
         The record, as it is written.
@@ -66,8 +66,11 @@ def run_search_rotation(
     """
     console = console or Console()
     recipe = _with_cache_path(load_quant_config(quant_config))
+    if device is not None:
+        recipe = on_device(recipe, device)
     table = recipe.rotation_search
     assert table is not None
+    on_device(replace(recipe, gptq=None), None)  # nothing is calibrated here
     model = model or table.model_name or "demo"
     network, tokenizer = load_model(model, cache=cache)
     require_original(network, model)

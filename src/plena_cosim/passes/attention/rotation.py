@@ -11,7 +11,7 @@ from torch.nn import functional
 from plena_cosim import fakequant
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
-from ..modules.hadamard import rotate, rotation_size
+from ..modules.hadamard import rotate_online, rotation_size
 from ..modules.operand import DEFAULT_BLOCK, fake_quantize, fake_quantize_rotated
 from ..recipe.formats import AttentionFormats, Format, KvPosition, RotationMode
 from ..recipe.recipe import Phase
@@ -177,7 +177,7 @@ class Rotator:
         if size is None:
             return x
         if self.hw is None:
-            return rotate(x, size)
+            return rotate_online(x, size)
         vector = self.hw.vector_format
         return fakequant.hadamard(fakequant.cast(x, vector), vector, block=size).to(x.dtype)
 

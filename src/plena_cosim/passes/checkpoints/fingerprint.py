@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 import plena_cosim
 from plena_cosim import fakequant, golden
+from plena_cosim.ground.record import versions
 
 _PASSES = Path(__file__).resolve().parents[1]
 
@@ -46,6 +47,7 @@ class Fingerprint:
                 "tokens": digest(tokens),
                 "code": f"{plena_cosim.__version__} {code_digest()}",
                 "torch": torch.__version__,
+                **_kernels(),
             }
         )
 
@@ -70,6 +72,15 @@ def _differences(mine: Any, other: Any, name: str) -> list[str]:
         inner = f"{name}.{key}" if name else key
         found += _differences(mine.get(key), other.get(key), inner)
     return found
+
+
+def _kernels() -> dict[str, str]:
+    """Return packages whose kernels compute on the GPU of this machine, if there are any."""
+    if not torch.cuda.is_available():
+        return {}
+    name = "fast-hadamard-transform"
+    version = versions([name])[name]
+    return {} if version == "not installed" else {name: version}
 
 
 def weights_digest(model: nn.Module) -> str:

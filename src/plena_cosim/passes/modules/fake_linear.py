@@ -9,7 +9,7 @@ from plena_cosim.golden import Mx
 
 from ..recipe.formats import Format, ModuleFormats
 from ..weights.packed_weight import PackedWeight, WeightFactory
-from .hadamard import rotate
+from .hadamard import rotate, rotate_online
 from .operand import fake_quantize, fake_quantize_rotated
 from .phase import PhasedFormat, in_phase
 from .quantized_module import CalibratedModule, Observer
@@ -71,7 +71,7 @@ class FakeLinear(CalibratedModule):
         if self.dequant:
             return fake_quantize_rotated(x, self.data_in, self.rotation)
         if self.rotation is not None:
-            x = rotate(x, self.rotation)
+            x = rotate_online(x, self.rotation)
         return fake_quantize(x, self.data_in)
 
     def forward(self, x: Tensor) -> Tensor:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
 from functools import lru_cache
 
 import torch
@@ -55,11 +57,62 @@ def rotate(x: Tensor, size: int) -> Tensor:
     Raises:
         FormatError: blocks would span two rows.
     """
-    if x.shape[-1] % size:
-        raise FormatError(f"cannot rotate rows of {x.shape[-1]} elements in blocks of {size}")
+    _require_whole_blocks(x, size)
     wide = x.to(torch.promote_types(x.dtype, torch.float32))
     with torch.autocast(x.device.type, enabled=False):
         return _blocks(wide, size).reshape(x.shape).to(x.dtype)
+
+
+MATRICES = "matrix products"
+KERNEL = "fast_hadamard_transform"
+"""What rotates, in the words of a record."""
+
+_KERNEL_SIZES = range(8, 32768 + 1)
+_KERNEL_DTYPES = (torch.float32, torch.float16, torch.bfloat16)
+
+
+def rotation_path(device: torch.device) -> str:
+    """Return what `rotate_online` computes with on a device: KERNEL or MATRICES.
+
+    Blocks below 8 elements or above 32768, and float64, are matrix products everywhere.
+    """
+    return KERNEL if device.type == "cuda" and _kernel() is not None else MATRICES
+
+
+def rotate_online(x: Tensor, size: int) -> Tensor:
+    """Return `rotate(x, size)` as fast as the device can: for activations in fake numerics.
+
+    On CUDA that is the kernel of the package fast-hadamard-transform, where it is installed. It
+    sums in float32 and rounds once, as `rotate` does, but in another order. Weights are rotated
+    once, by `rotate`; exact numerics by `fakequant.hadamard`, which is golden's everywhere.
+
+    Args:
+        x: floating-point tensor, its last axis a multiple of `size`.
+        size: a power of two.
+
+    Raises:
+        FormatError: blocks would span two rows.
+    """
+    kernel = _kernel() if rotation_path(x.device) == KERNEL else None
+    if kernel is None or size not in _KERNEL_SIZES or x.dtype not in _KERNEL_DTYPES:
+        return rotate(x, size)
+    _require_whole_blocks(x, size)
+    return kernel(x.reshape(-1, size), scale=size**-0.5).reshape(x.shape)
+
+
+@lru_cache(maxsize=1)
+def _kernel() -> Callable[..., Tensor] | None:
+    """Return the package's function, or None where it is not installed, or cannot be loaded."""
+    try:
+        found: Callable[..., Tensor] = importlib.import_module(KERNEL).hadamard_transform
+    except (ImportError, AttributeError, OSError):
+        return None
+    return found
+
+
+def _require_whole_blocks(x: Tensor, size: int) -> None:
+    if x.shape[-1] % size:
+        raise FormatError(f"cannot rotate rows of {x.shape[-1]} elements in blocks of {size}")
 
 
 def _blocks(x: Tensor, size: int) -> Tensor:

@@ -13,7 +13,7 @@ from plena_cosim.golden import FormatError, Minifloat, Mx, mxint
 
 from ..recipe.draws import draw_options
 from ..recipe.formats import CastFormat, Format
-from .hadamard import rotate
+from .hadamard import rotate_online
 
 WIDEST_BITS = 16
 DEFAULT_BLOCK = 32
@@ -47,7 +47,7 @@ def fake_quantize_rotated(x: Tensor, fmt: Format | None, size: int | None) -> Te
     """
     if fmt is None or size is None:
         return fake_quantize(x, fmt)
-    return rotate(fake_quantize(rotate(x, size), fmt), size)
+    return rotate_online(fake_quantize(rotate_online(x, size), fmt), size)
 
 
 def _cast(x: Tensor, fmt: CastFormat) -> Tensor:

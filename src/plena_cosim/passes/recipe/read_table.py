@@ -15,7 +15,7 @@ from plena_cosim.ground.did_you_mean import did_you_mean
 class Table(BaseModel):
     """A table of a recipe: no unknown keys, no conversion of types."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, defer_build=True)
 
     def given(self) -> dict[str, Any]:
         """Return the keys that the file gives, with their values, in the order of the fields."""

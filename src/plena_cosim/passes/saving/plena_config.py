@@ -1,6 +1,6 @@
 """PlenaConfig: what a saved model says of its quantisation, in its config.json.
 
-Importing this module tells transformers that the method "plena" is configured by it.
+transformers finds it by way of `hf_quantizer`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 
 import torch
-from transformers.quantizers.auto import register_quantization_config
 from transformers.utils.quantization_config import QuantizationConfigMixin
 
 from plena_cosim.golden import FormatError, HardwareConfig
@@ -25,7 +24,6 @@ _VERSION = 1
 _SOURCE = "recipe in config.json"
 
 
-@register_quantization_config(METHOD)
 class PlenaConfig(QuantizationConfigMixin):
     """What quantised a model: `quantization_config` in its config.json.
 
