@@ -12,13 +12,19 @@ from rich.text import Text
 
 from plena_cosim.golden import HardwareConfig
 from plena_cosim.ground.progress_bar import progress_bars
-from plena_cosim.passes import ModuleInfo, load_quant_config, quantize_module_transform_pass
+from plena_cosim.passes import (
+    ModuleInfo,
+    left_alone,
+    load_quant_config,
+    quantize_module_transform_pass,
+)
 from plena_cosim.passes.layers.device import on_device
 from plena_cosim.passes.recipe.numerics_used import numerics_used, numerics_words
 from plena_cosim.passes.token_collector import CollectorFull
 from plena_cosim.sources import load_text, text_digest, tokenize
 from plena_cosim.sources.demo_model import CAVEAT
 
+from .left_table import print_left
 from .load import load_model, require_original
 from .perplexity import evaluate_perplexity
 from .record import describe_run, write_json
@@ -102,6 +108,7 @@ def run_eval_ppl(
         used = numerics_used(recipe)
     elif saved is not None:
         used = numerics_used(saved.pass_args())
+    left = None if source is None else left_alone(network)
     record = {
         "model": model,
         "text": text,
@@ -112,6 +119,7 @@ def run_eval_ppl(
         "result": result.as_dict(),
         "run": describe_run(seed=seed, config_sha256=recipe.sha256 if recipe else None),
         "modules": {name: entry.as_dict() for name, entry in info.items()},
+        "left_alone": None if left is None else left.as_dict(),
     }
     if model == "demo":
         record["caveat"] = CAVEAT
@@ -124,12 +132,16 @@ def run_eval_ppl(
         table.add_row("numerics", numerics_words(used))
     replaced = "as saved" if saved is not None else str(len(info))
     table.add_row("modules replaced", replaced)
+    if left is not None:
+        table.add_row("left in float", left.words())
     table.add_row("token perplexity", f"{result.token_perplexity:.4f}")
     if result.word_perplexity is not None:
         table.add_row("word perplexity", f"{result.word_perplexity:.4f}")
     table.add_row("tokens", f"{result.tokens} in {result.windows} windows of {seqlen}")
     table.add_row("seconds", f"{result.seconds:.1f}")
     console.print(table)
+    if left is not None:
+        print_left(left, console)
     if model == "demo":
         console.print(CAVEAT, style="dim")
     if json_path is not None:

@@ -12,8 +12,10 @@ from torch import Tensor, nn
 from plena_cosim.golden import FormatError, HardwareConfig
 from plena_cosim.ground.progress import Progress
 
+from .calibration.in_place import is_in_place
 from .layers.device import on_device
 from .pipeline import prepare
+from .plan.left_alone import LeftAlone, matrices_left, note_left_alone
 from .plan.plan import Plan
 from .plan.plan_model import plans_of
 from .recipe.load import read_quant_config
@@ -56,7 +58,8 @@ def quantize_module_transform_pass(
 
     Returns:
         The model, and for each replaced module by name what it became (where prefill and decode
-        differ: by name and phase). A weight that is shared with another module (tied embeddings) is
+        differ: by name and phase); `left_alone(model)` says which weights stay as they are, and
+        why. A weight that is shared with another module (tied embeddings) is
         copied first: the other one keeps its values, and a Hugging Face model is told that the two
         are no longer tied.
 
@@ -76,6 +79,7 @@ def quantize_module_transform_pass(
     if recipe.token_collector is not None:
         attach_token_collector(model, recipe.token_collector)
     if not recipe.changes_anything:
+        note_left_alone(model, matrices_left(model, recipe, [], None))
         return model, {}
     recipe = on_device(recipe, device)
     dtype = getattr(model, "dtype", None)  # that of some weight, in a transformers model
@@ -87,6 +91,10 @@ def quantize_module_transform_pass(
     recipe = made.recipe
     _check(made.plans, recipe, machine)  # weights and rotations may be others now
     own_configs(model)
+    calibrated = made.records if is_in_place(recipe) else ()
+    left = matrices_left(model, recipe, made.plans, machine, calibrated=calibrated)
+    note_left_alone(model, left)
+    _say(left, recipe)
     info = replace_modules(model, made.plans, recipe, machine, calibrated=made.weights)
     for name, found in made.records.items():
         owner = name if name in info else name.rpartition(".")[0]
@@ -134,7 +142,19 @@ def build_modules(
     machine = machine_of(recipe, numerics, hw)
     plans = plans_of(model, recipe)
     _check(plans, recipe, machine)
+    note_left_alone(model, matrices_left(model, recipe, plans, machine))
     return replace_modules(model, plans, recipe, machine, store=store)
+
+
+def _say(left: LeftAlone, recipe: Recipe) -> None:
+    """Log what stays in float; warn where a recipe about weights leaves more than it quantises."""
+    groups = (recipe.selectors, *recipe.phases.values())
+    weights = any(each.formats.weight is not None for group in groups for each in group)
+    much = weights and left.unasked > left.quantized
+    before = "leaves more weights in float than it quantises" if much else "left in float"
+    lines = "".join(f"\n  {line}" for line in left.lines())
+    level = logging.WARNING if much else logging.INFO
+    _LOG.log(level, "%s: %s: %s%s", recipe.source, before, left.words(), lines)
 
 
 def _check(plans: list[Plan], recipe: Recipe, machine: HardwareConfig | None) -> None:
