@@ -147,10 +147,8 @@ def build_modules(
 
 
 def _say(left: LeftAlone, recipe: Recipe) -> None:
-    """Log what stays in float; warn where a recipe about weights leaves more than it quantises."""
-    groups = (recipe.selectors, *recipe.phases.values())
-    weights = any(each.formats.weight is not None for group in groups for each in group)
-    much = weights and left.unasked > left.quantized
+    """Log what stays in float, and warn where that is more than is quantised."""
+    much = 0 < left.quantized < left.unasked
     before = "leaves more weights in float than it quantises" if much else "left in float"
     lines = "".join(f"\n  {line}" for line in left.lines())
     level = logging.WARNING if much else logging.INFO
