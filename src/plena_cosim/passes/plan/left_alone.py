@@ -156,16 +156,17 @@ def matrices_left(
             phase: _reason(name, module, role, chosen.get(name), told[phase], hw, phase)
             for phase in Phase
         }
+        full = f"{name}.{role}" if name else role
+        one = id(_tied_to(model, full, weight))
         if not any(reasons.values()):
-            quantized[id(weight)] = weight.numel()
+            quantized[one] = weight.numel()
             continue
         cause, reason = _together(reasons)
-        full = f"{name}.{role}" if name else role
         if cause is Cause.UNCHOSEN and {name, full} & set(calibrated):
             cause, reason = Cause.RECIPE, "[gptq] puts calibrated values in place; " + reason
-        left[id(weight)] = weight.numel()
+        left[one] = weight.numel()
         if cause in (Cause.UNCHOSEN, Cause.UNABLE):
-            unasked[id(weight)] = weight.numel()
+            unasked[one] = weight.numel()
         found.append(
             LeftMatrix(
                 name=name if role == "weight" and name else full,
@@ -215,6 +216,15 @@ def _matrices(model: nn.Module) -> Iterator[tuple[str, nn.Module, str]]:
             axes = weight.ndim if weight.ndim <= 2 else sum(size > 1 for size in weight.shape)
             if axes >= 2 and weight.is_floating_point() and not role.endswith("bias"):
                 yield name, module, role
+
+
+def _tied_to(model: nn.Module, name: str, weight: nn.Parameter) -> nn.Parameter:
+    """Return the one of several tied parameters that counts.
+
+    A model that is just being loaded has its ties as names only, on the meta device.
+    """
+    tied = getattr(model, "all_tied_weights_keys", None) if weight.is_meta else None
+    return model.get_parameter(tied[name]) if tied and name in tied else weight
 
 
 def _reason(

@@ -85,4 +85,4 @@ def _say_quantized(model: nn.Module) -> None:
     for module in model.modules():
         config = getattr(module, "config", None)
         if isinstance(config, PreTrainedConfig):
-            config._is_quantized = True  # type: ignore[attr-defined]
+            config._is_quantized = True
