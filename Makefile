@@ -27,7 +27,7 @@ comma     := ,
 installed  = $(VENV)/.with-$(if $(wildcard $(VENV)/.with-dev),dev,$(1)$(addprefix $(comma),$(2)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup shell demo test quick slowest sim sim-long prove mutate synth replay waves coverage lint bench clean
+.PHONY: help setup shell demo test quick slowest sim sim-long prove mutate synth replay waves coverage families-long lint bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -92,6 +92,9 @@ coverage: $(call installed,rtl) ## what the last regressions have seen of every 
 
 waves: $(call installed,rtl) ## record a block at work and say how to look at it: BLOCK=fp_mul FMT=bf16 COUNT=32
 	@plena waves --block $(or $(BLOCK),fp_mul) $(if $(FMT),--fmt $(FMT)) $(if $(COUNT),--count $(COUNT)) --seed $(SEED)
+
+families-long: $(call installed,torch) ## every family of transformers' causal models under a recipe, and the table in docs/recipe.md (ten minutes on two cores)
+	@plena families --write --jobs $(JOBS)
 
 lint: $(VENV)/.with-dev ## ruff, mypy, import layers
 	@ruff check .

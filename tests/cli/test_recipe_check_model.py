@@ -50,7 +50,8 @@ def test_what_fits_is_counted(tmp_path: Path, model: Path) -> None:
     file.write_text(GOOD)
     found = CliRunner().invoke(app, ["recipe", "check", str(file), "--model", str(model)])
     assert found.exit_code == 0, found.output
-    assert "14 modules are chosen" in found.output
+    assert "14 modules are chosen; left in float: 2 matrices, " in found.output
+    assert "lm_head: Linear, 61 × 32: no selector chooses it" in found.output
 
 
 def test_a_missing_model_is_one_error(tmp_path: Path) -> None:

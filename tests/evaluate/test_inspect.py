@@ -50,6 +50,21 @@ def test_modules_of_a_selector_share_a_line(tiny_model: Path, tmp_path: Path) ->
     assert "model.layers.0.mlp.up_proj" not in shown
 
 
+def test_what_stays_in_float_is_named(tiny_model: Path, tmp_path: Path) -> None:
+    recipe = tmp_path / "r.toml"
+    recipe.write_text(LINEAR.replace(".*_proj", ".*(q|k)_proj"))
+    shown, record = _shown(tiny_model, recipe)
+    assert "left in float: 12 matrices, " in shown
+    for part in ("lm_head", "model.layers.*.mlp.up_proj (2)", "48 × 32", "no selector chooses it"):
+        assert part in shown
+    left = record["left_alone"]
+    assert sum(group["count"] for group in left["groups"]) == left["matrices"] == 12
+    assert 0.8 < left["share"] < 1.0
+    each, _ = _shown(tiny_model, recipe, every=True)
+    assert "model.layers.*" not in each
+    assert "model.layers.1.mlp.up_proj" in each.replace(" ", "")
+
+
 @pytest.mark.parametrize("semantics", ["fused", "dequant"])
 def test_rotations_are_named(semantics: str, tiny_model: Path, tmp_path: Path) -> None:
     recipe = tmp_path / "r.toml"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import signal
@@ -46,6 +47,25 @@ def test_a_saved_model_has_the_same_perplexity(
     assert again["result"]["token_perplexity"] == direct["result"]["token_perplexity"]
     assert (again["quant_config"], again["numerics"]) == (str(recipe), numerics)
     assert [path.name for path in out.parent.iterdir()] == ["w4a8"]
+
+
+def test_what_stays_in_float_is_shown_and_comes_back(
+    tiny_model: Path, words: Path, recipe: Path, tmp_path: Path
+) -> None:
+    out, shown = tmp_path / "w4a8", io.StringIO()
+    console = Console(file=shown, width=120)
+    made = run_quantize(model=str(tiny_model), quant_config=recipe, out=out, console=console)
+    read = run_eval_ppl(model=str(out), text=str(words), seqlen=16, console=console)
+    direct = run_eval_ppl(
+        model=str(tiny_model), quant_config=recipe, text=str(words), seqlen=16, console=console
+    )
+    assert made["left_alone"]["matrices"] == 2
+    assert made["left_alone"] == read["left_alone"] == direct["left_alone"]
+    text = " ".join(shown.getvalue().split())
+    assert text.count(f"left in float │ 2 matrices, {made['left_alone']['share']:.1%}") == 3
+    assert text.count("no selector chooses it; its rows are looked up") == 3
+    plain = run_eval_ppl(model=str(tiny_model), text=str(words), seqlen=16, console=QUIET)
+    assert plain["left_alone"] is None
 
 
 def test_the_dequantised_model_has_the_values(tiny_model, recipe, tmp_path) -> None:

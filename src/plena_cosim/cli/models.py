@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from plena_cosim.ground.progress_bar import progress_bars
 
 from .console import console
 from .destination import file_to_write, folder_to_write
@@ -368,6 +374,66 @@ def ladder(
     )
     if not complete:
         raise typer.Exit(1)
+
+
+@app.command()
+def families(
+    check: Annotated[
+        bool, typer.Option("--check", help="Try them now; else the table of docs/recipe.md.")
+    ] = False,
+    only: Annotated[
+        list[str] | None, typer.Option(help="Only this family; may be given again.")
+    ] = None,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print JSON instead of a table; with --check.")
+    ] = False,
+    write: Annotated[
+        bool, typer.Option("--write", help="Check all, and renew the table of docs/recipe.md.")
+    ] = False,
+    jobs: Annotated[int, typer.Option(min=1, help="Families at a time.")] = 1,
+) -> None:
+    """Show what becomes of each family of causal language models that transformers knows.
+
+    Each is built small, with random weights and without a network; a recipe of four bits takes
+    every weight matrix and, one after another, cache, scores and outputs of attention. All take
+    some ten minutes. Exit code 1 if a family has met a fault of this project.
+
+    plena families --check --only llama --only mamba
+    """
+    from ..docs import family_table
+
+    if write and only:
+        raise typer.BadParameter("--write needs all families; leave --only away")
+    if as_json and not (check or write):
+        raise typer.BadParameter("--json needs --check: the table that is written has only words")
+    if not (check or write):
+        heading, rows = family_table.stored()
+        _show_families(heading, [row for row in rows if not only or row[0] in only])
+        return
+    from ..evaluate.families.run import run_families
+
+    with progress_bars(Console(stderr=True)) as progress:
+        record = run_families(only or (), jobs=jobs, progress=progress)
+    if as_json:
+        typer.echo(json.dumps(record, indent=2, ensure_ascii=False))
+    else:
+        _show_families(family_table.heading(record), family_table.rows(record))
+    if write:
+        renewed = family_table.write(record)
+        typer.echo(f"{'renewed' if renewed else 'fresh'}: {family_table.DOCUMENT}", err=as_json)
+    if any(result["fault"] for result in record["families"]):
+        raise typer.Exit(1)
+
+
+def _show_families(heading: str, rows: list[tuple[str, ...]]) -> None:
+    from ..docs.family_table import HEADER
+
+    table = Table(title=heading, show_lines=True)
+    for name, ratio in zip(HEADER, (3, 2, 6, 5), strict=True):
+        table.add_column(name, overflow="fold", ratio=ratio)
+    for row in rows:
+        table.add_row(*map(Text, row))
+    console.print(table)
 
 
 def _set_threads(threads: int | None) -> None:

@@ -11,6 +11,7 @@ from plena_cosim.golden import FormatError
 from plena_cosim.ground.did_you_mean import did_you_mean
 from plena_cosim.passes.layers.device import on_device
 from plena_cosim.passes.pipeline import require_possible
+from plena_cosim.passes.plan.left_alone import matrices_left
 from plena_cosim.passes.plan.plan_model import plans_of
 from plena_cosim.passes.recipe.recipe import Recipe
 from plena_cosim.passes.replace.check import check
@@ -29,7 +30,8 @@ def check_on_model(recipe: Recipe, name: str, *, cache: Path | None = None) -> l
         cache: where demo downloads live; the user's cache directory when None.
 
     Returns:
-        What to tell the user besides: how many modules are chosen, and what this machine lacks.
+        What to tell the user besides: how many modules are chosen, what stays in float and why, and
+        what this machine lacks.
 
     Raises:
         FormatError: the recipe does not fit the model.
@@ -40,7 +42,9 @@ def check_on_model(recipe: Recipe, name: str, *, cache: Path | None = None) -> l
     for plan in plans:
         check(plan, None, recipe.kv_handover)
     require_possible(model, recipe, plans)
-    lines = [f"on {name}: {len(plans)} modules are chosen"]
+    left = matrices_left(model, recipe, plans, None)
+    lines = [f"on {name}: {len(plans)} modules are chosen; left in float: {left.words()}"]
+    lines += [f"  {line}" for line in left.lines()]
     try:
         on_device(recipe, None)
     except FormatError as error:

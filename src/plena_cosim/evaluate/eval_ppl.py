@@ -12,7 +12,12 @@ from rich.text import Text
 
 from plena_cosim.golden import FormatError, HardwareConfig
 from plena_cosim.ground.progress_bar import progress_bars
-from plena_cosim.passes import ModuleInfo, load_quant_config, quantize_module_transform_pass
+from plena_cosim.passes import (
+    ModuleInfo,
+    left_alone,
+    load_quant_config,
+    quantize_module_transform_pass,
+)
 from plena_cosim.passes.layers.device import on_device
 from plena_cosim.passes.recipe.numerics_used import numerics_used, numerics_words
 from plena_cosim.passes.token_collector import CollectorFull
@@ -20,6 +25,7 @@ from plena_cosim.sources import load_text, text_digest, token_bytes, tokenize
 from plena_cosim.sources.demo_model import CAVEAT
 
 from .harness.rolling import RollingPerplexity, documents_of, rolling_perplexity
+from .left_table import print_left
 from .load import load_model, require_original
 from .perplexity import Perplexity, evaluate_perplexity
 from .record import describe_run, rotation_of, write_json
@@ -132,6 +138,7 @@ def run_eval_ppl(
         used = numerics_used(recipe)
     elif saved is not None:
         used = numerics_used(saved.pass_args())
+    left = None if source is None else left_alone(network)
     record = {
         "model": model,
         "text": text,
@@ -144,6 +151,7 @@ def run_eval_ppl(
         "result": result.as_dict(),
         "run": describe_run(seed=seed, config_sha256=recipe.sha256 if recipe else None),
         "modules": {name: entry.as_dict() for name, entry in info.items()},
+        "left_alone": None if left is None else left.as_dict(),
     }
     if model == "demo":
         record["caveat"] = CAVEAT
@@ -156,10 +164,14 @@ def run_eval_ppl(
         table.add_row("numerics", numerics_words(used))
     replaced = "as saved" if saved is not None else str(len(info))
     table.add_row("modules replaced", replaced)
+    if left is not None:
+        table.add_row("left in float", left.words())
     for name, value in result.rows():
         table.add_row(name, value)
     table.add_row("seconds", f"{result.seconds:.1f}")
     console.print(table)
+    if left is not None:
+        print_left(left, console)
     if model == "demo":
         console.print(CAVEAT, style="dim")
     if json_path is not None:

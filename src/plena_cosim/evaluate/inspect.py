@@ -11,6 +11,7 @@ from rich.table import Table
 from plena_cosim.golden import FormatError
 from plena_cosim.passes import ModuleInfo
 
+from .left_table import print_left
 from .quantized import load_quantized
 from .record import write_json
 
@@ -71,6 +72,7 @@ def run_inspect(
         f"{len(info)} modules; {weights:,} weights in {bits / 8e6:,.1f} MB"
         + (f", {bits / weights:.2f} bits each" if weights else "")
     )
+    print_left(made.left, console, every=every)
     if json_path is not None:
         write_json(json_path, record)
         console.print(f"record: {json_path}")

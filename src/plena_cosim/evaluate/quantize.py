@@ -17,6 +17,7 @@ from plena_cosim.ground.write_whole import remove_scratch, scratch_of
 from plena_cosim.passes import export_dequantized
 from plena_cosim.sources import TextSourceError
 
+from .left_table import print_left
 from .quantized import load_quantized
 from .record import write_json
 
@@ -80,9 +81,11 @@ def run_quantize(
     table.add_column("", justify="right")
     table.add_row("recipe", f"{made.recipe.source} ({numerics})")
     table.add_row("modules quantised", str(len(made.info)))
+    table.add_row("left in float", made.left.words())
     table.add_row("weights", "dequantised values" if dequantized else "packed codes")
     table.add_row("size of the weights", f"{size / 1e6:.1f} MB")
     console.print(table)
+    print_left(made.left, console)
     return record
 
 

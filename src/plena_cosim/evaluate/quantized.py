@@ -11,8 +11,10 @@ from rich.console import Console
 from plena_cosim.golden import HardwareConfig
 from plena_cosim.ground.progress_bar import progress_bars
 from plena_cosim.passes import (
+    LeftAlone,
     ModuleInfo,
     Recipe,
+    left_alone,
     load_quant_config,
     quantize_module_transform_pass,
 )
@@ -42,6 +44,11 @@ class Quantized:
     numerics: str
     info: dict[str, ModuleInfo]
 
+    @property
+    def left(self) -> LeftAlone:
+        """What stayed in float."""
+        return left_alone(self.network)
+
     def record(self) -> dict[str, Any]:
         """Return what was done, for a JSON file."""
         return {
@@ -52,6 +59,7 @@ class Quantized:
             "rotation": rotation_of(self.network, self.info, self.numerics),
             "run": describe_run(seed=0, config_sha256=self.recipe.sha256),
             "modules": {name: entry.as_dict() for name, entry in self.info.items()},
+            "left_alone": self.left.as_dict(),
         }
 
 

@@ -10,6 +10,7 @@ from . import _registration
 if TYPE_CHECKING:
     from plena_cosim.ground.progress import Progress
 
+    from .plan.left_alone import LeftAlone, left_alone
     from .quantize_module import quantize_module_transform_pass
     from .recipe.load import load_quant_config
     from .recipe.numerics import Numerics
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "KvHandover",
+    "LeftAlone",
     "MatchBy",
     "ModuleInfo",
     "Numerics",
@@ -30,12 +32,14 @@ __all__ = [
     "Selector",
     "dequantized_state_dict",
     "export_dequantized",
+    "left_alone",
     "load_quant_config",
     "quantize_module_transform_pass",
 ]
 
 _HOMES = {
     "plena_cosim.ground.progress": ("Progress",),
+    ".plan.left_alone": ("LeftAlone", "left_alone"),
     ".quantize_module": ("quantize_module_transform_pass",),
     ".recipe.load": ("load_quant_config",),
     ".recipe.numerics": ("Numerics",),

@@ -12,9 +12,11 @@ from torch import Tensor, nn
 from plena_cosim.golden import FormatError, HardwareConfig
 from plena_cosim.ground.progress import Progress
 
+from .calibration.in_place import is_in_place
 from .layers.device import on_device
 from .modules.eager_forward import run_eagerly
 from .pipeline import prepare
+from .plan.left_alone import LeftAlone, matrices_left, note_left_alone
 from .plan.plan import Plan
 from .plan.plan_model import plans_of
 from .recipe.load import read_quant_config
@@ -57,7 +59,8 @@ def quantize_module_transform_pass(
 
     Returns:
         The model, and for each replaced module by name what it became (where prefill and decode
-        differ: by name and phase). A weight that is shared with another module (tied embeddings) is
+        differ: by name and phase); `left_alone(model)` says which weights stay as they are, and
+        why. A weight that is shared with another module (tied embeddings) is
         copied first: the other one keeps its values, and a Hugging Face model is told that the two
         are no longer tied.
 
@@ -77,6 +80,7 @@ def quantize_module_transform_pass(
     if recipe.token_collector is not None:
         attach_token_collector(model, recipe.token_collector)
     if not recipe.changes_anything:
+        note_left_alone(model, matrices_left(model, recipe, [], None))
         return model, {}
     recipe = on_device(recipe, device)
     dtype = getattr(model, "dtype", None)  # that of some weight, in a transformers model
@@ -88,6 +92,10 @@ def quantize_module_transform_pass(
     recipe = made.recipe
     _check(made.plans, recipe, machine)  # weights and rotations may be others now
     own_configs(model)
+    calibrated = made.records if is_in_place(recipe) else ()
+    left = matrices_left(model, recipe, made.plans, machine, calibrated=calibrated)
+    note_left_alone(model, left)
+    _say(left, recipe)
     info = replace_modules(model, made.plans, recipe, machine, calibrated=made.weights)
     run_eagerly(model)
     for name, found in made.records.items():
@@ -136,9 +144,19 @@ def build_modules(
     machine = machine_of(recipe, numerics, hw)
     plans = plans_of(model, recipe)
     _check(plans, recipe, machine)
+    note_left_alone(model, matrices_left(model, recipe, plans, machine))
     info = replace_modules(model, plans, recipe, machine, store=store)
     run_eagerly(model)
     return info
+
+
+def _say(left: LeftAlone, recipe: Recipe) -> None:
+    """Log what stays in float, and warn where that is more than is quantised."""
+    much = 0 < left.quantized < left.unasked
+    before = "leaves more weights in float than it quantises" if much else "left in float"
+    lines = "".join(f"\n  {line}" for line in left.lines())
+    level = logging.WARNING if much else logging.INFO
+    _LOG.log(level, "%s: %s: %s%s", recipe.source, before, left.words(), lines)
 
 
 def _check(plans: list[Plan], recipe: Recipe, machine: HardwareConfig | None) -> None:

@@ -182,6 +182,7 @@ def test_how_it_was_computed_stands_in_the_results(model: Path, recipe: Path, ta
     assert config["formats"]["profile"] == "ocp"
     assert config["machine"]["vlen"]
     assert config["modules_replaced"] == 17
+    assert config["left_alone"]["groups"][0]["name"] == "model.embed_tokens"
     assert config["run"]["versions"]["torch"]
     assert json.loads(json.dumps(config)) == config
 

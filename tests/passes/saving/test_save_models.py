@@ -169,3 +169,22 @@ def test_weights_with_searched_clipping_are_not_searched_again(reload) -> None:
     recipe = {"by": "type", "linear": table}
     model, _ = quantize_module_transform_pass(build("Llama"), recipe)
     assert torch.equal(prefill_and_decode(reload(model)), prefill_and_decode(model))
+
+
+@pytest.mark.parametrize("family", ["FalconMamba", "Jamba"])
+@torch.no_grad()
+def test_layers_whose_weight_is_taken_are_called_before_saving_too(family, reload) -> None:
+    """A model that transformers has loaded quantised calls dt_proj; one of the pass has to, too."""
+    torch.manual_seed(0)
+    mamba = {"state_size": 8} if family == "FalconMamba" else {"mamba_d_state": 8}
+    heads = {} if family == "FalconMamba" else {"attn_layer_period": 2, "attn_layer_offset": 1}
+    config = getattr(transformers, f"{family}Config")(**SIZES | mamba | heads)
+    model = AutoModelForCausalLM.from_config(config).eval()
+    quantize_module_transform_pass(model, {r".*\.dt_proj": {**OPERANDS, "data_in_width": 4}})
+    layer = next(m for name, m in model.named_modules() if name.endswith("dt_proj"))
+    called = []
+    layer.register_forward_hook(lambda *_: called.append(True))
+    ids = torch.randint(3, 60, (1, 12), generator=torch.Generator().manual_seed(3))
+    before = model(ids).logits
+    assert called
+    assert torch.equal(reload(model)(ids).logits, before)

@@ -15,7 +15,13 @@ from lm_eval.models.huggingface import HFLM
 from tqdm import tqdm
 
 from plena_cosim.golden import FormatError, HardwareConfig
-from plena_cosim.passes import Recipe, load_quant_config, quantize_module_transform_pass
+from plena_cosim.passes import (
+    ModuleInfo,
+    Recipe,
+    left_alone,
+    load_quant_config,
+    quantize_module_transform_pass,
+)
 from plena_cosim.passes.layers.device import on_device
 from plena_cosim.passes.recipe.numerics import Numerics
 from plena_cosim.passes.recipe.numerics_used import numerics_used
@@ -23,7 +29,7 @@ from plena_cosim.passes.saving.machine_fields import machine_to_fields
 from plena_cosim.sources.model_place import model_place
 
 from ..load import require_original
-from ..record import describe_run
+from ..record import describe_run, rotation_of
 
 _Request = tuple[Any, list[int], list[int]]
 
@@ -71,7 +77,8 @@ class PlenaLM(HFLM):  # type: ignore[misc]
             self._recipe = on_device(load_quant_config(Path(recipe)), calibration_device)
             self._recipe_text = Path(recipe).read_text(encoding="utf-8")
         self._machine = None if machine is None else HardwareConfig.load(Path(machine))
-        self._numerics, self._modules = numerics, 0
+        self._numerics = numerics
+        self._info: dict[str, ModuleInfo] = {}
         given = str(model_place(pretrained)) if isinstance(pretrained, str) else pretrained
         super().__init__(pretrained=given, dtype=dtype, **kwargs)
         if not isinstance(pretrained, str):
@@ -85,10 +92,9 @@ class PlenaLM(HFLM):  # type: ignore[misc]
         if self._recipe is None:
             return
         require_original(self._model, name)
-        _, info = quantize_module_transform_pass(
+        _, self._info = quantize_module_transform_pass(
             self._model, self._recipe, numerics=self._numerics, hw=self._machine
         )
-        self._modules = len(info)
 
     def _loglikelihood_tokens(
         self,
@@ -129,6 +135,7 @@ class PlenaLM(HFLM):  # type: ignore[misc]
         if saved is None:
             return {"recipe": None, "run": describe_run(seed=0, config_sha256=None)}
         machine = saved.machine()
+        left = left_alone(self._model)
         used = recipe if recipe is not None else saved.pass_args()
         return {
             "recipe": saved.source,
@@ -137,6 +144,8 @@ class PlenaLM(HFLM):  # type: ignore[misc]
             "formats": numerics_used(used),
             "numerics": saved.numerics,
             "machine": None if machine is None else machine_to_fields(machine),
-            "modules_replaced": self._modules or None,
+            "modules_replaced": len(self._info) or None,
+            "left_alone": None if left is None else left.as_dict(),
+            "rotation": rotation_of(self._model, self._info, saved.numerics),
             "run": describe_run(seed=0, config_sha256=recipe.sha256 if recipe else None),
         }

@@ -24,3 +24,12 @@ def all_kinds() -> tuple[ModuleKind, ...]:
 def kind_of(module: nn.Module) -> ModuleKind | None:
     """Return the kind of a module; None for what no recipe changes."""
     return next((kind for kind in all_kinds() if kind.recognise(module)), None)
+
+
+def obstacle(module: nn.Module) -> str | None:
+    """Return why no recipe can quantise a module that looks like one of some kind.
+
+    Returns:
+        Words that follow the name of its class; None: nothing is in the way, or no kind knows it.
+    """
+    return next((why for kind in all_kinds() if (why := kind.obstacle(module))), None)

@@ -52,6 +52,10 @@ class Conv1DKind(LinearKind):
         found = type(module)
         return (found.__module__, found.__name__) == ("transformers.pytorch_utils", "Conv1D")
 
+    def obstacle(self, module: nn.Module) -> str | None:
+        """Return nothing: other classes than transformers' own do not look like it."""
+        return None
+
     def as_linear(self, module: nn.Module) -> nn.Linear:
         """Return the same layer with its weight turned."""
         weight = module.get_parameter("weight").detach()

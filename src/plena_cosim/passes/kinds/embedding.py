@@ -14,12 +14,19 @@ class EmbeddingKind(ModuleKind):
     name = "embedding"
     priority = 20
     accepts = AcceptedFormats(roles={"weight": BLOCKS})
+    looked_up = True
 
     def recognise(self, module: nn.Module) -> bool:
         """Return whether it takes ids alone; other classes shift them or take more arguments."""
         if not isinstance(module, nn.Embedding):
             return False
         return type(module) is nn.Embedding or hasattr(module, "scalar_embed_scale")
+
+    def obstacle(self, module: nn.Module) -> str | None:
+        """Return what a class derived from torch's embedding may do besides."""
+        if not isinstance(module, nn.Embedding) or self.recognise(module):
+            return None
+        return "derives from nn.Embedding, and may shift ids or take more than these"
 
     def build(self, request: BuildRequest) -> Built:
         """Return the quantised table."""

@@ -8,7 +8,13 @@ from torch import nn
 from plena_cosim.golden import FormatError
 
 from ..modules.exact_linear import operand_formats
-from ..modules.experts import ExpertWeight, is_transposed, multiply_one_by_one, weight_names
+from ..modules.experts import (
+    ExpertWeight,
+    is_transposed,
+    multiply_one_by_one,
+    says_axis,
+    weight_names,
+)
 from ..modules.module_kind import (
     BLOCKS,
     AcceptedFormats,
@@ -34,6 +40,16 @@ class ExpertsKind(ModuleKind):
         return not isinstance(module, (nn.Conv1d, nn.ConvTranspose1d)) and bool(
             weight_names(module)
         )
+
+    def obstacle(self, module: nn.Module) -> str | None:
+        """Return what is missing where nothing says along which axis weights are multiplied."""
+        if not self.recognise(module) or says_axis(module):
+            return None
+        return "keeps a matrix an expert and does not say along which axis it multiplies them"
+
+    def operands(self, module: nn.Module) -> tuple[str, ...]:
+        """Return the names of the parameters with one matrix an expert."""
+        return tuple(weight_names(module))
 
     def slices(self, module: nn.Module) -> list[str]:
         """Return the linear layers that experts were, such as `3.gate_proj`."""

@@ -1,4 +1,4 @@
-"""Linear layers: torch's own class."""
+"""Linear layers: torch's own class, and those derived from it that compute the same."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from plena_cosim.golden import Mx
 from ..modules.exact_linear import ExactLinear, operand_formats
 from ..modules.fake_linear import FakeLinear
 from ..modules.hadamard import rotate, rotation_size
+from ..modules.linear_probe import differs_from_linear
 from ..modules.module_kind import (
     BLOCKS,
     AcceptedFormats,
@@ -42,8 +43,13 @@ class LinearKind(ModuleKind):
     exact: type[ExactLinear] = ExactLinear
 
     def recognise(self, module: nn.Module) -> bool:
-        """Return whether it is torch's linear layer; classes derived from it compute more."""
-        return type(module) is nn.Linear
+        """Return whether it is torch's linear layer, or computes the same for test vectors."""
+        return isinstance(module, nn.Linear) and differs_from_linear(module) is None
+
+    def obstacle(self, module: nn.Module) -> str | None:
+        """Return in what a class derived from torch's linear layer computes something else."""
+        differs = differs_from_linear(module) if isinstance(module, nn.Linear) else None
+        return None if differs is None else f"derives from nn.Linear, but {differs}"
 
     def as_linear(self, module: nn.Module) -> nn.Linear:
         """Return a module of this kind as an nn.Linear with the same values."""

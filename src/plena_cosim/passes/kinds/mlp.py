@@ -7,6 +7,7 @@ from torch import nn
 from ..modules.module_kind import SCALAR, AcceptedFormats, BuildRequest, Built, ModuleKind
 from ..modules.quant_activation import QuantActivation, activation_names, recognise
 from ..recipe.recipe import KvHandover
+from .linear import KIND as LINEAR
 
 
 class MlpKind(ModuleKind):
@@ -20,7 +21,7 @@ class MlpKind(ModuleKind):
     def recognise(self, module: nn.Module) -> bool:
         """Return whether it has an activation and a linear layer as children."""
         return bool(activation_names(module)) and any(
-            type(child) is nn.Linear for child in module.children()
+            LINEAR.recognise(child) for child in module.children()
         )
 
     def taken_over(self, module: nn.Module) -> list[nn.Module]:

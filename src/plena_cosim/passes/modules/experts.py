@@ -150,15 +150,19 @@ def weight_names(experts: nn.Module) -> list[str]:
     return [name for name, parameter in own if parameter.ndim == 3]
 
 
+def says_axis(experts: nn.Module) -> bool:
+    """Return whether the module says along which axis it multiplies its weights."""
+    return isinstance(getattr(experts, "is_transposed", None), bool)
+
+
 def is_transposed(experts: nn.Module, where: str) -> bool:
-    """Return whether the module computes x @ w, found from what it says or from its shapes.
+    """Return whether the module computes x @ w, as it says.
 
     Raises:
-        FormatError: neither tells.
+        FormatError: it does not say.
     """
-    said = getattr(experts, "is_transposed", None)
-    if isinstance(said, bool):
-        return said
+    if says_axis(experts):
+        return bool(experts.is_transposed)
     sizes = {experts.get_parameter(name).shape for name in weight_names(experts)}
     raise FormatError(
         f"{where}: cannot tell along which axis {type(experts).__name__} multiplies its weights "

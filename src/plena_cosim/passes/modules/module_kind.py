@@ -118,6 +118,7 @@ class ModuleKind:
         owns_weights: whether its parameters are its operands; attention and MLPs leave theirs to
             the linear layers inside.
         encloses: whether nothing inside such a module is chosen on its own.
+        looked_up: whether rows of its weight are looked up, not multiplied.
     """
 
     name: str
@@ -125,10 +126,31 @@ class ModuleKind:
     accepts: AcceptedFormats
     owns_weights = True
     encloses = False
+    looked_up = False
 
     def recognise(self, module: nn.Module) -> bool:
         """Return whether a module is of this kind, whatever family of models it belongs to."""
         raise NotImplementedError
+
+    def obstacle(self, module: nn.Module) -> str | None:
+        """Return why a module that looks like one of this kind cannot be quantised.
+
+        Args:
+            module: any module.
+
+        Returns:
+            Words that follow the name of its class; None: nothing is in the way, or it looks like
+            no such module.
+        """
+        return None
+
+    def operands(self, module: nn.Module) -> tuple[str, ...]:
+        """Return the names of the parameters that become weights in the selector's format.
+
+        Args:
+            module: of this kind.
+        """
+        return ("weight",) if self.owns_weights else ()
 
     def matmuls(self, name: str) -> list[str]:
         """Return the matrix products of a module of this name that [rotation] may rotate."""

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from copy import copy
-
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
@@ -14,6 +11,7 @@ from plena_cosim.golden import FormatError, HardwareConfig
 
 from ..recipe.formats import CastFormat, ModuleFormats
 from ..weights.packed_weight import PackedWeight, WeightFactory
+from .bare import bare
 from .operand import fake_quantize
 from .quantized_module import QuantizedModule
 
@@ -148,15 +146,13 @@ def gain_offset(norm: nn.Module, where: str) -> float:
     weight = norm.weight
     assert isinstance(weight, Tensor)
     size = weight.shape[0]
-    bare = copy(norm)  # nobody who listens to the model is to hear of the test vector
-    for name in [name for name in vars(norm) if name.endswith("_hooks")]:
-        setattr(bare, name, OrderedDict())
+    alone = bare(norm)
     with torch.device("cpu"):
         probe = torch.linspace(-2.0, 3.0, size, dtype=torch.float32)[None]
         unit = probe * torch.rsqrt(probe.square().mean() + epsilon(norm, probe.dtype))
         for offset in (0.0, 1.0):
             outputs = [
-                functional_call(bare, {"weight": probe.new_full((size,), gain - offset)}, (probe,))
+                functional_call(alone, {"weight": probe.new_full((size,), gain - offset)}, (probe,))
                 for gain in (1.0, 0.5)
             ]
             if all(

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import fnmatch
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from torch import nn
 
 from plena_cosim.golden import FormatError
 from plena_cosim.ground.did_you_mean import did_you_mean
 
-from ..kinds import all_kinds, kind_of
+from ..kinds import all_kinds, kind_of, obstacle
 from ..recipe.recipe import MatchBy, Phase, Recipe
 from ..recipe.selector import Selector
 from .accepted_formats import fitted
@@ -53,7 +53,35 @@ def excluded_modules(model: nn.Module, recipe: Recipe) -> set[str]:
     Raises:
         FormatError: an exclusion matches nothing.
     """
-    return set(_Matcher(model, recipe).excluded())
+    matcher = _Matcher(model, recipe)
+    return set(matcher.excluded()) & set(matcher.kinds)
+
+
+def told_to_stay(model: nn.Module, recipe: Recipe, phase: Phase | None = None) -> dict[str, str]:
+    """Return what of a recipe says of a module that it stays as it is, by the module's name.
+
+    Args:
+        model: any module.
+        recipe: checked.
+        phase: take the selectors of this phase before those of the file.
+
+    Raises:
+        FormatError: as `choose`.
+    """
+    matcher = _Matcher(model, recipe)
+    decided = matcher.decided(phase)
+    bypassed = {
+        name: f"[{selector.key}] says bypass = true"
+        for name, selector in decided.items()
+        if selector.bypass
+    }
+    enclosed = {
+        name: f"is inside {owner}, which is one module"
+        for owner in matcher.closed(decided)
+        for name in matcher.modules
+        if name.startswith(f"{owner}.")
+    }
+    return {**enclosed, **bypassed, **matcher.excluded()}
 
 
 class _Matcher:
@@ -73,21 +101,30 @@ class _Matcher:
 
     def of_phase(self, phase: Phase | None) -> dict[str, Selector]:
         """Return the selectors of what is changed in a phase, None: by those of the file alone."""
-        taken = self.excluded()
-        base = self.chosen(self.recipe.selectors, dict(taken))
-        if phase is not None and self.recipe.phases.get(phase):
-            where = f"phase.{phase.value}."
-            first = self.chosen(self.recipe.phases[phase], dict(taken), where)
-            base = {**base, **first}
-        closed = tuple(f"{name}." for name in base if self.kinds[name].encloses)
+        base = self.decided(phase)
+        closed = tuple(f"{name}." for name in self.closed(base))
         return {
             name: base[name]
             for name in self.modules
             if name in base and not base[name].bypass and not name.startswith(closed)
         }
 
+    def closed(self, decided: Mapping[str, Selector]) -> list[str]:
+        """Return the chosen modules inside of which nothing is chosen on its own."""
+        return [name for name in decided if self.kinds[name].encloses]
+
+    def decided(self, phase: Phase | None) -> dict[str, Selector]:
+        """Return the selector that decides about each module, those that leave it included."""
+        taken = self.excluded()
+        base = self.chosen(self.recipe.selectors, dict(taken))
+        if phase is not None and self.recipe.phases.get(phase):
+            where = f"phase.{phase.value}."
+            first = self.chosen(self.recipe.phases[phase], dict(taken), where)
+            base = {**base, **first}
+        return base
+
     def excluded(self) -> dict[str, str]:
-        """Return what takes each excluded module, by its name."""
+        """Return what takes each excluded module, of whatever kind, by its name."""
         taken: dict[str, str] = {}
         for pattern in self.recipe.exclude:
             what = f"exclude {pattern!r}"
@@ -96,10 +133,10 @@ class _Matcher:
             roots = self.slices.owners_of_all(matched, where)
             inside = [
                 name
-                for name in self.kinds
+                for name in self.modules
                 if any(name == root or name.startswith(f"{root}.") for root in roots)
             ]
-            if not inside:
+            if self.kinds.keys().isdisjoint(inside):
                 raise FormatError(f"{where}: {self._nothing_to_change(roots)}")
             for name in inside:
                 taken.setdefault(name, what)
@@ -156,21 +193,29 @@ class _Matcher:
         matched = {
             first: None
             for name, first in self.names.items()
-            if _matches(pattern, name, self.modules[first], by)
+            if _matches(pattern, name, self._types(first), by)
         }
-        owners = {} if by is MatchBy.TYPE else self.slices.owner
-        for name, owner in owners.items():
-            if _matches(pattern, name, self.modules[owner], by):
-                matched[name] = None
+        slices = {} if by is MatchBy.TYPE else self.slices.owner
+        matched |= {name: None for name in slices if _matches(pattern, name, set(), by)}
         if not matched:
             known = {name: self.modules[first] for name, first in self.names.items()}
             known |= {name: self.modules[owner] for name, owner in self.slices.owner.items()}
             raise FormatError(f"{where}: {_no_match(pattern, known, by)}")
         return list(matched)
 
+    def _types(self, name: str) -> set[str]:
+        """Return the names of a module's class and, if it has a kind, of torch's above it."""
+        own = type(self.modules[name])
+        above = own.__mro__ if name in self.kinds else ()
+        known = [base for base in above if base.__module__.startswith("torch.nn.modules.")]
+        return {own.__name__} | {base.__name__ for base in known if base is not nn.Module}
+
     def _nothing_to_change(self, matched: list[str]) -> str:
-        owners = (self.slices.owner.get(name, name) for name in matched)
-        types = sorted({type(self.modules[name]).__name__ for name in owners})
+        found = {name: self.modules[self.slices.owner.get(name, name)] for name in matched}
+        for name, module in found.items():
+            if why := obstacle(module):
+                return f"matches {name!r}, whose class {type(module).__name__} {why}"
+        types = sorted({type(module).__name__ for module in found.values()})
         able = ", ".join(kind.name for kind in all_kinds())
         return (
             f"matches {matched[0]!r} ({', '.join(types)}), but a recipe changes only these kinds "
@@ -178,14 +223,14 @@ class _Matcher:
         )
 
 
-def _matches(pattern: str, name: str, module: nn.Module, by: MatchBy) -> bool:
+def _matches(pattern: str, name: str, types: Iterable[str], by: MatchBy) -> bool:
     if by is MatchBy.REGEX_NAME:
         return re.fullmatch(pattern, name) is not None
     if by is MatchBy.GLOB:
         return fnmatch.fnmatchcase(name, pattern)
     if by is MatchBy.NAME:
         return pattern == name
-    return pattern.lower() == type(module).__name__.lower()
+    return pattern.lower() in map(str.lower, types)
 
 
 def _no_match(pattern: str, modules: Mapping[str, nn.Module | None], by: MatchBy) -> str:

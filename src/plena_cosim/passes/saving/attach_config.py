@@ -64,6 +64,7 @@ def put_config(model: nn.Module, config: Any) -> None:
     """Make `config`, a PlenaConfig, what a model with quantised modules in place is saved with."""
     model.plena_config = config
     model.config.quantization_config = config  # type: ignore[union-attr]
+    _say_quantized(model)
     # Packed codes go to the file under the model's own names: transformers' renaming, merging and
     # splitting of weights is for the tensors of original checkpoints.
     model._weight_conversions = []  # type: ignore[assignment]
@@ -72,3 +73,16 @@ def put_config(model: nn.Module, config: Any) -> None:
 
         # What save_pretrained asks for the tensors; a loaded model has it already.
         model.hf_quantizer = AutoHfQuantizer.from_config(config, pre_quantized=True)
+
+
+def _say_quantized(model: nn.Module) -> None:
+    """Tell a model's own code that it is quantised, as transformers does when it loads one.
+
+    Falcon-Mamba and Jamba multiply by the weight of a linear layer otherwise, and do not call it.
+    """
+    from transformers import PreTrainedConfig
+
+    for module in model.modules():
+        config = getattr(module, "config", None)
+        if isinstance(config, PreTrainedConfig):
+            config._is_quantized = True

@@ -1,0 +1,1 @@
+"""Every family of causal language models that transformers knows, tried in small"""

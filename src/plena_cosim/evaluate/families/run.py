@@ -1,0 +1,109 @@
+"""run_families: every family in a process of its own, so that one crash is one row."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import Any
+
+from plena_cosim.ground.did_you_mean import did_you_mean
+from plena_cosim.ground.lifeline import end_with_parent
+from plena_cosim.ground.progress import Progress
+from plena_cosim.ground.record import environment
+from plena_cosim.sources import TextSourceError
+
+from .check import FamilyResult, check_family
+from .shrink import families
+
+PATIENCE_S = 300
+_PACKAGES = ("plena-cosim", "torch", "transformers")
+_PRELOADED = ["torch", "transformers", "plena_cosim.evaluate.families.check"]
+
+
+def run_families(
+    only: Sequence[str] = (), *, jobs: int = 1, progress: Progress | None = None
+) -> dict[str, Any]:
+    """Return what becomes of every family, or of some.
+
+    Args:
+        only: types of configurations; empty for all that transformers knows.
+        jobs: processes at a time; each computes on one thread.
+        progress: told which family has come to its end, how many have, and how many there are.
+
+    Returns:
+        A record: `run` says what ran, `families` has a FamilyResult each, as values for JSON.
+
+    Raises:
+        TextSourceError: there is no such family.
+    """
+    known = families()
+    for name in only:
+        if name not in known:
+            raise TextSourceError(
+                f"no family {name!r} among the {len(known)} that transformers knows"
+                f"{did_you_mean(name, known)}"
+            )
+    names = list(only or sorted(known))
+    found = []
+    for done, result in enumerate(_results(names, jobs), start=1):
+        found.append(result.model_dump())
+        if progress is not None:
+            progress(f"families: {result.family}", done, len(names))
+    return {"run": environment(_PACKAGES), "families": found}
+
+
+def _results(names: Sequence[str], jobs: int) -> Iterator[FamilyResult]:
+    """Give the results in the order of the names."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(_PRELOADED)
+    pool = ThreadPoolExecutor(jobs)
+    try:
+        yield from pool.map(lambda name: _in_a_process(context, name), names)
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _in_a_process(context: Any, family: str) -> FamilyResult:
+    """Return one result; what ends the process is the fault of the family."""
+    reader, writer = context.Pipe(duplex=False)
+    child = context.Process(target=_work, args=(writer, family), daemon=True)
+    child.start()
+    writer.close()
+    try:
+        if not reader.poll(PATIENCE_S):
+            return FamilyResult(family=family, fault=f"took longer than {PATIENCE_S} s")
+        return FamilyResult.model_validate_json(reader.recv())
+    except EOFError:
+        child.join()
+        return FamilyResult(family=family, fault=_ending(child.exitcode))
+    finally:
+        reader.close()
+        child.kill()
+        child.join()
+
+
+def _work(writer: Connection, family: str) -> None:
+    """Check one family and send what was found; what the family's code prints is dropped."""
+    import torch
+
+    end_with_parent()
+    torch.set_num_threads(1)
+    with (
+        Path(os.devnull).open("w") as nothing,
+        contextlib.redirect_stderr(nothing),
+        contextlib.redirect_stdout(nothing),
+    ):
+        result = check_family(family)
+    writer.send(result.model_dump_json())
+
+
+def _ending(status: int) -> str:
+    if status >= 0:
+        return f"its process ended with status {status}"
+    return f"its process was ended by {signal.Signals(-status).name}"
