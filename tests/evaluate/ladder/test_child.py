@@ -28,7 +28,7 @@ def request_(tiny_model: Path, words: Path, tmp_path: Path) -> dict[str, object]
     recipe.write_text(f'[rotation]\nonline = ["down_proj"]\n{RECIPE.format(width=4)}')
     return {
         "model": str(tiny_model), "text": str(words), "recipe": str(recipe), "numerics": "fake",
-        "limit": 90, "seqlen": 32, "threads": 1, "cache": None,
+        "limit": 90, "seqlen": 32, "threads": 1, "device": None, "cache": None,
     }  # fmt: skip
 
 
