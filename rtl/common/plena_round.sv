@@ -11,7 +11,8 @@
 // Specials:   beyond the largest finite code: that code if Saturate, else IEEE 754 §7.4 (Inf, or
 //             NaN where there is no Inf, or the largest where there is neither; directed modes stay
 //             finite toward zero). inf_i is exact: Inf if the format has it, else as overflow to
-//             nearest. nan_i gives the canonical NaN, +max where there is none.
+//             nearest. nan_i gives the canonical NaN, +max where there is none. A zero keeps its
+//             sign where the format has -0.
 // Latency:    combinational.
 module plena_round
   import plena_pkg::*;
@@ -40,8 +41,8 @@ module plena_round
       F.specials == SpecialsIeee ? MagW'(((1 << F.exp_w) - 1) << F.man_w)
     : (Saturate || F.specials == SpecialsNone) ? MaxCode : NanCode;
   localparam logic [F.man_w:0] FracMask = (F.man_w + 1)'((1 << F.man_w) - 1);
-  // An infinity that becomes NaN loses its sign.
-  localparam bit InfIsNan = F.specials == SpecialsOcpNan && !Saturate;
+  localparam bit InfIsNan = !Saturate
+                         && (F.specials == SpecialsOcpNan || F.specials == SpecialsFnuz);
 
   logic [WideW-1:0]      field;  // of the exponent
   logic [1:0][WideW-1:0] mag;    // packed: truncated, and one above
@@ -56,14 +57,20 @@ module plena_round
                      || (Rounding == RoundUp && sign_i) || (Rounding == RoundDown && !sign_i);
 
   for (genvar outcome = 0; outcome < 2; outcome++) begin : gen_outcome
-    logic over, to_inf, sign;
+    logic            over, to_inf, nan, sign;
+    logic [MagW-1:0] magnitude;
     // One above is over if the truncated one is not below.
-    assign over   = outcome == 0 ? mag[0] > WideW'(MaxCode) : mag[0] >= WideW'(MaxCode);
-    assign to_inf = inf_i || (over && !stays_finite);
-    assign sign   = sign_i && !nan_i && !(InfIsNan && to_inf);
-    assign code[outcome] = {sign, nan_i  ? NanCode
-                                : to_inf ? InfCode
-                                : over   ? MaxCode : mag[outcome][MagW-1:0]};
+    assign over      = outcome == 0 ? mag[0] > WideW'(MaxCode) : mag[0] >= WideW'(MaxCode);
+    assign to_inf    = inf_i || (over && !stays_finite);
+    assign nan       = nan_i || (InfIsNan && to_inf);
+    assign magnitude = nan_i ? NanCode : to_inf ? InfCode : over ? MaxCode : mag[outcome][MagW-1:0];
+    // The sign bit alone is NaN, or a NaN has no sign.
+    if (F.specials == SpecialsFnuz) begin : gen_fnuz
+      assign sign = nan || (sign_i && magnitude != '0);
+    end else begin : gen_signed
+      assign sign = sign_i && !nan;
+    end
+    assign code[outcome] = {sign, magnitude};
   end
 
   // The last bit of the packed magnitude: the fraction's, or the exponent field's if man_w is 0.

@@ -40,6 +40,9 @@ module plena_fp_unpack
   end else if (F.specials == SpecialsOcpNan) begin : gen_ocp_nan
     assign inf_o = 1'b0;
     assign nan_o = &code_i[F.width-2:0];
+  end else if (F.specials == SpecialsFnuz) begin : gen_fnuz
+    assign inf_o = 1'b0;
+    assign nan_o = code_i == F.width'(nan_code(F));
   end else begin : gen_none
     assign inf_o = 1'b0;
     assign nan_o = 1'b0;

@@ -47,8 +47,12 @@ module plena_rope
     localparam bit          First   = (lane / Stride) % 2 == 0;
     localparam int unsigned Partner = First ? lane + Stride : lane - Stride;
 
-    logic [Width-1:0] rotated;
-    assign rotated = x_i[Partner] ^ {First, (Width - 1)'(0)};
+    logic [Width-1:0] negated;
+    plena_fp_neg_core #(
+      .Fmt(Fmt)
+    ) u_neg (
+      .a_i(x_i[Partner]), .y_o(negated)
+    );
 
     plena_fp_mul_core #(
       .Fmt(Fmt)
@@ -58,7 +62,7 @@ module plena_rope
     plena_fp_mul_core #(
       .Fmt(Fmt)
     ) u_turned (
-      .a_i(rotated), .b_i(sin_i[lane]), .y_o(turned[lane])
+      .a_i(First ? negated : x_i[Partner]), .b_i(sin_i[lane]), .y_o(turned[lane])
     );
   end
 
