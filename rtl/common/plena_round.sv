@@ -41,6 +41,7 @@ module plena_round
       F.specials == SpecialsIeee ? MagW'(((1 << F.exp_w) - 1) << F.man_w)
     : (Saturate || F.specials == SpecialsNone) ? MaxCode : NanCode;
   localparam logic [F.man_w:0] FracMask = (F.man_w + 1)'((1 << F.man_w) - 1);
+  // An infinity that becomes NaN loses its sign.
   localparam bit InfIsNan = !Saturate
                          && (F.specials == SpecialsOcpNan || F.specials == SpecialsFnuz);
 
@@ -57,20 +58,14 @@ module plena_round
                      || (Rounding == RoundUp && sign_i) || (Rounding == RoundDown && !sign_i);
 
   for (genvar outcome = 0; outcome < 2; outcome++) begin : gen_outcome
-    logic            over, to_inf, nan, sign;
-    logic [MagW-1:0] magnitude;
+    logic over, to_inf, sign;
     // One above is over if the truncated one is not below.
-    assign over      = outcome == 0 ? mag[0] > WideW'(MaxCode) : mag[0] >= WideW'(MaxCode);
-    assign to_inf    = inf_i || (over && !stays_finite);
-    assign nan       = nan_i || (InfIsNan && to_inf);
-    assign magnitude = nan_i ? NanCode : to_inf ? InfCode : over ? MaxCode : mag[outcome][MagW-1:0];
-    // The sign bit alone is NaN, or a NaN has no sign.
-    if (F.specials == SpecialsFnuz) begin : gen_fnuz
-      assign sign = nan || (sign_i && magnitude != '0);
-    end else begin : gen_signed
-      assign sign = sign_i && !nan;
-    end
-    assign code[outcome] = {sign, magnitude};
+    assign over   = outcome == 0 ? mag[0] > WideW'(MaxCode) : mag[0] >= WideW'(MaxCode);
+    assign to_inf = inf_i || (over && !stays_finite);
+    assign sign   = sign_i && !nan_i && !(InfIsNan && to_inf);
+    assign code[outcome] = {sign, nan_i  ? NanCode
+                                : to_inf ? InfCode
+                                : over   ? MaxCode : mag[outcome][MagW-1:0]};
   end
 
   // The last bit of the packed magnitude: the fraction's, or the exponent field's if man_w is 0.
@@ -84,5 +79,14 @@ module plena_round
     .up_o    (up)
   );
 
-  assign code_o = code[up];
+  if (F.specials == SpecialsFnuz) begin : gen_fnuz
+    // With the sign bit a magnitude of 0 is NaN, without it the one zero.
+    logic            to_inf, sign;
+    logic [MagW-1:0] magnitude;
+    assign to_inf            = up ? gen_outcome[1].to_inf : gen_outcome[0].to_inf;
+    assign {sign, magnitude} = code[up];
+    assign code_o = {magnitude == '0 ? nan_i || (InfIsNan && to_inf) : sign, magnitude};
+  end else begin : gen_signed
+    assign code_o = code[up];
+  end
 endmodule

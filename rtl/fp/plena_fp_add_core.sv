@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Correctly rounded sum or difference of two codes of one minifloat: RN(a + b), RN(a - b).
+// Correctly rounded sum of two codes of one minifloat: RN(a + b).
 //
-// Golden twin: golden.ops.add, golden.ops.sub.
+// Golden twin: golden.ops.add.
 // Method:     order by magnitude, align the smaller one under guard, round and sticky bits, add or
 //             subtract, normalise, round once. A result in the subnormal range is always exact.
 // Specials:   x + (-x) is +0 (-0 when rounding down), -0 + -0 is -0; Inf - Inf and any NaN give
@@ -14,13 +14,13 @@ module plena_fp_add_core
   parameter  int unsigned Fmt      = Bf16,
   parameter  int unsigned Rounding = RoundNearestEven,
   parameter  bit          Saturate = 1'b1,
-  parameter  bit          Subtract = 1'b0,  // a - b, else a + b
+  parameter  bit          BFlipped = 1'b0,  // b_i has its sign bit flipped: RN(a - b)
   localparam fmt_t        F        = minifloat_of(Fmt),
   localparam int unsigned Width    = F.width
 ) (
   input  logic [Width-1:0] a_i,  // summand
-  input  logic [Width-1:0] b_i,  // summand, or subtrahend
-  output logic [Width-1:0] y_o   // rounded result
+  input  logic [Width-1:0] b_i,  // summand
+  output logic [Width-1:0] y_o   // rounded sum
 );
   localparam int unsigned SigW   = F.man_w + 1;
   localparam int unsigned AlignW = SigW + 2;                 // with guard and round bit
@@ -32,7 +32,7 @@ module plena_fp_add_core
   localparam int          ExpMax = (1 << F.exp_w) - 1;
   localparam int unsigned ExpInW = signed_width(1, ExpMax);
 
-  logic               a_sign, a_inf, a_nan, b_own_sign, b_sign, b_inf, b_nan;
+  logic               a_sign, a_inf, a_nan, b_sign, b_inf, b_nan;
   logic [F.exp_w-1:0] a_exp, b_exp, a_above_b, b_above_a, big_exp, distance;
   logic [SigW-1:0]    a_sig, b_sig, big_sig, lesser_sig;
   logic [ShiftW-1:0]  shift;
@@ -48,12 +48,10 @@ module plena_fp_add_core
     .code_i(a_i), .sign_o(a_sign), .exp_o(a_exp), .sig_o(a_sig), .inf_o(a_inf), .nan_o(a_nan)
   );
   plena_fp_unpack #(
-    .Fmt(Fmt)
+    .Fmt(Fmt), .Flipped(BFlipped)
   ) u_unpack_b (
-    .code_i(b_i), .sign_o(b_own_sign), .exp_o(b_exp), .sig_o(b_sig), .inf_o(b_inf), .nan_o(b_nan)
+    .code_i(b_i), .sign_o(b_sign), .exp_o(b_exp), .sig_o(b_sig), .inf_o(b_inf), .nan_o(b_nan)
   );
-
-  assign b_sign = b_own_sign ^ Subtract;
 
   // Which magnitude is larger is known no sooner than both differences of the exponents.
   assign swap = a_i[Width-2:0] < b_i[Width-2:0];

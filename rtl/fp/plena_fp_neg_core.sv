@@ -17,8 +17,9 @@ module plena_fp_neg_core
   input  logic [Width-1:0] a_i,  // operand
   output logic [Width-1:0] y_o   // negated
 );
-  logic flips;
-
-  assign flips = F.specials != SpecialsFnuz || a_i[Width-2:0] != '0;
-  assign y_o   = {a_i[Width-1] ^ flips, a_i[Width-2:0]};
+  if (F.specials == SpecialsFnuz) begin : gen_fnuz
+    assign y_o = {a_i[Width-1] ^ (a_i[Width-2:0] != '0), a_i[Width-2:0]};
+  end else begin : gen_signed
+    assign y_o = {!a_i[Width-1], a_i[Width-2:0]};
+  end
 endmodule

@@ -3,7 +3,7 @@
 // Stream of correctly rounded differences of two codes of one minifloat: y = RN(a - b).
 //
 // Golden twin: golden.ops.sub.
-// Method:     plena_fp_add_core, then one register.
+// Method:     plena_fp_add_core with the sign of b flipped, then one register.
 // Latency:    1 cycle; one result a cycle.
 // Specials:   as plena_fp_add, of a and -b.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
@@ -36,9 +36,9 @@ module plena_fp_sub
   logic [Width-1:0] y;
 
   plena_fp_add_core #(
-    .Fmt(Fmt), .Rounding(Rounding), .Saturate(Saturate), .Subtract(1'b1)
+    .Fmt(Fmt), .Rounding(Rounding), .Saturate(Saturate), .BFlipped(1'b1)
   ) u_core (
-    .a_i, .b_i, .y_o(y)
+    .a_i, .b_i({!b_i[Width-1], b_i[Width-2:0]}), .y_o(y)
   );
 
   plena_stream_reg #(

@@ -47,12 +47,8 @@ module plena_rope
     localparam bit          First   = (lane / Stride) % 2 == 0;
     localparam int unsigned Partner = First ? lane + Stride : lane - Stride;
 
-    logic [Width-1:0] negated;
-    plena_fp_neg_core #(
-      .Fmt(Fmt)
-    ) u_neg (
-      .a_i(x_i[Partner]), .y_o(negated)
-    );
+    logic [Width-1:0] rotated;
+    assign rotated = x_i[Partner] ^ {First, (Width - 1)'(0)};
 
     plena_fp_mul_core #(
       .Fmt(Fmt)
@@ -60,9 +56,9 @@ module plena_rope
       .a_i(x_i[lane]), .b_i(cos_i[lane]), .y_o(direct[lane])
     );
     plena_fp_mul_core #(
-      .Fmt(Fmt)
+      .Fmt(Fmt), .AFlipped(First)
     ) u_turned (
-      .a_i(First ? negated : x_i[Partner]), .b_i(sin_i[lane]), .y_o(turned[lane])
+      .a_i(rotated), .b_i(sin_i[lane]), .y_o(turned[lane])
     );
   end
 

@@ -62,8 +62,8 @@ LOST_CARRY = Fault(
 )
 SIGNED_ZERO = Fault(
     file=ROUND,
-    old="(sign_i && magnitude != '0)",
-    new="sign_i",
+    old="magnitude == '0 ?",
+    new="magnitude == '0 && !sign ?",
     name="a zero with a sign where the code of -0 is NaN",
 )
 SWAPPED_STALL = Fault(
