@@ -112,6 +112,8 @@ def _decode_bits(codes: Codes, fmt: Scalar) -> Values:
         values = np.where(magnitude > fmt.max_code, np.nan, values)
     if fmt.has_inf:
         values = np.where(magnitude == fmt.inf_code, np.inf, values)
+    if not fmt.has_negative_zero:
+        values = np.where(bits == fmt.nan_code, np.nan, values)
     signed_values: Values = np.where(bits & fmt.sign_mask, -values, values)
     return signed_values
 
@@ -137,9 +139,9 @@ def encode(
         seed: for stochastic rounding; see `rounding.round_to_unit`.
 
     Returns:
-        Unsigned codes of the smallest dtype that holds them. -0 stays -0 (in two's complement there
-        is only 0), a negative that underflows keeps its sign, Inf stays Inf where the format has
-        it, NaN becomes the canonical NaN. Where the format has no NaN it becomes the largest value,
+        Unsigned codes of the smallest dtype that holds them. -0 stays -0 and a negative that
+        underflows keeps its sign where the format has -0, Inf stays Inf where it has Inf, NaN
+        becomes the canonical NaN. Where the format has no NaN it becomes the largest value,
         with a NanReplacedWarning.
 
     Raises:
@@ -221,6 +223,8 @@ def _encode_minifloat(
         magnitude = np.where(beyond & ~stays_finite, _infinity(fmt, overflow), magnitude)
     magnitude = np.where(inf, _infinity(fmt, overflow), magnitude)
     sign = np.where(negative, fmt.sign_mask, 0)
+    if not fmt.has_negative_zero:
+        sign = np.where(magnitude == 0, 0, sign)
     if fmt.has_nan:
         sign = np.where(nan | (magnitude > fmt.max_code) & (not fmt.has_inf), 0, sign)
         magnitude = np.where(nan, fmt.nan_code, magnitude)

@@ -4,7 +4,8 @@ Every fact about a format (bias, largest value, NaN code, width) is derived here
 integers. Nothing else in the project types such a number.
 
 Sources: IEEE 754-2019 for the `ieee` kind, OCP 8-bit Floating Point Specification v1.0 for E4M3 and
-E5M2, OCP Microscaling Formats (MX) v1.0 for the block formats.
+E5M2, Noune et al., "8-bit numerical formats for deep neural networks", 2022, for the `fnuz` kind,
+OCP Microscaling Formats (MX) v1.0 for the block formats.
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ class Specials(Enum):
     """Only S.1…1.1…1 is NaN and there is no Inf: E4M3."""
     NONE = "none"
     """Every code is a finite number: E2M1, E2M3, E3M2, E6M5 …"""
+    FNUZ = "fnuz"
+    """The code of -0 is NaN; there is no Inf and no -0: E4M3FNUZ, E5M2FNUZ, E4M3B11FNUZ."""
 
 
 class Rounding(Enum):
@@ -134,7 +137,7 @@ class Minifloat:
         exp_bits: exponent width in bits, 1..8.
         man_bits: fraction width in bits, 0..23.
         specials: which codes are Inf or NaN; every code is finite by default.
-        bias: exponent bias, -256..512; 2^(exp_bits-1) - 1 when None.
+        bias: exponent bias, -256..512; when None 2^(exp_bits-1) - 1, one more for `fnuz`.
         name: label for messages; two specs that differ only in name are equal.
 
     Raises:
@@ -157,14 +160,25 @@ class Minifloat:
         _set_int(self, label, "man_bits", 0, 23)
         object.__setattr__(self, "specials", as_enum(Specials, self.specials, "specials"))
         if self.bias is None:
-            object.__setattr__(self, "bias", (1 << (self.exp_bits - 1)) - 1)
+            object.__setattr__(self, "bias", self._usual_bias)
         _set_int(self, label, "bias", -256, 512)  # products stay within float64
         if self.specials is Specials.IEEE and (self.exp_bits < 2 or self.man_bits < 1):
             raise FormatError(f"{label}: specials 'ieee' needs exp_bits >= 2 and man_bits >= 1")
         if self.specials is Specials.OCP_NAN and self.man_bits < 1:
             raise FormatError(f"{label}: specials 'ocp_nan' needs man_bits >= 1")
         if not self.name:
-            object.__setattr__(self, "name", f"e{self.exp_bits}m{self.man_bits}")
+            object.__setattr__(self, "name", f"e{self.exp_bits}m{self.man_bits}{self._suffix}")
+
+    @property
+    def _usual_bias(self) -> int:
+        return (1 << (self.exp_bits - 1)) - (0 if self.specials is Specials.FNUZ else 1)
+
+    @property
+    def _suffix(self) -> str:
+        """What the name of a format says besides its widths, where it says it."""
+        if self.specials is not Specials.FNUZ:
+            return ""
+        return "fnuz" if self.bias == self._usual_bias else f"b{self.bias}fnuz"
 
     @property
     def width_bits(self) -> int:
@@ -234,6 +248,11 @@ class Minifloat:
         return self.specials is not Specials.NONE
 
     @property
+    def has_negative_zero(self) -> bool:
+        """Whether the format has a code for -0 beside that of +0."""
+        return self.specials is not Specials.FNUZ
+
+    @property
     def inf_code(self) -> int:
         """Code of +Inf; FormatError where there is none."""
         if not self.has_inf:
@@ -242,10 +261,13 @@ class Minifloat:
 
     @property
     def nan_code(self) -> int:
-        """The one canonical quiet NaN, sign bit clear; FormatError where there is none."""
+        """The one canonical quiet NaN; FormatError where there is none.
+
+        Its sign bit is clear, but in the `fnuz` kind NaN is the sign bit alone.
+        """
         if self.specials is Specials.IEEE:
             return self.inf_code | 1 << (self.man_bits - 1)
-        if self.specials is Specials.OCP_NAN:
+        if self.has_nan:
             return self.max_code + 1
         raise FormatError(f"{self.name} has no NaN")
 
@@ -329,6 +351,11 @@ class FixedPoint:
     @property
     def has_nan(self) -> bool:
         """Whether the format has a NaN code: never."""
+        return False
+
+    @property
+    def has_negative_zero(self) -> bool:
+        """Whether the format has a code for -0: never."""
         return False
 
     def sv_parameters(self, prefix: str = "") -> dict[str, int]:
@@ -444,9 +471,9 @@ def sv_fmt(fmt: Scalar) -> int:
     """Return the value of the SystemVerilog parameter `Fmt` of a scalar format.
 
     From bit 0: exponent bits (4; 0 says fixed point), fraction bits (5), bias (11, two's
-    complement), specials (2: ieee, ocp_nan, none), bits left of the point (6, the sign included),
-    wrap (1), symmetric (1). The bias is 0 for fixed point, the last three are for a minifloat, so
-    that a format has one number. `plena_pkg::fmt_of` takes it apart.
+    complement), specials (2, in the order of `Specials`), bits left of the point (6, the sign
+    included), wrap (1), symmetric (1). The bias is 0 for fixed point, the last three are for a
+    minifloat, so that a format has one number. `plena_pkg::fmt_of` takes it apart.
 
     >>> hex(sv_fmt(get_format("e4m3"))), hex(sv_fmt(get_format("q8.4", wrap=True)))
     ('0x100e34', '0x12200040')
@@ -495,11 +522,14 @@ def _packed(*fields: tuple[int, int]) -> int:
 def _mx_name(element: Scalar) -> str:
     if isinstance(element, FixedPoint):
         return f"mxint{element.width_bits}"
-    return f"mxfp{element.width_bits}_e{element.exp_bits}m{element.man_bits}"
+    suffix = element._suffix
+    return f"mxfp{element.width_bits}_e{element.exp_bits}m{element.man_bits}{suffix}"
 
 
-def _minifloat(exp_bits: int, man_bits: int, specials: Specials, name: str = "") -> Minifloat:
-    return Minifloat(exp_bits=exp_bits, man_bits=man_bits, specials=specials, name=name)
+def _minifloat(
+    exp_bits: int, man_bits: int, specials: Specials, name: str = "", bias: int | None = None
+) -> Minifloat:
+    return Minifloat(exp_bits=exp_bits, man_bits=man_bits, specials=specials, bias=bias, name=name)
 
 
 MINIFLOATS: dict[str, Minifloat] = {
@@ -512,6 +542,9 @@ MINIFLOATS: dict[str, Minifloat] = {
         _minifloat(3, 4, Specials.NONE),
         _minifloat(4, 3, Specials.OCP_NAN),
         _minifloat(5, 2, Specials.IEEE),
+        _minifloat(4, 3, Specials.FNUZ),
+        _minifloat(5, 2, Specials.FNUZ),
+        _minifloat(4, 3, Specials.FNUZ, bias=11),
         _minifloat(6, 5, Specials.NONE),
         _minifloat(5, 6, Specials.NONE),
         _minifloat(4, 7, Specials.NONE),
@@ -560,7 +593,7 @@ FORMATS: dict[str, AnyFormat] = {
         for spec in (
             mxfp(m.exp_bits, m.man_bits)
             for m in MINIFLOATS.values()
-            if m.exp_bits <= 5 and m.name != "fp16"
+            if m.exp_bits <= 5 and m.name == f"e{m.exp_bits}m{m.man_bits}"
         )
     },
 }
@@ -572,13 +605,18 @@ _ALIASES = {"fp12": "e6m5"}
 def _parse(name: str) -> AnyFormat | None:
     if match := re.fullmatch(r"mxint(\d+)", name):
         return mxint(int(match[1]))
-    if match := re.fullmatch(r"mxfp(\d+)_e(\d+)m(\d+)", name):
-        width, exp_bits, man_bits = (int(group) for group in match.groups())
+    if match := re.fullmatch(r"mxfp(\d+)_(e(\d+)m(\d+)(.*fnuz)?)", name):
+        width, exp_bits, man_bits = int(match[1]), int(match[3]), int(match[4])
         if width != 1 + exp_bits + man_bits:
-            raise FormatError(f"{name}: e{exp_bits}m{man_bits} has {1 + exp_bits + man_bits} bits")
-        return mxfp(exp_bits, man_bits)
+            raise FormatError(f"{name}: {match[2]} has {1 + exp_bits + man_bits} bits")
+        return Mx(element=get_format(match[2])) if match[5] else mxfp(exp_bits, man_bits)
     if match := re.fullmatch(r"e(\d+)m(\d+)", name):
         return Minifloat(exp_bits=int(match[1]), man_bits=int(match[2]))
+    if match := re.fullmatch(r"e(\d+)m(\d+)(?:b(\d+))?fnuz", name):
+        exp_bits, man_bits = int(match[1]), int(match[2])
+        return _minifloat(
+            exp_bits, man_bits, Specials.FNUZ, bias=int(match[3]) if match[3] else None
+        )
     if match := re.fullmatch(r"q(\d+)\.(\d+)", name):
         return FixedPoint(int_bits=int(match[1]), frac_bits=int(match[2]))
     return None
@@ -589,7 +627,8 @@ def get_format(name: str, **overrides: Any) -> Any:
 
     Args:
         name: a registered name (`e4m3`, `bf16`, `mxint4`, `mxfp4_e2m1` …) or one made of numbers:
-            `e{E}m{M}`, `q{I}.{F}`, `mxint{W}`, `mxfp{1+E+M}_e{E}m{M}`.
+            `e{E}m{M}`, `q{I}.{F}`, `mxint{W}`, `mxfp{1+E+M}_e{E}m{M}`; `fnuz` or `b{bias}fnuz`
+            after `m{M}` gives a minifloat these specials, as in `e4m3fnuz`, `e4m3b11fnuz`.
         **overrides: fields of the spec, e.g. `block_size=16, scale_rule="even"` for an Mx format.
 
     Returns:
@@ -607,8 +646,9 @@ def get_format(name: str, **overrides: Any) -> Any:
     if spec is None:
         known = [*FORMATS, *_ALIASES]
         raise FormatError(
-            f"unknown format {name!r}; known: {', '.join(known)}, and e{{E}}m{{M}}, q{{I}}.{{F}}, "
-            f"mxint{{W}}, mxfp{{W}}_e{{E}}m{{M}} with other numbers{did_you_mean(lowered, known)}"
+            f"unknown format {name!r}; known: {', '.join(known)}, and e{{E}}m{{M}}, "
+            f"e{{E}}m{{M}}fnuz, q{{I}}.{{F}}, mxint{{W}}, mxfp{{W}}_e{{E}}m{{M}} with other numbers"
+            f"{did_you_mean(lowered, known)}"
         )
     fields = [key for key in spec.__dataclass_fields__ if key not in ("name", "element")]
     for key in overrides:

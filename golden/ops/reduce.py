@@ -29,7 +29,8 @@ def reduce_sum(
 ) -> Codes:
     """Return seed + the sum of the lanes that `mask` selects, each addition rounded to `dst`.
 
-    Every lane is cast to `dst` (one rounding); a lane with mask 0 becomes -0, which changes no sum.
+    Every lane is cast to `dst` (one rounding); a lane with mask 0 becomes -0, which changes no sum
+    (+0 where `dst` has no -0).
     A balanced binary tree adds neighbours, lanes 0 and 1 first, each addition RN; a lane without a
     neighbour moves up as it is. Last, y = RN(seed + tree).
 
@@ -58,7 +59,8 @@ def reduce_sum(
     ['0x40600000']
     """
     src, dst = as_minifloat(src), as_minifloat(dst)
-    return _reduce(add, dst.sign_mask, "reduce_sum", x, mask, seed, src, dst)
+    identity = dst.sign_mask if dst.has_negative_zero else 0
+    return _reduce(add, identity, "reduce_sum", x, mask, seed, src, dst)
 
 
 @in_default_environment

@@ -10,6 +10,7 @@ from ..float_environment import in_default_environment
 from ..formats import FormatError, Minifloat, as_minifloat
 from .add import add
 from .mul import mul
+from .sign import neg
 
 
 @in_default_environment
@@ -53,7 +54,7 @@ def rope(
     length = codes.shape[-1] if codes.ndim else 0
     pairs = codes.reshape(*codes.shape[:-1], -1, 2, checked_stride(stride, length))
     turned = np.flip(pairs, axis=-2).copy()
-    turned[..., 0, :] ^= codes.dtype.type(fmt.sign_mask)
+    turned[..., 0, :] = neg(turned[..., 0, :], fmt)
     return add(mul(codes, cos, fmt), mul(turned.reshape(codes.shape), sin, fmt), fmt)
 
 

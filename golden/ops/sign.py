@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import numpy.typing as npt
 
 from ..codec import Codes, check_codes
@@ -15,6 +16,9 @@ def neg(a: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
         a: codes of `fmt`.
         fmt: format of operand and result.
 
+    Returns:
+        Codes. Where there is no -0, zero and the NaN in its place stay what they are.
+
     Source: IEEE 754-2019 §5.5.1.
 
     >>> from plena_cosim import golden
@@ -23,7 +27,8 @@ def neg(a: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     """
     fmt = as_minifloat(fmt)
     codes = check_codes(a, fmt.width_bits, fmt.name)
-    return codes ^ codes.dtype.type(fmt.sign_mask)
+    flipped = codes ^ codes.dtype.type(fmt.sign_mask)
+    return flipped if fmt.has_negative_zero else np.where(codes % fmt.sign_mask, flipped, codes)
 
 
 def abs(a: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
@@ -33,6 +38,9 @@ def abs(a: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
         a: codes of `fmt`.
         fmt: format of operand and result.
 
+    Returns:
+        Codes. A NaN in the place of -0 stays what it is.
+
     Source: IEEE 754-2019 §5.5.1.
 
     >>> from plena_cosim import golden
@@ -41,4 +49,5 @@ def abs(a: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     """
     fmt = as_minifloat(fmt)
     codes = check_codes(a, fmt.width_bits, fmt.name)
-    return codes & codes.dtype.type(fmt.sign_mask - 1)
+    cleared = codes & codes.dtype.type(fmt.sign_mask - 1)
+    return cleared if fmt.has_negative_zero else np.where(cleared, cleared, codes)

@@ -11,6 +11,7 @@ from .add import add
 from .exp import exp
 from .mul import mul
 from .reciprocal import reciprocal
+from .sign import neg
 
 
 @in_default_environment
@@ -34,8 +35,8 @@ def silu(x: npt.ArrayLike, fmt: Minifloat | str) -> Codes:
     """
     fmt = as_minifloat(fmt)
     codes = check_codes(x, fmt.width_bits, fmt.name)
-    negated = codes ^ codes.dtype.type(fmt.sign_mask)
-    return mul(codes, reciprocal(add(encode(1.0, fmt), exp(negated, fmt), fmt), fmt), fmt)
+    inverse = reciprocal(add(encode(1.0, fmt), exp(neg(codes, fmt), fmt), fmt), fmt)
+    return mul(codes, inverse, fmt)
 
 
 @in_default_environment

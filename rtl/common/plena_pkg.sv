@@ -15,14 +15,15 @@
 //           41:39 fraction bits of the scale  45:42 scale rule  46 symmetric  49:47 rounding
 //           53:50 log2 of elements that share a micro-exponent  55:54 bits of a micro-exponent
 //
-// What no block computes yet (fractions of scales, micro-exponents, specials 3) is refused.
+// What no block computes yet (fractions of scales, micro-exponents) is refused.
 package plena_pkg;
 
   // Which codes of a minifloat are not finite numbers.
   typedef enum int unsigned {
     SpecialsIeee   = 0,  // all-ones exponent: Inf, NaN
     SpecialsOcpNan = 1,  // only the all-ones magnitude: NaN
-    SpecialsNone   = 2   // every code is a finite number
+    SpecialsNone   = 2,  // every code is a finite number
+    SpecialsFnuz   = 3   // only the code of -0: NaN; no -0
   } specials_e;
 
   // How an exact real becomes a code.
@@ -193,8 +194,7 @@ package plena_pkg;
     case (f.specials)
       SpecialsIeee:   return fits && f.exp_w >= 2 && f.man_w >= 1;
       SpecialsOcpNan: return fits && f.man_w >= 1;
-      SpecialsNone:   return fits;
-      default:        return 1'b0;
+      default:        return fits;
     endcase
   endfunction
 
@@ -252,7 +252,11 @@ package plena_pkg;
   // Code of the canonical NaN where there is one, else of the largest magnitude.
   function automatic int unsigned nan_code(fmt_t f);
     int unsigned ones = (32'd1 << (f.exp_w + f.man_w)) - 1;
-    return f.specials == SpecialsIeee ? ones - (32'd1 << (f.man_w - 1)) + 1 : ones;
+    case (f.specials)
+      SpecialsIeee: return ones - (32'd1 << (f.man_w - 1)) + 1;
+      SpecialsFnuz: return ones + 1;
+      default:      return ones;
+    endcase
   endfunction
 
   // Whether the largest scale code is NaN; else it is a scale.

@@ -11,7 +11,8 @@
 // Specials:   beyond the largest finite code: that code if Saturate, else IEEE 754 §7.4 (Inf, or
 //             NaN where there is no Inf, or the largest where there is neither; directed modes stay
 //             finite toward zero). inf_i is exact: Inf if the format has it, else as overflow to
-//             nearest. nan_i gives the canonical NaN, +max where there is none.
+//             nearest. nan_i gives the canonical NaN, +max where there is none. A zero keeps its
+//             sign where the format has -0.
 // Latency:    combinational.
 module plena_round
   import plena_pkg::*;
@@ -41,7 +42,8 @@ module plena_round
     : (Saturate || F.specials == SpecialsNone) ? MaxCode : NanCode;
   localparam logic [F.man_w:0] FracMask = (F.man_w + 1)'((1 << F.man_w) - 1);
   // An infinity that becomes NaN loses its sign.
-  localparam bit InfIsNan = F.specials == SpecialsOcpNan && !Saturate;
+  localparam bit InfIsNan = !Saturate
+                         && (F.specials == SpecialsOcpNan || F.specials == SpecialsFnuz);
 
   logic [WideW-1:0]      field;  // of the exponent
   logic [1:0][WideW-1:0] mag;    // packed: truncated, and one above
@@ -77,5 +79,14 @@ module plena_round
     .up_o    (up)
   );
 
-  assign code_o = code[up];
+  if (F.specials == SpecialsFnuz) begin : gen_fnuz
+    // With the sign bit a magnitude of 0 is NaN, without it the one zero.
+    logic            to_inf, sign;
+    logic [MagW-1:0] magnitude;
+    assign to_inf            = up ? gen_outcome[1].to_inf : gen_outcome[0].to_inf;
+    assign {sign, magnitude} = code[up];
+    assign code_o = {magnitude == '0 ? nan_i || (InfIsNan && to_inf) : sign, magnitude};
+  end else begin : gen_signed
+    assign code_o = code[up];
+  end
 endmodule

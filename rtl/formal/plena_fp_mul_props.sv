@@ -21,9 +21,10 @@ module plena_fp_mul_props
   output logic            holds_o   // what is to be proven
 );
   localparam logic [MagW-1:0] Largest = MagW'(max_code(F));
-  localparam logic [MagW-1:0] Nan     = MagW'(nan_code(F));
+  localparam logic [MagW:0]   Nan     = (MagW + 1)'(nan_code(F));
   localparam logic [MagW-1:0] Inf     = MagW'(((1 << F.exp_w) - 1) << F.man_w);
   localparam bit              HasInf  = F.specials == SpecialsIeee;
+  localparam bit              IsFnuz  = F.specials == SpecialsFnuz;
   // The smallest subnormal squared is 2^(1 - bias - man_w) smallest subnormals.
   localparam int unsigned DropW  = F.bias + F.man_w - 1;
   localparam int unsigned ExactW = 2 * ((1 << F.exp_w) + F.man_w);
@@ -38,8 +39,8 @@ module plena_fp_mul_props
 
   assign a_inf = HasInf && a_i[MagW-1:0] == Inf;
   assign b_inf = HasInf && b_i[MagW-1:0] == Inf;
-  assign a_nan = a_i[MagW-1:0] > Largest && !a_inf;
-  assign b_nan = b_i[MagW-1:0] > Largest && !b_inf;
+  assign a_nan = IsFnuz ? a_i == Nan : a_i[MagW-1:0] > Largest && !a_inf;
+  assign b_nan = IsFnuz ? b_i == Nan : b_i[MagW-1:0] > Largest && !b_inf;
   assign sign  = a_i[MagW] ^ b_i[MagW];
 
   plena_fp_mul_core #(
@@ -56,7 +57,7 @@ module plena_fp_mul_props
 
   always_comb begin
     if (a_nan || b_nan || (a_inf && b_i[MagW-1:0] == '0) || (b_inf && a_i[MagW-1:0] == '0)) begin
-      holds_o = y_o == {1'b0, Nan};
+      holds_o = y_o == Nan;
     end else if (a_inf || b_inf) begin
       holds_o = y_o == {sign, Inf};
     end else begin

@@ -29,12 +29,14 @@ module plena_nearest_props
   // Wide enough for the code beyond the largest too: its field is at most 2^exp_w.
   localparam int unsigned GridW = max((1 << F.exp_w) + F.man_w + DropW + 1, ExactW + 1);
 
+  localparam bit            IsFnuz  = F.specials == SpecialsFnuz;
   localparam logic [MagW:0] Largest = (MagW + 1)'(max_code(F));
   localparam logic [MagW:0] Beyond  = Largest + 1;
   // What a number beyond the largest becomes where it does not stay finite.
   localparam logic [MagW:0] Over =
       F.specials == SpecialsIeee   ? (MagW + 1)'(((1 << F.exp_w) - 1) << F.man_w)
-    : F.specials == SpecialsOcpNan ? (MagW + 1)'((1 << MagW) - 1) : Largest;
+    : F.specials == SpecialsOcpNan ? (MagW + 1)'((1 << MagW) - 1)
+    : IsFnuz                       ? (MagW + 1)'(1 << MagW) : Largest;
 
   // A magnitude in units of 2^-DropW of the smallest subnormal.
   function automatic logic [GridW-1:0] grid(logic [MagW:0] mag);
@@ -65,15 +67,16 @@ module plena_nearest_props
   assign other        = {1'b0, other_i};
   assign stays_finite = Saturate || F.specials == SpecialsNone || Rounding == RoundTowardZero
                      || (Rounding == RoundUp && sign_i) || (Rounding == RoundDown && !sign_i);
-  assign overflowed   = mag > Largest;
+  assign overflowed   = IsFnuz ? code_i == Over : mag > Largest;
 
   always_comb begin
     if (overflowed) begin
-      holds_o = !stays_finite && mag == Over && (other > Largest || !better(other, Beyond));
+      holds_o = !stays_finite && (other > Largest || !better(other, Beyond));
       // A NaN has no sign.
-      holds_o = holds_o && code_i[MagW] == (sign_i && F.specials == SpecialsIeee);
+      holds_o = holds_o && code_i == (F.specials == SpecialsIeee ? {sign_i, Over[MagW-1:0]} : Over);
     end else begin
-      holds_o = code_i[MagW] == sign_i && (other > Largest || !better(other, mag))
+      holds_o = code_i[MagW] == (sign_i && !(IsFnuz && mag == '0))
+             && (other > Largest || !better(other, mag))
              && ((mag == Largest && stays_finite) || !better(Beyond, mag));
     end
   end

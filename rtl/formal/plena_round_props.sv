@@ -61,7 +61,7 @@ module plena_round_props
       holds_o = nearest;
     end else if (F.specials == SpecialsIeee) begin
       holds_o = code_o == (sign_i ? Inf | Sign : Inf);
-    end else if (F.specials == SpecialsOcpNan && !Saturate) begin
+    end else if (!Saturate && F.specials != SpecialsNone) begin
       holds_o = code_o == Nan;
     end else begin
       holds_o = code_o == (sign_i ? Largest | Sign : Largest);

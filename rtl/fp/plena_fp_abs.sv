@@ -5,7 +5,7 @@
 // Golden twin: golden.ops.abs.
 // Method:     the sign bit alone, then one register.
 // Latency:    1 cycle; one result a cycle.
-// Specials:   none: a NaN keeps its payload (IEEE 754-2019 §5.5.1).
+// Specials:   a NaN keeps its payload (IEEE 754-2019 §5.5.1), and its place in that of -0.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
 // Reset:      asynchronous, active low: nothing in flight.
 module plena_fp_abs
@@ -30,6 +30,10 @@ module plena_fp_abs
     $fatal(1, "plena_fp_abs: no minifloat: Fmt=%s", fmt_text(Fmt));
   end
 
+  // Of the sign, only a NaN in the place of -0 is kept.
+  logic sign;
+  assign sign = F.specials == SpecialsFnuz && a_i[Width-1] && a_i[Width-2:0] == '0;
+
   logic unused_sign;
   assign unused_sign = a_i[Width-1];
 
@@ -37,7 +41,7 @@ module plena_fp_abs
     .Width(Width)
   ) u_reg (
     .clk_i, .rst_ni,
-    .in_valid_i, .in_ready_o, .in_data_i({1'b0, a_i[Width-2:0]}),
+    .in_valid_i, .in_ready_o, .in_data_i({sign, a_i[Width-2:0]}),
     .out_valid_o, .out_ready_i, .out_data_o(y_o)
   );
 endmodule

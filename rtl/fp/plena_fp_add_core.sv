@@ -14,6 +14,7 @@ module plena_fp_add_core
   parameter  int unsigned Fmt      = Bf16,
   parameter  int unsigned Rounding = RoundNearestEven,
   parameter  bit          Saturate = 1'b1,
+  parameter  bit          BFlipped = 1'b0,  // b_i has its sign bit flipped: RN(a - b)
   localparam fmt_t        F        = minifloat_of(Fmt),
   localparam int unsigned Width    = F.width
 ) (
@@ -47,7 +48,7 @@ module plena_fp_add_core
     .code_i(a_i), .sign_o(a_sign), .exp_o(a_exp), .sig_o(a_sig), .inf_o(a_inf), .nan_o(a_nan)
   );
   plena_fp_unpack #(
-    .Fmt(Fmt)
+    .Fmt(Fmt), .Flipped(BFlipped)
   ) u_unpack_b (
     .code_i(b_i), .sign_o(b_sign), .exp_o(b_exp), .sig_o(b_sig), .inf_o(b_inf), .nan_o(b_nan)
   );

@@ -14,6 +14,7 @@ module plena_fp_mul_core
   parameter  int unsigned Fmt      = Bf16,
   parameter  int unsigned Rounding = RoundNearestEven,
   parameter  bit          Saturate = 1'b1,
+  parameter  bit          AFlipped = 1'b0,  // a_i has its sign bit flipped: RN(-a * b)
   localparam fmt_t        F        = minifloat_of(Fmt),
   localparam int unsigned Width    = F.width
 ) (
@@ -42,7 +43,7 @@ module plena_fp_mul_core
   logic               guard, sticky, inf, nan;
 
   plena_fp_unpack #(
-    .Fmt(Fmt)
+    .Fmt(Fmt), .Flipped(AFlipped)
   ) u_unpack_a (
     .code_i(a_i), .sign_o(a_sign), .exp_o(a_exp), .sig_o(a_sig), .inf_o(a_inf), .nan_o(a_nan)
   );

@@ -3,9 +3,9 @@
 // Stream of negated codes: y = -a.
 //
 // Golden twin: golden.ops.neg.
-// Method:     the sign bit alone, then one register.
+// Method:     plena_fp_neg_core, then one register.
 // Latency:    1 cycle; one result a cycle.
-// Specials:   none: a NaN keeps its payload (IEEE 754-2019 §5.5.1).
+// Specials:   see plena_fp_neg_core.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
 // Reset:      asynchronous, active low: nothing in flight.
 module plena_fp_neg
@@ -30,11 +30,19 @@ module plena_fp_neg
     $fatal(1, "plena_fp_neg: no minifloat: Fmt=%s", fmt_text(Fmt));
   end
 
+  logic [Width-1:0] y;
+
+  plena_fp_neg_core #(
+    .Fmt(Fmt)
+  ) u_core (
+    .a_i, .y_o(y)
+  );
+
   plena_stream_reg #(
     .Width(Width)
   ) u_reg (
     .clk_i, .rst_ni,
-    .in_valid_i, .in_ready_o, .in_data_i({!a_i[Width-1], a_i[Width-2:0]}),
+    .in_valid_i, .in_ready_o, .in_data_i(y),
     .out_valid_o, .out_ready_i, .out_data_o(y_o)
   );
 endmodule

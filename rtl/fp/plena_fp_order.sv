@@ -20,6 +20,9 @@ module plena_fp_order
 );
   if (F.specials == SpecialsNone) begin : gen_no_nan
     assign {a_nan_o, b_nan_o} = '0;
+  end else if (F.specials == SpecialsFnuz) begin : gen_fnuz
+    assign a_nan_o = a_i == Width'(nan_code(F));
+    assign b_nan_o = b_i == Width'(nan_code(F));
   end else begin : gen_nan
     // Magnitudes above the last number, which is Inf where there is one.
     localparam logic [Width-2:0] Last = (Width - 1)'(max_code(F)

@@ -36,7 +36,7 @@ module plena_fp_sub
   logic [Width-1:0] y;
 
   plena_fp_add_core #(
-    .Fmt(Fmt), .Rounding(Rounding), .Saturate(Saturate)
+    .Fmt(Fmt), .Rounding(Rounding), .Saturate(Saturate), .BFlipped(1'b1)
   ) u_core (
     .a_i, .b_i({!b_i[Width-1], b_i[Width-2:0]}), .y_o(y)
   );

@@ -5,13 +5,15 @@
 // Golden twin: golden.codec.decode.
 // Contract:   value = (-1)^sign_o * sig_o * 2^(exp_o - bias - man_w) unless inf_o or nan_o.
 // Method:     exp_o is the exponent field, 1 for subnormals, which have no hidden bit.
-// Specials:   sig_o and exp_o mean nothing for Inf and NaN.
+// Specials:   sig_o and exp_o mean nothing for Inf and NaN. Where the code of -0 is NaN, Flipped
+//             says that it is zero, and the code 0 NaN.
 // Latency:    combinational.
 module plena_fp_unpack
   import plena_pkg::*;
 #(
-  parameter  int unsigned Fmt = E4m3,
-  localparam fmt_t        F   = minifloat_of(Fmt)
+  parameter  int unsigned Fmt     = E4m3,
+  parameter  bit          Flipped = 1'b0,  // the sign bit of code_i was flipped, see Specials
+  localparam fmt_t        F       = minifloat_of(Fmt)
 ) (
   input  logic [F.width-1:0] code_i,  // code
   output logic               sign_o,  // sign
@@ -40,6 +42,9 @@ module plena_fp_unpack
   end else if (F.specials == SpecialsOcpNan) begin : gen_ocp_nan
     assign inf_o = 1'b0;
     assign nan_o = &code_i[F.width-2:0];
+  end else if (F.specials == SpecialsFnuz) begin : gen_fnuz
+    assign inf_o = 1'b0;
+    assign nan_o = code_i == F.width'(Flipped ? 0 : nan_code(F));
   end else begin : gen_none
     assign inf_o = 1'b0;
     assign nan_o = 1'b0;

@@ -55,7 +55,7 @@ module plena_hadamard
       localparam int unsigned Low   = Upper ? lane - Distance : lane;
 
       plena_fp_add_core #(
-        .Fmt(Fmt)
+        .Fmt(Fmt), .BFlipped(Upper)
       ) u_add (
         .a_i(data[stage][Low]), .b_i(data[stage][Low+Distance] ^ {Upper, (Width - 1)'(0)}),
         .y_o(next[lane])

@@ -82,7 +82,7 @@ module plena_layer_norm
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_sub
     plena_fp_add_core #(
-      .Fmt(Fmt)
+      .Fmt(Fmt), .BFlipped(1'b1)
     ) u_sub (
       .a_i(s2_x[lane]), .b_i(s2_mean ^ {1'b1, (Width - 1)'(0)}), .y_o(centred[lane])
     );

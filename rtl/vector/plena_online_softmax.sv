@@ -90,14 +90,14 @@ module plena_online_softmax
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_sub
     plena_fp_add_core #(
-      .Fmt(Fmt)
+      .Fmt(Fmt), .BFlipped(1'b1)
     ) u_sub (
       .a_i(s2_x[lane]), .b_i(s2_m ^ {1'b1, (Width - 1)'(0)}), .y_o(d[lane])
     );
   end
 
   plena_fp_add_core #(
-    .Fmt(Fmt)
+    .Fmt(Fmt), .BFlipped(1'b1)
   ) u_shrink (
     .a_i(s2_old_m), .b_i(s2_m ^ {1'b1, (Width - 1)'(0)}), .y_o(shrink)
   );

@@ -7,8 +7,8 @@
 //             a balanced tree, neighbours first, a register a level (a lane without a neighbour
 //             moves up as it is); last the seed.
 // Latency:    2 + clog2(Lanes) cycles; one vector a cycle. Lane 0 is in the least significant bits.
-// Specials:   see plena_fp_add_core and plena_fp_max_core. A masked lane is -0 in a sum; for the
-//             largest it is NaN, or the lowest value where there is no NaN.
+// Specials:   see plena_fp_add_core and plena_fp_max_core. A masked lane is -0 in a sum (+0 where
+//             there is no -0); for the largest it is NaN, or the lowest value where there is none.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
 // Reset:      asynchronous, active low: nothing in flight.
 module plena_reduce
@@ -46,11 +46,13 @@ module plena_reduce
     $fatal(1, "plena_reduce: Lanes=%0d (at least 1)", Lanes);
   end
 
-  // What changes no result: -0 in a sum; else NaN, or the lowest value.
-  localparam bit HasNan = Dst.specials != SpecialsNone;
-  localparam int unsigned IdentityMag = Largest ? (HasNan ? nan_code(Dst)
-                                                   : max_code(Dst)) : 0;
-  localparam logic [DstWidth-1:0] Identity = {!(Largest && HasNan), (DstWidth - 1)'(IdentityMag)};
+  // What changes no result: a zero in a sum, -0 where there is one; else NaN, or the lowest value.
+  localparam logic [DstWidth-1:0] Sign     = {1'b1, (DstWidth - 1)'(0)};
+  localparam logic [DstWidth-1:0] Zero     = Dst.specials == SpecialsFnuz ? '0 : Sign;
+  localparam logic [DstWidth-1:0] Loser    = Dst.specials == SpecialsNone
+                                           ? Sign | DstWidth'(max_code(Dst))
+                                           : DstWidth'(nan_code(Dst));
+  localparam logic [DstWidth-1:0] Identity = Largest ? Loser : Zero;
 
   // Stage `level` holds the nodes of that level, and the seed.
   for (genvar level = 0; level <= Levels; level++) begin : gen_level

@@ -56,7 +56,7 @@ module plena_rope
       .a_i(x_i[lane]), .b_i(cos_i[lane]), .y_o(direct[lane])
     );
     plena_fp_mul_core #(
-      .Fmt(Fmt)
+      .Fmt(Fmt), .AFlipped(First)
     ) u_turned (
       .a_i(rotated), .b_i(sin_i[lane]), .y_o(turned[lane])
     );

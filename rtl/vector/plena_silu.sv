@@ -45,7 +45,11 @@ module plena_silu
   );
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_negate
-    assign negated[lane] = x_i[lane] ^ {1'b1, (Width - 1)'(0)};
+    plena_fp_neg_core #(
+      .Fmt(Fmt)
+    ) u_neg (
+      .a_i(x_i[lane]), .y_o(negated[lane])
+    );
   end
 
   plena_function_lanes #(

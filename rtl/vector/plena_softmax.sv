@@ -58,7 +58,7 @@ module plena_softmax
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_sub
     plena_fp_add_core #(
-      .Fmt(Fmt)
+      .Fmt(Fmt), .BFlipped(1'b1)
     ) u_sub (
       .a_i(s1_x[lane]), .b_i(s1_largest ^ {1'b1, (Width - 1)'(0)}), .y_o(d[lane])
     );

@@ -86,8 +86,7 @@ def format_label(fmt: Any) -> str:
     if isinstance(fmt, FixedPoint):
         return fmt.name + ("wrap" if fmt.wrap else "")
     if isinstance(fmt, Minifloat):
-        usual = Minifloat(exp_bits=fmt.exp_bits, man_bits=0).bias_value
-        return fmt.name + (f".bias{fmt.bias}" if fmt.bias != usual else "")
+        return fmt.name + (f".bias{fmt.bias}" if fmt.bias != get_format(fmt.name).bias else "")
     parts = [fmt.name]
     if fmt.block_size != 32:
         parts.append(f"b{fmt.block_size}")
@@ -123,9 +122,12 @@ def _spec(text: str) -> Any:
 
 
 def _named(width_bits: int) -> list[str]:
-    """Return the names of the registry's minifloats of at most this width."""
+    """Return the names of the registry's minifloats of at most this width, but for `fnuz`.
+
+    Those differ in their specials alone; ops have cases of one or two of them.
+    """
     named = (fmt for fmt in FORMATS.values() if isinstance(fmt, Minifloat))
-    return [fmt.name for fmt in named if fmt.width_bits <= width_bits]
+    return [f.name for f in named if f.width_bits <= width_bits and f.has_negative_zero]
 
 
 def _binary_cases(name: str, every_pair_bits: int = 8) -> list[Case]:
@@ -141,6 +143,8 @@ def _binary_cases(name: str, every_pair_bits: int = 8) -> list[Case]:
         _case(name, "e5m2", rounding="rup", overflow="ieee"),
         _case(name, "fp32", rounding="rtz", overflow="ieee"),
         _case(name, "fp32", rounding="rna"),
+        _case(name, "e4m3fnuz"),
+        _case(name, "e5m2fnuz", rounding="rdown", overflow="ieee"),
     ]
 
 
@@ -156,6 +160,8 @@ def _unary_cases(name: str) -> list[Case]:
             _case(name, fmt)
             for fmt in ("e4m3,bias=0", "e4m3,bias=-20", "e5m2,bias=40", "e1m6,bias=5")
         ),
+        _case(name, "e4m3fnuz"),
+        _case(name, "e4m3b11fnuz", overflow="ieee"),
     ]
 
 
@@ -175,6 +181,7 @@ _CASTS = (
     *(("q16.16", dst) for dst in ("bf16", "fp32", "e4m3", "q8.8", "q8.8,wrap=true")),
     ("q2.6", "bf16"),
     ("bf16", "q8.8,wrap=true"),
+    *(("fp32", "e4m3fnuz"), ("e4m3fnuz", "bf16"), ("e5m2", "e4m3b11fnuz"), ("q2.6", "e5m2fnuz")),
 )
 
 
@@ -187,6 +194,8 @@ def _cast_cases(name: str) -> list[Case]:
         _case(name, "bf16", "e5m2", rounding="rup", overflow="ieee"),
         _case(name, "fp16", "e4m3", rounding="rdown", overflow="ieee"),
         _case(name, "fp32", "q16.16", rounding="rdown"),
+        _case(name, "bf16", "e5m2fnuz", rounding="rup", overflow="ieee"),
+        _case(name, "e4m3fnuz", "e2m1"),
     ]
 
 
@@ -220,6 +229,8 @@ def _to_mx_cases() -> list[Case]:
                 ("e4m3", "mxint4,block_size=4,scale_rule=clip,symmetric=false,scale_bits=3"),
                 ("e4m1", "mxint4,block_size=4,scale_rule=clip,scale_bits=3"),
                 ("fp16", "mxint4,block_size=7,scale_rule=clip,scale_bits=4"),
+                ("bf16", "mxfp8_e4m3fnuz,block_size=8,scale_rule=even"),
+                ("e4m3fnuz", "mxfp8_e5m2fnuz,block_size=4,scale_bits=4"),
             )
         ),
     ]
@@ -236,6 +247,7 @@ def _from_mx_cases() -> list[Case]:
         _case("mx_to_fp", "mxint16,block_size=4", "bf16", overflow="ieee"),
         _case("mx_to_fp", "mxfp4_e2m1,block_size=16", "fp16", overflow="ieee"),
         _case("mx_to_fp", "mxint8,block_size=16", "e4m3", rounding="rtz"),
+        _case("mx_to_fp", "mxfp8_e4m3fnuz,block_size=8", "e5m2fnuz", overflow="ieee"),
     ]
 
 
@@ -260,6 +272,7 @@ def _requantize_cases() -> list[Case]:
         _case(
             "mx_requantize", "mxfp8_e5m2,block_size=3", "mxfp6_e2m3,block_size=3,scale_rule=even"
         ),
+        _case("mx_requantize", "mxfp8_e4m3fnuz,block_size=4", "mxfp8_e5m2fnuz,block_size=4"),
     ]
 
 
@@ -300,6 +313,7 @@ def _dot_cases() -> list[Case]:
         _case("mx_dot", "mxint4,block_size=4,scale_bits=5", "mxint8,block_size=4", "fp16"),
         _case("mx_dot", "mxint2,block_size=1", "mxint16,block_size=1", "fp32"),
         _case("mx_dot", "mxint4,block_size=7", "mxfp4_e2m1,block_size=7", "fp32"),
+        _case("mx_dot", *("mxfp8_e4m3fnuz,block_size=8",) * 2, "e5m2fnuz"),
     ]
 
 
@@ -359,7 +373,7 @@ def _choice_cases(name: str) -> list[Case]:
     """Cases of an op that rounds nothing."""
     return [
         *(_case(name, fmt, bench=fmt == "e4m3") for fmt in ("e2m1", "e3m2", "e4m3", "e5m2")),
-        *(_case(name, fmt) for fmt in ("bf16", "fp16", "e3m4")),
+        *(_case(name, fmt) for fmt in ("bf16", "fp16", "e3m4", "e4m3fnuz")),
     ]
 
 
@@ -372,6 +386,7 @@ def _reduce_cases(name: str) -> list[Case]:
         _case(name, "e4m3", "e5m2", lanes=4),
         _case(name, "bf16", "e6m5", lanes=1),
         _case(name, "e2m1", "e3m4", lanes=7),
+        _case(name, "e5m2fnuz", "e4m3fnuz", lanes=3),
     ]
 
 
@@ -381,6 +396,7 @@ def _rope_cases() -> list[Case]:
         _case("rope", "bf16", groups=2, stride=1),
         _case("rope", "e4m3", groups=2, stride=2),
         _case("rope", "e6m5", groups=1, stride=1),
+        _case("rope", "e4m3fnuz", groups=1, stride=1),
     ]
 
 
@@ -391,6 +407,7 @@ def _hadamard_cases() -> list[Case]:
         _case("hadamard", "bf16", lanes=12),
         _case("hadamard", "e4m3", lanes=16),
         _case("hadamard", "e6m5", lanes=3),
+        _case("hadamard", "e5m2fnuz", lanes=4),
     ]
 
 
@@ -399,6 +416,7 @@ def _activation_cases(name: str) -> list[Case]:
         _case(name, "bf16", lanes=4),
         _case(name, "e4m3", lanes=2, bench=True),
         _case(name, "e6m5", lanes=3),
+        _case(name, "e4m3fnuz", lanes=2),
     ]
 
 
@@ -408,6 +426,7 @@ def _row_cases(name: str) -> list[Case]:
         _case(name, "bf16", "bf16", lanes=4, bench=True),
         _case(name, "e4m3", "fp16", lanes=5),
         _case(name, "e6m5", "fp32", lanes=3),
+        _case(name, "e4m3fnuz", "e5m10fnuz", lanes=3),
     ]
 
 

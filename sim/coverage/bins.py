@@ -34,6 +34,8 @@ class Partition:
 def scalar_partition(fmt: Scalar) -> Partition:
     """Return the kinds of a scalar format's codes, each with its sign.
 
+    A NaN in the place of -0 counts as +NaN.
+
     Minifloat: zero, subnormal (smallest, largest, other), smallest normal, largest finite, one,
     other powers of two, other normals, Inf, NaN: those that the format has. FixedPoint: zero, one
     unit, largest, lowest, one, other powers of two, other.
@@ -97,7 +99,11 @@ def _minifloat_kinds(codes: Codes, fmt: Minifloat) -> Kinds:
     mark("NaN", magnitude > fmt.max_code)
     if fmt.has_inf:
         mark("Inf", magnitude == fmt.inf_code)
-    return kinds * np.uint8(2) + (wide >> (fmt.width_bits - 1)).astype(np.uint8)
+    negative = wide >> (fmt.width_bits - 1)
+    if not fmt.has_negative_zero:
+        mark("NaN", wide == fmt.nan_code)
+        negative &= wide != fmt.nan_code
+    return kinds * np.uint8(2) + negative.astype(np.uint8)
 
 
 def _fixed_kinds(codes: Codes, fmt: FixedPoint) -> Kinds:

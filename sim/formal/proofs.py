@@ -60,6 +60,12 @@ LOST_CARRY = Fault(
     new="mag[1] = {mag[0][WideW-1:F.man_w], mag[0][F.man_w-1:0] + F.man_w'(1)}",
     name="carry out of the fraction lost",
 )
+SIGNED_ZERO = Fault(
+    file=ROUND,
+    old="magnitude == '0 ?",
+    new="magnitude == '0 && !sign ?",
+    name="a zero with a sign where the code of -0 is NaN",
+)
 SWAPPED_STALL = Fault(
     file=STREAM,
     old="!valid_q || out_ready_i",
@@ -252,7 +258,7 @@ PROOFS: tuple[Proof, ...] = (
         claim="no other code is nearer, in every mode, for every input",
         top="plena_round_props",
         configurations={
-            **_modes(("e2m1", "e3m2", "e4m3", "e5m2"), ALL_MODES),
+            **_modes(("e2m1", "e3m2", "e4m3", "e5m2", "e4m3fnuz"), ALL_MODES),
             **_modes(("e3m0", "e6m5"), NEAREST),
         },
         shown=(
@@ -268,6 +274,7 @@ PROOFS: tuple[Proof, ...] = (
                 old="(Rounding == RoundUp && sign_i)",
                 new="(Rounding == RoundUp && !sign_i)",
             ),
+            SIGNED_ZERO,
         ),
     ),
     Proof(
@@ -294,8 +301,8 @@ PROOFS: tuple[Proof, ...] = (
         claim="the rounded exact product, for every pair of codes",
         top="plena_fp_mul_props",
         configurations={
-            **_modes(("e2m1", "e3m2"), ALL_MODES),
-            **_modes(("e4m3",), NEAREST),
+            **_modes(("e2m1", "e3m2", "e2m1fnuz"), ALL_MODES),
+            **_modes(("e4m3", "e4m3fnuz"), NEAREST),
         },
         shown=("a_i", "b_i", "y_o", "other_i"),
         faults=(
@@ -314,8 +321,8 @@ PROOFS: tuple[Proof, ...] = (
         claim="the rounded exact sum, for every pair of codes",
         top="plena_fp_add_props",
         configurations={
-            **_modes(("e2m1", "e3m2"), ALL_MODES),
-            **_modes(("e3m4", "e4m3", "e5m2"), NEAREST),
+            **_modes(("e2m1", "e3m2", "e2m1fnuz"), ALL_MODES),
+            **_modes(("e3m4", "e4m3", "e5m2", "e4m3fnuz"), NEAREST),
         },
         shown=("a_i", "b_i", "y_o", "other_i"),
         faults=(

@@ -65,10 +65,10 @@ _OF_ONE_CODE = (
     *("bf16-all", "e5m2-rdown-ieee-all", "e4m3.bias0-all", "e2m1-ieee-all", "e1m6.bias5-all"),
     *("e4m3.bias-20-all", "e5m6-rna-all", "fp16-all"),
 )
-_EXACT = ("e5m2-all", "e4m3-all", "e2m1-all")
+_EXACT = ("e5m2-all", "e4m3-all", "e2m1-all", "e4m3fnuz-all")
 _REDUCTION = (
     *("e4m3-e5m2-lanes4-vectors", "e2m1-e3m4-lanes7-vectors", "bf16-e6m5-lanes1-vectors"),
-    "bf16-bf16-lanes8-vectors",
+    *("bf16-bf16-lanes8-vectors", "e5m2fnuz-e4m3fnuz-lanes3-vectors"),
 )
 
 
@@ -84,7 +84,7 @@ CHEAP_CASES: Mapping[str, tuple[str, ...]] = {
     "fp_add": (
         *("fp_add-e4m3-all", "fp_add-e5m2-rdown-all", "fp_add-e4m3-rdown-ieee-all"),
         *("fp_add-e2m1-ieee-all", "fp_add-e5m2-rup-ieee-all", "fp_add-bf16-corners+random"),
-        "fp_add-e3m4-all",
+        *("fp_add-e3m4-all", "fp_add-e4m3fnuz-all", "fp_add-e5m2fnuz-rdown-ieee-all"),
     ),
     "fp_mul": (
         *(
@@ -95,6 +95,7 @@ CHEAP_CASES: Mapping[str, tuple[str, ...]] = {
             "fp_mul-e2m1.bias-20-all",
         ),
         *("fp_mul-e4m3-rdown-ieee-all", "fp_mul-e5m2-rna-all", "fp_mul-fp16-corners+random"),
+        *("fp_mul-e4m3fnuz-all", "fp_mul-e5m2fnuz-rdown-ieee-all"),
     ),
     "fp_cast": (
         *("fp_cast-bf16-e4m3-all", "fp_cast-bf16-q2.6-all", "fp_cast-bf16-fp16-all"),
@@ -145,11 +146,18 @@ FIRST_CASES: Mapping[str, tuple[str, ...]] = {
     "plena_round": (
         *("fp_add-e4m3-all", "fp_add-e5m2-rup-ieee-all", "fp_add-e4m3-rdown-ieee-all"),
         *("fp_mul-e5m2-ieee-all", "fp_add-e2m1-ieee-all", "fp_cast-bf16-e5m2-rup-ieee-all"),
+        *("fp_mul-e4m3fnuz-all", "fp_add-e5m2fnuz-rdown-ieee-all"),
     ),
     "plena_round_up": ("fp_add-e4m3-all", "fp_add-e5m2-rdown-all", "fp_add-e5m2-rup-ieee-all"),
     **dict.fromkeys(("plena_normalize", "plena_shift_sticky", "plena_lead_one"), _ALIGNING),
-    "plena_fp_unpack": ("fp_mul-e4m3-all", "fp_mul-e5m2-ieee-all", "fp_add-e2m1-ieee-all"),
-    "plena_pkg": ("fp_mul-e4m3-all", "fp_mul-e5m2-ieee-all", "fp_add-e2m1-ieee-all"),
+    "plena_fp_unpack": (
+        *("fp_mul-e4m3-all", "fp_mul-e5m2-ieee-all", "fp_add-e2m1-ieee-all"),
+        "fp_mul-e4m3fnuz-all",
+    ),
+    "plena_pkg": (
+        *("fp_mul-e4m3-all", "fp_mul-e5m2-ieee-all", "fp_add-e2m1-ieee-all"),
+        *("fp_mul-e4m3fnuz-all", "fp_max-e4m3fnuz-all"),
+    ),
 }
 """For files that all blocks share: cases that exercise them, of the cheapest block."""
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from plena_cosim.golden import FixedPoint, Minifloat, Mx, Scalar
 from plena_cosim.golden.ops.registry import Op
+from plena_cosim.golden.ops.sign import neg
 
 from ..player.harness import CodeArray, input_ports
 from .blocks import Rng, element_blocks
@@ -255,6 +256,6 @@ def _cancel(
     if isinstance(mx.element, FixedPoint):
         negated = -chosen & ((1 << mx.element.width_bits) - 1)
     else:
-        negated = chosen ^ mx.element.sign_mask
+        negated = neg(chosen, mx.element)
     kept = rng.random(negated.shape) < rng.choice([0.0, 0.03], (1, again.size, 1))
     codes[0][:, again] = np.where(kept, chosen, negated).astype(np.uint64)

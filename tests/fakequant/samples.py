@@ -18,6 +18,7 @@ Codes = npt.NDArray[Any]
 NAMED = list(MINIFLOATS.values())
 ODD = [
     *(golden.get_format(name) for name in ("e2m0", "e1m0", "e8m2", "e8m7", "e8m15", "e5m11")),
+    *(golden.get_format(name) for name in ("e1m0fnuz", "e5m10fnuz", "e8m7b127fnuz")),
     golden.get_format("bf16", bias=126),
     golden.get_format("bf16", bias=-20),
     golden.get_format("e5m2", bias=300),

@@ -25,7 +25,7 @@ def test_pairs(fmt, name, assert_same) -> None:
     assert_same(ours, golden.decode(getattr(golden.ops, name)(a, b, fmt), fmt))
 
 
-@pytest.mark.parametrize("fmt", ["bf16", "fp16", "e6m5", "e4m3"])
+@pytest.mark.parametrize("fmt", ["bf16", "fp16", "e6m5", "e4m3", "e5m2fnuz"])
 def test_products_around_the_smallest_value(fmt, assert_same) -> None:
     """Where a product that was rounded twice could show."""
     fmt = golden.get_format(fmt)

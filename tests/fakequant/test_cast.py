@@ -70,8 +70,16 @@ def test_every_mode(fmt, mode, overflow, assert_same) -> None:
     assert_same(ours, golden.decode(codes, fmt))
 
 
+@pytest.mark.parametrize("name", ["e4m3fnuz", "e5m2fnuz"])
+def test_torch_casts_to_its_own_types_alike(name, assert_same) -> None:
+    codes = torch.arange(1 << 16, dtype=torch.int32) << 16
+    x = torch.cat([codes.view(torch.float32), (codes | 0x8001).view(torch.float32)])
+    theirs = x.to(getattr(torch, f"float8_{name}")).float()
+    assert_same(cast(x, golden.get_format(name), overflow="ieee"), theirs.numpy())
+
+
 @pytest.mark.parametrize("sign", [1.0, -1.0])
-@pytest.mark.parametrize("name", ["bf16", "e4m3", "q4.4"])
+@pytest.mark.parametrize("name", ["bf16", "e4m3", "e4m3fnuz", "q4.4"])
 def test_an_infinity_on_one_side(name, sign, assert_same) -> None:
     fmt, x = golden.get_format(name), np.array([sign * np.inf, 1.0])
     assert_same(cast(torch.from_numpy(x), fmt), golden.decode(golden.encode(x, fmt), fmt))

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::plena_cosim.golden.NanReplacedW
 
 BF16, FP32 = golden.get_format("bf16"), golden.get_format("fp32")
 VECTOR = [golden.get_format(name) for name in ("bf16", "fp16", "e6m5", "e5m6", "e4m3", "e5m2")]
+VECTOR += [golden.get_format(name) for name in ("e4m3fnuz", "e5m2fnuz")]
 REDUCTION = [FP32, *VECTOR, golden.get_format("e8m15")]
 
 quick = settings(max_examples=80, deadline=None)

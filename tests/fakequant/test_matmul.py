@@ -22,6 +22,7 @@ ACCUMULATORS = [
     *(golden.get_format(name, wrap=True) for name in ("q16.16", "q8.4", "q30.2", "q4.4")),
     golden.get_format("bf16", bias=160),
     golden.get_format("fp32", bias=100),
+    golden.get_format("e5m2fnuz"),
 ]
 PAIRS = [
     ("mxint8", "mxint8"),
@@ -36,6 +37,7 @@ PAIRS = [
     ("mxint16", "mxint16"),
     ("mxfp16_e5m10", "mxfp16_e5m10"),
     ("mxint2", "mxfp3_e2m0"),
+    ("mxfp8_e4m3fnuz", "mxfp8_e5m2fnuz"),
 ]
 
 
@@ -73,7 +75,7 @@ def operands(m: int, k: int, n: int, *, seed: int, spread: int = 6) -> tuple[tor
 def test_every_accumulator_and_pair(pair, acc, assert_same) -> None:
     a, b = (golden.get_format(name, block_size=8) for name in pair)
     x, w = operands(5, 37, 6, seed=1)
-    for vector in ("bf16", "e4m3"):
+    for vector in ("bf16", "e4m3", "e4m3fnuz"):
         hw = machine(acc, vector)
         assert_same(ours(x, w, a, b, hw), expected(x, w, a, b, hw))
 

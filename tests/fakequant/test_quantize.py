@@ -17,6 +17,7 @@ from plena_cosim.fakequant.random_bits import random_bits
 
 MX_NAMES = [name for name, spec in golden.FORMATS.items() if isinstance(spec, golden.Mx)]
 OTHER_NAMES = ["mxfp16_e5m10", "mxfp4_e1m2", "mxfp3_e2m0", "mxfp2_e1m0", "mxfp13_e2m10"]
+OTHER_NAMES += ["mxfp8_e4m3fnuz", "mxfp8_e5m2fnuz", "mxfp3_e2m0fnuz"]
 RULES = [rule.value for rule in golden.ScaleRule]
 ROUNDINGS = [rounding.value for rounding in golden.Rounding]
 DTYPES = [torch.float32, torch.bfloat16, torch.float16, torch.float64]

@@ -13,6 +13,8 @@ from plena_cosim.fakequant.unary import codes_of
 from .samples import NARROW, all_codes, label, values
 
 NAMES = [name for name in fakequant.__all__ if hasattr(unary, name)]
+EVERY_CODE = ["bf16", "fp16", "e4m3", "e5m2", "e6m5", "e3m4", "e8m7", "e2m0"]
+EVERY_CODE += ["e4m3fnuz", "e5m2fnuz", "e4m3b11fnuz"]
 
 
 def test_there_are_functions_of_one_value() -> None:
@@ -20,7 +22,7 @@ def test_there_are_functions_of_one_value() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("fmt", ["bf16", "fp16", "e4m3", "e5m2", "e6m5", "e3m4", "e8m7", "e2m0"])
+@pytest.mark.parametrize("fmt", EVERY_CODE)
 def test_every_code(fmt, name, assert_same) -> None:
     fmt = golden.get_format(fmt)
     codes = all_codes(fmt)
@@ -38,11 +40,17 @@ def test_codes_of_values(fmt) -> None:
 
 
 @pytest.mark.parametrize("bits", [0x7F800001, -0x007FFFFF, 0x7FFFFFFF])
-@pytest.mark.parametrize("fmt", ["bf16", "fp16", "e4m3"])
+@pytest.mark.parametrize("fmt", ["bf16", "fp16", "e4m3", "e4m3fnuz"])
 def test_any_nan_is_a_nan(fmt, bits) -> None:
     nan = torch.tensor([bits], dtype=torch.int32).view(torch.float32)
     assert nan.isnan().all()
     assert fakequant.exp(nan, golden.get_format(fmt)).isnan().all()
+
+
+def test_a_minus_zero_is_a_zero_where_the_format_has_none() -> None:
+    """No value of the format, but torch makes one of `0 * -1`."""
+    fmt = golden.get_format("e4m3fnuz")
+    assert fakequant.exp(torch.tensor([-0.0, 0.0]), fmt).tolist() == [1.0, 1.0]
 
 
 def test_a_wide_format_is_refused() -> None:

@@ -137,6 +137,8 @@ class Float:
             self.finite_count, self.nan = all_ones_exp, all_ones_exp | (1 << (man_bits - 1))
         elif specials == "ocp_nan":
             self.finite_count, self.nan = self.sign - 1, self.sign - 1
+        elif specials == "fnuz":
+            self.finite_count, self.nan = self.sign, self.sign
         else:
             self.finite_count, self.nan = self.sign, None
         self.unit = pow2(1 - self.bias - man_bits)
@@ -152,7 +154,7 @@ class Float:
         if magnitude >= self.finite_count:
             return math.nan
         if magnitude == 0 and negative:
-            return -0.0
+            return math.nan if self.nan == self.sign else -0.0
         value = self.units[magnitude] * self.unit
         return -value if negative else value
 
@@ -173,7 +175,7 @@ class Float:
             magnitude = self._infinite(overflow)
         else:
             magnitude = self._round(abs(exact(x)), negative, mode, overflow, random)
-        if magnitude == self.nan:
+        if magnitude == self.nan or (magnitude == 0 and self.nan == self.sign):
             return magnitude
         return magnitude | (self.sign if negative else 0)
 

@@ -21,6 +21,9 @@ UNUSUAL = (
     Minifloat(exp_bits=4, man_bits=3, bias=130),
     Minifloat(exp_bits=4, man_bits=3, bias=-20, specials="ieee"),
     Minifloat(exp_bits=8, man_bits=7, bias=200),
+    Minifloat(exp_bits=1, man_bits=0, specials="fnuz"),
+    Minifloat(exp_bits=3, man_bits=2, specials="fnuz"),
+    Minifloat(exp_bits=8, man_bits=7, specials="fnuz", bias=127),
 )
 FIXED_POINTS = (
     *(get_format(f"mxint{width}").element for width in range(2, 17)),
@@ -32,7 +35,7 @@ FIXED_POINTS = (
     FixedPoint(int_bits=16, frac_bits=0, wrap=True),
 )
 MINIFLOATS_TO_16 = tuple(f for f in (*REGISTERED, *UNUSUAL) if f.exp_bits + f.man_bits <= 15)
-PAIRWISE = tuple(f for f in MINIFLOATS_TO_16 if f.width_bits <= 8 and 0 <= f.bias_value <= 15)
+PAIRWISE = tuple(f for f in MINIFLOATS_TO_16 if f.width_bits <= 8 and 0 <= f.bias_value <= 16)
 """Formats whose every pair of codes is tried; all others take corners and random pairs."""
 BEYOND_PAIRWISE = tuple(f for f in (*REGISTERED, *UNUSUAL) if f not in PAIRWISE)
 MX_FORMATS = tuple(f for f in FORMATS.values() if isinstance(f, Mx))

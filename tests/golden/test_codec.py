@@ -44,6 +44,9 @@ ML_DTYPES = {
     "e2m1": ml_dtypes.float4_e2m1fn,
     "e2m3": ml_dtypes.float6_e2m3fn,
     "e3m2": ml_dtypes.float6_e3m2fn,
+    "e4m3fnuz": ml_dtypes.float8_e4m3fnuz,
+    "e5m2fnuz": ml_dtypes.float8_e5m2fnuz,
+    "e4m3b11fnuz": ml_dtypes.float8_e4m3b11fnuz,
     "bf16": ml_dtypes.bfloat16,
     "fp16": np.float16,
     "fp32": np.float32,
@@ -131,9 +134,8 @@ def test_every_midpoint_and_its_neighbours_round_as_the_mode_says(
         for x, want in cases:
             got = encode(-x if negative else x, fmt, rounding=mode)
             side = -1 if negative else 1
-            assert_codes(
-                got, want | (sign if negative else 0), lambda i, x=x, s=side: (s * x[i]).hex()
-            )
+            signed = np.where((want > 0) | (scalar(fmt).nan != sign), want | sign, 0)
+            assert_codes(got, signed if negative else want, lambda i, x=x, s=side: (s * x[i]).hex())
 
 
 def beyond(fmt: Minifloat) -> list[float]:
@@ -236,6 +238,19 @@ def test_encode_agrees_with_ml_dtypes_on_clamped_float32(name: str) -> None:
     assert_codes(encode(inputs, fmt), theirs, lambda i: float(inputs[i]).hex())
 
 
+@pytest.mark.parametrize("name", ["e4m3", "e5m2", "e4m3fnuz", "e5m2fnuz", "e4m3b11fnuz", "fp16"])
+def test_overflow_agrees_with_ml_dtypes(name: str) -> None:
+    fmt = get_format(name)
+    halves = np.arange(1 << 16, dtype=np.uint16).view(np.float16).astype(np.float64)
+    with np.errstate(over="ignore", invalid="ignore"):
+        inputs = (halves * (fmt.max_value / 2048)).astype(np.float32)  # from none to far beyond
+        theirs = inputs.astype(ML_DTYPES[name]).astype(np.float64)
+    ours = decode(encode(inputs, fmt, overflow="ieee"), fmt)
+    np.testing.assert_array_equal(ours, theirs)
+    signs = np.signbit(ours) == np.signbit(theirs)
+    assert (signs | np.isnan(theirs)).all()
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("name", GFLOAT)
 def test_encode_agrees_with_gfloat(name: str, mode: str) -> None:
@@ -262,6 +277,23 @@ def test_directed_modes_keep_the_sign_of_what_underflows() -> None:
     e2m1 = get_format("e2m1")
     for mode, plus, minus in (("rne", 0, 8), ("rtz", 0, 8), ("rup", 1, 8), ("rdown", 0, 9)):
         assert encode([1e-9, -1e-9], e2m1, rounding=mode).tolist() == [plus, minus]
+
+
+def test_zero_has_no_sign_where_the_code_of_minus_zero_is_nan() -> None:
+    fnuz = get_format("e4m3fnuz")
+    assert math.isnan(decode(0x80, fnuz))
+    assert encode([0.0, -0.0, math.nan, -math.nan], fnuz).tolist() == [0, 0, 0x80, 0x80]
+    for mode, plus, minus in (("rne", 0, 0), ("rtz", 0, 0), ("rup", 1, 0), ("rdown", 0, 0x81)):
+        assert encode([1e-9, -1e-9], fnuz, rounding=mode).tolist() == [plus, minus]
+    least = -fnuz.min_subnormal / 2
+    drawn = encode(np.full(300, least), fnuz, rounding="stochastic")
+    assert set(drawn.tolist()) == {0x00, 0x81}
+    everything = [250.0, math.inf, -math.inf]
+    assert encode(everything, fnuz).tolist() == [0x7F, 0x7F, 0xFF]
+    assert encode(everything, fnuz, overflow="ieee").tolist() == [0x80, 0x80, 0x80]
+    assert encode(everything, fnuz, overflow="ieee", rounding="rtz").tolist() == [0x7F, 0x80, 0x80]
+    with pytest.raises(FormatError, match="e4m3fnuz cannot hold inf"):
+        encode([math.nan, math.inf], fnuz, strict=True)
 
 
 def test_nan_into_a_format_without_nan_warns_and_becomes_the_largest() -> None:

@@ -53,6 +53,9 @@ STANDARD = {
     "e6m5": (6, 5, 31, 2.0**32 * 1.96875, 2.0**-30, 2.0**-35, None, None),
     "e1m2": (1, 2, 0, 3.5, 2.0, 0.5, None, None),
     "e3m4": (3, 4, 3, 31.0, 0.25, 2.0**-6, None, None),
+    "e4m3fnuz": (4, 3, 8, 240.0, 2.0**-7, 2.0**-10, 0x80, None),
+    "e5m2fnuz": (5, 2, 16, 57344.0, 2.0**-15, 2.0**-17, 0x80, None),
+    "e4m3b11fnuz": (4, 3, 11, 30.0, 2.0**-10, 2.0**-13, 0x80, None),
 }
 
 
@@ -65,6 +68,7 @@ def test_facts_of_the_standards(name: str) -> None:
     assert (fmt.has_nan, fmt.has_inf) == (nan is not None, inf is not None)
     assert not fmt.has_nan or fmt.nan_code == nan
     assert not fmt.has_inf or fmt.inf_code == inf
+    assert fmt.has_negative_zero == (nan != fmt.sign_mask)
 
 
 @pytest.mark.parametrize("fmt", [*REGISTERED, *UNUSUAL], ids=label)
@@ -93,6 +97,7 @@ def test_derived_facts_of_fixed_point(fmt: FixedPoint) -> None:
     assert fmt.emax == floor_log2(exact(oracle.max_value))
     assert fmt.man_bits == oracle.top.bit_length() - 1
     assert not fmt.has_nan
+    assert not fmt.has_negative_zero
 
 
 def test_every_name_of_the_registry_is_its_spec() -> None:
@@ -111,6 +116,9 @@ def test_the_registry_holds_what_it_should() -> None:
         "e3m4",
         "e4m3",
         "e5m2",
+        "e4m3fnuz",
+        "e5m2fnuz",
+        "e4m3b11fnuz",
         "fp16",
         "bf16",
         "fp32",
@@ -131,6 +139,18 @@ def test_names_by_numbers() -> None:
     assert mxfp(5, 2).element is get_format("e5m2")
     assert mxfp(4, 3).element.specials is Specials.OCP_NAN
     assert mxfp(5, 10).element.specials is Specials.NONE
+
+
+def test_names_of_formats_without_minus_zero() -> None:
+    for name, bias in (("e3m2fnuz", 4), ("e1m0fnuz", 1), ("e3m2b9fnuz", 9), ("e4m3b0fnuz", 0)):
+        fmt = get_format(name.upper())
+        assert (fmt.name, fmt.bias, fmt.specials) == (name, bias, Specials.FNUZ)
+    assert get_format("e4m3b8fnuz") == get_format("e4m3fnuz")
+    assert get_format("e4m3", specials="fnuz", bias=11) == get_format("e4m3b11fnuz")
+    for element in ("e4m3fnuz", "e5m2fnuz", "e4m3b11fnuz"):
+        mx = get_format(f"mxfp8_{element}", block_size=16)
+        assert (mx.name, mx.element, mx.block_size) == (f"mxfp8_{element}", get_format(element), 16)
+    assert get_format("mxfp6_e3m2fnuz").name == "mxfp6_e3m2fnuz"
 
 
 def test_overrides_replace_fields_only() -> None:
@@ -190,8 +210,8 @@ def test_code_dtypes() -> None:
 def test_a_scalar_format_is_one_number_in_rtl() -> None:
     e4m3 = 4 | 3 << 4 | 7 << 9 | 1 << 20
     assert get_format("e4m3").sv_parameters("Src") == {"SrcFmt": e4m3}
-    specials = [get_format(n).sv_parameters()["Fmt"] >> 20 for n in ("bf16", "e5m2", "e2m1")]
-    assert specials == [0, 0, 2]
+    names = ("bf16", "e5m2", "e2m1", "e4m3fnuz")
+    assert [get_format(n).sv_parameters()["Fmt"] >> 20 for n in names] == [0, 0, 2, 3]
     negative = Minifloat(exp_bits=5, man_bits=2, bias=-3)
     assert negative.sv_parameters()["Fmt"] == 5 | 2 << 4 | (2048 - 3) << 9 | 2 << 20
     q = FixedPoint(int_bits=16, frac_bits=12, wrap=True)
@@ -218,14 +238,14 @@ def test_a_block_format_is_one_number_in_rtl() -> None:
 
 def test_enums_by_value() -> None:
     assert {s.value for s in Overflow} == {"saturate", "ieee"}
-    assert {s.value for s in Specials} == {"ieee", "ocp_nan", "none"}
+    assert {s.value for s in Specials} == {"ieee", "ocp_nan", "none", "fnuz"}
 
 
 BAD: list[tuple[Callable[[], object], str]] = [
     (
         lambda: get_format("mxint_4"),
-        "unknown format 'mxint_4'; known: e1m2, e2m1, .*, fp12, and e{E}m{M}, q{I}.{F}, mxint{W}, "
-        "mxfp{W}_e{E}m{M} with other numbers. Did you mean 'mxint4'?",
+        "unknown format 'mxint_4'; known: e1m2, e2m1, .*, fp12, and e{E}m{M}, e{E}m{M}fnuz, "
+        "q{I}.{F}, mxint{W}, mxfp{W}_e{E}m{M} with other numbers. Did you mean 'mxint4'?",
     ),
     (lambda: get_format("bfloat16"), "unknown format 'bfloat16'; known: .*"),
     (lambda: get_format("BF61"), "unknown format 'BF61'; .* Did you mean 'bf16'?"),
@@ -239,6 +259,13 @@ BAD: list[tuple[Callable[[], object], str]] = [
     (lambda: get_format("mxint17"), "mxint: width must be an integer in 2..16, got 17"),
     (lambda: mxint(True), "mxint: width must be an integer in 2..16, got True"),
     (lambda: get_format("mxfp8_e3m3"), "mxfp8_e3m3: e3m3 has 7 bits"),
+    (lambda: get_format("mxfp9_e4m3fnuz"), "mxfp9_e4m3fnuz: e4m3fnuz has 8 bits"),
+    (lambda: get_format("mxfp8_e4m3xfnuz"), "unknown format 'e4m3xfnuz'; .* 'e4m3fnuz'?"),
+    (lambda: get_format("e4m3b-1fnuz"), "unknown format 'e4m3b-1fnuz'; .* 'e4m3b11fnuz'?"),
+    (
+        lambda: get_format("mxfp9_e6m2fnuz"),
+        "Mx: an MXFP element has 1..5 exponent and 0..10 fraction bits, got e6m2fnuz",
+    ),
     (lambda: mxfp(6, 1), "mxfp: exponent width must be an integer in 1..5, got 6"),
     (lambda: mxfp(2, 11), "mxfp: fraction width must be an integer in 0..10, got 11"),
     (lambda: get_format("e9m3"), "Minifloat: exp_bits must be an integer in 1..8, got 9"),
@@ -249,7 +276,7 @@ BAD: list[tuple[Callable[[], object], str]] = [
     ),
     (
         lambda: Minifloat(exp_bits=4, man_bits=3, specials="ocp"),
-        "unknown specials 'ocp'; known: ieee, ocp_nan, none. Did you mean 'ocp_nan'?",
+        "unknown specials 'ocp'; known: ieee, ocp_nan, none, fnuz. Did you mean 'ocp_nan'?",
     ),
     (
         lambda: Minifloat(exp_bits=1, man_bits=3, specials="ieee"),

@@ -30,6 +30,8 @@ UNNAMED = (
     get_format("mxfp16_e5m10"),
     get_format("mxfp12_e4m7"),
     Mx(element=Minifloat(exp_bits=4, man_bits=3, bias=130)),
+    get_format("mxfp8_e4m3fnuz"),
+    get_format("mxfp8_e5m2fnuz"),
 )
 ALL_MX = (*MX_FORMATS, *FULL_RANGE, *UNNAMED)
 
@@ -560,3 +562,17 @@ def test_even_switches_where_the_documents_say(width: int, places: int) -> None:
     switch = np.float32(2 - 2.0**-places)
     below = np.nextafter(switch, np.float32(0))
     assert quantize(np.array([[below], [switch]]), mx, axis=-1).scales.tolist() == [[127], [128]]
+
+
+def test_a_block_has_no_minus_zero_where_its_code_is_nan() -> None:
+    mx = golden.get_format("mxfp8_e4m3fnuz", block_size=4)
+    for dtype in (np.float32, np.float64):  # the fast way and the definition
+        q = golden.quantize(np.array([-0.0, -1e-30, 1.0, -1.0], dtype=dtype), mx)
+        assert q.codes.tolist() == [0x00, 0x00, 0x78, 0xF8]
+    assert golden.quantize(np.array([np.nan, 1.0]), mx).codes.tolist() == [0, 0]
+    narrow = golden.get_format("mxfp8_e4m3fnuz", block_size=4, scale_bits=4)
+    assert golden.quantize([-np.inf, np.nan, -0.0, 1.0], narrow).codes.tolist()[:3] == [
+        0xFF,
+        0x7F,
+        0,
+    ]

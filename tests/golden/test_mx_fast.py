@@ -21,6 +21,7 @@ EXTRA = [
     *(get_format(f"mxint{w}", symmetric=False) for w in (2, 4, 8, 11, 16)),
     *(get_format(f"mxfp{1 + e + m}_e{e}m{m}") for e, m in ((1, 0), (3, 0), (5, 0), (5, 5), (2, 5))),
     *(Mx(element=Minifloat(exp_bits=4, man_bits=3, bias=b)) for b in (-105, 0, 100, 117, 118, 130)),
+    *(get_format(f"mxfp8_{name}") for name in ("e4m3fnuz", "e5m2fnuz", "e4m3b11fnuz")),
 ]
 
 

@@ -39,7 +39,8 @@ def pack(fmt: Minifloat | FixedPoint) -> str:
     if isinstance(fmt, FixedPoint):
         flags = f"1'b{int(fmt.wrap)}, 1'b{int(fmt.symmetric)}"
         return f"pack_fixed({fmt.int_bits}, {fmt.frac_bits}, {flags})"
-    specials = {"ieee": "Ieee", "ocp_nan": "OcpNan", "none": "None"}[fmt.specials.value]  # type: ignore[union-attr]
+    kinds = {"ieee": "Ieee", "ocp_nan": "OcpNan", "none": "None", "fnuz": "Fnuz"}
+    specials = kinds[fmt.specials.value]  # type: ignore[union-attr]
     return f"pack_minifloat({fmt.exp_bits}, {fmt.man_bits}, {fmt.bias}, Specials{specials})"
 
 
@@ -150,7 +151,6 @@ ILLEGAL: dict[str, int] = {
     "spare bit": BF16 | 1 << 30,
     "integer bits of a minifloat": BF16 | 1 << 22,
     "wrap of a minifloat": BF16 | 1 << 28,
-    "a kind of specials to come": BF16 | 3 << 20,
     "nine exponent bits": BF16 & ~15 | 9,
     "24 fraction bits": BF16 & ~(31 << 4) | 24 << 4,
     "bias 513": BF16 & ~(2047 << 9) | 513 << 9,

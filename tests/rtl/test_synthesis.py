@@ -99,6 +99,15 @@ CONFIGURATIONS += [
     for name, op in OPS.items()
     if name not in {configured for configured, _ in CONFIGURATIONS}
 ]
+# The code of -0 is NaN.
+CONFIGURATIONS += [
+    (name, {"fmt": get_format("e3m2fnuz")})
+    for name in ("fp_add", "fp_mul", "fp_max", "fp_neg", "fp_abs", "fp_reciprocal")
+]
+CONFIGURATIONS += [
+    ("reduce_sum", {"src": E2M1, "dst": get_format("e3m2fnuz"), "lanes": 2}),
+    ("mx_to_fp", {"mx": get_format("mxfp8_e4m3fnuz", block_size=2), "dst": BF16}),
+]
 
 YOSYS = """
 import sys

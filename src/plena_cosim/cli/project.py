@@ -41,7 +41,7 @@ def formats(
     """List every named number format with its facts.
 
     Other widths need no registration: e{E}m{M}, q{I}.{F}, mxint{W} and mxfp{W}_e{E}m{M} are
-    understood wherever a format is named.
+    understood wherever a format is named, with `fnuz` behind m{M} too.
     """
     from ..docs import format_table
 

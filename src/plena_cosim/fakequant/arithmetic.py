@@ -70,6 +70,7 @@ def mul(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
 
 @step_by_step
 def neg(a: Tensor, fmt: Minifloat | str) -> Tensor:
-    """Return -a: the sign bit flipped, that of a zero too."""
+    """Return -a: the sign bit flipped, that of a zero too where `fmt` has -0."""
     fmt = as_minifloat(fmt)
-    return -operands(fmt, a)[0]
+    negated = -operands(fmt, a)[0]
+    return negated if fmt.has_negative_zero else negated + 0.0

@@ -35,9 +35,9 @@ def cast(
 
     Returns:
         The values of golden.encode(x, fmt): float32 where it holds every value of `fmt`, else
-        float64. -0 and the sign of what underflows are kept (fixed point has only +0), Inf stays
-        Inf where `fmt` has it and by default saturates elsewhere, NaN becomes the largest value
-        where `fmt` has none.
+        float64. -0 and the sign of what underflows are kept where `fmt` has -0, Inf stays Inf where
+        `fmt` has it and by default saturates elsewhere, NaN becomes the largest value where `fmt`
+        has none.
 
     Raises:
         FormatError: `x` is not a floating-point tensor, `fmt` not a scalar format, or the rounding
@@ -90,11 +90,13 @@ def cast_finite(x: Tensor, fmt: Scalar) -> Tensor:
         if rounds_in_single(fmt):
             single = x.float()
             rounded = single.clamp(-fmt.max_value, fmt.max_value)
-            round_minifloat(rounded, fmt, SINGLE).copysign_(single)
+            round_minifloat(rounded, fmt, SINGLE)
+            if fmt.has_negative_zero:
+                rounded.copysign_(single)
             return rounded if fmt.has_nan else rounded.nan_to_num_(nan=fmt.max_value)
     exact = x.double()
     rounded = round_values(exact.clone(), fmt, DOUBLE)
-    if isinstance(fmt, Minifloat):
+    if fmt.has_negative_zero:
         rounded = torch.where(exact.isnan(), rounded, torch.copysign(rounded, exact))
     return rounded.to(value_dtype(fmt))
 
@@ -116,7 +118,7 @@ def _cast_by_mode(x: Tensor, fmt: Scalar, mode: Rounding, limit: Overflow) -> Te
         binades = DOUBLE.binade_bits(inside).clamp_(min=smallest)
         unit = (binades - (fmt.man_bits << DOUBLE.man_bits)).view(DOUBLE.dtype)
         rounded = round_units(inside / unit, mode) * unit
-    rounded = torch.copysign(rounded, exact)
+    rounded = torch.copysign(rounded, exact) if fmt.has_negative_zero else rounded + 0.0
     beyond = _infinity(fmt, limit) if limit is Overflow.IEEE else fmt.max_value
     high = fmt.max_value if mode in (Rounding.RTZ, Rounding.RDOWN) else beyond
     low = -fmt.max_value if mode in (Rounding.RTZ, Rounding.RUP) else -beyond
@@ -173,7 +175,7 @@ def round_values(values: Tensor, fmt: Scalar, carrier: Carrier) -> Tensor:
     """Round `values` in place (RNE, saturating or wrapping) and return them.
 
     Args:
-        values: in the carrier's dtype. The sign of a zero result is not kept; Inf saturates.
+        values: in the carrier's dtype. A zero result is +0; Inf saturates.
         fmt: the format; its precision is at most the carrier's.
         carrier: in float32 the caller sees to it that `fmt`'s units and the largest value times
             2^(man_bits - fraction bits + 1) are normal numbers.
@@ -190,7 +192,7 @@ def round_minifloat(values: Tensor, fmt: Minifloat, carrier: Carrier) -> Tensor:
 
     Args:
         values: in the carrier's dtype, no Inf; those beyond the largest of `fmt` round as if its
-            exponents went on. NaN stays NaN; the sign of a zero result is not kept.
+            exponents went on. NaN stays NaN, a zero result is +0.
         fmt, carrier: as in `round_values`.
 
     Returns:

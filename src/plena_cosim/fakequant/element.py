@@ -64,7 +64,8 @@ class ElementRounder:
         binade = torch.maximum(carrier.binade_bits(out), self._smallest)
         constants = carrier.rounding_constants(binade, element.man_bits, self._smallest)
         out.add_(constants).sub_(constants)
-        torch.copysign(out, x, out=out)
+        if element.has_negative_zero:
+            torch.copysign(out, x, out=out)
 
 
 def round_by_mode(
@@ -104,10 +105,10 @@ def round_by_mode(
     inside = torch.where(inside == 0, inside, lifted)
     units = round_units(inside / unit, Rounding(mx.rounding), index=index, seed=seed)
     torch.mul(units, unit, out=out)
-    if isinstance(element, FixedPoint):
-        out.add_(0.0)  # -0 to +0
-    else:
+    if element.has_negative_zero:
         torch.copysign(out, x, out=out)
+    else:
+        out.add_(0.0)  # -0 to +0
 
 
 def round_units(

@@ -66,6 +66,7 @@ class Rounder:
             and src.max_value <= self.fmt.max_value
             and (self.fmt.has_inf or not src.has_inf)
             and (self.fmt.has_nan or not src.has_nan)
+            and (self.fmt.has_negative_zero or not src.has_negative_zero)
         )
 
     def _exact(self, x: Tensor) -> Tensor:
@@ -78,7 +79,9 @@ class Rounder:
             return self._saturate(rounded, operands)
         infinite = result.isinf() if self.fmt.has_inf else None
         rounded = result.clamp(-self.fmt.max_value, self.fmt.max_value)
-        round_minifloat(rounded, self.fmt, self.carrier).copysign_(result)
+        round_minifloat(rounded, self.fmt, self.carrier)
+        if self.fmt.has_negative_zero:
+            rounded.copysign_(result)
         if infinite is not None:  # the carrier is so wide that only an operand can be Inf
             rounded = torch.where(infinite, result, rounded)
         return rounded.to(self.dtype)

@@ -75,7 +75,8 @@ def codes_of(x: Tensor, fmt: Minifloat) -> Tensor:
     codes = ((bits & carrier.magnitude_mask) >> (carrier.man_bits - fmt.man_bits)).clamp_(max=last)
     if fmt.has_inf:  # else a NaN already has the last code
         codes.masked_fill_(x.isnan(), fmt.nan_code)
-    codes |= (bits < 0).to(carrier.int_dtype) << (fmt.width_bits - 1)
+    negative = bits < 0 if fmt.has_negative_zero else (bits < 0) & (codes != 0)
+    codes |= negative.to(carrier.int_dtype) << (fmt.width_bits - 1)
     return codes.to(torch.int32)
 
 

@@ -14,6 +14,7 @@ from plena_cosim.golden.codec import Codes
 PRECISION_BITS = 300
 UNARY_FORMATS = (
     "e1m2", "e2m1", "e2m3", "e3m2", "e3m4", "e4m3", "e5m2", "e6m5", "e5m6", "e4m7", "fp16", "bf16",
+    "e4m3fnuz", "e5m2fnuz", "e4m3b11fnuz",
 )  # fmt: skip
 
 

@@ -29,6 +29,7 @@ FAR = pow2(1200)
 STEP_FORMATS = (
     ("bf16", "fp32"), ("bf16", "bf16"), ("fp16", "fp32"), ("e4m3", "fp32"), ("e4m3", "fp16"),
     ("e5m2", "bf16"), ("e6m5", "fp32"), ("e6m5", "e6m5"), ("e5m6", "fp32"), ("e2m3", "e4m3"),
+    ("e5m2fnuz", "e4m3fnuz"),
 )  # fmt: skip
 """Pairs (V, R) on which every composite is tried."""
 
@@ -119,6 +120,8 @@ class Steps:
         return self.v.encode(value)
 
     def neg(self, a: int) -> int:
+        if a % self.v.sign == 0 and self.v.nan == self.v.sign:
+            return a
         return a - self.v.sign if a >= self.v.sign else a + self.v.sign
 
     def add(self, a: int, b: int) -> int:

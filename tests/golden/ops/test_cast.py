@@ -54,20 +54,29 @@ def test_every_pair_of_formats(mode: str, overflow: str) -> None:
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize(
     ("src", "dst"),
-    [("e5m2", "e4m3"), ("e4m3", "e5m2"), ("e3m4", "e2m1"), ("e4m3", "q4.4"), ("q2.6", "e2m3")],
+    [
+        *[("e5m2", "e4m3"), ("e4m3", "e5m2"), ("e3m4", "e2m1"), ("e4m3", "q4.4"), ("q2.6", "e2m3")],
+        *[
+            ("e5m2", "e4m3fnuz"),
+            ("e4m3fnuz", "e5m2fnuz"),
+            ("e4m3fnuz", "e4m3"),
+            ("e3m4", "e4m3b11fnuz"),
+        ],
+        *[("q4.4", "e4m3fnuz"), ("e5m2fnuz", "q4.4")],
+    ],
 )
 def test_every_code_of_eight_bits(src: str, dst: str, mode: str) -> None:
     for overflow in OVERFLOWS:
         assert_cast(np.arange(256), get_format(src), get_format(dst), mode, overflow)
 
 
-@pytest.mark.parametrize("dst", ["e4m3", "e2m1", "e6m5", "fp16", "q8.8"])
+@pytest.mark.parametrize("dst", ["e4m3", "e2m1", "e6m5", "fp16", "q8.8", "e5m2fnuz"])
 def test_every_bf16_code(dst: str) -> None:
     assert_cast(np.arange(1 << 16), get_format("bf16"), get_format(dst), "rne", "saturate")
 
 
 def test_widening_and_back_changes_nothing() -> None:
-    for name in ("bf16", "fp16", "e6m5", "e4m3"):
+    for name in ("bf16", "fp16", "e6m5", "e4m3", "e4m3fnuz"):
         fmt, fp32 = get_format(name), get_format("fp32")
         codes = np.arange(1 << fmt.width_bits)
         values = np.array([float(scalar(fmt).value(int(code))) for code in codes])

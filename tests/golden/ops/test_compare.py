@@ -19,7 +19,7 @@ def real(value: float) -> Fraction | float:
     return Fraction(value) if math.isfinite(value) else value
 
 
-@pytest.mark.parametrize("name", ["e2m1", "e3m2", "e4m3", "e5m2"])
+@pytest.mark.parametrize("name", ["e2m1", "e3m2", "e4m3", "e5m2", "e5m2fnuz"])
 def test_every_pair(name: str) -> None:
     fmt = get_format(name)
     a, b = all_pairs(fmt)

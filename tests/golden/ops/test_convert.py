@@ -33,6 +33,7 @@ DESTINATIONS: tuple[Scalar, ...] = (
     get_format("e6m5"),
     get_format("e4m3"),
     get_format("e5m2"),
+    get_format("e4m3fnuz"),
     FixedPoint(int_bits=8, frac_bits=8),
     FixedPoint(int_bits=16, frac_bits=16, wrap=True),
 )
@@ -51,7 +52,7 @@ def near_codes(src: Minifloat, shape: tuple[int, int], seed: int) -> npt.NDArray
 
 
 @pytest.mark.parametrize("rule", RULES)
-@pytest.mark.parametrize("mx", MX_FORMATS, ids=label)
+@pytest.mark.parametrize("mx", [*MX_FORMATS, get_format("mxfp8_e4m3fnuz")], ids=label)
 def test_fp_to_mx(mx: Mx, rule: str) -> None:
     for src_name, bits in (("bf16", 8), ("fp16", 8), ("fp32", 8), ("e6m5", 5), ("bf16", 3)):
         fmt = Mx(element=mx.element, block_size=5, scale_rule=rule, scale_bits=bits)

@@ -24,6 +24,7 @@ ACCUMULATORS: tuple[Scalar, ...] = (
     get_format("e6m5"),
     get_format("fp16"),
     get_format("e4m3"),
+    get_format("e5m2fnuz"),
     Q16,
     Q16_WRAP,
     FixedPoint(int_bits=32, frac_bits=0, wrap=True),
@@ -45,6 +46,7 @@ OPERANDS = (
     ("mxint8", "mxfp4_e2m1"),
     ("mxfp8_e5m2", "mxint16"),
     ("mxfp4_e3m0", "mxint4"),
+    ("mxfp8_e4m3fnuz", "mxfp8_e5m2fnuz"),
 )
 Arrays = tuple[npt.NDArray[np.int64], ...]
 

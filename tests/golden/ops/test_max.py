@@ -44,7 +44,7 @@ def test_chooses_by_value(fmt: Minifloat, op: Callable[..., Any], side: int) -> 
     assert_codes(op(a, b, fmt), want, lambda i: f"{a[i]:#x}, {b[i]:#x}")
 
 
-@pytest.mark.parametrize("name", ["e4m3", "e5m2", "e3m4"])
+@pytest.mark.parametrize("name", ["e4m3", "e5m2", "e3m4", "e4m3fnuz"])
 def test_every_pair_of_eight_bits(name: str) -> None:
     fmt = get_format(name)
     a, b = all_pairs(fmt)

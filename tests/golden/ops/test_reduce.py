@@ -20,6 +20,7 @@ BF16, FP32 = get_format("bf16"), get_format("fp32")
 NAMES = (
     ("bf16", "fp32"), ("bf16", "bf16"), ("e4m3", "fp32"), ("e4m3", "fp16"), ("e6m5", "fp32"),
     ("e6m5", "e6m5"), ("e5m2", "e4m3"), ("fp16", "e2m1"), ("e2m1", "e3m2"),
+    ("e5m2", "e4m3fnuz"), ("e5m2fnuz", "bf16"),
 )  # fmt: skip
 PAIRS = tuple((get_format(v), get_format(r)) for v, r in NAMES)
 PAIR_IDS = [f"{v.name}-{r.name}" for v, r in PAIRS]

@@ -78,3 +78,6 @@ def test_an_infinite_result_where_there_is_no_inf(name: str) -> None:
     assert function([0x00, 0x80], e4m3).tolist() == [0x7E, 0xFE]
     assert function([0x00, 0x80], e4m3, overflow="ieee").tolist() == [0x7F, 0x7F]
     assert function([0x0, 0x8], e2m1, overflow="ieee").tolist() == [0x7, 0xF]
+    fnuz = golden.get_format("e4m3fnuz")
+    assert function([0x00, 0x80], fnuz).tolist() == [0x7F, 0x80]
+    assert function(0x00, fnuz, overflow="ieee") == 0x80

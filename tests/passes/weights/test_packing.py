@@ -39,6 +39,7 @@ BLOCK_FORMATS = [fmt for fmt in FORMATS.values() if isinstance(fmt, Mx)] + [
     mxfp(3, 0, block_size=8, scale_rule="rceil"),
     mxint(3, block_size=16, scale_rule="clip"),
     mxfp(4, 3, block_size=8, rounding="rtz"),
+    golden.get_format("mxfp8_e4m3fnuz", block_size=8),
 ]
 SCALARS = [fmt for fmt in FORMATS.values() if isinstance(fmt, Minifloat)] + [
     Minifloat(exp_bits=8, man_bits=16),
@@ -159,7 +160,7 @@ def test_any_weight_goes_through_its_state_dict(
 
 
 @pytest.mark.parametrize("rounding", [Rounding.RNE, Rounding.RTZ])
-@pytest.mark.parametrize("name", ["e3m4", "e4m3", "bf16", "fp32"])
+@pytest.mark.parametrize("name", ["e3m4", "e4m3", "e5m2fnuz", "bf16", "fp32"])
 def test_a_cast_weight_is_stored_as_its_codes(name, rounding) -> None:
     fmt = CastFormat(fmt=golden.get_format(name), rounding=rounding)
     weight = torch.randn(7, 5)

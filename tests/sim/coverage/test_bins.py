@@ -15,6 +15,7 @@ from plena_cosim.sim.coverage.bins import (
 )
 
 MINIFLOATS = ["e1m2", "e2m1", "e3m2", "e4m3", "e5m2", "e5m6", "e2m0", "fp16", "bf16"]
+MINIFLOATS += ["e4m3fnuz", "e1m0fnuz"]
 
 
 @pytest.mark.parametrize("name", MINIFLOATS)
@@ -83,6 +84,17 @@ def test_a_format_without_specials_has_no_bin_for_them() -> None:
     )
     assert "special inside" not in block_features(get_format("e3m2"), 4)
     assert "special inside" in block_features(get_format("bf16"), 4)
+
+
+def test_a_nan_in_the_place_of_minus_zero_is_a_positive_one() -> None:
+    fmt = get_format("e4m3fnuz")
+    partition = scalar_partition(fmt)
+    assert {"+zero", "+NaN"} <= set(partition.names)
+    assert not {"-zero", "-NaN", "+Inf", "-Inf"} & set(partition.names)
+    assert partition.names[partition.classify(np.array([0x80]))[0]] == "+NaN"
+    wide = scalar_partition(get_format("e8m15fnuz")).names
+    assert "+NaN" in wide
+    assert "-zero" not in wide
 
 
 def test_scales_and_flags() -> None:
