@@ -29,5 +29,5 @@ def test_every_table_has_a_line(name: str) -> None:
     example = (RecipeFile.model_fields[name].examples or [])[0]
     said = set(remarks(read_quant_config({**plain, name: example})))
     assert said - set(remarks(read_quant_config(plain))), (
-        f"`plena recipe check` says nothing of [{name}]: add a line to src/plena_cosim/docs/recipe_summary.py"
+        f"`plena recipe check` says nothing of [{name}]: add a line in {remarks.__module__}"
     )
