@@ -75,8 +75,8 @@ sim: $(call installed,rtl) ## RTL regression; narrow it with BLOCK=fp_mul FMT=bf
 sim-long: $(call installed,rtl) ## all 2^32 pairs of fp16, adder and multiplier (an hour a block on one core; goes on where it was): BLOCK=, FMT=, CHUNKS=
 	@plena sim-long $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) $(if $(CHUNKS),--chunks $(CHUNKS)) --jobs $(JOBS)
 
-prove: $(call installed,rtl,synth) ## formal proofs of the RTL, each with faults it must find; narrow with PROOF=round
-	@plena prove $(if $(PROOF),--proof $(PROOF))
+prove: $(call installed,rtl,synth) ## formal proofs of the RTL, each with faults it must find; narrow with BLOCK=fp_mul, PROOF=round
+	@plena prove $(if $(BLOCK),--block $(BLOCK)) $(if $(PROOF),--proof $(PROOF))
 
 mutate: $(call installed,rtl,synth) ## small faults in the RTL, which the comparison must find: COUNT=60 SEED=0, or COUNT=all
 	@plena mutate $(if $(filter all,$(COUNT)),--all,$(if $(COUNT),--count $(COUNT))) --seed $(SEED)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -139,15 +140,20 @@ def contract_arguments(op: Op) -> dict[str, Any]:
 
 
 DEEP_FAMILIES = (Family.ACTIVATION, Family.ROW)
-DEEP_OPS = ("fp_rsqrt", "fp_sigmoid")
-"""Ops of seven stages and more, which can be full and empty in too many ways to list them all."""
+DEEP_LATENCY = 7
+"""Cycles from which a block's stages can be full and empty in too many ways to list them all; the
+latency of the families above is no plain number."""
+
+_CYCLES = re.compile(r"localparam int unsigned Latency += (\d+);")
 
 
 def keeps_contract(op: Op) -> bool:
     """Whether plena_stream_props is about an op's block: a beat a cycle, and a result for each."""
     text = needed_sources(op.module)[-1].read_text(encoding="utf-8")
     steady = not op.result_when and "localparam int unsigned Interval" not in text
-    return steady and op.family not in DEEP_FAMILIES and op.name not in DEEP_OPS
+    cycles = _CYCLES.search(text)
+    deep = op.family in DEEP_FAMILIES or (cycles is not None and int(cycles[1]) >= DEEP_LATENCY)
+    return steady and not deep
 
 
 CONTRACT_TOP, LATENCY_TOP = "plena_stream_contract", "plena_latency"
@@ -435,3 +441,17 @@ def proofs_of(module: str) -> list[str]:
     ['stream-mx_dot', 'contract-mx_dot']
     """
     return [proof.name for proof in PROOFS if module in proof.modules]
+
+
+def proofs_about(op: Op) -> tuple[Proof, ...]:
+    """Return the proofs about an op's block and about the modules that it is made of.
+
+    Args:
+        op: of the registry.
+
+    >>> from plena_cosim.golden.ops.registry import get_op
+    >>> [proof.name for proof in proofs_about(get_op("fp_neg"))]
+    ['stream-reg', 'contract-fp_neg']
+    """
+    modules = {path.stem for path in needed_sources(op.module)}
+    return tuple(proof for proof in PROOFS if modules & set(proof.modules))

@@ -20,7 +20,15 @@ from plena_cosim.ground.scratch_folder import scratch_folder
 from ..regression.run import CHECKOUT
 from ..verilate.fault import Fault
 from ..verilate.rtl_files import RTL_DIR
-from .proofs import CONTROL, LATENCY_TOP, PROOFS, Proof, contract_source, latency_source
+from .proofs import (
+    CONTROL,
+    LATENCY_TOP,
+    PROOFS,
+    Proof,
+    contract_source,
+    latency_source,
+    proofs_about,
+)
 from .smt import (
     Design,
     ElaborationError,
@@ -154,21 +162,32 @@ def find_bug(proof: Proof, rtl_dir: Path) -> tuple[str, str] | None:
     return None
 
 
-def select_proofs(name: str | None = None) -> tuple[Proof, ...]:
-    """Return the proof called `name`, or all; FormatError names the nearest known one."""
+def select_proofs(name: str | None = None, block: str | None = None) -> tuple[Proof, ...]:
+    """Return the proofs of that name, about that block; all by default.
+
+    Args:
+        name: of one proof.
+        block: an op: proofs about its block and about the modules that it is made of.
+
+    Raises:
+        FormatError: an unknown name or op, with the nearest known one.
+    """
+    among = PROOFS if block is None else proofs_about(get_op(block))
     if name is None:
-        return PROOFS
-    chosen = tuple(proof for proof in PROOFS if proof.name == name)
+        return among
+    chosen = tuple(proof for proof in among if proof.name == name)
     if not chosen:
-        known = [proof.name for proof in PROOFS]
+        known = [proof.name for proof in among]
+        where = "" if block is None else f" of block {block}"
         raise FormatError(
-            f"unknown proof {name!r}; known: {', '.join(known)}{did_you_mean(name, known)}"
+            f"unknown proof {name!r}{where}; known: {', '.join(known)}{did_you_mean(name, known)}"
         )
     return chosen
 
 
 def run(
     name: str | None = None,
+    block: str | None = None,
     *,
     console: Console | None = None,
     results: Path = RESULTS,
@@ -179,6 +198,7 @@ def run(
 
     Args:
         name: only this proof.
+        block: only proofs about this op's block and the modules in it.
         console: where the table goes.
         results: folder of prove.json.
         proofs: these instead of the project's.
@@ -188,21 +208,22 @@ def run(
         0 when all is proven and every bug is found, else 1.
 
     Raises:
-        FormatError: an unknown proof.
+        FormatError: an unknown proof or op.
         ProofToolsError: pyosys or z3 is missing.
     """
     console = console or Console()
     check_tools()
-    chosen = select_proofs(name) if proofs is None else tuple(proofs)
+    chosen = select_proofs(name, block) if proofs is None else tuple(proofs)
     done: list[Result] = []
     for index, proof in enumerate(chosen, 1):
         count = len(proof.configurations)
         words = f"prove {index}/{len(chosen)}: {proof.name}"
         console.print(f"{words}, {count} configuration{'s' * (count > 1)}", highlight=False)
         done.append(_run_one(proof, rtl_dir))
+    narrowed = [*(["--block", block] if block else []), *(["--proof", name] if name else [])]
     record = {
         **environment(["pyosys", "z3-solver"]),
-        "command": " ".join(["plena", "prove", *(["--proof", name] if name else [])]),
+        "command": " ".join(["plena", "prove", *narrowed]),
         "proofs": [asdict(result) for result in done],
     }
     write_record(results / "prove.json", record)

@@ -256,6 +256,6 @@ def _cancel(
     if isinstance(mx.element, FixedPoint):
         negated = -chosen & ((1 << mx.element.width_bits) - 1)
     else:
-        negated = neg(codes[0][:, again], mx.element).astype(np.int64)
+        negated = neg(chosen, mx.element).astype(np.int64)
     kept = rng.random(negated.shape) < rng.choice([0.0, 0.03], (1, again.size, 1))
     codes[0][:, again] = np.where(kept, chosen, negated).astype(np.uint64)

@@ -78,6 +78,9 @@ def replay(
 
 @app.command()
 def prove(
+    block: Annotated[
+        str | None, typer.Option(help="Only proofs about this op's block and the modules in it.")
+    ] = None,
     proof: Annotated[str | None, typer.Option(help="Only this proof, e.g. round.")] = None,
 ) -> None:
     """Prove the RTL: rounding, products, sums and streams, for every input and for ever.
@@ -86,7 +89,7 @@ def prove(
     """
     from ..sim.formal import prove as proving
 
-    raise typer.Exit(proving.run(proof, console=console))
+    raise typer.Exit(proving.run(proof, block, console=console))
 
 
 @app.command()

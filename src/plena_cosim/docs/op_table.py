@@ -11,9 +11,8 @@ from typing import Any
 
 from ..golden.ops import OPS
 from ..sim.cases.table import all_cases
-from ..sim.formal.proofs import PROOFS
+from ..sim.formal.proofs import proofs_about
 from ..sim.regression.run import CHECKOUT
-from ..sim.verilate.rtl_files import needed_sources
 from .generated import between, renew
 
 DOCUMENT = CHECKOUT / "docs" / "ops.md"
@@ -56,7 +55,6 @@ class Evidence:
 def evidence_of(name: str) -> Evidence:
     """Return the evidence for one op of the registry."""
     cases = [case for case in all_cases() if case.op.name == name]
-    modules = {path.stem for path in needed_sources(OPS[name].module)}
     labels = {case.id: "-".join(case.labels) for case in cases}
     every = [case for case in cases if case.id.endswith("-all")]
     return Evidence(
@@ -64,7 +62,7 @@ def evidence_of(name: str) -> Evidence:
         modes=sum(bool(case.modes) for case in every),
         sampled=tuple(labels[case.id] for case in cases if case not in every),
         benches=tuple(labels[case.id] for case in cases if case.bench),
-        proofs=tuple(proof.name for proof in PROOFS if modules & set(proof.modules)),
+        proofs=tuple(proof.name for proof in proofs_about(OPS[name])),
     )
 
 

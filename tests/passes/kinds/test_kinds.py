@@ -97,6 +97,10 @@ class Experts(nn.Module):
         self.down = nn.Parameter(torch.ones(2, 3, 4))
 
 
+class Convolution(nn.Conv1d):
+    """Three axes, as experts have, and a class of its own."""
+
+
 CASES: list[tuple[str, nn.Module, ModuleKind | None]] = [
     ("linear", nn.Linear(2, 2), LINEAR),
     ("a linear of another class", nn.modules.linear.NonDynamicallyQuantizableLinear(2, 2), None),
@@ -123,7 +127,7 @@ CASES: list[tuple[str, nn.Module, ModuleKind | None]] = [
     ("no linear layer", mlp(act_fn=nn.SiLU()), None),
     ("dropout only", mlp(act_dropout=nn.Dropout(), up_proj=nn.Linear(2, 2)), None),
     ("experts", Experts(), EXPERTS),
-    ("convolution", nn.Conv1d(2, 2, 3), None),
+    ("a convolution of another class", Convolution(2, 2, 3), None),
     ("nothing", nn.Module(), None),
 ]
 

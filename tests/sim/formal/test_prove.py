@@ -12,6 +12,7 @@ from rich.console import Console
 
 from plena_cosim.golden import FormatError, decode, get_format
 from plena_cosim.golden.ops import mul
+from plena_cosim.golden.ops.op import Family
 from plena_cosim.golden.ops.registry import OPS
 from plena_cosim.sim.formal import prove
 from plena_cosim.sim.formal import smt as formal
@@ -145,6 +146,27 @@ def test_missing_tools_are_named_with_a_remedy(monkeypatch: pytest.MonkeyPatch) 
 def test_an_unknown_proof_names_the_nearest() -> None:
     with pytest.raises(FormatError, match=r"unknown proof 'rounds'.*Did you mean 'round'"):
         prove.select_proofs("rounds")
+
+
+def test_proofs_of_a_block_are_about_it_and_what_it_is_made_of(tmp_path: Path) -> None:
+    names = [proof.name for proof in prove.select_proofs(block="fp_neg")]
+    assert names == ["stream-reg", "contract-fp_neg"]
+    assert prove.select_proofs("stream-reg", "fp_neg") == (BY_NAME["stream-reg"],)
+    with pytest.raises(FormatError, match=r"'round' of block fp_neg; known: stream-reg, contract-"):
+        prove.select_proofs("round", "fp_neg")
+    with pytest.raises(FormatError, match=r"unknown op 'fp_ne'.*Did you mean 'fp_neg'"):
+        prove.select_proofs(block="fp_ne")
+    quiet = Console(quiet=True)
+    assert prove.run("contract-fp_neg", "fp_neg", console=quiet, results=tmp_path) == 0
+    record = json.loads((tmp_path / "prove.json").read_text(encoding="utf-8"))
+    assert record["command"] == "plena prove --block fp_neg --proof contract-fp_neg"
+
+
+def test_deep_blocks_are_known_by_their_latency() -> None:
+    unary = [op for op in OPS.values() if op.family is Family.UNARY]
+    deep = {op.name for op in unary if not keeps_contract(op)}
+    assert deep == {"fp_rsqrt", "fp_sigmoid"}
+    assert keeps_contract(OPS["fp_exp"])  # five cycles
 
 
 def test_what_yosys_refuses_is_told_in_its_words() -> None:

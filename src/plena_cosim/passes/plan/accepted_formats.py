@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
+from typing import Any
 
 from plena_cosim.golden import FormatError, Mx
 
 from ..modules.module_kind import BLOCKS, ModuleKind
 from ..recipe.formats import AttentionFormats, Format, ModuleFormats
 from ..recipe.selector import Selector
+from ..recipe.selector_tables import OPTIONS
+
+NOTHING: dict[str, Any] = {
+    entry.name: entry.default for entry in fields(Selector) if entry.name in OPTIONS
+}
+"""Each option of a selector that does not say so."""
 
 
 def fitted(selector: Selector, kind: ModuleKind, module: str, where: str) -> Selector:
@@ -42,7 +49,5 @@ def fitted(selector: Selector, kind: ModuleKind, module: str, where: str) -> Sel
     return replace(
         selector,
         formats=ModuleFormats(**kept, attention=attention),
-        gptq=selector.gptq and "gptq" in takes.options,
-        clip_search=selector.clip_search if "clip_search" in takes.options else (),
-        online_rotate=selector.online_rotate if "online_rotate" in takes.options else None,
+        **{option: NOTHING[option] for option in OPTIONS if option not in takes.options},
     )

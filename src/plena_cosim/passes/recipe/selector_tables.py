@@ -20,9 +20,6 @@ OPERATIONS = ("qk_matmul", "av_matmul", "rope", "softmax", "kv_cache")
 ROTATIONS = {"qk_matmul": "qk_rotate", "av_matmul": "av_rotate", "kv_cache": "kv_rotate"}
 """Of those that can be rotated, the fields of AttentionFormats that say by how much."""
 
-OPTIONS = ("gptq", "clip_search", "online_rotate")
-"""What can be done to the operands of a linear layer beside quantising them."""
-
 ROTATING = "_rotate"
 """What the reference puts behind a name where all operands are rotated."""
 
@@ -198,6 +195,9 @@ _OPTIONS: dict[str, Any] = {
         64,
     ),
 }
+
+OPTIONS = tuple(_OPTIONS)
+"""What can be done to the operands of a linear layer beside quantising them."""
 
 
 def _mx_roles() -> dict[str, Any]:
