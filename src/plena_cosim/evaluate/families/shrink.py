@@ -87,12 +87,16 @@ SMALL = {name: size for size, names in _SIZES for name in names.split()}
 """The size of each attribute of a configuration that is larger by default."""
 
 OWN: dict[str, dict[str, Any]] = {
+    "blenderbot": {"encoder_layers": LAYERS},
     "cohere_compass_text": {
         "rope_parameters": {"full_attention": {"rope_type": "default", "rope_theta": 10000.0}}
     },
-    "dbrx": {"attn_config": {"kv_n_heads": 2, "rope_theta": 10000.0}},
+    "bamba": {"attn_layer_indices": [1, 3]},
+    "dbrx": {"attn_config": {"kv_n_heads": 2, "rope_theta": 10000.0, "clip_qkv": 8.0}},
+    "deepseek_v2": {"num_experts_per_tok": 2, "n_group": 1, "topk_group": 1},
     "dots1": {"n_routed_experts": 4, "n_shared_experts": 1, "num_experts_per_tok": 2},
     "dots3_note_text": {"head_dim": 2 * HEAD},
+    "granitemoehybrid": {"layer_types": ["mamba", "attention"] * 2},
     "hunyuan_v1_dense": {"head_dim": HEAD},
     "hunyuan_v1_moe": {"head_dim": HEAD},
     "lfm2_moe": {"layer_types": ["conv", "full_attention"] * 2},
@@ -111,6 +115,12 @@ OWN: dict[str, dict[str, Any]] = {
         "axial_pos_shape": [8, 16],
         "local_attn_chunk_length": 8,
         "lsh_attn_chunk_length": 8,
+    },
+    "zamba": {"attention_hidden_size": 2 * WIDTH, "attention_head_dim": 2 * HEAD},
+    "zamba2": {
+        "attention_hidden_size": 2 * WIDTH,
+        "attention_head_dim": 2 * HEAD,
+        "n_mamba_heads": 8,
     },
 }
 """What a family needs besides, by the type of its configuration."""

@@ -29,7 +29,7 @@ class Cause(Enum):
     RECIPE = "recipe"
     """The recipe itself says so."""
     LOOKED_UP = "looked up"
-    """No selector chooses it, and nothing multiplies it: it is a table of rows."""
+    """No selector chooses it, and it is a table whose rows are looked up."""
     UNCHOSEN = "unchosen"
     """No selector chooses it, and one could."""
     UNABLE = "unable"
@@ -248,7 +248,8 @@ def _reason(
     if name in told:
         return Cause.RECIPE, told[name]
     if why := obstacle(module):
-        return Cause.UNABLE, f"{owner} {why}"
+        table = isinstance(module, nn.Embedding)
+        return Cause.LOOKED_UP if table else Cause.UNABLE, f"{owner} {why}"
     if kind is None or role not in kind.operands(module):
         return Cause.UNABLE, f"a recipe changes no {role} of {owner}"
     if kind.looked_up:
