@@ -75,7 +75,7 @@ RECORD = {
         result("e", attention={"modules": 0, "quantized": [], "refused": {}}),
         result("f", attention={"modules": 2, "quantized": [],
                                "refused": dict.fromkeys(("kv_cache", "qk_matmul"), "no")}),
-        result("h", fault="KeyError: 'y'", attention={"modules": 0, "quantized": [], "refused": {}}),
+        result("h", fault="KeyError: 'y'"),
         result("g", attention={"modules": 0, "quantized": [], "refused": {"modules": "unknown"}}),
     ],
 }  # fmt: skip

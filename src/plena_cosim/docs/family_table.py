@@ -35,7 +35,9 @@ def heading(record: Mapping[str, Any]) -> str:
     found = record["families"]
     ran = [result for result in found if not result["stopped"]]
     whole = sum(bool(result["quantized"]) and not result["unable"] for result in ran)
-    attention = sum(_attention(result["attention"]) == ALL for result in ran)
+    attention = sum(
+        not result["fault"] and _attention(result["attention"]) == ALL for result in ran
+    )
     versions = record["run"]["versions"]
     return (
         f"{record['run']['time'][:10]}, transformers {versions['transformers']}, torch "
