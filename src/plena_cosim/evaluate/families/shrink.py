@@ -126,10 +126,6 @@ OWN: dict[str, dict[str, Any]] = {
 """What a family needs besides, by the type of its configuration."""
 
 
-class TooLargeError(Exception):
-    """A configuration whose sizes have names that nothing here knows."""
-
-
 def families() -> dict[str, str]:
     """Return the class of each family of causal language models that transformers knows."""
     known = need("transformers").models.auto.modeling_auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
