@@ -96,7 +96,10 @@ def _attention(found: Mapping[str, Any]) -> str:
     reasons: dict[str, list[str]] = {}
     for name, why in found["refused"].items():
         reasons.setdefault(why, []).append(_OPERATIONS.get(name, ""))
-    refused = [f"{', '.join(names)}: {why}" if done else why for why, names in reasons.items()]
+    refused = [
+        f"{', '.join(names)}: {why}" if done and all(names) else why
+        for why, names in reasons.items()
+    ]
     return "; ".join([done, *refused] if done else refused)
 
 
