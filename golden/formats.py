@@ -612,7 +612,7 @@ def _parse(name: str) -> AnyFormat | None:
         return Mx(element=get_format(match[2])) if match[5] else mxfp(exp_bits, man_bits)
     if match := re.fullmatch(r"e(\d+)m(\d+)", name):
         return Minifloat(exp_bits=int(match[1]), man_bits=int(match[2]))
-    if match := re.fullmatch(r"e(\d+)m(\d+)(?:b(\d+))?fnuz", name):
+    if match := re.fullmatch(r"e(\d+)m(\d+)(?:b(-?\d+))?fnuz", name):
         exp_bits, man_bits = int(match[1]), int(match[2])
         return _minifloat(
             exp_bits, man_bits, Specials.FNUZ, bias=int(match[3]) if match[3] else None

@@ -142,7 +142,13 @@ def test_names_by_numbers() -> None:
 
 
 def test_names_of_formats_without_minus_zero() -> None:
-    for name, bias in (("e3m2fnuz", 4), ("e1m0fnuz", 1), ("e3m2b9fnuz", 9), ("e4m3b0fnuz", 0)):
+    for name, bias in (
+        ("e3m2fnuz", 4),
+        ("e1m0fnuz", 1),
+        ("e3m2b9fnuz", 9),
+        ("e4m3b0fnuz", 0),
+        ("e3m5b-3fnuz", -3),
+    ):
         fmt = get_format(name.upper())
         assert (fmt.name, fmt.bias, fmt.specials) == (name, bias, Specials.FNUZ)
     assert get_format("e4m3b8fnuz") == get_format("e4m3fnuz")
@@ -261,7 +267,7 @@ BAD: list[tuple[Callable[[], object], str]] = [
     (lambda: get_format("mxfp8_e3m3"), "mxfp8_e3m3: e3m3 has 7 bits"),
     (lambda: get_format("mxfp9_e4m3fnuz"), "mxfp9_e4m3fnuz: e4m3fnuz has 8 bits"),
     (lambda: get_format("mxfp8_e4m3xfnuz"), "unknown format 'e4m3xfnuz'; .* 'e4m3fnuz'?"),
-    (lambda: get_format("e4m3b-1fnuz"), "unknown format 'e4m3b-1fnuz'; .* 'e4m3b11fnuz'?"),
+    (lambda: get_format("e4m3b--1fnuz"), "unknown format 'e4m3b--1fnuz'; .* 'e4m3b11fnuz'?"),
     (
         lambda: get_format("mxfp9_e6m2fnuz"),
         "Mx: an MXFP element has 1..5 exponent and 0..10 fraction bits, got e6m2fnuz",
