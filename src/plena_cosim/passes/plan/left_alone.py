@@ -145,7 +145,7 @@ def matrices_left(
         FormatError: an exclusion or a selector does not fit the model.
     """
     chosen = {plan.name: plan for plan in plans}
-    told = {phase: told_to_stay(model, recipe, phase) if plans else {} for phase in Phase}
+    staying = {phase: told_to_stay(model, recipe, phase) if plans else {} for phase in Phase}
     found: list[LeftMatrix] = []
     left: dict[int, int] = {}
     unasked: dict[int, int] = {}
@@ -153,7 +153,7 @@ def matrices_left(
     for name, module, role in _matrices(model):
         weight = module.get_parameter(role)
         reasons = {
-            phase: _reason(name, module, role, chosen.get(name), told[phase], hw, phase)
+            phase: _reason(name, module, role, chosen.get(name), staying[phase], hw, phase)
             for phase in Phase
         }
         full = f"{name}.{role}" if name else role
@@ -232,7 +232,7 @@ def _reason(
     module: nn.Module,
     role: str,
     plan: Plan | None,
-    told: Mapping[str, str],
+    staying: Mapping[str, str],
     hw: HardwareConfig | None,
     phase: Phase,
 ) -> tuple[Cause, str] | None:
@@ -245,8 +245,8 @@ def _reason(
         if selector.formats.weight is None and hw is None:
             return Cause.RECIPE, f"[{selector.key}] gives its weight no format"
         return None
-    if name in told:
-        return Cause.RECIPE, told[name]
+    if name in staying:
+        return Cause.RECIPE, staying[name]
     if why := obstacle(module):
         table = isinstance(module, nn.Embedding)
         return Cause.LOOKED_UP if table else Cause.UNABLE, f"{owner} {why}"
