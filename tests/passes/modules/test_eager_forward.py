@@ -76,7 +76,7 @@ def _whole(model: LlamaForCausalLM) -> Callable[[Tensor], Any]:
 
 
 def _inside_another(model: LlamaForCausalLM) -> Callable[[Tensor], Any]:
-    return torch.compile(lambda tokens: model(tokens + 0))
+    return torch.compile(lambda tokens: model(tokens + 0), backend="aot_eager")
 
 
 def _in_place(model: LlamaForCausalLM) -> Callable[[Tensor], Any]:
