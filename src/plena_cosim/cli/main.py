@@ -15,7 +15,7 @@ from typer.core import TyperGroup
 from plena_cosim import __version__
 from plena_cosim.ground.errors import PlenaError
 
-from . import models, project, recipe, rtl
+from . import models, project, recipe, report, rtl
 
 _INTERRUPTED = 128 + signal.SIGINT
 _TERMINATED = 128 + signal.SIGTERM
@@ -51,6 +51,7 @@ app.add_typer(project.app)
 app.add_typer(rtl.app)
 app.add_typer(models.app)
 app.add_typer(recipe.app, name="recipe")
+app.add_typer(report.app, name="report")
 
 
 def _print_version(wanted: bool) -> None:

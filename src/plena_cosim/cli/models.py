@@ -44,6 +44,16 @@ ModelName = Annotated[
     str, typer.Option(help="A folder, a Hugging Face hub id, or demo (SmolLM2-135M).")
 ]
 Machine = Annotated[Path | None, typer.Option(help="A machine of configs/hw, for exact numerics.")]
+RunOut = Annotated[
+    Path | None,
+    typer.Option(
+        callback=folder_to_write, help="Folder of the run; else one of its own under results/."
+    ),
+]
+Overwrite = Annotated[
+    bool, typer.Option("--overwrite", help="Measure again what the folder of the run holds.")
+]
+RESULTS = Path("results")
 Device = Annotated[
     str | None,
     typer.Option(help="Where calibration and search run, such as cpu; else as the recipe says."),
@@ -86,12 +96,17 @@ def ppl(
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads of torch; its own choice by default.")
     ] = None,
+    out: RunOut = None,
+    overwrite: Overwrite = False,
     json_path: Annotated[
         Path | None,
-        typer.Option("--json", callback=file_to_write, help="Write the record of the run here."),
+        typer.Option("--json", callback=file_to_write, help="Write the record here, too."),
     ] = None,
 ) -> None:
     """Measure token and word perplexity of a causal language model.
+
+    Figures, samples and a report go into a folder under results/; interrupted, the same command
+    goes on there. See plena report for what to do with several.
 
     For example, MXINT4 weights and activations with the matrix unit's own arithmetic:
 
@@ -117,6 +132,9 @@ def ppl(
         batch_size=batch_size,
         limit=limit,
         seed=seed,
+        out=out,
+        results=RESULTS,
+        overwrite=overwrite,
         json_path=json_path,
         console=console,
     )

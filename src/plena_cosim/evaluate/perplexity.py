@@ -15,6 +15,8 @@ from torch.nn import functional
 from plena_cosim.golden import FormatError
 from plena_cosim.ground.progress import Progress
 
+from .results.sample_log import SampleLog
+
 
 @dataclass(frozen=True, kw_only=True)
 class Perplexity:
@@ -34,7 +36,7 @@ class Perplexity:
         windows: number of windows.
         seqlen: tokens in a window.
         stride: tokens from one window to the next; None: as many as in a window.
-        seconds: wall time.
+        seconds: of the model, over all windows.
     """
 
     token_perplexity: float
@@ -80,6 +82,7 @@ def evaluate_perplexity(
     limit: int | None = None,
     token_bytes: Sequence[int] | None = None,
     decode: Callable[[list[int]], str] | None = None,
+    log: SampleLog | None = None,
     progress: Progress | None = None,
 ) -> Perplexity:
     """Return the perplexity of `model` on consecutive windows of `tokens`.
@@ -98,6 +101,7 @@ def evaluate_perplexity(
         limit: read only the first `limit` tokens.
         token_bytes: bytes of each token in its text; without them there is no byte perplexity.
         decode: token ids to text, to count words; without it there is no word perplexity.
+        log: where the loss of each window goes; those that it has already are not measured again.
         progress: called after each window.
 
     Raises:
@@ -113,19 +117,28 @@ def evaluate_perplexity(
     windows = _windows(tokens.numel(), seqlen, stride)
     if not windows:
         raise FormatError(f"perplexity needs at least 2 tokens, got {tokens.numel()}")
-    started = time.perf_counter()
+    log = log if log is not None else SampleLog()
     sums: list[float] = []
+    seconds = 0.0
     words = 0
-    for done, window in enumerate(windows, start=1):
+    for number, window in enumerate(windows):
         scored = tokens[window.scored : window.end]
-        logits = model(tokens[window.begin : window.end][None]).logits[0].float()
-        before = logits[window.scored - window.begin - 1 : -1]
-        losses = functional.cross_entropy(before, scored, reduction="none")
-        sums.append(float(losses.double().sum()))
+        found = log.get(str(number))
+        if found is None:
+            started = time.perf_counter()
+            loss = _loss(model, tokens, window)
+            found = {
+                "negative_log_likelihood": loss,
+                "tokens": scored.numel(),
+                "seconds": time.perf_counter() - started,
+            }
+            log.add(str(number), found)
+        sums.append(found["negative_log_likelihood"])
+        seconds += found["seconds"]
         if decode is not None:
             words += len(decode(scored.tolist()).split())
         if progress is not None:
-            progress("perplexity", done, len(windows))
+            progress("perplexity", number + 1, len(windows))
     total, count = sum(sums), sum(window.end - window.scored for window in windows)
     size = None
     if token_bytes is not None:
@@ -144,8 +157,18 @@ def evaluate_perplexity(
         windows=len(windows),
         seqlen=seqlen,
         stride=stride,
-        seconds=time.perf_counter() - started,
+        seconds=seconds,
     )
+
+
+def _loss(model: Any, tokens: Tensor, window: _Window) -> float:
+    """Return the negative log likelihood of what a window scores, in nats."""
+    ids = tokens[window.begin : window.end].to(getattr(model, "device", tokens.device))
+    logits = model(ids[None]).logits[0].float()
+    before = logits[window.scored - window.begin - 1 : -1]
+    scored = ids[window.scored - window.begin :].to(before.device)
+    losses = functional.cross_entropy(before, scored, reduction="none")
+    return float(losses.double().sum())
 
 
 class _Window(NamedTuple):

@@ -51,15 +51,16 @@ def rotation_of(model: nn.Module, info: Mapping[str, ModuleInfo], numerics: str)
 def write_json(path: Path, record: dict[str, Any]) -> None:
     """Write a record whole or not at all; an infinite number becomes the string "inf"."""
     with written(path) as scratch:
-        text = json.dumps(_plain(record), indent=2, allow_nan=False) + "\n"
+        text = json.dumps(plain(record), indent=2, allow_nan=False) + "\n"
         scratch.write_text(text, encoding="utf-8")
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Return a value fit for JSON: keys are texts, infinite floats and NaN are words."""
     if isinstance(value, dict):
-        return {str(key): _plain(item) for key, item in value.items()}
+        return {str(key): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
     return value

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import shutil
 from pathlib import Path
 from typing import Any
 
@@ -59,15 +58,9 @@ def _no_bootstrap(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("lm_eval.api.metrics.bootstrap_stderr", lambda f, xs, iters: 0.0)
 
 
-@pytest.fixture(scope="module")
-def model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The tiny model, with a tokenizer that knows an end of text."""
-    folder = tmp_path_factory.mktemp("harness") / "model"
-    shutil.copytree(tiny_model, folder)
-    tokenizer = AutoTokenizer.from_pretrained(folder)
-    tokenizer.eos_token = "w0"
-    tokenizer.save_pretrained(folder)
-    return folder
+@pytest.fixture
+def model(ending_model: Path) -> Path:
+    return ending_model
 
 
 @pytest.fixture

@@ -165,7 +165,7 @@ def test_only_what_has_changed_is_measured_again(
     assert again(limit=32, seqlen=16, threads=2, exact=["20_four"]) == ["20_four exact"]
     options = {"limit": 32, "seqlen": 16, "threads": 2}
     assert again(**options) == []
-    monkeypatch.setattr(ladder, "code_digest", lambda: "other code")
+    monkeypatch.setattr(ladder, "code_digest", lambda *_: "other code")
     assert again(**options) == everything
     model, tokenizer = load_model(str(steps.model))
     model.model.norm.weight.data[3] += 0.5
@@ -323,9 +323,12 @@ def test_a_broken_record_is_set_aside(steps: Ladder, measured: list[str], damage
 
 
 def test_two_ladders_do_not_write_into_one_folder(steps: Ladder, measured: list[str]) -> None:
-    from plena_cosim.evaluate.ladder.store import alone
+    from plena_cosim.evaluate.results.alone import alone
 
-    with alone(steps.out), pytest.raises(TextSourceError, match="another plena ladder is writing"):
+    with (
+        alone(steps.out, command="plena ladder"),
+        pytest.raises(TextSourceError, match="another plena ladder is writing"),
+    ):
         steps.run()
     assert measured == []
     assert steps.run()[0]

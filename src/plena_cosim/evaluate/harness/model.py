@@ -5,7 +5,8 @@ Importing this module needs lm-eval, and registers the model type "plena" with i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -28,8 +29,11 @@ from plena_cosim.passes.recipe.numerics_used import numerics_used
 from plena_cosim.passes.saving.machine_fields import machine_to_fields
 from plena_cosim.sources.model_place import model_place
 
+from ..key import code_digest, model_digest, versions
 from ..load import require_original
 from ..record import describe_run, rotation_of
+from ..results.sample_log import SampleLog
+from .answer_log import AnswerLog, batched
 
 _Request = tuple[Any, list[int], list[int]]
 
@@ -51,6 +55,7 @@ class PlenaLM(HFLM):  # type: ignore[misc]
         machine: str | Path | None = None,
         calibration_device: str | None = None,
         dtype: str | torch.dtype = "float32",
+        log: str | Path | SampleLog | None = None,
         **kwargs: Any,
     ) -> None:
         """Load a model and quantise it; recipe and machine are read first.
@@ -63,6 +68,8 @@ class PlenaLM(HFLM):  # type: ignore[misc]
             machine: a file of configs/hw, for exact numerics; else what the recipe names.
             calibration_device: where calibration runs, in the place of what the recipe says.
             dtype: of the weights; the vector format of exact numerics has to fit into it.
+            log: a file (one a process, where there are several) that keeps the answers of each
+                batch, so that an interrupted evaluation goes on from there.
             **kwargs: as lm-eval's own model type "hf" takes them.
 
         Raises:
@@ -79,10 +86,14 @@ class PlenaLM(HFLM):  # type: ignore[misc]
         self._machine = None if machine is None else HardwareConfig.load(Path(machine))
         self._numerics = numerics
         self._info: dict[str, ModuleInfo] = {}
+        self.on_windows: Callable[[int], None] | None = None
         given = str(model_place(pretrained)) if isinstance(pretrained, str) else pretrained
         super().__init__(pretrained=given, dtype=dtype, **kwargs)
         if not isinstance(pretrained, str):
             self._quantize("the given model")
+        if isinstance(log, (str, Path)):
+            log = SampleLog(_of_rank(Path(log), self.rank if self.world_size > 1 else None))
+        self._answers = None if log is None else AnswerLog(log, self._key())
 
     def _create_model(self, pretrained: str, *args: Any, **kwargs: Any) -> None:
         super()._create_model(pretrained, *args, **kwargs)
@@ -107,22 +118,106 @@ class PlenaLM(HFLM):  # type: ignore[misc]
             length = min(len(context) + len(continuation) - 1, self.max_length)
             by_length.setdefault(length, []).append(place)
         longest_first = sorted(by_length, reverse=True)
-        if self.batch_size == "auto" and override_bs is None and requests:
-            override_bs = self._detect_batch_size([requests[by_length[longest_first[0]][0]]], 0)
+        size = self._size(override_bs, requests[by_length[longest_first[0]][0]]) if requests else 1
         found: list[tuple[float, bool]] = [(0.0, False)] * len(requests)
-        quiet = disable_tqdm or self.rank != 0
+        rolls = override_bs is not None  # called for a few windows of many
+        quiet = disable_tqdm or rolls or self.rank != 0
         with tqdm(total=len(requests), disable=quiet, desc="loglikelihoods") as bar:
             for length in longest_first:
-                places = by_length[length]
-                answers = super()._loglikelihood_tokens(
-                    [requests[place] for place in places],
-                    disable_tqdm=True,
-                    override_bs=override_bs,
-                )
-                for place, answer in zip(places, answers, strict=True):
-                    found[place] = answer
-                bar.update(len(places))
+                for places in self._batches(requests, by_length[length], size):
+                    batch = [requests[place] for place in places]
+                    answers = self._answered(
+                        "loglikelihood", [each[1:] for each in batch], self._likelihoods, batch
+                    )
+                    for place, (likelihood, greedy) in zip(places, answers, strict=True):
+                        found[place] = likelihood, greedy
+                    bar.update(len(places))
+        if rolls and self.on_windows is not None:
+            self.on_windows(len(requests))
         return found
+
+    def _size(self, given: int | None, longest: _Request) -> int:
+        """Return the size of batches: as the user gave it, or what fits."""
+        if self.batch_size != "auto":
+            return int(self.batch_size)
+        return int(given or self._detect_batch_size([longest], 0))
+
+    def _likelihoods(self, batch: Sequence[_Request]) -> list[tuple[float, bool]]:
+        """Return the answers to requests that the model sees at once."""
+        answers: list[tuple[float, bool]] = super()._loglikelihood_tokens(
+            batch, disable_tqdm=True, override_bs=len(batch)
+        )
+        return answers
+
+    def _batches(
+        self, requests: Sequence[_Request], places: Sequence[int], size: int
+    ) -> Iterator[list[int]]:
+        """Give the places of requests that the model sees at once.
+
+        Those that differ in their last token alone are one to the model.
+        """
+        alike: dict[tuple[int, ...], list[int]] = {}
+        for place in places:
+            _, context, continuation = requests[place]
+            last = 1 if self.logits_cache else 0
+            whole = (*context, *continuation)
+            alike.setdefault(whole[: len(whole) - last], []).append(place)
+        for group in batched(sorted(alike), size):
+            yield [place for each in group for place in alike[each]]
+
+    def generate_until(self, requests: Sequence[Any], disable_tqdm: bool = False) -> list[str]:
+        """Return what the model writes after each request; contexts of one length at once."""
+        alike: dict[tuple[str, int], list[int]] = {}
+        for place, request in enumerate(requests):
+            context, options = request.args
+            settings = json.dumps(options, sort_keys=True, default=str)
+            alike.setdefault((settings, len(self.tok_encode(context))), []).append(place)
+        size = self.batch_size
+        if size == "auto":
+            size = self._detect_batch_size()
+        found = [""] * len(requests)
+        quiet = disable_tqdm or self.rank != 0
+        with tqdm(total=len(requests), disable=quiet, desc="texts written") as bar:
+            for key in sorted(alike, key=lambda key: (key[0], -key[1])):
+                for places in map(list, batched(alike[key], size)):
+                    batch = [requests[place] for place in places]
+                    answers = self._answered(
+                        "generate_until", [each.args for each in batch], self._written, batch
+                    )
+                    for place, answer in zip(places, answers, strict=True):
+                        found[place] = answer
+                    bar.update(len(places))
+        return found
+
+    def _written(self, batch: Sequence[Any]) -> list[str]:
+        """Return what the model writes after contexts of one length, which it sees at once."""
+        size: Any = self.batch_size
+        self.batch_size_per_gpu = len(batch)
+        try:
+            answers: list[str] = super().generate_until(batch, disable_tqdm=True)
+        finally:
+            self.batch_size_per_gpu = size
+        return answers
+
+    def _answered(
+        self, kind: str, asked: Any, answer: Callable[[Any], list[Any]], batch: Any
+    ) -> list[Any]:
+        """Return the answers to a batch, from the log where it has them."""
+        if self._answers is None:
+            return answer(batch)
+        return self._answers.of(kind, asked, lambda: answer(batch))
+
+    def _key(self) -> dict[str, Any]:
+        """Return what the answers depend on, besides what is asked."""
+        used = {key: value for key, value in self.quantisation().items() if key != "run"}
+        return {
+            "model_sha256": model_digest(self._model),
+            "quantisation": used,
+            "code_sha256": code_digest("harness/model.py"),
+            "versions": versions(),
+            "threads": torch.get_num_threads(),
+            "device": str(self._device),
+        }
 
     def get_model_info(self) -> dict[str, Any]:
         """Return what lm-eval writes beside its results, and under "plena" how it computed."""
@@ -149,3 +244,8 @@ class PlenaLM(HFLM):  # type: ignore[misc]
             "rotation": rotation_of(self._model, self._info, saved.numerics),
             "run": describe_run(seed=0, config_sha256=recipe.sha256 if recipe else None),
         }
+
+
+def _of_rank(path: Path, rank: int | None) -> Path:
+    """Return the file of one process."""
+    return path if rank is None else path.with_name(f"{path.stem}-{rank}{path.suffix}")

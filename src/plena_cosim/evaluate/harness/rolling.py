@@ -6,14 +6,17 @@ import json
 import math
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.progress import Progress
 from plena_cosim.sources import TextSourceError
 from plena_cosim.sources.errors import need
+
+from ..results.sample_log import SampleLog
 
 _TEXT_KEYS = ("page", "text")
 
@@ -98,6 +101,9 @@ def rolling_perplexity(
     *,
     max_length: int | None = None,
     batch_size: int = 1,
+    log: SampleLog | None = None,
+    answers: SampleLog | None = None,
+    progress: Progress | None = None,
 ) -> RollingPerplexity:
     """Return perplexities over whole documents, as lm-eval's task wikitext defines them.
 
@@ -112,6 +118,9 @@ def rolling_perplexity(
         max_length: tokens of a window; the model's own limit when None.
         batch_size: windows of one length that the model sees at once. With exact numerics no bit
             depends on it; torch's own products may sum in another order.
+        log: where the loss of each document goes, once all are known.
+        answers: keeps what the model has said of each batch, and is asked first.
+        progress: called after each window.
 
     Raises:
         FormatError: there is nothing to score.
@@ -119,9 +128,16 @@ def rolling_perplexity(
     """
     instance = need("lm_eval.api.instance", extra="eval")
     ours = need(f"{__package__}.model", extra="eval")
+    sizes = [
+        {"words": len(re.split(r"\s+", document)), "bytes": len(document.encode())}
+        for document in documents
+    ]
+    words, size = (sum(each[name] for each in sizes) for name in ("words", "bytes"))
+    if not size:
+        raise FormatError("perplexity needs at least one byte of text, got none")
     started = time.perf_counter()
     harness = ours.PlenaLM(
-        network, tokenizer=tokenizer, batch_size=batch_size, max_length=max_length
+        network, tokenizer=tokenizer, batch_size=batch_size, max_length=max_length, log=answers
     )
     requests = [
         instance.Instance(
@@ -129,11 +145,13 @@ def rolling_perplexity(
         )
         for document in documents
     ]
+    if progress is not None:
+        harness.on_windows = _counted(progress, harness, documents)
     likelihoods = harness.loglikelihood_rolling(requests, disable_tqdm=True)
-    words = sum(len(re.split(r"\s+", document)) for document in documents)
-    size = sum(len(document.encode()) for document in documents)
-    if not size:
-        raise FormatError("perplexity needs at least one byte of text, got none")
+    if log is not None:
+        for number, (likelihood, counted) in enumerate(zip(likelihoods, sizes, strict=True)):
+            if log.get(str(number)) is None:
+                log.add(str(number), {"negative_log_likelihood": -likelihood, **counted})
     total = sum(likelihoods)
     return RollingPerplexity(
         word_perplexity=_exp(-(total / words)),
@@ -147,6 +165,20 @@ def rolling_perplexity(
         max_length=harness.max_length,
         seconds=time.perf_counter() - started,
     )
+
+
+def _counted(progress: Progress, harness: Any, documents: Sequence[str]) -> Callable[[int], None]:
+    """Return what tells of so many further windows."""
+    lengths = [len(harness.tok_encode(document)) for document in documents]
+    total = sum(-(-length // harness.max_length) for length in lengths)
+    done = 0
+
+    def show(count: int) -> None:
+        nonlocal done
+        done += count
+        progress("perplexity", done, total)
+
+    return show
 
 
 def _exp(nats: float) -> float:

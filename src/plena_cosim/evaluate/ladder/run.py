@@ -17,16 +17,18 @@ from plena_cosim.passes import load_quant_config
 from plena_cosim.sources import TextSourceError, load_text, text_digest, tokenize
 from plena_cosim.sources.demo_model import CAVEAT
 
+from ..key import code_digest, model_digest, recipe_key, tokens_digest, versions
 from ..load import load_model, require_original
 from ..record import describe_run
+from ..results.alone import alone
 from . import table as ladder_table
 from .child import StepError, measure_step
-from .key import code_digest, model_digest, row_key, tokens_digest, versions
 from .manifest import Step, choose, comparable, read_ladder
 from .picture import draw_ladder
 from .row import Place, Row, place
-from .store import alone, read_rows, read_shown, write_rows
+from .store import read_rows, read_shown, write_rows
 
+_CODE = ("load.py", "perplexity.py", "ladder/step.py")
 ON_FROM = "* an earlier run's checkpoints or search were there: the calibration went on from them"
 
 
@@ -109,7 +111,7 @@ def run_ladder(
         "steps": [step.name for step in chosen],
         "run": describe_run(seed=0, config_sha256=None),
     }
-    with alone(out):
+    with alone(out, command="plena ladder"):
         kept, complaint = read_rows(out / "ladder.json")
         if complaint is not None:
             console.print(complaint, style="yellow", soft_wrap=True, markup=False)
@@ -244,7 +246,7 @@ def _shared(
         "limit": limit,
         "seqlen": seqlen,
         "threads": threads,
-        "code_sha256": code_digest(),
+        "code_sha256": code_digest(*_CODE),
         "versions": versions(),
     }
 
@@ -252,7 +254,7 @@ def _shared(
 def _work(shared: dict[str, Any], step: Step, numerics: str) -> Work:
     try:
         recipe = load_quant_config(step.recipe) if step.recipe is not None else None
-        key = row_key(shared, recipe, numerics)
+        key = shared | recipe_key(recipe, numerics)
     except (FormatError, TextSourceError) as error:
         line = f"{type(error).__name__}: {error}"
         return Work(step=step, numerics=numerics, key=None, error=line)

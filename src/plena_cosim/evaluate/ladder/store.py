@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -85,28 +83,6 @@ def write_rows(
     """
     record = {"what": WHAT, "version": VERSION, **head, "rows": list(rows)}
     write_json(path, record | {"earlier": [row.model_dump() for row in earlier]})
-
-
-@contextmanager
-def alone(folder: Path) -> Iterator[None]:
-    """Make a folder and keep other ladders out of it while the block runs.
-
-    Raises:
-        TextSourceError: another process is at work there, or the folder cannot be made.
-    """
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = (folder / ".lock").open("w")
-    except OSError as error:
-        raise TextSourceError(f"cannot write into {folder}: {error.strerror}") from None
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise TextSourceError(
-                f"another plena ladder is writing into {folder}; wait for it, or give another --out"
-            ) from None
-        yield
 
 
 class _ForeignError(PlenaError, ValueError):

@@ -1,4 +1,4 @@
-"""What a row of the ladder depends on, as digests: equal keys, equal figures."""
+"""What a measurement depends on, as digests: equal keys, equal figures."""
 
 from __future__ import annotations
 
@@ -12,17 +12,15 @@ from typing import Any
 from plena_cosim.passes import Recipe
 from plena_cosim.sources import TextSourceError
 
-_PACKAGE = Path(__file__).resolve().parents[2]
+_PACKAGE = Path(__file__).resolve().parents[1]
 _CODE = ("golden", "fakequant", "passes", "sources")
-_HERE = ("load.py", "perplexity.py", "ladder/step.py")
 _VERSIONS = ("torch", "transformers", "numpy")
 
 
-def row_key(shared: dict[str, Any], recipe: Recipe | None, numerics: str) -> dict[str, Any]:
-    """Return the key of a row: what all rows share, and the recipe with all that it reads.
+def recipe_key(recipe: Recipe | None, numerics: str) -> dict[str, Any]:
+    """Return what a recipe adds to a key: its text and all that it reads.
 
     Args:
-        shared: what all rows share.
         recipe: None: the model in floating point.
         numerics: "fake" or "exact".
 
@@ -30,10 +28,9 @@ def row_key(shared: dict[str, Any], recipe: Recipe | None, numerics: str) -> dic
         TextSourceError: a file of calibration text that the recipe names cannot be read.
     """
     if recipe is None:
-        return {**shared, "recipe_sha256": None, "numerics": "fake"}
+        return {"recipe_sha256": None, "numerics": "fake"}
     tables = json.dumps(recipe.tables, sort_keys=True, default=str)
     return {
-        **shared,
         "recipe_sha256": recipe.sha256,
         "tables_sha256": hashlib.sha256(tables.encode()).hexdigest(),  # with the machine's file
         "calibration_sha256": {name: _file_digest(name) for name in _datasets(recipe)},
@@ -41,10 +38,14 @@ def row_key(shared: dict[str, Any], recipe: Recipe | None, numerics: str) -> dic
     }
 
 
-def code_digest() -> str:
-    """Return a digest of the sources that a perplexity comes out of; a wheel has the same."""
+def code_digest(*files_here: str) -> str:
+    """Return a digest of the sources that a perplexity comes out of; a wheel has the same.
+
+    Args:
+        *files_here: those of this package that it also comes out of, such as "perplexity.py".
+    """
     files = [path for name in _CODE for path in (_PACKAGE / name).rglob("*.py")]
-    files += [_PACKAGE / "evaluate" / name for name in _HERE]
+    files += [_PACKAGE / "evaluate" / name for name in files_here]
     return _digest(
         part
         for path in sorted(files)

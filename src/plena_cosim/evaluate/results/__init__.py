@@ -1,0 +1,1 @@
+"""What every command that measures leaves behind: a folder, samples, a report."""

@@ -1,0 +1,139 @@
+"""SampleLog: what has been measured of each sample, on the disk as soon as it is known."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import ItemsView, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+from plena_cosim.sources import TextSourceError
+
+from ..record import plain
+
+
+class SampleLog:
+    """A file of JSON lines, one a sample, each with its name under "sample".
+
+    A line is handed to the operating system before the next sample is measured, so that a process
+    that is killed leaves all that it has finished; a last line that is cut off is dropped when the
+    file is opened again. Floats come back as they were, to the last bit.
+    """
+
+    def __init__(self, path: Path | None = None) -> None:
+        """Open a log and read what is there.
+
+        Args:
+            path: of the file; None: samples are kept in memory alone.
+
+        Raises:
+            TextSourceError: the file cannot be read or written, or holds something else.
+        """
+        self._path = path
+        self._known: dict[str, dict[str, Any]] = {}
+        self._file: TextIO | None = None
+        if path is None:
+            return
+        try:
+            if path.exists():
+                self._read(path)
+            path.parent.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise TextSourceError(f"cannot write {path}: {error.strerror}") from None
+
+    def __enter__(self) -> SampleLog:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._file is not None:
+            self._file.close()
+
+    def __len__(self) -> int:
+        return len(self._known)
+
+    def items(self) -> ItemsView[str, dict[str, Any]]:
+        """Return names and records of all samples, in the order in which they came."""
+        return self._known.items()
+
+    def get(self, sample: str) -> dict[str, Any] | None:
+        """Return what is known of a sample; None: nothing yet."""
+        return self._known.get(sample)
+
+    def add(self, sample: str, record: Mapping[str, Any]) -> None:
+        """Write down what was measured of a sample.
+
+        Args:
+            sample: its name.
+            record: values fit for JSON; infinite floats are written as text.
+
+        Raises:
+            TextSourceError: the disk is full.
+        """
+        self._known[sample] = dict(record)
+        if self._path is None:
+            return
+        line = json.dumps(plain({"sample": sample, **record}), ensure_ascii=False, allow_nan=False)
+        try:
+            if self._file is None:
+                self._file = self._path.open("a", encoding="utf-8")
+            self._file.write(line + "\n")
+            self._file.flush()
+        except OSError as error:
+            raise TextSourceError(f"cannot write {self._path}: {error.strerror}") from None
+
+    def _read(self, path: Path) -> None:
+        content = path.read_bytes()
+        whole = content[: content.rfind(b"\n") + 1]
+        self._known = parse_samples(whole, path)
+        if len(whole) < len(content):
+            with path.open("r+b") as file:
+                file.truncate(len(whole))
+
+
+def read_samples(path: Path) -> dict[str, dict[str, Any]]:
+    """Return the samples of a finished log by name, in their order.
+
+    Raises:
+        TextSourceError: the file cannot be read, or holds something else.
+    """
+    try:
+        return parse_samples(path.read_bytes(), path)
+    except OSError as error:
+        raise TextSourceError(f"cannot read {path}: {error.strerror}") from None
+
+
+def parse_samples(content: bytes, path: Path) -> dict[str, dict[str, Any]]:
+    """Return samples by name.
+
+    Args:
+        content: whole lines of a log.
+        path: for messages.
+
+    Raises:
+        TextSourceError: a line is no sample.
+    """
+    found: dict[str, dict[str, Any]] = {}
+    for number, line in enumerate(content.splitlines(), start=1):
+        try:
+            record = json.loads(line)
+            name = str(record.pop("sample"))
+            found[name] = {key: _number(value) for key, value in record.items()}
+        except (ValueError, KeyError, AttributeError, TypeError):
+            raise TextSourceError(
+                f"{path}, line {number}: not a sample of a run; remove the file, or give another "
+                "--out"
+            ) from None
+    return found
+
+
+def _number(value: Any) -> Any:
+    """Return a float for the words that stand for one in JSON."""
+    words = {"inf": math.inf, "-inf": -math.inf, "nan": math.nan}
+    return words.get(value, value) if isinstance(value, str) else value
