@@ -140,6 +140,96 @@ def ppl(
     )
 
 
+Width = Annotated[int | None, typer.Option(min=1, show_default=False)]
+
+
+@eval_app.command()
+def phase(
+    model: ModelName = "demo",
+    text: Annotated[str, typer.Option(help="A UTF-8 file, or demo (Wikipedia articles).")] = "demo",
+    quant_config: Annotated[
+        Path | None, typer.Option(help="A TOML recipe; without one the model runs as it is.")
+    ] = None,
+    prefill_width: Width = None,
+    decode_width: Width = None,
+    prefill_attn_width: Width = None,
+    prefill_ffn_width: Width = None,
+    decode_attn_width: Width = None,
+    decode_ffn_width: Width = None,
+    prefill_block_size: Width = None,
+    decode_block_size: Width = None,
+    prefill_attn_block_size: Width = None,
+    prefill_ffn_block_size: Width = None,
+    decode_attn_block_size: Width = None,
+    decode_ffn_block_size: Width = None,
+    numerics: Annotated[Numerics, typer.Option(help="fake or exact.")] = Numerics.FAKE,
+    hardware: Machine = None,
+    device: Device = None,
+    seqlen: Annotated[int, typer.Option(min=4, help="Tokens in a window.")] = 256,
+    prompt: Annotated[int, typer.Option(min=2, help="Tokens of it that are read at once.")] = 192,
+    batch_size: Annotated[int, typer.Option(min=1, help="Windows at once.")] = 4,
+    limit: Annotated[int, typer.Option(min=4, help="Read only so many tokens.")] = 4096,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of torch; recorded.")] = 0,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads of torch; its own choice by default.")
+    ] = None,
+    out: RunOut = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Measure prefill and decode, each with activations of its own.
+
+    The beginning of each window is read at once, the rest is decoded token by token through the
+    cache. Widths and block sizes are of the inputs of linear layers, attn inside attention and ffn
+    elsewhere in decoder layers; without either word they are of both. Weights stay as in the
+    recipe. For example, four bits while reading, eight while writing:
+
+    plena eval phase --quant-config R.toml --prefill-width 4 --decode-width 8
+    """
+    from ..evaluate.phase.phase_recipe import Activations, Part
+    from ..evaluate.phase.run import run_eval_phase
+    from ..passes.recipe.recipe import Phase
+
+    def first(*given: int | None) -> int | None:
+        return next((each for each in given if each is not None), None)
+
+    _set_threads(threads)
+    run_eval_phase(
+        model=model,
+        text=text,
+        quant_config=quant_config,
+        wanted={
+            (Phase.PREFILL, Part.ATTENTION): Activations(
+                width=first(prefill_attn_width, prefill_width),
+                block_size=first(prefill_attn_block_size, prefill_block_size),
+            ),
+            (Phase.PREFILL, Part.FFN): Activations(
+                width=first(prefill_ffn_width, prefill_width),
+                block_size=first(prefill_ffn_block_size, prefill_block_size),
+            ),
+            (Phase.DECODE, Part.ATTENTION): Activations(
+                width=first(decode_attn_width, decode_width),
+                block_size=first(decode_attn_block_size, decode_block_size),
+            ),
+            (Phase.DECODE, Part.FFN): Activations(
+                width=first(decode_ffn_width, decode_width),
+                block_size=first(decode_ffn_block_size, decode_block_size),
+            ),
+        },
+        numerics=numerics.value,
+        hardware=hardware,
+        device=device,
+        seqlen=seqlen,
+        prompt=prompt,
+        batch_size=batch_size,
+        limit=limit,
+        seed=seed,
+        out=out,
+        results=RESULTS,
+        overwrite=overwrite,
+        console=console,
+    )
+
+
 @eval_app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lm(context: typer.Context) -> None:
     """Evaluate a quantised model with lm-eval: all arguments are those of `lm_eval run`.

@@ -1,4 +1,4 @@
-"""ppl_report: a perplexity as a report."""
+"""ppl_report: a perplexity as a report, and the parts that other reports share."""
 
 from __future__ import annotations
 
@@ -7,69 +7,78 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from plena_cosim.passes import LeftAlone, ModuleInfo, Recipe
+from plena_cosim.passes import LeftAlone, ModuleInfo
 from plena_cosim.passes.recipe.numerics_used import numerics_words
 from plena_cosim.sources.errors import need
 
 from .figure import new_figure
 from .module_groups import FIGURES, figures_of, formats_of, grouped
 from .results.report import Report, ReportPicture, ReportTable
-from .results.run_folder import RunFolder, recipe_copy
+from .results.run_folder import RunFolder
 from .results.svg import svg_of
+from .subject import Subject
 
 
-def ppl_report(
-    record: Mapping[str, Any],
-    run: RunFolder,
-    info: Mapping[str, ModuleInfo],
-    *,
-    recipe: Recipe | None,
-    left: LeftAlone | None,
-) -> Report:
+def ppl_report(record: Mapping[str, Any], run: RunFolder, subject: Subject) -> Report:
     """Return the report of a perplexity.
 
     Args:
         record: of the run.
         run: its folder.
-        info: what became of each module.
-        recipe: what quantised the model.
-        left: what stayed in float.
+        subject: what was measured.
     """
-    shown = dict(record["shown"])
-    figures = [(name, value) for name, value in shown.items() if "per" in name]
-    others = [(name, value) for name, value in shown.items() if "per" not in name]
+    figures = [(name, value) for name, value in record["shown"] if "per" in name]
+    others = [(name, value) for name, value in record["shown"] if "per" not in name]
+    return Report(
+        title=f"Perplexity of {subject.model} on {record['text']}: {how(record)}",
+        headline=figures,
+        warnings=warnings_of(record, subject),
+        facts=[
+            ("text", record["text"]),
+            *others,
+            *subject_facts(record),
+            ("seconds", f"{record['result']['seconds']:.1f}"),
+        ],
+        parts=[loss_picture(run), *subject_tables(subject)],
+        recipe=subject.recipe_text(),
+        environment=run.environment,
+    )
+
+
+def how(record: Mapping[str, Any]) -> str:
+    """Return recipe and numerics in a few words."""
+    source = record["quant_config"]
+    return "unquantised" if source is None else f"{Path(source).stem}, {record['numerics']}"
+
+
+def warnings_of(record: Mapping[str, Any], subject: Subject) -> list[str]:
+    """Return what a reader has to know of model and recipe."""
+    caveat = [record["caveat"]] if "caveat" in record else []
+    return [*caveat, *(subject.used.notes if subject.used is not None else ())]
+
+
+def subject_facts(record: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Return model, recipe and numerics as names and values."""
     source = record["quant_config"]
     facts = [
         ("model", record["model"]),
-        ("text", record["text"]),
         ("recipe", "none" if source is None else f"{source} ({record['numerics']} numerics)"),
-        *others,
     ]
     if record["formats"] is not None:
         facts.append(("formats", numerics_words(record["formats"])))
     if record["rotation"] is not None:
         facts.append(("online rotations by", record["rotation"]))
-    facts.append(("seconds", f"{record['result']['seconds']:.1f}"))
-    parts: list[ReportTable | ReportPicture] = [loss_picture(run)]
-    if info:
-        parts.append(modules_table(info))
-    if left is not None and left.matrices:
-        parts.append(left_report_table(left))
-    how = "unquantised" if source is None else f"{Path(source).stem}, {record['numerics']}"
-    return Report(
-        title=f"Perplexity of {record['model']} on {record['text']}: {how}",
-        headline=figures,
-        warnings=[*([record["caveat"]] if "caveat" in record else []), *notes_of(recipe)],
-        facts=facts,
-        parts=parts,
-        recipe=None if recipe is None else recipe_copy(recipe),
-        environment=run.environment,
-    )
+    return facts
 
 
-def notes_of(recipe: Recipe | None) -> list[str]:
-    """Return what a user should be told of a recipe."""
-    return [] if recipe is None else list(recipe.notes)
+def subject_tables(subject: Subject) -> list[ReportTable | ReportPicture]:
+    """Return tables of what became of the modules, and of what stayed in float."""
+    found: list[ReportTable | ReportPicture] = []
+    if subject.info:
+        found.append(modules_table(subject.info))
+    if subject.left is not None and subject.left.matrices:
+        found.append(left_report_table(subject.left))
+    return found
 
 
 def modules_table(info: Mapping[str, ModuleInfo]) -> ReportTable:
@@ -109,13 +118,19 @@ def left_report_table(left: LeftAlone) -> ReportTable:
     )
 
 
-def loss_picture(run: RunFolder) -> ReportPicture:
-    """Return the loss of each window or document as a picture."""
+def loss_picture(run: RunFolder, which: str = "") -> ReportPicture:
+    """Return the loss of each window or document as a picture.
+
+    Args:
+        run: whose samples are shown.
+        which: what stands before the name of the loss, such as "decode_".
+    """
     samples = [sample for _, sample in run.samples.items()]
-    documents = bool(samples) and "bytes" in samples[0]
+    documents = any("bytes" in sample for sample in samples)
     unit = "bytes" if documents else "tokens"
-    values = [each["negative_log_likelihood"] / (each[unit] or 1) for each in samples]
-    label = f"nats a {unit.removesuffix('s')}"
+    loss, count = f"{which}negative_log_likelihood", f"{which}{unit}"
+    values = [each[loss] / (each[count] or 1) for each in samples]
+    label = f"nats a {which.replace('_', ' ')}{unit.removesuffix('s')}"
     return sample_picture(values, "document" if documents else "window", label)
 
 

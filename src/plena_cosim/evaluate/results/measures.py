@@ -84,8 +84,9 @@ def measures_of(samples: Mapping[str, Mapping[str, Any]]) -> list[Measure]:
     """Return what can be compared of a run's samples.
 
     Args:
-        samples: by name. A loss stands under "negative_log_likelihood", beside the tokens or bytes
-            that it counts for; scores stand by their names under "scores".
+        samples: by name. A loss stands under "negative_log_likelihood", beside the "tokens" or
+            "bytes" that it counts for, all with the same words before them, such as "decode_";
+            scores stand by their names under "scores".
     """
     found: dict[str, Measure] = {}
     for sample, record in samples.items():
@@ -96,11 +97,16 @@ def measures_of(samples: Mapping[str, Mapping[str, Any]]) -> list[Measure]:
 
 
 def _figures(record: Mapping[str, Any]) -> list[tuple[str, float, float, bool]]:
-    if _NATS in record:
-        unit = next(name for name in _UNITS if name in record)
-        return [(_UNITS[unit], record[_NATS], record[unit], True)]
+    """Return (name, value, count, whether it is a loss) of what a sample holds."""
+    found = []
+    for key in record:
+        if key.endswith(_NATS):
+            which = key.removesuffix(_NATS)
+            unit = next(name for name in _UNITS if f"{which}{name}" in record)
+            name = f"{which.replace('_', ' ')}{_UNITS[unit]}"
+            found.append((name, record[key], record[f"{which}{unit}"], True))
     scores = record.get("scores", {})
-    return [(name, float(value), 1.0, False) for name, value in scores.items()]
+    return found + [(name, float(value), 1.0, False) for name, value in scores.items()]
 
 
 def difference(mine: Measure, other: Measure) -> Difference:

@@ -1,0 +1,1 @@
+"""Prefill and decode apart: activations of their own, scored by decoding through the cache."""
