@@ -10,6 +10,7 @@ from typing import Any
 import lm_eval
 import pytest
 import torch
+from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 from rich.console import Console
 from tests.task_folder import write_task
@@ -142,8 +143,9 @@ def test_whoever_is_asked(
         [
             f"--model_args={given}",
             *("--tasks", "pages", "--include_path", str(tasks), "--device", "cpu"),
-            *("--batch_size", "1", "--output_path", str(out), "--log_samples"),
-        ]
+            *("--batch_size", "1", "--output_path", str(out)),
+        ],
+        console=Console(file=io.StringIO()),
     )
     [written] = out.rglob("results_*.json")
     ours = json.loads(written.read_text())
@@ -211,6 +213,46 @@ def test_exact_numerics_give_the_same_in_any_batch(
         found[size] = numbers(result, name), answers(result, name)
     assert found[4] == found[1]
     assert found["auto"] == found[1]
+
+
+@pytest.mark.parametrize("name", ["choices", "written"])
+def test_chat_templates_and_few_shot_are_lm_evals(name: str, model: Path, tasks: Path) -> None:
+    """Nothing is quantised here: what lm-eval's own type measures."""
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.chat_template = (
+        "{% for each in messages %}w1 {{ each.content }} w2 {% endfor %}"
+        "{% if add_generation_prompt %}w3 {% endif %}"
+    )
+    options = {
+        "num_fewshot": 2,
+        "apply_chat_template": True,
+        "fewshot_as_multiturn": True,
+        "system_instruction": "w9",
+        "log_samples": True,
+    }
+    shared = {"tokenizer": tokenizer, "max_length": 64, "batch_size": 1}
+    network = AutoModelForCausalLM.from_pretrained(model).eval()
+    theirs = evaluate(tasks, name, HFLM(network, **shared), **options)
+    ours = evaluate(tasks, name, PlenaLM(network, **shared), **options)
+    assert numbers(ours, name) == numbers(theirs, name)
+    assert answers(ours, name) == answers(theirs, name)
+    prompts = [sample["arguments"] for sample in ours["samples"][name]]
+    assert all(str(prompt).count("w1 ") >= 3 for prompt in prompts)
+
+
+def test_prompts_of_other_lengths_do_not_change_what_is_written(
+    model: Path, recipe: Path, tasks: Path
+) -> None:
+    """Padding on the left would stand in the blocks of V."""
+    lm = PlenaLM(str(model), recipe=recipe, numerics="exact", device="cpu", batch_size=4)
+    seen = []
+    real = lm._model_generate
+    lm._model_generate = lambda context, **given: (  # type: ignore[method-assign]
+        seen.append(given["attention_mask"]) or real(context, **given)
+    )
+    evaluate(tasks, "written", lm)
+    assert sum(map(len, seen)) == len(CHOICES)
+    assert all(mask.all() for mask in seen)
 
 
 def test_a_model_in_memory_is_quantised_in_place(model: Path, recipe: Path) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from lm_eval.api.registry import register_model
@@ -45,6 +45,8 @@ class PlenaLM(HFLM):  # type: ignore[misc]
     A batch is cut from requests of one length, so that nothing is padded on the right: the blocks
     of V run along the keys, and a sequence is to get what it gets alone.
     """
+
+    default_log: ClassVar[Path | None] = None
 
     def __init__(
         self,
@@ -91,6 +93,7 @@ class PlenaLM(HFLM):  # type: ignore[misc]
         super().__init__(pretrained=given, dtype=dtype, **kwargs)
         if not isinstance(pretrained, str):
             self._quantize("the given model")
+        log = self.default_log if log is None else log
         if isinstance(log, (str, Path)):
             log = SampleLog(_of_rank(Path(log), self.rank if self.world_size > 1 else None))
         self._answers = None if log is None else AnswerLog(log, self._key())

@@ -11,7 +11,7 @@ from typing import Any
 from plena_cosim.golden import FormatError
 
 _NATS = "negative_log_likelihood"
-_UNITS = {"tokens": "token perplexity", "bytes": "byte perplexity"}
+_UNITS = {"tokens": "token perplexity", "bytes": "byte perplexity", "words": "word perplexity"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,9 +84,9 @@ def measures_of(samples: Mapping[str, Mapping[str, Any]]) -> list[Measure]:
     """Return what can be compared of a run's samples.
 
     Args:
-        samples: by name. A loss stands under "negative_log_likelihood", beside the "tokens" or
-            "bytes" that it counts for, all with the same words before them, such as "decode_";
-            scores stand by their names under "scores".
+        samples: by name. A loss stands under "negative_log_likelihood", beside the "tokens",
+            "bytes" or "words" that it counts for, all with the same words before them, such as
+            "decode_"; scores stand by their names under "scores".
     """
     found: dict[str, Measure] = {}
     for sample, record in samples.items():
