@@ -8,10 +8,12 @@ import os
 import signal
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
+from lm_eval.tasks import TaskManager
 from rich.console import Console
 from tests.task_folder import write_task
 
@@ -38,9 +40,10 @@ def text(seed: int, count: int) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _no_bootstrap(monkeypatch: pytest.MonkeyPatch) -> None:
-    """No standard errors: lm-eval draws 100,000 samples for each."""
+def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing slow: 100,000 samples for each standard error, 10,000 files of lm-eval's own tasks."""
     monkeypatch.setattr("lm_eval.api.metrics.bootstrap_stderr", lambda f, xs, iters: 0.0)
+    monkeypatch.setattr("lm_eval.tasks.TaskManager", partial(TaskManager, include_defaults=False))
 
 
 @pytest.fixture
@@ -118,7 +121,8 @@ def test_a_name_of_a_file(arguments: list[str], tmp_path: Path) -> None:
 
 
 KILLED = """
-import os, signal, sys
+import functools, os, signal, sys
+import lm_eval.tasks
 from plena_cosim.evaluate.harness.command import run_eval_lm
 from plena_cosim.evaluate.results.sample_log import SampleLog
 
@@ -131,6 +135,7 @@ def add(self, sample, record):
         os.kill(os.getpid(), signal.SIGKILL)
 
 SampleLog.add = add
+lm_eval.tasks.TaskManager = functools.partial(lm_eval.tasks.TaskManager, include_defaults=False)
 run_eval_lm(sys.argv[1:])
 """
 
@@ -172,7 +177,8 @@ def test_answers_of_another_recipe_are_not_taken(arguments: list[str], tmp_path:
     # Without a folder it is the log alone that has to know.
     log = out / "answers.jsonl"
     before = len(log.read_text().splitlines())
-    options = dict(pair.split("=") for pair in arguments[1].split(","))
+    options: dict[str, Any] = dict(pair.split("=") for pair in arguments[1].split(","))
+    options["max_length"] = int(options["max_length"])
     for count in (1, 1, 2):
         recipe.write_text(RECIPE.replace("weight_width = 3", f"weight_width = {4 + count}"))
         lm = PlenaLM(**options, device="cpu", batch_size=3, log=log)
