@@ -41,7 +41,7 @@ def text(seed: int, count: int) -> str:
 
 @pytest.fixture(autouse=True)
 def _quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing slow: 100,000 samples for each standard error, 10,000 files of lm-eval's own tasks."""
+    """Not 100,000 samples for each standard error, nor the 10,000 files of lm-eval's own tasks."""
     monkeypatch.setattr("lm_eval.api.metrics.bootstrap_stderr", lambda f, xs, iters: 0.0)
     monkeypatch.setattr("lm_eval.tasks.TaskManager", partial(TaskManager, include_defaults=False))
 
