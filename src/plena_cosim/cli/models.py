@@ -230,6 +230,68 @@ def phase(
     )
 
 
+@eval_app.command()
+def attribute(
+    quant_config: Annotated[Path, typer.Option(help="A TOML recipe.")],
+    model: ModelName = "demo",
+    text: Annotated[str, typer.Option(help="A UTF-8 file, or demo (Wikipedia articles).")] = "demo",
+    by: Annotated[
+        str, typer.Option(help="Groups: op, layer, role, or two of them as op×layer; with commas.")
+    ] = "op,layer,role",
+    heat: Annotated[
+        str, typer.Option(help="Two of these for the heat map, such as op×layer; none: no map.")
+    ] = "op×role",
+    bits: Annotated[
+        float | None,
+        typer.Option(help="Propose a mixed recipe of so many bits a weight, scales included."),
+    ] = None,
+    numerics: Annotated[Numerics, typer.Option(help="fake or exact.")] = Numerics.FAKE,
+    hardware: Machine = None,
+    device: Device = None,
+    seqlen: Annotated[int, typer.Option(min=2, help="Tokens in a window.")] = 512,
+    limit: Annotated[int, typer.Option(min=2, help="Tokens that parts are measured on.")] = 2048,
+    test_tokens: Annotated[
+        int, typer.Option(min=2, help="Tokens after these that a mixed recipe is measured on.")
+    ] = 8192,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of torch; recorded.")] = 0,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads of torch; its own choice by default.")
+    ] = None,
+    out: RunOut = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Measure what each part of a recipe costs: each alone, and each left out.
+
+    With --bits a recipe of mixed weight widths is proposed, and measured beside the uniform one of
+    the same bits on text that follows; where it does not win there, the command says so. For
+    example, MXINT weights of 4 bits in blocks of 32 are 4.25 bits each:
+
+    plena eval attribute --quant-config R.toml --bits 4.25
+    """
+    from ..evaluate.attribution.run import run_eval_attribute
+
+    _set_threads(threads)
+    run_eval_attribute(
+        model=model,
+        text=text,
+        quant_config=quant_config,
+        by=[axis.strip() for axis in by.split(",") if axis.strip()],
+        heat=None if heat == "none" else heat,
+        bits=bits,
+        numerics=numerics.value,
+        hardware=hardware,
+        device=device,
+        seqlen=seqlen,
+        limit=limit,
+        test_tokens=test_tokens,
+        seed=seed,
+        out=out,
+        results=RESULTS,
+        overwrite=overwrite,
+        console=console,
+    )
+
+
 @eval_app.command(context_settings={"allow_extra_args": True, "ignore_unknown_options": True})
 def lm(context: typer.Context) -> None:
     """Evaluate a quantised model with lm-eval: all arguments are those of `lm_eval run`.

@@ -21,6 +21,9 @@ from .run_folder import REPORT, RESULTS, SAMPLES, RunFile, different, read_run
 from .sample_log import read_samples
 from .svg import svg_of
 
+COMPARABLE = ("eval ppl", "eval lm", "eval phase")
+"""Commands whose samples are those of one model."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Compared:
@@ -77,6 +80,11 @@ def compare_runs(
                 f"{folder} and {base} have not measured the same samples "
                 f"({', '.join(_unlike(run, first))} differ); only such runs can be compared"
             )
+    if first.command not in COMPARABLE:
+        raise FormatError(
+            f"runs of plena {first.command} are no figures of one model; those of "
+            f"{', '.join(COMPARABLE)} can be compared"
+        )
     theirs = {each.name: each for each in measures_of(read_samples(base / SAMPLES))}
     found = []
     for folder, run in runs.items():

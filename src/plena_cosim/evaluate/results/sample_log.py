@@ -62,6 +62,10 @@ class SampleLog:
         """Return names and records of all samples, in the order in which they came."""
         return self._known.items()
 
+    def under(self, name: str) -> SampleLog:
+        """Return a log of samples whose names begin with `name` in this one."""
+        return _Part(self, name)
+
     def get(self, sample: str) -> dict[str, Any] | None:
         """Return what is known of a sample; None: nothing yet."""
         return self._known.get(sample)
@@ -95,6 +99,20 @@ class SampleLog:
         if len(whole) < len(content):
             with path.open("r+b") as file:
                 file.truncate(len(whole))
+
+
+class _Part(SampleLog):
+    """A part of a log."""
+
+    def __init__(self, whole: SampleLog, name: str) -> None:
+        super().__init__()
+        self._whole, self._name = whole, name
+
+    def get(self, sample: str) -> dict[str, Any] | None:
+        return self._whole.get(f"{self._name} {sample}")
+
+    def add(self, sample: str, record: Mapping[str, Any]) -> None:
+        self._whole.add(f"{self._name} {sample}", record)
 
 
 def read_samples(path: Path) -> dict[str, dict[str, Any]]:

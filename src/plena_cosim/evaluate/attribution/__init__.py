@@ -1,0 +1,1 @@
+"""Which parts of a recipe cost how much, and a mixed recipe from that."""
