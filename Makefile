@@ -97,7 +97,8 @@ families-long: $(call installed,torch) ## every family of transformers' causal m
 	@plena families --write --jobs $(JOBS)
 
 docs: $(call installed,docs) ## the documentation as a site that needs no network: build/site/index.html
-	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+	@# Not --quiet: that drops the warnings that --strict counts.
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 	@echo "docs: open build/site/index.html"
 
 lint: $(VENV)/.with-dev ## ruff, mypy, import layers

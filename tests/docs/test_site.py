@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 from tools.site.api import PACKAGES
 
 ROOT = Path(__file__).parents[2]
-BUILD = ("-m", "mkdocs", "build", "--strict", "--quiet")
+BUILD = ("-m", "mkdocs", "build", "--strict")
 PAGES = ["README.md", "CHANGELOG.md", "rtl/README.md"]
 PAGES += [path.relative_to(ROOT).as_posix() for path in sorted((ROOT / "docs").rglob("*.md"))]
 
@@ -113,7 +113,7 @@ def test_a_link_to_nothing_stops_the_build(tmp_path: Path) -> None:
     (tmp_path / "docs").mkdir()
     (tmp_path / "tools").symlink_to(ROOT / "tools")
     (tmp_path / "README.md").write_text(
-        "# Start\n\n[lost](docs/lost.md) [no anchor](docs/page.md#lost)\n[good](docs/page.md#there)\n"
+        "# Start\n\n[lost](docs/lost.md) [none](docs/page.md#lost)\n[good](docs/page.md#there)\n"
     )
     (tmp_path / "docs" / "page.md").write_text("# Page\n\n## There\n\n[up](../README.md#start)\n")
     settings = (ROOT / "mkdocs.yml").read_text(encoding="utf-8")

@@ -22,7 +22,7 @@ class PageFile(File):
 
 
 def on_config(config: MkDocsConfig) -> None:
-    """Fill in what YAML cannot say: pages by pattern in the navigation, and how chains are drawn."""
+    """Fill in what YAML cannot say: pages by pattern, and how chains are drawn."""
     config.nav = _spread(config.nav, _root(config))
     fences = config.mdx_configs.setdefault("pymdownx.superfences", {})
     fences["custom_fences"] = [{"name": "mermaid", "class": "chain", "format": draw}]
