@@ -34,7 +34,7 @@ def _exported(tree: ast.Module) -> list[str]:
 
 def _homes(tree: ast.Module, package: str) -> dict[str, str]:
     """Return where each imported name is defined: `exp` in golden.ops is also a module there."""
-    homes = {}
+    homes: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.ImportFrom):
             folder = [package] if node.level else []
