@@ -1,0 +1,1 @@
+"""`make docs`: the documentation as a site that needs no network; mkdocs.yml names the parts."""
