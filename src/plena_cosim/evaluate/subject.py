@@ -77,6 +77,9 @@ class Subject:
             seed: of torch.
             cache: where demo downloads live; the user's cache directory when None.
 
+        Returns:
+            The model with what is to become of it.
+
         Raises:
             FormatError, TextSourceError: with one clear message each.
         """

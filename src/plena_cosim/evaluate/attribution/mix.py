@@ -104,6 +104,9 @@ def choose_widths(losses: Losses, weights: Sequence[Operand], width: int, *, ste
         weights: that are chosen for.
         width: of all in the uniform recipe.
         step: bits by which widths differ from it.
+
+    Returns:
+        The widths; none differ where nothing is gained.
     """
     levels = [width - step, width + step]
     base = losses.of(f"uniform {width}", _at(weights, width, {}))

@@ -95,7 +95,7 @@ def run_eval_lm(
 
 
 def _parsed(harness: Any, arguments: Sequence[str]) -> argparse.Namespace:
-    """Return what lm-eval makes of its arguments; what it asks for, it asks for as `lm_eval`."""
+    """Return what lm-eval's own parser makes of arguments; its complaints are its own, too."""
     before = sys.argv
     sys.argv = ["lm_eval", "run", *arguments]
     try:
