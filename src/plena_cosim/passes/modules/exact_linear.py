@@ -15,6 +15,7 @@ from .fake_linear import describe
 from .operand import DEFAULT_BLOCK, matrix_format
 from .phase import PhasedFormat, in_phase
 from .quantized_module import QuantizedModule
+from .read_weight import ReadWeight
 
 
 def operand_formats(formats: ModuleFormats, where: str) -> tuple[Mx, Mx]:
@@ -45,6 +46,7 @@ class ExactLinear(QuantizedModule):
         stored_bias: the quantised bias; without a format of its own it is cast to V.
         formats, hw: what quantises, and the machine.
         input: what quantises each input, maybe another format in each phase.
+        where: the layer, for messages.
         rotation: size of the Hadamard blocks that the vector unit multiplies each input by first,
             as the weight was; None for none.
     """
@@ -64,6 +66,7 @@ class ExactLinear(QuantizedModule):
         self.input: Format | PhasedFormat | None = data_in
         self.in_features, self.out_features = linear.in_features, linear.out_features
         self.formats, self.hw, self.rotation = formats, hw, rotation
+        self.where = where
         self.stored = store(linear.weight, weight)
         self.stored_bias: PackedWeight | None = None
         if linear.bias is not None:
@@ -72,7 +75,7 @@ class ExactLinear(QuantizedModule):
     @property
     def weight(self) -> Tensor:
         """Exact values of the quantised weight, (out, in); float32 or float64."""
-        return self.stored.values
+        return ReadWeight.of(self.stored.values, self.where)
 
     @property
     def bias(self) -> Tensor | None:

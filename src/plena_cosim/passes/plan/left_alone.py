@@ -1,4 +1,4 @@
-"""LeftAlone: the weight matrices that a recipe leaves in floating point, each with the reason."""
+"""LeftAlone: the matrices that a recipe leaves in floating point, each with the reason."""
 
 from __future__ import annotations
 
@@ -34,11 +34,13 @@ class Cause(Enum):
     """No selector chooses it, and one could."""
     UNABLE = "unable"
     """No recipe can change it."""
+    INPUT = "input"
+    """It is quantised, but what it multiplies stays in float."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class LeftMatrix:
-    """One weight matrix that stays as it is.
+    """One weight matrix that stays as it is, or whose input does.
 
     Attributes:
         name: of its module, or of the parameter where a module has others; numbers of layers are
@@ -65,7 +67,9 @@ class LeftAlone:
 
     Attributes:
         matrices: in the order of the model.
-        elements: of these; one that several modules share counts once.
+        inputs: those that are quantised, but are multiplied by the model's own code, which does not
+            call their layers, so that their inputs stay.
+        elements: of `matrices`; one that several modules share counts once.
         unasked: elements of those that could be multiplied, and of which the recipe says nothing.
         quantized: elements of the matrices that the recipe quantises.
     """
@@ -74,6 +78,7 @@ class LeftAlone:
     elements: int
     unasked: int
     quantized: int
+    inputs: tuple[LeftMatrix, ...] = ()
 
     @property
     def share(self) -> float:
@@ -84,7 +89,7 @@ class LeftAlone:
         """Return matrices that differ in numbers of their names only as one, and how many."""
         alike = Counter(
             LeftMatrix(**{**vars(matrix), "name": _pattern(matrix.name)})
-            for matrix in self.matrices
+            for matrix in (*self.matrices, *self.inputs)
         )
         return list(alike.items())
 
@@ -94,10 +99,14 @@ class LeftAlone:
         >>> LeftAlone(matrices=(), elements=0, unasked=0, quantized=9).words()
         'none'
         """
-        if not self.matrices:
-            return "none"
-        count = len(self.matrices)
-        return f"{count} {'matrix' if count == 1 else 'matrices'}, {self.share:.1%} of weights"
+        count, inputs = len(self.matrices), len(self.inputs)
+        words = []
+        if count:
+            matrices = "matrix" if count == 1 else "matrices"
+            words.append(f"{count} {matrices}, {self.share:.1%} of weights")
+        if inputs:
+            words.append(f"{inputs} {'input' if inputs == 1 else 'inputs'}")
+        return ", and ".join(words) or "none"
 
     def lines(self) -> list[str]:
         """Return a line for each group: name, how many, class, shape and reason."""
@@ -111,6 +120,7 @@ class LeftAlone:
         """Return the groups, and the share of all weights, for a JSON record."""
         return {
             "matrices": len(self.matrices),
+            "inputs": len(self.inputs),
             "share": self.share,
             "groups": [
                 {
@@ -150,6 +160,7 @@ def matrices_left(
     left: dict[int, int] = {}
     unasked: dict[int, int] = {}
     quantized: dict[int, int] = {}
+    inputs = []
     for name, module, role in _matrices(model):
         weight = module.get_parameter(role)
         reasons = {
@@ -160,6 +171,16 @@ def matrices_left(
         one = id(_tied_to(model, full, weight))
         if not any(reasons.values()):
             quantized[one] = weight.numel()
+            if taker := chosen[name].taken_by:
+                inputs.append(
+                    LeftMatrix(
+                        name=name,
+                        module=type(module).__name__,
+                        shape=tuple(weight.shape),
+                        cause=Cause.INPUT,
+                        reason=f"its input: {taker} multiplies by its weight without calling it",
+                    )
+                )
             continue
         cause, reason = _together(reasons)
         if cause is Cause.UNCHOSEN and {name, full} & set(calibrated):
@@ -181,6 +202,7 @@ def matrices_left(
         elements=sum(left.values()),
         unasked=sum(unasked.values()),
         quantized=sum(quantized.values()),
+        inputs=tuple(inputs),
     )
 
 

@@ -25,6 +25,8 @@ class Plan:
         kind: what it is.
         selectors: by phase; the same one twice where the phases do not differ. None: left alone.
         source: the recipe's name, for messages.
+        taken_by: the class around it if that multiplies by its weight without calling it, so that
+            its input cannot be quantised; else empty.
     """
 
     name: str
@@ -32,6 +34,7 @@ class Plan:
     kind: ModuleKind
     selectors: Mapping[Phase, Selector | None]
     source: str
+    taken_by: str = ""
 
     def where(self, selector: Selector) -> str:
         """Return the place that an error message names."""

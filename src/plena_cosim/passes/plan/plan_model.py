@@ -12,6 +12,7 @@ from ..recipe.recipe import Phase, Recipe
 from ..recipe.selector import Selector
 from .match import choose
 from .plan import Plan
+from .taken_weight import takes_weights
 
 
 def plans_of(model: nn.Module, recipe: Recipe) -> list[Plan]:
@@ -25,9 +26,23 @@ def plans_of(model: nn.Module, recipe: Recipe) -> list[Plan]:
         kind = kind_of(module)
         if kind is not None and any(selector is not None for selector in selectors.values()):
             plans.append(
-                Plan(name=name, module=module, kind=kind, selectors=selectors, source=recipe.source)
+                Plan(
+                    name=name,
+                    module=module,
+                    kind=kind,
+                    selectors=selectors,
+                    source=recipe.source,
+                    taken_by=_taker(model, name) if kind.matmuls(name) == [name] else "",
+                )
             )
     return plans
+
+
+def _taker(model: nn.Module, name: str) -> str:
+    """Return the class around a module that takes its weight and does not call it, or nothing."""
+    around, _, child = name.rpartition(".")
+    owner: type = type(model.get_submodule(around))
+    return owner.__name__ if child in takes_weights(owner) else ""
 
 
 def plans_inside(plans: Iterable[Plan], name: str) -> list[Plan]:

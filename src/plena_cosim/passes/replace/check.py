@@ -9,6 +9,7 @@ from plena_cosim.golden import FormatError, HardwareConfig
 
 from ..modules.eager_forward import EagerForward
 from ..modules.module_kind import BuildRequest
+from ..modules.read_weight import MULTIPLIED_OUTSIDE
 from ..plan.plan import Plan
 from ..recipe.formats import RotationMode
 from ..recipe.recipe import KvHandover
@@ -30,6 +31,7 @@ def check(plan: Plan, hw: HardwareConfig | None, handover: KvHandover) -> None:
             _require_finite(plan, where)
         request = BuildRequest(module=plan.module, selector=selector, hw=hw, where=where)
         _require_own_forward(plan, where)
+        _require_call(plan, selector, hw, where)
         plan.kind.check(request, handover)
         if hw is not None:
             for dtype in {parameter.dtype for parameter in plan.module.parameters()}:
@@ -56,6 +58,19 @@ def _require_own_forward(plan: Plan, where: str) -> None:
                 f"{where}: another forward was put over {type(module).__name__}'s own{hook}, and "
                 "quantising would remove it; quantise first, then put it there"
             )
+
+
+def _require_call(plan: Plan, selector: Selector, hw: HardwareConfig | None, where: str) -> None:
+    """Raise FormatError where a module that is not called would have to be."""
+    if not plan.taken_by:
+        return
+    if hw is not None:
+        raise FormatError(f"{where}: {MULTIPLIED_OUTSIDE.format(plan.taken_by)}")
+    if selector.online_rotate:
+        raise FormatError(
+            f"{where}: {plan.taken_by} multiplies by its weight without calling it, so that its "
+            "input cannot be rotated; exclude it, or give it online_rotate = false"
+        )
 
 
 def _require_finite(plan: Plan, where: str) -> None:

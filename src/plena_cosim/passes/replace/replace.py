@@ -161,12 +161,15 @@ class _Work:
 
     def _note(self, plan: Plan, selector: Selector, built: Built, *, untied: bool) -> None:
         name, inside = plan.name, built.attention or selector.formats.attention
+        formats = replace(selector.formats, attention=inside)
+        if plan.taken_by:
+            formats = replace(formats, data_in=None)
         if plan.phases_differ():
             phases = [phase.value for phase, chosen in plan.selectors.items() if chosen == selector]
             name = f"{name} ({', '.join(phases)})"
         self.info[name] = module_info(
             plan.kind,
-            replace(selector.formats, attention=inside),
+            formats,
             [(before, after) for before, after in built.weights if not before.is_meta],
             selector=selector.key,
             numerics=self.numerics.value,
