@@ -184,6 +184,25 @@ def test_other_settings_do_not_go_on(given, recipe) -> None:
     assert (given["out"] / "recipe.toml").read_text() == recipe.read_text()
 
 
+def test_a_run_that_cannot_begin_leaves_nothing(given, recipe, monkeypatch) -> None:
+    recipe.write_text(LINEAR.replace("layers", "lairs"))
+    with pytest.raises(FormatError, match="matches no module"):
+        run_eval_ppl(**given)
+    assert not given["out"].exists()
+    recipe.write_text(LINEAR)
+    real = perplexity._loss
+
+    def interrupted(*args: Any) -> float:
+        if args[2].begin == 64:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(perplexity, "_loss", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_eval_ppl(**given)
+    assert len((given["out"] / "samples.jsonl").read_text().splitlines()) == 2
+
+
 def test_foreign_folders_are_left_alone(given) -> None:
     out = given["out"]
     out.mkdir()
