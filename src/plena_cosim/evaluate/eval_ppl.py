@@ -58,7 +58,7 @@ def run_eval_ppl(
 
     Args:
         model: a folder, an id on the Hugging Face hub, or "demo".
-        text: a UTF-8 file, or "demo".
+        text: a UTF-8 file, or a name that `load_text` knows, such as "demo".
         quant_config: a recipe; without one the model runs as it is.
         numerics: "fake" or "exact"; a model that was saved quantised keeps its own.
         hardware: a machine of configs/hw for exact numerics.
