@@ -307,6 +307,8 @@ def lm(context: typer.Context) -> None:
     calibration_device=, dtype= (float32), and what lm-eval's own "hf" takes. For example:
 
     plena eval lm --model_args pretrained=demo,recipe=R.toml,numerics=exact --tasks arc_easy
+
+    Without a network, questions about the demo text: --tasks plena_demo_cloze --limit 20
     """
     from ..evaluate.harness.command import run_eval_lm
 
