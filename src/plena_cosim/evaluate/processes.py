@@ -6,10 +6,12 @@ be interrupted, sees that another one has ended, and needs no backend for any de
 
 from __future__ import annotations
 
+import itertools
 import json
 import time
+from collections.abc import Iterator
 from datetime import timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from rich.console import Console
 from torch.distributed.rendezvous import rendezvous
@@ -33,6 +35,9 @@ class Processes:
     All of them tell and gather in the same order.
     """
 
+    _turns: ClassVar[Iterator[int]] = itertools.count()
+    """One sequence for all runs of a process: a key of the store is used once."""
+
     def __init__(self, place: Launched | None = None) -> None:
         """Join the others.
 
@@ -44,7 +49,6 @@ class Processes:
         """
         self._place = launched() if place is None else place
         self._store: Any = _store() if self.count > 1 else None
-        self._turn = 0
 
     @property
     def rank(self) -> int:
@@ -82,11 +86,11 @@ class Processes:
         """
         if self.count == 1:
             return value
-        self._turn += 1
+        name = f"plena {next(self._turns)}"
         if self.main:
-            self._put(f"plena {self._turn}", value)
+            self._put(name, value)
             return value
-        return self._take(f"plena {self._turn}")
+        return self._take(name)
 
     def gather(self, value: Any) -> list[Any]:
         """Return what all give, in the order of their numbers.
@@ -99,10 +103,10 @@ class Processes:
         """
         if self.count == 1:
             return [value]
-        self._turn += 1
-        self._put(f"plena {self._turn} of {self.rank}", value)
+        name = f"plena {next(self._turns)} of"
+        self._put(f"{name} {self.rank}", value)
         return [
-            value if rank == self.rank else self._take(f"plena {self._turn} of {rank}")
+            value if rank == self.rank else self._take(f"{name} {rank}")
             for rank in range(self.count)
         ]
 

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from accelerate import PartialState
 from lm_eval.api.registry import register_model
 from lm_eval.models.huggingface import HFLM
 from tqdm import tqdm
 
 from plena_cosim.golden import FormatError, HardwareConfig
+from plena_cosim.ground.launched import launched
 from plena_cosim.passes import (
     ModuleInfo,
     Recipe,
@@ -91,6 +94,13 @@ class PlenaLM(HFLM):  # type: ignore[misc]
         self._info: dict[str, ModuleInfo] = {}
         self.on_windows: Callable[[int], None] | None = None
         given = str(model_place(pretrained)) if isinstance(pretrained, str) else pretrained
+        if (
+            isinstance(pretrained, str)
+            and launched().count > 1
+            and not torch.accelerator.is_available()
+        ):
+            # accelerate itself asks for CPU processes only where it is told to
+            PartialState(cpu=True, timeout=timedelta(weeks=52))
         super().__init__(pretrained=given, dtype=dtype, **kwargs)
         self._count_processes()
         if not isinstance(pretrained, str):

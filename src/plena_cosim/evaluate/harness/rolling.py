@@ -155,6 +155,7 @@ def rolling_perplexity(
         for number, (likelihood, counted) in enumerate(zip(likelihoods, sizes, strict=True)):
             if log.get(str(number)) is None:
                 log.add(str(number), {"negative_log_likelihood": -likelihood, **counted})
+        log.together()
     total = sum(likelihoods)
     return RollingPerplexity(
         word_perplexity=_exp(-(total / words)),

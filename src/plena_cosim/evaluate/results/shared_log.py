@@ -66,9 +66,9 @@ class SharedLog(SampleLog):
         """
         rank, _ = self.share
         for number, found in enumerate(self._processes.gather(self._new)):
-            if number == rank:
-                continue
             for name, record in found.items():
+                if number == rank or name in self._known:
+                    continue
                 if rank == 0:
                     super().add(name, record)
                 else:
