@@ -94,12 +94,9 @@ class PlenaLM(HFLM):  # type: ignore[misc]
         self._info: dict[str, ModuleInfo] = {}
         self.on_windows: Callable[[int], None] | None = None
         given = str(model_place(pretrained)) if isinstance(pretrained, str) else pretrained
-        if (
-            isinstance(pretrained, str)
-            and launched().count > 1
-            and not torch.accelerator.is_available()
-        ):
-            # accelerate itself asks for CPU processes only where it is told to
+        several = isinstance(pretrained, str) and launched().count > 1
+        if several and not torch.accelerator.is_available():
+            # accelerate takes CPU processes for several only where it is told
             PartialState(cpu=True, timeout=timedelta(weeks=52))
         super().__init__(pretrained=given, dtype=dtype, **kwargs)
         self._count_processes()
