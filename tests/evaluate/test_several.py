@@ -159,7 +159,8 @@ def test_one_process_goes_on_where_a_killed_one_of_two_was(
 def test_an_error_is_said_once(base, tmp_path: Path) -> None:
     (tmp_path / "recipe.toml").write_text("x = [")
     arguments = ["--model", base["model"], "--text", base["text"], "--out", "run"]
-    done = launched("-m", "plena_cosim", "eval", "ppl", *arguments, "--quant-config", "recipe.toml")
+    command = ["-m", "plena_cosim", "eval", "ppl", "--quant-config", "recipe.toml"]
+    done = launched(TORCHRUN, *command, *arguments)
     assert done.returncode != 0
     assert done.stderr.count("FormatError: ") == 1
     assert "plena: terminated" not in done.stderr
