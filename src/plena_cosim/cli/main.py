@@ -14,6 +14,7 @@ from typer.core import TyperGroup
 
 from plena_cosim import __version__
 from plena_cosim.ground.errors import PlenaError
+from plena_cosim.ground.launched import launched
 
 from . import models, project, recipe, report, rtl
 
@@ -33,10 +34,10 @@ class _Commands(TyperGroup):
         try:
             return super().invoke(ctx)
         except _TerminatedError:
-            typer.echo("plena: terminated", err=True)
+            _say("plena: terminated")
             raise typer.Exit(_TERMINATED) from None
         except KeyboardInterrupt:
-            typer.echo("plena: interrupted", err=True)
+            _say("plena: interrupted")
             raise typer.Exit(_INTERRUPTED) from None
 
 
@@ -81,11 +82,29 @@ def main() -> None:
     except Exception as error:
         extra = isinstance(error, ImportError) and "plena-cosim[" in str(error)
         if not isinstance(error, PlenaError) and not extra:
-            raise
-        typer.echo(f"{type(error).__name__}: {error}", err=True)
+            if _first():
+                raise
+        else:
+            _say(f"{type(error).__name__}: {error}")
         raise SystemExit(2) from None
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _say(line: str) -> None:
+    """Print how we end; of several processes the first to end says it for all."""
+    if _first():
+        typer.echo(line, err=True)
+
+
+def _first() -> bool:
+    """Return whether no other process that a launcher started has ended before."""
+    if launched().count == 1:
+        return True
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # we are at the end already
+    from ..evaluate.processes import first_to_end
+
+    return first_to_end()
 
 
 def _terminate(_number: int, _frame: FrameType | None) -> NoReturn:

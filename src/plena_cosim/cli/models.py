@@ -65,6 +65,13 @@ Device = Annotated[
     str | None,
     typer.Option(help="Where calibration and search run, such as cpu; else as the recipe says."),
 ]
+MeasureDevice = Annotated[
+    str | None,
+    typer.Option(
+        help="Where the model is measured and calibrated, such as cuda; else the CPU (a GPU each "
+        "under accelerate), calibrated as the recipe says."
+    ),
+]
 
 
 @eval_app.command()
@@ -79,7 +86,7 @@ def ppl(
         typer.Option(help="fake: quantised values, torch arithmetic; exact: the hardware's GEMM."),
     ] = Numerics.FAKE,
     hardware: Machine = None,
-    device: Device = None,
+    device: MeasureDevice = None,
     seqlen: Annotated[
         int | None,
         typer.Option(min=2, help="Tokens in a window: 512; with lm-eval all that the model sees."),
@@ -122,6 +129,10 @@ def ppl(
     Documents of a .jsonl file (objects with "page" or "text"), to the last digit as lm-eval:
 
     plena eval ppl --text pages.jsonl --protocol lm-eval
+
+    On several GPUs, each with a part of the windows, to the same digits:
+
+    accelerate launch --multi_gpu --num_processes 4 -m plena_cosim eval ppl
     """
     from ..evaluate import run_eval_ppl
 
@@ -171,7 +182,7 @@ def phase(
     decode_ffn_block_size: Width = None,
     numerics: Annotated[Numerics, typer.Option(help="fake or exact.")] = Numerics.FAKE,
     hardware: Machine = None,
-    device: Device = None,
+    device: MeasureDevice = None,
     seqlen: Annotated[int, typer.Option(min=4, help="Tokens in a window.")] = 256,
     prompt: Annotated[int, typer.Option(min=2, help="Tokens of it that are read at once.")] = 192,
     batch_size: Annotated[int, typer.Option(min=1, help="Windows at once.")] = 4,
@@ -188,7 +199,8 @@ def phase(
     The beginning of each window is read at once, the rest is decoded token by token through the
     cache. Widths and block sizes are of the inputs of linear layers, attn inside attention and ffn
     elsewhere in decoder layers; without either word they are of both. Weights stay as in the
-    recipe. For example, four bits while reading, eight while writing:
+    recipe. accelerate launch shares windows among GPUs, as for eval ppl. For example, four bits
+    while reading, eight while writing:
 
     plena eval phase --quant-config R.toml --prefill-width 4 --decode-width 8
     """

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.launched import launched
 from plena_cosim.ground.progress_bar import progress_bars
 from plena_cosim.passes import load_quant_config
 from plena_cosim.passes.layers.device import on_device
@@ -22,7 +23,9 @@ from .harness.rolling import RollingPerplexity, rolling_perplexity
 from .key import tokens_digest
 from .left_table import print_left
 from .perplexity import Perplexity, evaluate_perplexity
+from .place import place_of
 from .ppl_report import ppl_report
+from .processes import Processes
 from .record import write_json
 from .results.run_folder import RunFile, RunFolder, open_run
 from .subject import Subject, add_rows
@@ -55,7 +58,8 @@ def run_eval_ppl(
     """Measure perplexity, print a table, and return (and write) the record.
 
     A run that has a folder goes on where an interrupted one with the same settings was, and answers
-    at once where it has come to its end.
+    at once where it has come to its end. Of several processes that a launcher has started each
+    measures a part of the windows; the main one alone prints and writes. The digits are the same.
 
     Args:
         model: a folder, an id on the Hugging Face hub, or "demo".
@@ -63,7 +67,8 @@ def run_eval_ppl(
         quant_config: a recipe; without one the model runs as it is.
         numerics: "fake" or "exact"; a model that was saved quantised keeps its own.
         hardware: a machine of configs/hw for exact numerics.
-        device: where calibration runs, in the place of what the recipe says.
+        device: where the model is measured, and calibrated in the place of what the recipe says;
+            None: on the CPU, or on a GPU for each of several processes.
         seqlen: tokens in a window; None: 512, by lm-eval's protocol all that the model can see.
         stride: tokens from one window of a stream to the next; None: as many as in a window.
         protocol: "windows" of one token stream, or "lm-eval": rolling over whole documents.
@@ -82,17 +87,23 @@ def run_eval_ppl(
 
     Raises:
         FormatError, TextSourceError: with one clear message each. The recipe is checked first.
+        ProcessEndedError: another process of several has ended.
     """
-    console = console or Console()
+    processes = Processes()
+    console = processes.console(console)
     if protocol not in PROTOCOLS:
         raise FormatError(f"unknown protocol {protocol!r}; known: {', '.join(PROTOCOLS)}")
     if protocol == "windows" and batch_size != 1:
         raise FormatError("windows of one stream are read one by one; batch_size goes with lm-eval")
     if protocol == "lm-eval" and stride is not None:
         raise FormatError("lm-eval's windows do not overlap; a stride goes with windows")
+    device = place_of(device, launched())
     recipe = None
     if quant_config is not None:
         recipe = on_device(load_quant_config(quant_config), device)
+    collects = recipe is not None and recipe.token_collector is not None
+    if collects and processes.count > 1:
+        raise FormatError("a token collector reads on one process; start it without a launcher")
     documents: list[Document] = []
     if protocol == "lm-eval":
         documents = load_documents(text, cache=cache)[:limit]
@@ -114,11 +125,17 @@ def run_eval_ppl(
         "stride": stride,
         "limit": limit,
     }
-    work = _Work(subject, text, words, documents, windows, batch_size, console)
-    collects = recipe is not None and recipe.token_collector is not None
-    file = work.run_file() if out is not None or results is not None else None
+    work = _Work(subject, text, words, documents, windows, batch_size, processes.count, console)
+    kept = processes.main and (out is not None or results is not None)
+    file = work.run_file() if kept else None
     folder = subject.folder(out, results, file)
-    with open_run(folder, file, recipe=subject.used, overwrite=overwrite or collects) as run:
+    with open_run(
+        folder,
+        file,
+        recipe=subject.used,
+        overwrite=overwrite or collects,
+        processes=processes,
+    ) as run:
         if run.earlier is not None:
             record = run.earlier
             _show(record, console)
@@ -127,7 +144,7 @@ def run_eval_ppl(
             )
         else:
             record = work.measure(run)
-    if json_path is not None:
+    if json_path is not None and processes.main:
         write_json(json_path, record)
         console.print(f"record: {json_path}", soft_wrap=True)
     if folder is not None and "result" in record:
@@ -145,6 +162,7 @@ class _Work:
     documents: list[Document]
     windows: dict[str, Any]
     batch_size: int
+    processes: int
     console: Console
 
     def run_file(self) -> RunFile:
@@ -208,7 +226,7 @@ class _Work:
                     max_length=self.windows["seqlen"],
                     batch_size=self.batch_size,
                     log=run.samples,
-                    answers=run.answers if run.folder is not None else None,
+                    answers=run.answers if run.folder is not None or self.processes > 1 else None,
                     progress=progress,
                 )
             return evaluate_perplexity(

@@ -103,7 +103,7 @@ def evaluate_perplexity(
         token_bytes: bytes of each token in its text; without them there is no byte perplexity.
         decode: token ids to text, to count words; without it there is no word perplexity.
         log: where the loss of each window goes; those that it has already are not measured again.
-        progress: called after each window.
+        progress: called after each window that is measured here.
 
     Raises:
         FormatError: fewer than 2 tokens, seqlen or limit below 2, or a stride that leaves tokens
@@ -118,29 +118,12 @@ def evaluate_perplexity(
     windows = _windows(tokens.numel(), seqlen, stride)
     if not windows:
         raise FormatError(f"perplexity needs at least 2 tokens, got {tokens.numel()}")
-    log = log if log is not None else SampleLog()
-    sums: list[float] = []
-    seconds = 0.0
+    found = _measured(model, tokens, windows, log if log is not None else SampleLog(), progress)
+    sums = [each["negative_log_likelihood"] for each in found]
     words = 0
-    for number, window in enumerate(windows):
-        scored = tokens[window.scored : window.end]
-        found = log.get(str(number))
-        if found is None:
-            started = time.perf_counter()
-            begin_sample(model, number)
-            loss = _loss(model, tokens, window)
-            found = {
-                "negative_log_likelihood": loss,
-                "tokens": scored.numel(),
-                "seconds": time.perf_counter() - started,
-            }
-            log.add(str(number), found)
-        sums.append(found["negative_log_likelihood"])
-        seconds += found["seconds"]
-        if decode is not None:
-            words += len(decode(scored.tolist()).split())
-        if progress is not None:
-            progress("perplexity", number + 1, len(windows))
+    if decode is not None:
+        scored = (tokens[window.scored : window.end].tolist() for window in windows)
+        words = sum(len(decode(each).split()) for each in scored)
     total, count = sum(sums), sum(window.end - window.scored for window in windows)
     size = None
     if token_bytes is not None:
@@ -159,8 +142,33 @@ def evaluate_perplexity(
         windows=len(windows),
         seqlen=seqlen,
         stride=stride,
-        seconds=seconds,
+        seconds=sum(each["seconds"] for each in found),
     )
+
+
+def _measured(
+    model: Any,
+    tokens: Tensor,
+    windows: Sequence[_Window],
+    log: SampleLog,
+    progress: Progress | None,
+) -> list[dict[str, Any]]:
+    """Return what is known of each window, after this process has measured its share."""
+    names = [str(number) for number in range(len(windows))]
+    left = [int(name) for (name,) in log.left([[name] for name in names])]
+    before = len(windows) - len(left)
+    for done, number in enumerate(left, start=1):
+        window = windows[number]
+        started = time.perf_counter()
+        begin_sample(model, number)
+        loss = _loss(model, tokens, window)
+        seconds = time.perf_counter() - started
+        record = {"tokens": window.end - window.scored, "seconds": seconds}
+        log.add(names[number], {"negative_log_likelihood": loss, **record})
+        if progress is not None:
+            progress("perplexity", before + done, len(windows))
+    log.together(names)
+    return [sample for name in names if (sample := log.get(name)) is not None]
 
 
 def _loss(model: Any, tokens: Tensor, window: _Window) -> float:

@@ -38,7 +38,7 @@ class Subject:
         recipe: what is to quantise it; None: it runs as it is, or as it was saved.
         numerics: "fake" or "exact"; a saved quantised model has its own.
         machine: of exact numerics, before the one that the recipe names.
-        device: where calibration runs, in the place of what the recipe says.
+        device: where it is measured, and calibrated in the place of what the recipe says.
         seed: of torch.
         network, tokenizer: the model; `quantise` changes it.
         info: what became of each module.
@@ -73,7 +73,8 @@ class Subject:
             recipe: what is to quantise it.
             numerics: "fake" or "exact".
             hardware: a machine of configs/hw, for exact numerics.
-            device: where calibration runs, in the place of what the recipe says.
+            device: where it is measured, and calibrated in the place of what the recipe says; None:
+                on the CPU, and where the recipe says.
             seed: of torch.
             cache: where demo downloads live; the user's cache directory when None.
 
@@ -124,13 +125,17 @@ class Subject:
         return None if self.source is None else left_alone(self.network)
 
     def quantise(self, console: Console) -> None:
-        """Quantise the model, and show how far a calibration is."""
-        if self.recipe is None:
-            return
+        """Quantise the model, show how far a calibration is, and bring it where it is measured."""
+        if self.recipe is not None:
+            self._pass(self.recipe, console)
+        if self.device is not None:
+            self.network.to(self.device)
+
+    def _pass(self, recipe: Recipe, console: Console) -> None:
         with progress_bars(console) as progress:
             self.network, self.info = quantize_module_transform_pass(
                 self.network,
-                self.recipe,
+                recipe,
                 numerics=self.numerics,
                 hw=self.machine,
                 progress=progress,

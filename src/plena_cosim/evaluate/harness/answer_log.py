@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from ..record import plain
 from ..results.sample_log import SampleLog
+from ..results.shared_log import SharedLog
 
 _T = TypeVar("_T")
 
@@ -29,6 +30,25 @@ class AnswerLog:
             key: all that they depend on, besides what is asked.
         """
         self._log, self._key = log, json.dumps(plain(key), sort_keys=True, default=str)
+        self._dealt: dict[str, int] | None = None
+
+    def share(self, ask: Callable[[], object]) -> bool:
+        """Have each of several processes answer some of the batches; all know the rest afterwards.
+
+        Args:
+            ask: asks for all batches, the same ones in each process; it gets answers without
+                meaning for those of other processes.
+
+        Returns:
+            Whether there are several; nothing is asked otherwise.
+        """
+        if not isinstance(self._log, SharedLog) or self._log.share[1] == 1:
+            return False
+        self._dealt = {}
+        ask()
+        self._dealt = None
+        self._log.together()
+        return True
 
     def of(self, kind: str, asked: Any, answer: Callable[[], list[Any]]) -> list[Any]:
         """Return the answers to a batch: those that are known, or new ones.
@@ -41,10 +61,19 @@ class AnswerLog:
         whole = json.dumps([self._key, kind, asked], sort_keys=True, default=str)
         name = hashlib.sha256(whole.encode()).hexdigest()
         known = self._log.get(name)
+        if known is None and not self._mine(name):
+            return [(0.0, False)] * len(asked)
         if known is None:
             known = {"kind": kind, "answers": answer()}
             self._log.add(name, known)
         return [_number(each) for each in known["answers"]]
+
+    def _mine(self, name: str) -> bool:
+        """Return whether this process answers a batch; they are dealt out as they come."""
+        if self._dealt is None or not isinstance(self._log, SharedLog):
+            return True
+        rank, count = self._log.share
+        return self._dealt.setdefault(name, len(self._dealt)) % count == rank
 
 
 def batch_number(kind: str, asked: Any) -> int:

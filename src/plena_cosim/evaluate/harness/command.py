@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import os
 import sys
 import time
 from collections.abc import Sequence
@@ -22,9 +21,10 @@ from plena_cosim.sources import TextSourceError
 from plena_cosim.sources.errors import need
 
 from ..key import code_digest, recipe_key, versions
+from ..processes import Processes
 from ..recipe_text import recipe_text
 from ..record import describe_run
-from ..results.run_folder import ANSWERS, RECIPE, RunFile, RunFolder, open_run
+from ..results.run_folder import RECIPE, RunFile, RunFolder, open_run
 from .lm_report import lm_report, shown_figures
 from .lm_samples import sample_records
 
@@ -53,6 +53,7 @@ def run_eval_lm(
 
     The run has a folder: that of --output_path, or one by its own name. lm-eval writes its files
     there, too. Interrupted, the same command goes on: answers of the model are kept batch by batch.
+    Of several processes that a launcher has started each is asked about some of the documents.
 
     Tasks that come with this package are known besides lm-eval's and those of --include_path.
 
@@ -64,8 +65,10 @@ def run_eval_lm(
     Raises:
         FormatError: another model type is asked for, or the folder holds another run.
         TextSourceError: lm-eval is not installed.
+        ProcessEndedError: another process of several has ended.
     """
-    console = console or Console()
+    processes = Processes()
+    console = processes.console(console)
     need("lm_eval", extra="eval")
     model: Any = importlib.import_module(f"{__package__}.model")
     harness = need("lm_eval._cli", extra="eval").HarnessCLI()
@@ -80,19 +83,18 @@ def run_eval_lm(
     folder = _folder(args, file, results)
     args.output_path = args.output_path or str(folder)
     args.include_path = _task_folders(args)
-    model.PlenaLM.default_log = folder / ANSWERS
+    recipe = (args.model_args or {}).get("recipe")
+    loaded = None if recipe is None else load_quant_config(Path(recipe))
     try:
-        if int(os.environ.get("RANK", "0")):  # of several processes the first writes
-            harness.execute(args)
-            return
-        recipe = (args.model_args or {}).get("recipe")
-        loaded = None if recipe is None else load_quant_config(Path(recipe))
-        with open_run(folder, file, recipe=loaded) as run:
+        with open_run(folder, file, recipe=loaded, processes=processes) as run:
+            model.PlenaLM.default_log = run.answers
             if done := len(run.answers):
                 console.print(f"goes on: {done} batches are there already", style="dim")
             started = time.time()
             harness.execute(args)
-            _finish(run, folder, _written(Path(args.output_path), started))
+            run.answers.together()
+            if processes.main:
+                _finish(run, folder, _written(Path(args.output_path), started))
     finally:
         model.PlenaLM.default_log = None
     console.print(f"report: {folder / 'report.html'}", soft_wrap=True)

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
 
 import torch
+from accelerate import PartialState
 from lm_eval.api.registry import register_model
 from lm_eval.models.huggingface import HFLM
 from tqdm import tqdm
 
 from plena_cosim.golden import FormatError, HardwareConfig
+from plena_cosim.ground.launched import launched
 from plena_cosim.passes import (
     ModuleInfo,
     Recipe,
@@ -34,6 +37,7 @@ from ..key import code_digest, model_digest, versions
 from ..load import require_original
 from ..record import describe_run, rotation_of
 from ..results.sample_log import SampleLog
+from ..results.shared_log import of_rank
 from .answer_log import AnswerLog, batch_number, batched
 
 _Request = tuple[Any, list[int], list[int]]
@@ -47,7 +51,7 @@ class PlenaLM(HFLM):  # type: ignore[misc]
     of V run along the keys, and a sequence is to get what it gets alone.
     """
 
-    default_log: ClassVar[Path | None] = None
+    default_log: ClassVar[Path | SampleLog | None] = None
 
     def __init__(
         self,
@@ -91,13 +95,39 @@ class PlenaLM(HFLM):  # type: ignore[misc]
         self._info: dict[str, ModuleInfo] = {}
         self.on_windows: Callable[[int], None] | None = None
         given = str(model_place(pretrained)) if isinstance(pretrained, str) else pretrained
+        several = isinstance(pretrained, str) and launched().count > 1
+        if several and not torch.accelerator.is_available():
+            # accelerate takes CPU processes for several only where it is told
+            PartialState(cpu=True, timeout=timedelta(weeks=52))
         super().__init__(pretrained=given, dtype=dtype, **kwargs)
+        self._count_processes()
         if not isinstance(pretrained, str):
             self._quantize("the given model")
         log = self.default_log if log is None else log
         if isinstance(log, (str, Path)):
-            log = SampleLog(_of_rank(Path(log), self.rank if self.world_size > 1 else None))
+            log = SampleLog(of_rank(Path(log), self.rank) if self.world_size > 1 else Path(log))
         self._answers = None if log is None else AnswerLog(log, self._key())
+
+    def _count_processes(self) -> None:
+        """Share requests among processes also where each has no GPU, or one that it alone sees.
+
+        lm-eval itself does so where it sees several GPUs.
+        """
+        accelerator: Any = getattr(self, "accelerator", None)
+        if accelerator is not None and self.world_size == 1:
+            self._rank = accelerator.process_index
+            self._world_size = accelerator.num_processes
+
+    def share(self, ask: Callable[[], object]) -> bool:
+        """Have several processes with a common log answer some of the batches each.
+
+        Args:
+            ask: see `AnswerLog.share`.
+
+        Returns:
+            Whether there are several; nothing is asked otherwise.
+        """
+        return self._answers is not None and self._answers.share(ask)
 
     def _create_model(self, pretrained: str, *args: Any, **kwargs: Any) -> None:
         super()._create_model(pretrained, *args, **kwargs)
@@ -221,7 +251,7 @@ class PlenaLM(HFLM):  # type: ignore[misc]
             "code_sha256": code_digest("harness/model.py"),
             "versions": versions(),
             "threads": torch.get_num_threads(),
-            "device": str(self._device),
+            "device": self._device.type,
         }
 
     def get_model_info(self) -> dict[str, Any]:
@@ -249,8 +279,3 @@ class PlenaLM(HFLM):  # type: ignore[misc]
             "rotation": rotation_of(self._model, self._info, saved.numerics),
             "run": describe_run(seed=0, config_sha256=recipe.sha256 if recipe else None),
         }
-
-
-def _of_rank(path: Path, rank: int | None) -> Path:
-    """Return the file of one process."""
-    return path if rank is None else path.with_name(f"{path.stem}-{rank}{path.suffix}")

@@ -84,7 +84,8 @@ def rolling_perplexity(
         batch_size: windows of one length that the model sees at once. With exact numerics no bit
             depends on it; torch's own products may sum in another order.
         log: where the loss of each document goes, once all are known.
-        answers: keeps what the model has said of each batch, and is asked first.
+        answers: keeps what the model has said of each batch, and is asked first; several processes
+            that share it answer some of the batches each.
         progress: called after each window.
 
     Raises:
@@ -112,11 +113,14 @@ def rolling_perplexity(
     ]
     if progress is not None:
         harness.on_windows = _counted(progress, harness, documents)
+    if harness.share(lambda: harness.loglikelihood_rolling(requests, disable_tqdm=True)):
+        harness.on_windows = None
     likelihoods = harness.loglikelihood_rolling(requests, disable_tqdm=True)
     if log is not None:
         for number, (likelihood, counted) in enumerate(zip(likelihoods, sizes, strict=True)):
             if log.get(str(number)) is None:
                 log.add(str(number), {"negative_log_likelihood": -likelihood, **counted})
+        log.together()
     total = sum(likelihoods)
     return RollingPerplexity(
         word_perplexity=_exp(-(total / words)),

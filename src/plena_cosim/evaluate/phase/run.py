@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.launched import launched
 from plena_cosim.ground.progress_bar import progress_bars
 from plena_cosim.passes import load_quant_config
 from plena_cosim.passes.layers.device import on_device
@@ -18,6 +19,7 @@ from plena_cosim.sources import load_text, text_digest, tokenize
 
 from ..key import tokens_digest
 from ..left_table import print_left
+from ..place import place_of
 from ..ppl_report import (
     how,
     loss_picture,
@@ -25,6 +27,7 @@ from ..ppl_report import (
     subject_tables,
     warnings_of,
 )
+from ..processes import Processes
 from ..results.report import Report, ReportPicture, ReportTable
 from ..results.run_folder import RunFolder, open_run
 from ..subject import Subject, add_rows
@@ -54,6 +57,9 @@ def run_eval_phase(
 ) -> dict[str, Any]:
     """Measure perplexity of prefill and of decode, print a table, and return the record.
 
+    Of several processes that a launcher has started each measures some of the batches; the main one
+    alone prints and writes. The digits are the same.
+
     Args:
         model: a folder, an id on the Hugging Face hub, or "demo".
         text: a UTF-8 file, or a name that `load_text` knows, such as "demo".
@@ -61,7 +67,8 @@ def run_eval_phase(
         wanted: what activations become in a phase, of attention or of FFN.
         numerics: "fake" or "exact"; a model that was saved quantised keeps its own.
         hardware: a machine of configs/hw for exact numerics.
-        device: where calibration runs, in the place of what the recipe says.
+        device: where the model is measured, and calibrated in the place of what the recipe says;
+            None: on the CPU, or on a GPU for each of several processes.
         seqlen: tokens in a window.
         prompt: tokens of it that are read at once; the rest is decoded through the cache.
         batch_size: windows that the model sees at once.
@@ -78,11 +85,14 @@ def run_eval_phase(
 
     Raises:
         FormatError, TextSourceError: with one clear message each. The recipe is checked first.
+        ProcessEndedError: another process of several has ended.
     """
-    console = console or Console()
+    processes = Processes()
+    console = processes.console(console)
     given = {place: each for place, each in (wanted or {}).items() if each}
     if given and quant_config is None:
         raise FormatError("widths and block sizes by phase go with a recipe; give --quant-config")
+    device = place_of(device, launched())
     recipe = None
     if quant_config is not None:
         recipe = on_device(load_quant_config(quant_config), device)
@@ -102,7 +112,7 @@ def run_eval_phase(
     windows = {"seqlen": seqlen, "prompt": prompt, "limit": limit}
     arguments = {f"{phase.value} {part.value}": vars(each) for (phase, part), each in given.items()}
     file = None
-    if out is not None or results is not None:
+    if processes.main and (out is not None or results is not None):
         file = subject.run_file(
             "eval phase",
             samples={"text_sha256": text_digest(words), "tokens_sha256": tokens_digest(tokens)}
@@ -112,7 +122,9 @@ def run_eval_phase(
             code=("phase/score.py",),
         )
     folder = subject.folder(out, results, file)
-    with open_run(folder, file, recipe=subject.used, overwrite=overwrite) as run:
+    with open_run(
+        folder, file, recipe=subject.used, overwrite=overwrite, processes=processes
+    ) as run:
         if run.earlier is not None:
             record = run.earlier
             _show(record, console)

@@ -81,7 +81,7 @@ def decode_perplexity(
         prompt: tokens of a window that are read at once, 2 … seqlen - 2.
         batch_size: windows at once. With exact numerics no bit depends on it.
         log: where the losses of each window go; batches that it has already are not measured again.
-        progress: called after each batch.
+        progress: called after each batch that is measured here.
 
     Raises:
         FormatError: there is no whole window, or the prompt leaves nothing to decode.
@@ -95,13 +95,17 @@ def decode_perplexity(
         raise FormatError(f"decoding needs a whole window of {seqlen} tokens, got {tokens.numel()}")
     windows = tokens[: count * seqlen].reshape(count, seqlen)
     log = log if log is not None else SampleLog()
-    for first in range(0, count, batch_size):
-        places = range(first, min(first + batch_size, count))
-        if any(log.get(str(place)) is None for place in places):
-            _measure(model, windows, places, prompt, log)
+    names = [str(place) for place in range(count)]
+    batches = [names[first : first + batch_size] for first in range(0, count, batch_size)]
+    left = log.left(batches)
+    done = count - sum(map(len, left))
+    for batch in left:
+        _measure(model, windows, [int(name) for name in batch], prompt, log)
+        done += len(batch)
         if progress is not None:
-            progress("windows decoded", places.stop, count)
-    found = [sample for place in range(count) if (sample := log.get(str(place))) is not None]
+            progress("windows decoded", done, count)
+    log.together(names)
+    found = [sample for name in names if (sample := log.get(name)) is not None]
     decode = math.fsum(each["decode_negative_log_likelihood"] for each in found)
     prefill = math.fsum(each["prefill_negative_log_likelihood"] for each in found)
     decoded, read = count * (seqlen - prompt - 1), count * (prompt - 1)

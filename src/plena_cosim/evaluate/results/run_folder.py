@@ -14,16 +14,19 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.launched import launched
 from plena_cosim.ground.record import write_record
 from plena_cosim.ground.write_whole import remove_scratch, write_whole
 from plena_cosim.passes import Recipe
 from plena_cosim.sources import TextSourceError
 
+from ..processes import Processes
 from ..recipe_text import recipe_text
 from ..record import plain, write_json
 from .alone import alone
 from .report import Report
 from .sample_log import SampleLog
+from .shared_log import SharedLog, others_of, take_over
 
 WHAT, VERSION = "plena run", 1
 RUN, RESULTS, RECIPE, REPORT = "run.json", "results.json", "recipe.toml", "report.html"
@@ -119,14 +122,19 @@ def open_run(
     *,
     recipe: Recipe | None = None,
     overwrite: bool = False,
+    processes: Processes | None = None,
 ) -> Iterator[RunFolder]:
     """Make the folder of a run, or go on with the one that is there.
+
+    Of several processes the main one does that; the others get what it knows, and their results and
+    reports go nowhere.
 
     Args:
         folder: where the run goes; None: nothing is written.
         file: what run.json is to say; not needed without a folder.
         recipe: a copy of which goes beside it.
         overwrite: remove what a run with another key, or a finished one, has left there.
+        processes: that share the run; None: it is one process's work.
 
     Returns:
         The run, as long as the block runs.
@@ -134,17 +142,31 @@ def open_run(
     Raises:
         TextSourceError: another process is at work there, it cannot be written, or it holds
             something else.
-        FormatError: it holds a run with another key, and is not to be overwritten.
+        FormatError: it holds a run with another key, and is not to be overwritten; or the command
+            is for one process, and a launcher has started several.
+        ProcessEndedError: another process of the run has ended.
     """
+    if processes is None:
+        if launched().count > 1:
+            raise FormatError("this command runs on one process; start it without a launcher")
+        processes = Processes()
+    if not processes.main:
+        with _given(processes) as run:
+            yield run
+        return
     if folder is None or file is None:
-        yield RunFolder(folder=None, file=None, samples=SampleLog(), answers=SampleLog())
+        samples, answers = SharedLog(None, processes), SharedLog(None, processes)
+        _tell(processes, RunFolder(folder=None, file=None, samples=samples, answers=answers))
+        yield RunFolder(folder=None, file=None, samples=samples, answers=answers)
         return
     _require_runs(folder)
     with _gone_if_empty(folder), alone(folder, command="plena run"):
         remove_scratch(folder)
         if overwrite:
-            for name in (RUN, RESULTS, SAMPLES, ANSWERS, RECIPE, REPORT):
-                (folder / name).unlink(missing_ok=True)
+            parts = [part for name in (SAMPLES, ANSWERS) for part in others_of(folder / name)]
+            names = (RUN, RESULTS, SAMPLES, ANSWERS, RECIPE, REPORT)
+            for path in (*(folder / name for name in names), *parts):
+                path.unlink(missing_ok=True)
         earlier = read_run(folder) if (folder / RUN).exists() else None
         if earlier is not None and earlier.digest != file.digest:
             what = ", ".join(different(earlier, file))
@@ -159,10 +181,46 @@ def open_run(
         done = None
         if earlier is not None and earlier.state == "finished":
             done = read_results(folder)
-        with SampleLog(folder / SAMPLES) as samples, SampleLog(folder / ANSWERS) as answers:
-            yield RunFolder(
+        for name in (SAMPLES, ANSWERS):
+            with SampleLog(folder / name) as log:
+                take_over(log, folder / name)
+        with (
+            SharedLog(folder / SAMPLES, processes) as samples,
+            SharedLog(folder / ANSWERS, processes) as answers,
+        ):
+            run = RunFolder(
                 folder=folder, file=file, samples=samples, answers=answers, earlier=done
             )
+            _tell(processes, run)
+            yield run
+
+
+def _tell(processes: Processes, run: RunFolder) -> None:
+    """Give other processes what the main one knows of a run."""
+    if processes.count > 1:
+        processes.told(
+            {
+                "folder": None if run.folder is None else str(run.folder.resolve()),
+                "earlier": run.earlier,
+                "samples": dict(run.samples.items()),
+                "answers": dict(run.answers.items()),
+            }
+        )
+
+
+@contextmanager
+def _given(processes: Processes) -> Iterator[RunFolder]:
+    """Give the run as a process that is not the main one has it."""
+    known = processes.told(None)
+    folder = None if known["folder"] is None else Path(known["folder"])
+    places = [None if folder is None else folder / name for name in (SAMPLES, ANSWERS)]
+    with (
+        SharedLog(places[0], processes, known["samples"]) as samples,
+        SharedLog(places[1], processes, known["answers"]) as answers,
+    ):
+        yield RunFolder(
+            folder=folder, file=None, samples=samples, answers=answers, earlier=known["earlier"]
+        )
 
 
 @contextmanager

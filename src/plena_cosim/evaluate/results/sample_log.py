@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import ItemsView, Mapping
+from collections.abc import ItemsView, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, Self, TextIO
 
+from plena_cosim.ground.write_whole import write_whole
 from plena_cosim.sources import TextSourceError
 
 from ..record import plain
@@ -43,7 +44,7 @@ class SampleLog:
         except OSError as error:
             raise TextSourceError(f"cannot write {path}: {error.strerror}") from None
 
-    def __enter__(self) -> SampleLog:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -52,8 +53,13 @@ class SampleLog:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file; the next sample opens it again."""
         if self._file is not None:
             self._file.close()
+            self._file = None
 
     def __len__(self) -> int:
         return len(self._known)
@@ -83,12 +89,40 @@ class SampleLog:
         self._known[sample] = dict(record)
         if self._path is None:
             return
-        line = json.dumps(plain({"sample": sample, **record}), ensure_ascii=False, allow_nan=False)
         try:
             if self._file is None:
                 self._file = self._path.open("a", encoding="utf-8")
-            self._file.write(line + "\n")
+            self._file.write(_line(sample, record))
             self._file.flush()
+        except OSError as error:
+            raise TextSourceError(f"cannot write {self._path}: {error.strerror}") from None
+
+    def left(self, groups: Sequence[Sequence[str]]) -> list[Sequence[str]]:
+        """Return the groups that are still to be measured here, at least in part.
+
+        Args:
+            groups: names of samples that are measured at once.
+        """
+        return [group for group in groups if any(self.get(name) is None for name in group)]
+
+    def together(self, order: Sequence[str] = ()) -> None:
+        """Wait for what other processes measure; this log has none.
+
+        Args:
+            order: names in which the file of several is to be sorted.
+        """
+
+    def _sort(self, order: Sequence[str]) -> None:
+        """Bring samples into an order, those that it does not name behind the others."""
+        names = dict.fromkeys([*(name for name in order if name in self._known), *self._known])
+        if list(names) == list(self._known):
+            return
+        self._known = {name: self._known[name] for name in names}
+        if self._path is None:
+            return
+        self.close()
+        try:
+            write_whole(self._path, "".join(_line(*each) for each in self._known.items()))
         except OSError as error:
             raise TextSourceError(f"cannot write {self._path}: {error.strerror}") from None
 
@@ -149,6 +183,12 @@ def parse_samples(content: bytes, path: Path) -> dict[str, dict[str, Any]]:
                 "--out"
             ) from None
     return found
+
+
+def _line(sample: str, record: Mapping[str, Any]) -> str:
+    """Return a sample as a line of the file."""
+    whole = plain({"sample": sample, **record})
+    return json.dumps(whole, ensure_ascii=False, allow_nan=False) + "\n"
 
 
 def _number(value: Any) -> Any:
