@@ -1,4 +1,4 @@
-"""Measuring models: perplexity, the demo, records of what was run."""
+"""Measuring models: perplexity, lm-eval, phases, attribution, the demo; runs and reports."""
 
 from plena_cosim import fakequant as _fakequant  # noqa: F401  (first: says so when torch is missing)
 from plena_cosim.sources import SourceError, TextSourceError, load_text

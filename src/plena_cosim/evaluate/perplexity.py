@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from plena_cosim.golden import FormatError
 from plena_cosim.ground.progress import Progress
+from plena_cosim.passes.recipe.draws import begin_sample
 
 from .results.sample_log import SampleLog
 
@@ -126,6 +127,7 @@ def evaluate_perplexity(
         found = log.get(str(number))
         if found is None:
             started = time.perf_counter()
+            begin_sample(model, number)
             loss = _loss(model, tokens, window)
             found = {
                 "negative_log_likelihood": loss,

@@ -67,7 +67,7 @@ def test_the_whole_demo_on_a_tiny_model(tiny_model, words, tmp_path, monkeypatch
     out = tmp_path / "results"
     recipes = ROOT / "configs" / "quant"
     assert demo.run_demo(out=out, recipes=recipes, tokens=96, seqlen=32, console=console)
-    record = json.loads((out / "demo.json").read_text())
+    record = json.loads((out / "results.json").read_text())
     assert [(row["format"], row["numerics"]) for row in record["perplexity"]] == [
         ("fp32", "-"),
         ("MXINT8", "fake"),

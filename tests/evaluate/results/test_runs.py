@@ -143,6 +143,17 @@ def test_a_killed_run_goes_on_to_the_same_digits(given, monkeypatch, tmp_path) -
     assert read_run(given["out"]).state == "finished"
 
 
+def test_stochastic_rounding_goes_on_to_the_same_digits(given, recipe, tmp_path) -> None:
+    """Each window draws as it does where no other came before it in this process."""
+    recipe.write_text(f'[numerics]\nrounding = "stochastic"\nseed = 5\n{LINEAR}')
+    killed(given, seqlen=32, limit=120)
+    record = run_eval_ppl(**given)
+    whole = run_eval_ppl(**given | {"out": tmp_path / "other"})
+    assert result(record) == result(whole)
+    recipe.write_text(recipe.read_text().replace("seed = 5", "seed = 6"))
+    assert result(run_eval_ppl(**given | {"out": tmp_path / "seed"})) != result(whole)
+
+
 def test_a_killed_run_of_batches_goes_on_to_the_same_digits(given, ending_model, tmp_path) -> None:
     """Batches of lm-eval's protocol are cut from all windows, not from those that are left."""
     pages = tmp_path / "pages.jsonl"
@@ -171,6 +182,25 @@ def test_other_settings_do_not_go_on(given, recipe) -> None:
     assert (given["out"] / "recipe.toml").read_text() == LINEAR
     run_eval_ppl(**given, overwrite=True)
     assert (given["out"] / "recipe.toml").read_text() == recipe.read_text()
+
+
+def test_a_run_that_cannot_begin_leaves_nothing(given, recipe, monkeypatch) -> None:
+    recipe.write_text(LINEAR.replace("layers", "lairs"))
+    with pytest.raises(FormatError, match="matches no module"):
+        run_eval_ppl(**given)
+    assert not given["out"].exists()
+    recipe.write_text(LINEAR)
+    real = perplexity._loss
+
+    def interrupted(*args: Any) -> float:
+        if args[2].begin == 64:
+            raise KeyboardInterrupt
+        return real(*args)
+
+    monkeypatch.setattr(perplexity, "_loss", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_eval_ppl(**given)
+    assert len((given["out"] / "samples.jsonl").read_text().splitlines()) == 2
 
 
 def test_foreign_folders_are_left_alone(given) -> None:

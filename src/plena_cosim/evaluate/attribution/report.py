@@ -38,7 +38,7 @@ def attribution_report(
         parts.append(heat_map([each for each in shares if each.axis == heat and each.mode == "in"]))
     axes = dict.fromkeys(each.axis for each in shares if each.axis != heat)
     parts += [_table(axis, [each for each in shares if each.axis == axis]) for axis in axes]
-    warnings = []
+    warnings = [record["caveat"]] if "caveat" in record else []
     headline = [("cost, nats a token", f"{record['cost']:.4f}")]
     if test := record["test"]:
         warnings += [] if test["wins"] else [f"{verdict_words(test)}."]

@@ -21,6 +21,7 @@ from plena_cosim.passes import Recipe, load_quant_config, quantize_module_transf
 from plena_cosim.passes.layers.device import on_device
 from plena_cosim.passes.selective import Operand, SelectivePass
 from plena_cosim.sources import load_text, text_digest, tokenize
+from plena_cosim.sources.demo_model import CAVEAT
 
 from ..key import tokens_digest
 from ..load import load_model
@@ -171,6 +172,7 @@ def run_eval_attribute(
             "quant_config": recipe.source,
             "numerics": numerics,
             "run": subject.environment(),
+            **({"caveat": CAVEAT} if model == "demo" else {}),
         }
         _show(record, shares, by, console)
         if mix is not None and folder is not None:
@@ -293,3 +295,5 @@ def _show(
     )
     if record["test"] is not None:
         console.print(verdict_words(record["test"]), soft_wrap=True)
+    if "caveat" in record:
+        console.print(record["caveat"], style="dim")

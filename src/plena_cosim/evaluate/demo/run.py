@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,13 @@ from plena_cosim.sources import load_text, text_digest, tokenize
 from plena_cosim.sources.demo_model import CAVEAT
 
 from ..load import load_model
-from ..perplexity import Perplexity, evaluate_perplexity
-from ..record import describe_run, write_json
+from ..perplexity import evaluate_perplexity
+from ..record import describe_run
+from ..results.write_run import write_run
 from .equivalence import Comparison, capture_inputs, compare_matmul, compare_quantize
 from .picture import draw
+from .report import demo_report
+from .row import DemoRow
 
 RECIPES = {
     "MXINT8": "llama_w8a8_mxint.toml",
@@ -32,21 +34,6 @@ RECIPES = {
 _LAYERS = (0, 14, 29)
 _MATMUL_ROWS = 16
 _MATMUL_FORMATS = ("mxint8", "mxint4", "mxfp4_e2m1", "mxfp8_e4m3")
-
-
-@dataclass(frozen=True, kw_only=True)
-class DemoRow:
-    """One line of the perplexity table."""
-
-    name: str
-    numerics: str
-    bits_per_weight: float
-    result: Perplexity
-
-    def as_dict(self) -> dict[str, Any]:
-        """Return the fields for a JSON record."""
-        shared = {"format": self.name, "numerics": self.numerics}
-        return shared | {"bits_per_weight": self.bits_per_weight} | self.result.as_dict()
 
 
 def run_demo(
@@ -61,7 +48,7 @@ def run_demo(
     """Compare torch with golden on the demo model, then measure its perplexity in each format.
 
     Args:
-        out: folder for demo.json and perplexity.png.
+        out: folder of the run: report.html, results.json, perplexity.png and others.
         recipes: folder of the recipes.
         tokens: how many tokens each perplexity reads.
         seqlen: tokens in a window.
@@ -86,24 +73,42 @@ def run_demo(
     rows = measure(model, tokenizer, stream, loaded, seqlen=seqlen, console=console)
     console.print(perplexity_table(rows))
     console.print(CAVEAT, style="dim")
-    record = {
-        "model": "SmolLM2-135M-Instruct",
-        "caveat": CAVEAT,
-        "text_sha256": text_digest(text),
-        "equivalence": [entry.as_dict() for entry in comparisons],
-        "perplexity": [row.as_dict() for row in rows],
-        "recipes": {name: recipe.sha256 for name, recipe in loaded.items()},
-        "run": describe_run(seed=0, config_sha256=None),
-    }
-    write_json(out / "demo.json", record)
     draw(
         out / "perplexity.png",
         [(row.name, row.numerics, row.result.token_perplexity) for row in rows[1:]],
         baseline=rows[0].result.token_perplexity,
         caveat=CAVEAT,
     )
-    console.print(f"written: {out / 'demo.json'}, {out / 'perplexity.png'}")
+    environment = describe_run(seed=0, config_sha256=None)
+    record = {
+        "model": "SmolLM2-135M-Instruct",
+        "caveat": CAVEAT,
+        "text_sha256": text_digest(text),
+        "shown": [[f"{row.name} {row.numerics}", _two(row)] for row in rows],
+        "equivalence": [entry.as_dict() for entry in comparisons],
+        "perplexity": [row.as_dict() for row in rows],
+        "recipes": {name: recipe.sha256 for name, recipe in loaded.items()},
+        "run": environment,
+    }
+    write_run(
+        out,
+        command="demo",
+        arguments={"tokens": tokens, "seqlen": seqlen},
+        results=record,
+        report=demo_report(comparisons, rows, loaded, environment=environment),
+        recipes=loaded,
+        samples={
+            f"{row.name} {row.numerics} {place}": {"negative_log_likelihood": loss}
+            for row in rows
+            for place, loss in enumerate(row.result.window_losses)
+        },
+    )
+    console.print(f"written: {out / 'report.html'}, {out / 'perplexity.png'}", soft_wrap=True)
     return not any(entry.mismatches for entry in comparisons)
+
+
+def _two(row: DemoRow) -> str:
+    return f"{row.result.token_perplexity:.2f}"
 
 
 def compare(model: Any, tokens: torch.Tensor) -> list[Comparison]:

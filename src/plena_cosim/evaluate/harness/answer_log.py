@@ -47,6 +47,17 @@ class AnswerLog:
         return [_number(each) for each in known["answers"]]
 
 
+def batch_number(kind: str, asked: Any) -> int:
+    """Return a number that follows from what a batch holds, and from nothing else.
+
+    Args:
+        kind: of the requests.
+        asked: what the batch holds, fit for JSON.
+    """
+    whole = json.dumps([kind, asked], sort_keys=True, default=str)
+    return int.from_bytes(hashlib.sha256(whole.encode()).digest()[:4], "big")
+
+
 def batched(values: Iterable[_T], size: int) -> Iterator[tuple[_T, ...]]:
     """Give so many values at a time, the last ones perhaps fewer."""
     left = iter(values)

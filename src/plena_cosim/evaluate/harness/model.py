@@ -24,6 +24,7 @@ from plena_cosim.passes import (
     quantize_module_transform_pass,
 )
 from plena_cosim.passes.layers.device import on_device
+from plena_cosim.passes.recipe.draws import begin_sample
 from plena_cosim.passes.recipe.numerics import Numerics
 from plena_cosim.passes.recipe.numerics_used import numerics_used
 from plena_cosim.passes.saving.machine_fields import machine_to_fields
@@ -33,7 +34,7 @@ from ..key import code_digest, model_digest, versions
 from ..load import require_original
 from ..record import describe_run, rotation_of
 from ..results.sample_log import SampleLog
-from .answer_log import AnswerLog, batched
+from .answer_log import AnswerLog, batch_number, batched
 
 _Request = tuple[Any, list[int], list[int]]
 
@@ -206,6 +207,7 @@ class PlenaLM(HFLM):  # type: ignore[misc]
         self, kind: str, asked: Any, answer: Callable[[Any], list[Any]], batch: Any
     ) -> list[Any]:
         """Return the answers to a batch, from the log where it has them."""
+        begin_sample(self._model, batch_number(kind, asked))
         if self._answers is None:
             return answer(batch)
         return self._answers.of(kind, asked, lambda: answer(batch))

@@ -36,6 +36,17 @@ def draw_ladder(
         title: over the picture.
         caveat: small print under it.
     """
+    save_figure(path, ladder_figure(rows, steps, title=title), caveat=caveat)
+
+
+def ladder_figure(rows: Sequence[Row], steps: Sequence[Step], *, title: str) -> Any:
+    """Return the figure of `draw_ladder`.
+
+    Args:
+        rows: in the order of the ladder; failed ones are left out.
+        steps: what the rows are of.
+        title: over the picture.
+    """
     points = [row for row in rows if row.step != FP32 and math.isfinite(_perplexity(row))]
     names = list(dict.fromkeys(row.step for row in points))
     figure, axes = new_figure(9, 2 + 0.42 * max(3, len(names)))
@@ -57,7 +68,7 @@ def draw_ladder(
     axes.set_title(title, pad=20)
     if axes.get_legend_handles_labels()[0]:
         figure.legend(frameon=False, fontsize=8, loc="outside upper center", ncols=3)
-    save_figure(path, figure, caveat=caveat)
+    return figure
 
 
 def _draw_points(

@@ -25,6 +25,7 @@ from . import table as ladder_table
 from .child import StepError, measure_step
 from .manifest import Step, choose, comparable, read_ladder
 from .picture import draw_ladder
+from .report import write_ladder_run
 from .row import Place, Row, place
 from .store import read_rows, read_shown, write_rows
 
@@ -146,7 +147,11 @@ def run_ladder(
         console.print(head["caveat"], style="dim")
     title = f"{model}: {shared['limit'] or 'all'} tokens of {text} in windows of {seqlen}"
     draw_ladder(out / "ladder.png", record.rows, steps, title=title, caveat=head["caveat"])
-    console.print(f"written: {out / 'ladder.json'}, {out / 'ladder.png'}", soft_wrap=True)
+    write_ladder_run(out, record.rows, steps, record.places(), head=head, title=title)
+    console.print(
+        f"written: {out / 'ladder.json'}, {out / 'ladder.png'}, {out / 'report.html'}",
+        soft_wrap=True,
+    )
     return all(row.error is None for row in record.rows)
 
 
@@ -213,6 +218,10 @@ class _Record:
     def place(self, row: Row) -> Place:
         """Compare a row with those that are there."""
         return place(row, self._step(row), self.rows, self.steps)
+
+    def places(self) -> list[Place]:
+        """Compare each row with those that are there."""
+        return [self.place(row) for row in self.rows]
 
     def _step(self, row: Row) -> Step:
         return next(step for step in self.steps if step.name == row.step)

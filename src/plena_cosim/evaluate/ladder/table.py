@@ -12,10 +12,11 @@ from rich.text import Text
 from .manifest import FP32, Step
 from .row import Place, Row
 
-_COLUMNS = (
+COLUMNS = (
     *("step", "weights / activations / KV", "numerics", "token ppl", "word ppl"),
     *("to step before", "× fp32", "PLENA's ppl", "× its fp32", "calibr. s", "eval. s", "peak MB"),
 )
+"""What `cells` returns."""
 _TEXTS = 3
 """So many columns hold text; the others hold numbers."""
 _STACKS = (
@@ -74,8 +75,8 @@ def print_row(
 
 def markdown_head() -> str:
     """Return the headings in Markdown."""
-    rules = ["---" if index < _TEXTS else "---:" for index in range(len(_COLUMNS))]
-    return _markdown(_COLUMNS) + "\n" + _markdown(rules)
+    rules = ["---" if index < _TEXTS else "---:" for index in range(len(COLUMNS))]
+    return _markdown(COLUMNS) + "\n" + _markdown(rules)
 
 
 def markdown_row(row: Row, step: Step, place: Place) -> str:
@@ -156,7 +157,7 @@ def ratio(value: float | None) -> str:
 
 
 def _stacked(texts: Sequence[str]) -> list[str]:
-    """Return the cells of _STACKS, of those of _COLUMNS."""
+    """Return the cells of _STACKS, of those of COLUMNS."""
     name, quantised, numerics, token, word, change, times, theirs, their_times, *costs = texts
     groups = [(token, word), (change, times), (theirs, their_times), costs]
     stacks = ["\n".join(group).rstrip() for group in groups]

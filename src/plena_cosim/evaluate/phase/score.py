@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from plena_cosim.golden import FormatError
 from plena_cosim.ground.progress import Progress
+from plena_cosim.passes.recipe.draws import begin_sample
 
 from ..results.sample_log import SampleLog
 
@@ -121,6 +122,7 @@ def _measure(
 ) -> None:
     """Measure the windows at these places at once, and log each."""
     started = time.perf_counter()
+    begin_sample(model, places[0])
     ids = windows[places[0] : places[-1] + 1].to(model.device)
     made = model(ids[:, :prompt], use_cache=True)
     prefill = _losses(made.logits[:, :-1], ids[:, 1:prompt]).sum(1)

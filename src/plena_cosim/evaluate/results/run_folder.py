@@ -140,7 +140,7 @@ def open_run(
         yield RunFolder(folder=None, file=None, samples=SampleLog(), answers=SampleLog())
         return
     _require_runs(folder)
-    with alone(folder, command="plena run"):
+    with _gone_if_empty(folder), alone(folder, command="plena run"):
         remove_scratch(folder)
         if overwrite:
             for name in (RUN, RESULTS, SAMPLES, ANSWERS, RECIPE, REPORT):
@@ -163,6 +163,21 @@ def open_run(
             yield RunFolder(
                 folder=folder, file=file, samples=samples, answers=answers, earlier=done
             )
+
+
+@contextmanager
+def _gone_if_empty(folder: Path) -> Iterator[None]:
+    """Remove the folder of a run that has ended before its first sample."""
+    was_there = folder.exists()
+    try:
+        yield
+    except BaseException:
+        begun = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+        if not was_there and begun <= {RUN, RECIPE, ".lock"}:
+            for name in begun:
+                (folder / name).unlink()
+            folder.rmdir()
+        raise
 
 
 def different(one: RunFile, other: RunFile) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from plena_cosim.passes.rotation_search import SearchResult
 from plena_cosim.sources.errors import need
@@ -21,6 +22,16 @@ def draw(path: Path, found: SearchResult, *, title: str, caveat: str) -> None:
         found: of the search.
         title: above the axes.
         caveat: small print under the axes.
+    """
+    save_figure(path, rounds(found, title=title), caveat=caveat)
+
+
+def rounds(found: SearchResult, *, title: str) -> Any:
+    """Return the figure of `draw`.
+
+    Args:
+        found: of the search.
+        title: above the axes.
     """
     figure, axes = new_figure(7, 4.2)
     few = len(found.rounds) <= _NAMED
@@ -48,4 +59,4 @@ def draw(path: Path, found: SearchResult, *, title: str, caveat: str) -> None:
     axes.set_ylabel("token perplexity, calibration text")
     axes.set_title(title)
     axes.legend(frameon=False)
-    save_figure(path, figure, caveat=caveat)
+    return figure

@@ -27,6 +27,10 @@ from plena_cosim.sources.written import written
 from ..load import load_model, require_original
 from ..recipe_text import recipe_text
 from ..record import describe_run, write_json
+from ..results.report import Report, ReportPicture, ReportTable
+from ..results.run_folder import REPORT, recipe_copy
+from ..results.svg import svg_of
+from ..results.write_run import write_run
 from . import picture as search_picture
 
 RESULTS = Path("results/search")
@@ -95,6 +99,7 @@ def run_search_rotation(
         "model": model,
         "quant_config": recipe.source,
         "calibration": text.as_dict(),
+        "shown": [["perplexity found", f"{found.perplexity:.4f}"]],
         **found.as_dict(),
         "run": describe_run(seed=table.seed, config_sha256=recipe.sha256),
     }
@@ -110,9 +115,49 @@ def run_search_rotation(
         _write(out, recipe, found)
         console.print(Text(f"recipe: {out}"))
     write_json(json_path, record)
-    search_picture.draw(picture, found, title=f"{model}: rounds of the search", caveat=caveat)
-    console.print(Text(f"record: {json_path}\npicture: {picture}"))
+    title = f"{model}: rounds of the search"
+    search_picture.draw(picture, found, title=title, caveat=caveat)
+    write_run(
+        json_path.parent,
+        command="search rotation",
+        arguments={"model": model, "recipe": recipe.source, "device": device},
+        results=record,
+        report=_report(record, found, recipe, title=title),
+        recipes={Path(recipe.source).stem: recipe},
+    )
+    console.print(
+        Text(f"record: {json_path}\npicture: {picture}\nreport: {json_path.parent / REPORT}")
+    )
     return record
+
+
+def _report(record: dict[str, Any], found: SearchResult, recipe: Recipe, *, title: str) -> Report:
+    """Return the report of a search."""
+    lines = summary(found)
+    table = ReportTable(
+        caption="Rounds",
+        header=("round", "candidate", "perplexity", "change", "committed"),
+        rows=_rows(found),
+        numbers=(0, 2, 3),
+        note="; ".join(lines[2:]),
+    )
+    picture = ReportPicture(
+        svg=svg_of(search_picture.rounds(found, title=title)),
+        alt=f"perplexity after each of {len(found.rounds)} rounds; {lines[1]}",
+    )
+    return Report(
+        title=f"Rotations of {record['model']} by {Path(recipe.source).stem}",
+        headline=[
+            ("before", f"{found.baseline:.4f}"),
+            ("after", f"{found.perplexity:.4f}"),
+            ("rotations", str(len(found.winners))),
+        ],
+        warnings=[record["caveat"]] if "caveat" in record else [],
+        facts=[("model", record["model"]), ("found", lines[0]), ("measured", lines[1])],
+        parts=[picture, table],
+        recipe=recipe_copy(recipe),
+        environment=record["run"],
+    )
 
 
 def rounds_table(found: SearchResult, *, title: str) -> Table:
@@ -123,16 +168,29 @@ def rounds_table(found: SearchResult, *, title: str) -> Table:
     for name in ("perplexity", "change"):
         table.add_column(name, justify="right")
     table.add_column("committed")
-    for number, each in enumerate(found.rounds, start=1):
-        for name in _shown(each, every=len({r.place for r in found.rounds}) == 1):
-            value = each.tried[name]
-            change = f"{value - each.before:+.4f}"
-            kept = "yes" if name == each.winner else ""
-            table.add_row(
-                str(number), name, f"{value:.4f}", change, kept, style="bold" * bool(kept)
-            )
-        table.add_section()
+    before = ""
+    for row in _rows(found):
+        if before not in ("", row[0]):
+            table.add_section()
+        table.add_row(*row, style="bold" * bool(row[-1]))
+        before = row[0]
     return table
+
+
+def _rows(found: SearchResult) -> list[tuple[str, ...]]:
+    """Return round, candidate, perplexity, its change, and whether it was committed."""
+    every = len({each.place for each in found.rounds}) == 1
+    return [
+        (
+            str(number),
+            name,
+            f"{each.tried[name]:.4f}",
+            f"{each.tried[name] - each.before:+.4f}",
+            "yes" if name == each.winner else "",
+        )
+        for number, each in enumerate(found.rounds, start=1)
+        for name in _shown(each, every=every)
+    ]
 
 
 def summary(found: SearchResult) -> list[str]:

@@ -89,6 +89,11 @@ class DrawsOf:
         self.seed = seed
         self._made: dict[tuple[str, str], Draws] = {}
 
+    def begin_sample(self, number: int) -> None:
+        """Count calls anew, from a place that follows from the number of a sample alone."""
+        for each in self._made.values():
+            each.call = (number + 1) << 32
+
     def selectors(self, module: str, chosen: Mapping[Any, Selector | None]) -> dict[Any, Any]:
         """Return the selectors of a module with formats that draw; phases go on with one count.
 
@@ -118,6 +123,29 @@ class DrawsOf:
         )
         given = {each.name: getattr(fmt, each.name) for each in fields(Mx)}
         return DrawnMx(**given, draws=draws)
+
+
+_ATTRIBUTE = "plena_draws"
+
+
+def note_draws(model: Any, draws: DrawsOf) -> None:
+    """Have a model remember what draws in it."""
+    setattr(model, _ATTRIBUTE, draws)
+
+
+def begin_sample(model: Any, number: int) -> None:
+    """Let stochastic rounding draw for a sample as it does where no other one came before.
+
+    An evaluation that goes on after an interruption, or is split over processes, draws as one that
+    measures sample after sample.
+
+    Args:
+        model: quantised or not.
+        number: of the sample, from 0.
+    """
+    draws = getattr(model, _ATTRIBUTE, None)
+    if isinstance(draws, DrawsOf):
+        draws.begin_sample(number)
 
 
 def _fields(mx: Mx) -> tuple[Any, ...]:

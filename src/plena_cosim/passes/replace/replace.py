@@ -14,7 +14,7 @@ from ..modules.module_kind import BuildRequest, Built, ModuleKind
 from ..modules.phase import PhaseClock, PhasedFormat, PhaseSwitch
 from ..modules.strict import FiniteInputs
 from ..plan.plan import Plan
-from ..recipe.draws import DrawsOf
+from ..recipe.draws import DrawsOf, note_draws
 from ..recipe.numerics import Numerics
 from ..recipe.recipe import Phase, Recipe
 from ..recipe.selector import Selector
@@ -110,6 +110,7 @@ class _Work:
 
     def finish(self) -> None:
         """Install what concerns the model as a whole."""
+        note_draws(self.model, self.draws)
         if self.recipe.strict:
             for name, where in self.places.items():
                 module = self.model.get_submodule(name)
