@@ -1,4 +1,4 @@
-"""What an installed package brings: recipes and machines, found from any folder."""
+"""What an installed package brings: recipes, machines and tasks, found from any folder."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 
-def test_recipes_and_machines_are_package_data() -> None:
+def test_recipes_machines_and_tasks_are_package_data() -> None:
     package = Path(plena_cosim.__file__).parent
     patterns = PROJECT["tool"]["setuptools"]["package-data"]["plena_cosim"]
     packed = {path.resolve() for pattern in patterns for path in package.glob(pattern)}
-    configs = set((ROOT / "configs").rglob("*.toml"))
-    assert configs
+    configs = {path for path in (ROOT / "configs").rglob("*") if path.is_file()}
+    assert {path.suffix for path in configs} == {".toml", ".yaml"}
     assert configs <= packed
 
 

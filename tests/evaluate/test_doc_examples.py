@@ -65,6 +65,6 @@ def test_lines_fit_a_terminal(said: dict[str, str]) -> None:
 
 
 def test_the_compared_figure_is_there(said: dict[str, str]) -> None:
-    table = said["plena report compare results/eval-ppl-demo-*"]
+    table = said["plena report compare results/w4a4"]
     assert "unquantised" in table
     assert "%" in table

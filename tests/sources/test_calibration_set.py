@@ -18,7 +18,7 @@ from plena_cosim.sources import (
     tokenize,
 )
 from plena_cosim.sources.demo_text import part
-from plena_cosim.sources.hub_text import HUB
+from plena_cosim.sources.hub_text import HUB, HubPart
 from plena_cosim.sources.token_file import token_digest, vocabulary_digest, write_token_file
 
 TEXT = [(i * i + 7) % 60 for i in range(100)]
@@ -66,8 +66,10 @@ def test_the_same_seed_gives_the_same_tokens(words: Path, tokenizer) -> None:
 @pytest.mark.usefixtures("_no_hub")
 def test_the_hub_gives_windows_too(words: Path, tokenizer, tmp_path, monkeypatch) -> None:
     (tmp_path / "train.json").write_text('{"text": "w1 w2"}\n{"text": "w3 w4 w5"}\n')
-    place = replace(HUB["c4"], data_files={"train": str(tmp_path / "train.json")})
-    monkeypatch.setitem(HUB, "c4", place)
+    place = replace(
+        HUB[HubPart.CALIBRATION]["c4"], data_files={"train": str(tmp_path / "train.json")}
+    )
+    monkeypatch.setitem(HUB[HubPart.CALIBRATION], "c4", place)
     found = collect("c4", tokenizer, nsamples=1, seqlen=5)
     assert found.tokens.tolist() == [[2, 3, 4, 5, 6]]
 

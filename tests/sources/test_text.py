@@ -16,6 +16,8 @@ def test_a_text_file_is_read(words: Path) -> None:
 def test_a_bad_text_is_named(tmp_path: Path) -> None:
     with pytest.raises(TextSourceError, match=r"no\.txt': No such file or directory; give a UTF-8"):
         load_text(str(tmp_path / "no.txt"))
+    with pytest.raises(TextSourceError, match=r"'ptb'\. Did you mean 'wikitext2'\?"):
+        load_text("wikitext")
     (tmp_path / "binary").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(TextSourceError, match="binary' is not UTF-8"):
         load_text(str(tmp_path / "binary"))

@@ -43,6 +43,13 @@ class Protocol(StrEnum):
 ModelName = Annotated[
     str, typer.Option(help="A folder, a Hugging Face hub id, or demo (SmolLM2-135M).")
 ]
+TextName = Annotated[
+    str,
+    typer.Option(
+        help="A UTF-8 file, demo (Wikipedia articles), or wikitext2, c4, ptb of the hub: what "
+        "papers evaluate on."
+    ),
+]
 Machine = Annotated[Path | None, typer.Option(help="A machine of configs/hw, for exact numerics.")]
 RunOut = Annotated[
     Path | None,
@@ -63,7 +70,7 @@ Device = Annotated[
 @eval_app.command()
 def ppl(
     model: ModelName = "demo",
-    text: Annotated[str, typer.Option(help="A UTF-8 file, or demo (Wikipedia articles).")] = "demo",
+    text: TextName = "demo",
     quant_config: Annotated[
         Path | None, typer.Option(help="A TOML recipe; without one the model runs as it is.")
     ] = None,
@@ -146,7 +153,7 @@ Width = Annotated[int | None, typer.Option(min=1, show_default=False)]
 @eval_app.command()
 def phase(
     model: ModelName = "demo",
-    text: Annotated[str, typer.Option(help="A UTF-8 file, or demo (Wikipedia articles).")] = "demo",
+    text: TextName = "demo",
     quant_config: Annotated[
         Path | None, typer.Option(help="A TOML recipe; without one the model runs as it is.")
     ] = None,
@@ -234,7 +241,7 @@ def phase(
 def attribute(
     quant_config: Annotated[Path, typer.Option(help="A TOML recipe.")],
     model: ModelName = "demo",
-    text: Annotated[str, typer.Option(help="A UTF-8 file, or demo (Wikipedia articles).")] = "demo",
+    text: TextName = "demo",
     by: Annotated[
         str, typer.Option(help="Groups: op, layer, role, or two of them as op×layer; with commas.")
     ] = "op,layer,role",
@@ -300,6 +307,8 @@ def lm(context: typer.Context) -> None:
     calibration_device=, dtype= (float32), and what lm-eval's own "hf" takes. For example:
 
     plena eval lm --model_args pretrained=demo,recipe=R.toml,numerics=exact --tasks arc_easy
+
+    Without a network, questions about the demo text: --tasks plena_demo_cloze --limit 20
     """
     from ..evaluate.harness.command import run_eval_lm
 
@@ -486,7 +495,7 @@ def ladder(
     recipes: Annotated[
         Path, typer.Option(help="A folder of recipes; its ladder.toml orders and names the steps.")
     ] = Path("configs/quant/ladder"),
-    text: Annotated[str, typer.Option(help="A UTF-8 file, or demo (Wikipedia articles).")] = "demo",
+    text: TextName = "demo",
     limit: Annotated[int, typer.Option(min=2, help="Read only so many tokens.")] = 12288,
     seqlen: Annotated[int, typer.Option(min=2, help="Tokens in a window.")] = 512,
     out: Annotated[

@@ -17,7 +17,8 @@ from plena_cosim.passes.layers.device import on_device
 from plena_cosim.passes.token_collector import CollectorFull
 from plena_cosim.sources import load_text, text_digest, token_bytes, tokenize
 
-from .harness.rolling import RollingPerplexity, documents_of, rolling_perplexity
+from .harness.documents import Document, load_documents
+from .harness.rolling import RollingPerplexity, rolling_perplexity
 from .key import tokens_digest
 from .left_table import print_left
 from .perplexity import Perplexity, evaluate_perplexity
@@ -58,7 +59,7 @@ def run_eval_ppl(
 
     Args:
         model: a folder, an id on the Hugging Face hub, or "demo".
-        text: a UTF-8 file, or "demo".
+        text: a UTF-8 file, or a name that `load_text` knows, such as "demo".
         quant_config: a recipe; without one the model runs as it is.
         numerics: "fake" or "exact"; a model that was saved quantised keeps its own.
         hardware: a machine of configs/hw for exact numerics.
@@ -92,7 +93,12 @@ def run_eval_ppl(
     recipe = None
     if quant_config is not None:
         recipe = on_device(load_quant_config(quant_config), device)
-    words = load_text(text, cache=cache)
+    documents: list[Document] = []
+    if protocol == "lm-eval":
+        documents = load_documents(text, cache=cache)[:limit]
+        words = "\0".join(document.raw for document in documents)  # in no text: one ends here
+    else:
+        words = load_text(text, cache=cache)
     subject = Subject.load(
         model,
         recipe,
@@ -108,7 +114,7 @@ def run_eval_ppl(
         "stride": stride,
         "limit": limit,
     }
-    work = _Work(subject, text, words, windows, batch_size, console)
+    work = _Work(subject, text, words, documents, windows, batch_size, console)
     collects = recipe is not None and recipe.token_collector is not None
     file = work.run_file() if out is not None or results is not None else None
     folder = subject.folder(out, results, file)
@@ -136,22 +142,29 @@ class _Work:
     subject: Subject
     text: str
     words: str
+    documents: list[Document]
     windows: dict[str, Any]
     batch_size: int
     console: Console
 
     def run_file(self) -> RunFile:
         """Return what run.json says, before anything is measured."""
+        read = "\n\n".join(each.text for each in self.documents) or self.words
         return self.subject.run_file(
             "eval ppl",
             samples={
                 "text_sha256": text_digest(self.words),
-                "tokens_sha256": tokens_digest(tokenize(self.subject.tokenizer, self.words)),
+                "tokens_sha256": tokens_digest(tokenize(self.subject.tokenizer, read)),
                 **self.windows,
             },
             key={"batch_size": self.batch_size},
             arguments={"text": self.text, **self.windows, "batch_size": self.batch_size},
-            code=("perplexity.py", "harness/model.py", "harness/rolling.py"),
+            code=(
+                "perplexity.py",
+                "harness/documents.py",
+                "harness/model.py",
+                "harness/rolling.py",
+            ),
         )
 
     def measure(self, run: RunFolder) -> dict[str, Any]:
@@ -186,13 +199,12 @@ class _Work:
 
     def _perplexity(self, run: RunFolder) -> Perplexity | RollingPerplexity:
         network, tokenizer = self.subject.network, self.subject.tokenizer
-        limit = self.windows["limit"]
         with progress_bars(self.console) as progress:
             if self.windows["protocol"] == "lm-eval":
                 return rolling_perplexity(
                     network,
                     tokenizer,
-                    documents_of(self.words, self.text)[:limit],
+                    self.documents,
                     max_length=self.windows["seqlen"],
                     batch_size=self.batch_size,
                     log=run.samples,
@@ -201,7 +213,7 @@ class _Work:
                 )
             return evaluate_perplexity(
                 network,
-                tokenize(tokenizer, self.words, limit=limit),
+                tokenize(tokenizer, self.words, limit=self.windows["limit"]),
                 seqlen=self.windows["seqlen"],
                 stride=self.windows["stride"],
                 token_bytes=token_bytes(tokenizer, self.words),

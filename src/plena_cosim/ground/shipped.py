@@ -1,4 +1,4 @@
-"""Recipes and machines that come with the package, also where there is no checkout."""
+"""Recipes, machines and tasks that come with the package, also where there is no checkout."""
 
 from __future__ import annotations
 
@@ -7,6 +7,9 @@ from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parents[1]
 _FOLDERS = ("configs/quant", "configs/hw")
+
+TASKS = _PACKAGE / "configs" / "tasks"
+"""The folder of lm-eval's YAML files that come with the package."""
 
 
 def shipped(path: Path) -> Path:

@@ -16,7 +16,7 @@ from .demo_text import demo_calibration_text
 from .draw_windows import draw_windows
 from .errors import TextSourceError
 from .file_text import file_text
-from .hub_text import hub_text
+from .hub_text import HubPart, hub_text
 from .token_file import SAMPLES, read_token_file, require_vocabulary, token_digest
 from .tokenizer import tokenize
 
@@ -109,7 +109,7 @@ def _text(dataset: str, cache: Path) -> str:
         return demo_calibration_text(cache)
     if dataset.startswith(FILE):
         return file_text(dataset.removeprefix(FILE))
-    return hub_text(dataset)
+    return hub_text(dataset, HubPart.CALIBRATION)
 
 
 def _saved_tokens(path: str, tokenizer: Any, nsamples: int, seqlen: int) -> Tensor:

@@ -39,6 +39,16 @@ def demo_text(cache: Path) -> str:
     return part(_sample(cache))[0]
 
 
+def demo_articles(cache: Path) -> list[str]:
+    """Return the articles of `demo_text` one by one, the last of them cut where the text ends.
+
+    Raises:
+        TextSourceError: the wheel is not cached and cannot be downloaded.
+    """
+    found = list(_sample(cache))
+    return within(part(found)[0], found)
+
+
 def demo_calibration_text(cache: Path) -> str:
     """Return all articles of which nothing is in `demo_text`, as plain text.
 
@@ -57,6 +67,21 @@ def part(sample: Iterable[str]) -> tuple[str, str]:
             break
     # The cut may split a character.
     return first[:TEXT_BYTES].decode(errors="ignore"), "\n\n".join(rest)
+
+
+def within(text: str, sample: Iterable[str]) -> list[str]:
+    """Return what of each article is in a text that begins a sample, as `part` joins it.
+
+    >>> within("one\\n\\ntw", ["one", "two", "three"])
+    ['one', 'tw']
+    """
+    found = []
+    for article in sample:
+        if not text:
+            break
+        found.append(text[: len(article)])
+        text = text[len(article) + 2 :]
+    return found
 
 
 def _sample(cache: Path) -> Iterator[str]:

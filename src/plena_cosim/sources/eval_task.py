@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from plena_cosim.ground.did_you_mean import did_you_mean
+from plena_cosim.ground.shipped import TASKS
 
 from .errors import TextSourceError, need
 
@@ -37,7 +38,7 @@ def load_task(name: str, *, folder: Path | None = None) -> TaskSplit:
     Args:
         name: as lm-eval knows it.
         folder: of the task's YAML file; only tasks in there are known then. Without it those that
-            come with lm-eval, whose list takes seconds to read.
+            come with lm-eval, whose list takes seconds to read, and those of this package.
 
     Raises:
         TextSourceError: there is no such task, it is a group of tasks, or its data cannot be had.
@@ -46,7 +47,7 @@ def load_task(name: str, *, folder: Path | None = None) -> TaskSplit:
     if folder is not None and not folder.is_dir():
         raise TextSourceError(f"there is no folder of tasks {str(folder)!r}")
     manager = tasks.TaskManager(
-        include_path=str(folder) if folder is not None else None, include_defaults=folder is None
+        include_path=str(folder if folder is not None else TASKS), include_defaults=folder is None
     )
     if name not in manager.all_tasks:
         hint = did_you_mean(name, manager.all_tasks)

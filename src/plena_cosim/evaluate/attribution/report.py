@@ -86,16 +86,16 @@ def heat_map(shares: Sequence[Share]) -> ReportPicture:
     columns = list(dict.fromkeys(column for _, column in pairs))
     values = [[pairs.get((row, column), math.nan) for column in columns] for row in rows]
     high = max((abs(value) for value in pairs.values() if math.isfinite(value)), default=1.0) or 1.0
-    figure, axes = new_figure(2.5 + 0.75 * len(columns), 1.2 + 0.3 * len(rows))
+    figure, axes = new_figure(3.2 + 0.8 * len(columns), 1.4 + 0.32 * len(rows))
     image = axes.imshow(values, aspect="auto", cmap="RdBu_r", vmin=-high, vmax=high)
     for y, row in enumerate(values):
         for x, value in enumerate(row):
             if math.isfinite(value):
                 colour = "white" if abs(value) > 0.6 * high else "black"
-                axes.text(x, y, f"{value:.3f}", ha="center", va="center", color=colour, fontsize=7)
-    axes.set_xticks(range(len(columns)), columns, rotation=30, ha="right", fontsize=8)
-    axes.set_yticks(range(len(rows)), rows, fontsize=8)
-    figure.colorbar(image, label="nats a token")
+                axes.text(x, y, f"{value:.3f}", ha="center", va="center", color=colour, fontsize=9)
+    axes.set_xticks(range(len(columns)), columns, rotation=30, ha="right", fontsize=9)
+    axes.set_yticks(range(len(rows)), rows, fontsize=9)
+    figure.colorbar(image, label="nats a token").ax.tick_params(labelsize=8)
     worst = sorted(pairs.items(), key=lambda pair: -pair[1])[:3]
     words = "; ".join(f"{' and '.join(names)} {cost:+.4f}" for names, cost in worst)
     return ReportPicture(

@@ -67,7 +67,7 @@ def run_eval_attribute(
 
     Args:
         model: a folder, an id on the Hugging Face hub, or "demo".
-        text: a UTF-8 file, or "demo".
+        text: a UTF-8 file, or a name that `load_text` knows, such as "demo".
         quant_config: a recipe.
         by: what operands are grouped by: "op", "layer", "role", or two of these, "op×layer".
         heat: two of these for the heat map, each pair measured alone; None: no heat map.

@@ -15,6 +15,7 @@ from typing import Any
 from rich.console import Console
 
 from plena_cosim.golden import FormatError
+from plena_cosim.ground.shipped import TASKS, shipped
 from plena_cosim.ground.write_whole import write_whole
 from plena_cosim.passes import load_quant_config
 from plena_cosim.sources import TextSourceError
@@ -53,6 +54,8 @@ def run_eval_lm(
     The run has a folder: that of --output_path, or one by its own name. lm-eval writes its files
     there, too. Interrupted, the same command goes on: answers of the model are kept batch by batch.
 
+    Tasks that come with this package are known besides lm-eval's and those of --include_path.
+
     Args:
         arguments: of `lm_eval run`; `--model plena` need not be among them.
         results: where a run without --output_path gets its folder.
@@ -76,6 +79,7 @@ def run_eval_lm(
     file = _run_file(args)
     folder = _folder(args, file, results)
     args.output_path = args.output_path or str(folder)
+    args.include_path = _task_folders(args)
     model.PlenaLM.default_log = folder / ANSWERS
     try:
         if int(os.environ.get("RANK", "0")):  # of several processes the first writes
@@ -103,6 +107,17 @@ def _parsed(harness: Any, arguments: Sequence[str]) -> argparse.Namespace:
     finally:
         sys.argv = before
     return found
+
+
+def _task_folders(args: argparse.Namespace) -> list[str]:
+    """Return where tasks are looked for, besides lm-eval's own: the last folder wins."""
+    given = args.include_path
+    if not given and args.config:  # an argument would hide what the file says
+        config: Any = need("lm_eval.config.evaluate_config", extra="eval").EvaluatorConfig
+        given = config.load_yaml_config(args.config).get("include_path")
+    folders = [shipped(Path(each)) for each in ([given] if isinstance(given, str) else given or ())]
+    ours = [TASKS] if TASKS.resolve() not in [folder.resolve() for folder in folders] else []
+    return [str(folder) for folder in (*ours, *folders)]
 
 
 def _run_file(args: argparse.Namespace) -> RunFile:

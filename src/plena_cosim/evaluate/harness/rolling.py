@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 import re
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 from plena_cosim.golden import FormatError
 from plena_cosim.ground.progress import Progress
-from plena_cosim.sources import TextSourceError
 from plena_cosim.sources.errors import need
 
 from ..results.sample_log import SampleLog
-
-_TEXT_KEYS = ("page", "text")
+from .documents import Document
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,41 +59,10 @@ class RollingPerplexity:
         ]
 
 
-def documents_of(text: str, name: str) -> list[str]:
-    """Return the documents of a text: one a line of a .jsonl file, else the text as one.
-
-    Args:
-        text: what the file holds.
-        name: of the file. A line of a .jsonl file is an object with "page" or "text".
-
-    Raises:
-        TextSourceError: a line holds neither, or there is no document.
-    """
-    if Path(name).suffix != ".jsonl":
-        return [text] if text.strip() else _none(name)
-    found = []
-    for number, line in enumerate(text.splitlines(), start=1):
-        if not line.strip():
-            continue
-        try:
-            row = json.loads(line)
-            found.append(next(row[key] for key in _TEXT_KEYS if isinstance(row.get(key), str)))
-        except (ValueError, AttributeError, StopIteration):
-            raise TextSourceError(
-                f"{name}, line {number}: need a JSON object with the text under "
-                f"{' or '.join(map(repr, _TEXT_KEYS))}"
-            ) from None
-    return found or _none(name)
-
-
-def _none(name: str) -> list[str]:
-    raise TextSourceError(f"text {name!r} holds no document")
-
-
 def rolling_perplexity(
     network: Any,
     tokenizer: Any,
-    documents: Sequence[str],
+    documents: Sequence[Document],
     *,
     max_length: int | None = None,
     batch_size: int = 1,
@@ -109,12 +74,12 @@ def rolling_perplexity(
 
     Windows of `max_length` tokens do not overlap; a document begins with the tokenizer's prefix
     token, and every token of it is scored. Words are what white space separates, an empty one at
-    either end included; bytes are those of UTF-8.
+    either end included; bytes are those of UTF-8; both are counted in documents as they came.
 
     Args:
         network: a causal language model of transformers.
         tokenizer: its tokenizer.
-        documents: texts.
+        documents: as `load_documents` gives them.
         max_length: tokens of a window; the model's own limit when None.
         batch_size: windows of one length that the model sees at once. With exact numerics no bit
             depends on it; torch's own products may sum in another order.
@@ -129,7 +94,7 @@ def rolling_perplexity(
     instance = need("lm_eval.api.instance", extra="eval")
     ours = need(f"{__package__}.model", extra="eval")
     sizes = [
-        {"words": len(re.split(r"\s+", document)), "bytes": len(document.encode())}
+        {"words": len(re.split(r"\s+", document.raw)), "bytes": len(document.raw.encode())}
         for document in documents
     ]
     words, size = (sum(each[name] for each in sizes) for name in ("words", "bytes"))
@@ -141,7 +106,7 @@ def rolling_perplexity(
     )
     requests = [
         instance.Instance(
-            request_type="loglikelihood_rolling", doc={}, arguments=(document,), idx=0
+            request_type="loglikelihood_rolling", doc={}, arguments=(document.text,), idx=0
         )
         for document in documents
     ]
@@ -167,9 +132,11 @@ def rolling_perplexity(
     )
 
 
-def _counted(progress: Progress, harness: Any, documents: Sequence[str]) -> Callable[[int], None]:
+def _counted(
+    progress: Progress, harness: Any, documents: Sequence[Document]
+) -> Callable[[int], None]:
     """Return what tells of so many further windows."""
-    lengths = [len(harness.tok_encode(document)) for document in documents]
+    lengths = [len(harness.tok_encode(document.text)) for document in documents]
     total = sum(-(-length // harness.max_length) for length in lengths)
     done = 0
 

@@ -71,7 +71,7 @@ def run_ladder(
     Args:
         model: a folder, an id on the Hugging Face hub, or "demo".
         recipes: a folder of recipes, with or without a ladder.toml.
-        text: a UTF-8 file, or "demo".
+        text: a UTF-8 file, or a name that `load_text` knows, such as "demo".
         limit: read only the first `limit` tokens; all when None.
         seqlen: tokens in a window.
         out: folder of ladder.json, ladder.png and logs/.

@@ -56,7 +56,7 @@ def run_eval_phase(
 
     Args:
         model: a folder, an id on the Hugging Face hub, or "demo".
-        text: a UTF-8 file, or "demo".
+        text: a UTF-8 file, or a name that `load_text` knows, such as "demo".
         quant_config: a recipe, with or without [phase]; without one the model runs as it is.
         wanted: what activations become in a phase, of attention or of FFN.
         numerics: "fake" or "exact"; a model that was saved quantised keeps its own.
