@@ -6,8 +6,9 @@ import io
 import os
 import signal
 import sys
+from collections.abc import MutableMapping
 from types import FrameType
-from typing import Annotated, Any, NoReturn
+from typing import Annotated, Any, NoReturn, cast
 
 import typer
 from typer.core import TyperGroup
@@ -16,7 +17,7 @@ from plena_cosim import __version__
 from plena_cosim.ground.errors import PlenaError
 from plena_cosim.ground.launched import launched
 
-from . import models, project, recipe, report, rtl
+from .commands import Commands
 
 _INTERRUPTED = 128 + signal.SIGINT
 _TERMINATED = 128 + signal.SIGTERM
@@ -28,6 +29,10 @@ class _TerminatedError(KeyboardInterrupt):
 
 class _Commands(TyperGroup):
     """All commands; an interrupt ends each of them with one line."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.commands = cast("MutableMapping[str, Any]", Commands())  # typer only reads it
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command; typer itself would end without a word."""
@@ -48,11 +53,6 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
     help="Bit-exact co-simulation of PLENA: one definition in NumPy, torch and gates.",
 )
-app.add_typer(project.app)
-app.add_typer(rtl.app)
-app.add_typer(models.app)
-app.add_typer(recipe.app, name="recipe")
-app.add_typer(report.app, name="report")
 
 
 def _print_version(wanted: bool) -> None:

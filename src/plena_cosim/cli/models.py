@@ -158,7 +158,12 @@ def ppl(
     )
 
 
-Width = Annotated[int | None, typer.Option(min=1, show_default=False)]
+Width = Annotated[
+    int | None,
+    typer.Option(
+        min=1, show_default=False, help="Of activations in MXINT: bits, or elements of a block."
+    ),
+]
 
 
 @eval_app.command()

@@ -12,10 +12,12 @@ from rich.text import Text
 
 from .console import console
 
-app = typer.Typer(no_args_is_help=True, help="Check and explain quantisation recipes.")
+app = typer.Typer()
+recipe_app = typer.Typer(no_args_is_help=True, help="Check and explain quantisation recipes.")
+app.add_typer(recipe_app, name="recipe")
 
 
-@app.command()
+@recipe_app.command()
 def schema() -> None:
     """Print the JSON Schema of a recipe file, for editors that check and complete TOML."""
     from ..passes.recipe.json_schema import recipe_schema
@@ -23,7 +25,7 @@ def schema() -> None:
     typer.echo(json.dumps(recipe_schema(), indent=2, ensure_ascii=False))
 
 
-@app.command("list")
+@recipe_app.command("list")
 def list_shipped() -> None:
     """List the recipes and machines that come with plena, by the names that find them anywhere."""
     from ..ground.shipped import all_shipped
@@ -36,7 +38,7 @@ def list_shipped() -> None:
     console.print(table)
 
 
-@app.command()
+@recipe_app.command()
 def check(
     file: Annotated[Path, typer.Argument(help="A TOML recipe.")],
     model: Annotated[
@@ -68,7 +70,7 @@ def check(
             typer.echo(line)
 
 
-@app.command()
+@recipe_app.command()
 def docs(
     write: Annotated[
         bool, typer.Option("--write", help="Renew the tables of docs/recipe.md.")

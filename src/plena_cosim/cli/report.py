@@ -10,10 +10,12 @@ import typer
 from .console import console
 from .destination import file_to_write, folder_to_write
 
-app = typer.Typer(no_args_is_help=True, help="Compare and list runs under results/.")
+app = typer.Typer()
+report_app = typer.Typer(no_args_is_help=True, help="Compare and list runs under results/.")
+app.add_typer(report_app, name="report")
 
 
-@app.command()
+@report_app.command()
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Folders of finished runs.")],
     baseline: Annotated[
@@ -36,7 +38,7 @@ def compare(
     run_compare(runs, baseline=baseline, out=out, console=console)
 
 
-@app.command()
+@report_app.command()
 def index(
     folder: Annotated[Path, typer.Argument(help="Where runs lie.")] = Path("results"),
     html: Annotated[

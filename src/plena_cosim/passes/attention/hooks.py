@@ -26,7 +26,7 @@ from ..recipe.formats import AttentionFormats, KvPosition
 from ..recipe.recipe import KvHandover, Phase
 from .arithmetic import check_machine
 from .core import AttentionCore
-from .kv_writer import KvWriter
+from .kv_writer import before_cache
 from .own_scores import OwnScores, ScoresMethod
 from .rotation import check_handover, holds_latents, resolved
 from .seams import CACHES, Seams, seams_of
@@ -198,8 +198,9 @@ def _forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             given.update(given.pop(name, {}))
     del given["self"]
-    writer = KvWriter(given.get(seams.cache), core)
-    given[seams.cache] = writer
+    given[seams.cache], writer = before_cache(
+        given.get(seams.cache), core, of_encoder=given.get("key_value_states") is not None
+    )
     own = forward.__globals__
     ropes = {name: core.rope_with(own[name], writer) for name in seams.rotary}
     if isinstance(seams.family, OwnScores):
