@@ -55,7 +55,7 @@ def test_every_command_of_the_document_has_an_example() -> None:
     text = DOCUMENT.read_text(encoding="utf-8")
     named = set(re.findall(r"`(plena (?:eval|report) [a-z]+)", text))
     shown = {re.match(r"plena (?:eval|report) [a-z]+", line) for line in examples()}
-    assert {found[0] for found in shown if found} == named
+    assert {found[0] for found in shown if found} >= named
 
 
 def test_lines_fit_a_terminal(said: dict[str, str]) -> None:
