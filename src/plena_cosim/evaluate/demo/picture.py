@@ -45,6 +45,7 @@ def bars(rows: Sequence[tuple[str, str, float]], *, baseline: float) -> Any:
         baseline, color="black", linewidth=0.8, linestyle="--", label=f"fp32 {baseline:.1f}"
     )
     axes.set_yscale("log")
+    axes.margins(y=0.08)
     axes.set_ylim(bottom=baseline / 2)
     plain = need("matplotlib.ticker").ScalarFormatter()
     axes.yaxis.set_major_formatter(plain)
