@@ -222,7 +222,8 @@ class Subject:
             "run": self.environment(),
             "modules": {name: entry.as_dict() for name, entry in self.info.items()},
             "modules_replaced": "as saved" if self.saved is not None else str(len(self.info)),
-            "left_alone": None if left is None else {"words": left.words(), **left.as_dict()},
+            "left_alone": None if left is None else left.as_dict(),
+            "left_in_float": None if left is None else left.words(),
         }
         if self.model == "demo":
             record["caveat"] = CAVEAT
@@ -245,5 +246,5 @@ def add_rows(table: Table, record: dict[str, Any]) -> None:
     if record["formats"] is not None:
         table.add_row("numerics", numerics_words(record["formats"]))
     table.add_row("modules replaced", record["modules_replaced"])
-    if record["left_alone"] is not None:
-        table.add_row("left in float", record["left_alone"]["words"])
+    if record["left_in_float"] is not None:
+        table.add_row("left in float", record["left_in_float"])
