@@ -10,7 +10,7 @@
 // Method:     the operands of a beat are latched as they come and read k by k into one plena_mx_tile
 //             a head. The next beat is latched with the last k of this one.
 // Latency:    Depth + mx_tile_latency(Rows, Cols, BlockSize) cycles; one beat every Depth cycles,
-//             after a write mx_tile_write_wait(Rows, Cols, BlockSize) more.
+//             the one after a write mx_tile_write_wait(Rows, Cols, BlockSize) later.
 // Specials:   as plena_mx_tile.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
 // Reset:      asynchronous, active low: nothing in flight, accumulators +0.

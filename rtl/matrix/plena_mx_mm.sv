@@ -6,8 +6,8 @@
 // Contract:   M_MM, or M_TMM if transposed_i: b is then (Cols, Depth). A beat with write_i is the
 //             last one before M_MM_WO, a beat with first_i the first one after it.
 // Method, specials, handshake, reset: see plena_mx_matmul.
-// Latency:    Depth + mx_tile_latency(Rows, Cols, BlockSize) cycles; one beat every Depth cycles, after
-//             a write mx_tile_write_wait(Rows, Cols, BlockSize) more.
+// Latency:    Depth + mx_tile_latency(Rows, Cols, BlockSize) cycles; one beat every Depth cycles, the
+//             one after a write Wait = mx_tile_write_wait(Rows, Cols, BlockSize) later.
 module plena_mx_mm
   import plena_pkg::*;
 #(
@@ -42,7 +42,8 @@ module plena_mx_mm
   input  logic                                  out_ready_i,   // and taken
   output logic [Rows*Cols-1:0][VWidth-1:0]      y_o            // product, row-major
 );
-  localparam int unsigned Interval = Depth + mx_tile_write_wait(Rows, Cols, BlockSize);
+  localparam int unsigned Interval = Depth;
+  localparam int unsigned Wait     = mx_tile_write_wait(Rows, Cols, BlockSize);
   localparam int unsigned Latency  = Depth + mx_tile_latency(Rows, Cols, BlockSize);
 
   plena_mx_matmul #(

@@ -11,8 +11,9 @@
 //             a path rounds, adds and casts for Slots <= BlockSize lanes in turn, while the lanes
 //             are at the next block. A walk with write_i leaves results where it found the sums.
 // Latency:    Slots + 5 cycles, Slots = mx_tile_slots(Rows, Cols, BlockSize). One beat a cycle, but
-//             a walk waits for the one before it: the block after a write for WriteWait cycles, and
-//             a write after a write, in the middle of a block, for the whole Interval.
+//             a walk waits for the one before it: the end of a block right after a write for
+//             mx_tile_write_wait cycles, a write right after a write, in the middle of a block, for
+//             Wait cycles.
 // Specials:   as plena_mx_dot; the cast saturates.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled, and 0
 //             while there is none. in_ready_o follows write_i and first_i in the cycle.
@@ -76,7 +77,7 @@ module plena_mx_tile
   localparam int unsigned PathCols = (Cols + SlotCols - 1) / SlotCols;
   localparam int unsigned PathSteps = 3;  // from a sum read to its result
   localparam int unsigned Latency   = mx_tile_latency(Rows, Cols, BlockSize);
-  localparam int unsigned Interval  = Latency;
+  localparam int unsigned Wait      = Latency - 1;
 
   localparam int unsigned RowW      = max($clog2(Rows), 1);
   localparam int unsigned ColW      = max($clog2(Cols), 1);

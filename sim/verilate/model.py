@@ -136,12 +136,13 @@ def build(model: Model, *, toolchain: Toolchain | None = None, cache: Path | Non
 def _files(model: Model) -> dict[str, str]:
     """Return the small files of a build: the harness and the list of public variables.
 
-    A module that does not take a beat a cycle says so in its localparam Interval.
+    A module that does not take a beat a cycle says so in its localparam Interval; one whose beats
+    may wait for those before them says for how long at most in its localparam Wait.
     """
     source = needed_sources(model.module, model.rtl_dir)[-1].read_text(encoding="utf-8")
     public = [
         f'public_flat_rd -module "{model.module}" -var "{name}"'
-        for name in ("Latency", "Interval")
+        for name in ("Latency", "Interval", "Wait")
         if re.search(rf"\blocalparam int unsigned {name}\b", source)
     ]
     public += [
