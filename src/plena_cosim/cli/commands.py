@@ -13,6 +13,7 @@ MODULES = {
     "rtl": ("sim", "sim-long", "replay", "prove", "mutate", "synth", "waves", "coverage", "cores"),
     "models": ("inspect", "quantize", "ladder", "families", "eval", "calib", "search"),
     "recipe": ("recipe",),
+    "machine": ("machine",),
     "report": ("report",),
 }
 """Modules of this package and the commands and groups of their `app`, in the order of the help."""
