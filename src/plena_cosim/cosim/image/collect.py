@@ -79,7 +79,7 @@ def of_prompt(model: Any, tokens: Tensor, layers: frozenset[int] | None) -> Iter
 
     hooks = [
         module.register_forward_pre_hook(
-            lambda module, args, name=name: note(name, module, args[0])  # type: ignore[misc]
+            lambda module, args, name=name: note(name, module, args[0])
         )
         for name, module in model.named_modules()
         if isinstance(module, (FakeLinear, ExactLinear)) and _chosen(name, layers)
