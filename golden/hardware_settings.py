@@ -38,7 +38,13 @@ class Settings:
         self.fields[SIZES[key]] = (value, key)
 
     def leave(self, key: str, value: object, why: str) -> None:
-        """Note what has no counterpart."""
+        """Note what has no counterpart.
+
+        Args:
+            key: of the file.
+            value: as the file gives it.
+            why: nothing here takes it.
+        """
         self.unmapped.append(f"{key} = {value}: {why}")
 
 
