@@ -11,8 +11,10 @@ from typer.main import get_group
 MODULES = {
     "project": ("doctor", "formats", "ops", "rooms", "demo"),
     "rtl": ("sim", "sim-long", "replay", "prove", "mutate", "synth", "waves", "coverage", "cores"),
+    "cosim": ("cosim",),
     "models": ("inspect", "quantize", "ladder", "families", "eval", "calib", "search"),
     "recipe": ("recipe",),
+    "machine": ("machine",),
     "report": ("report",),
 }
 """Modules of this package and the commands and groups of their `app`, in the order of the help."""

@@ -1,0 +1,1 @@
+"""A model on the hardware: its operations in Verilated blocks, each compared with exact torch"""
