@@ -1,6 +1,6 @@
 """Simulate the matrix unit on one core: multiply-accumulates a second, and what building takes.
 
-    python benchmarks/matrix_unit.py [--edge 32] [--rounds 5] [--json results/bench/matrix_unit.json]
+    python benchmarks/matrix_unit.py [--edge 32] [--rounds 5] [--json FILE]
 
 `mx_mm` with edge x edge lanes and a depth of 64 multiplies random codes in sums of nine slices, as
 a linear layer of 576 inputs does. The fastest round counts, in processor time. Beside it stands
