@@ -334,12 +334,14 @@ def _tile_cases() -> list[Case]:
     fp4 = ("mxfp4_e2m1,block_size=4",) * 2
     mixed = ("mxint4,block_size=8,scale_bits=5", "mxfp8_e5m2,block_size=8")
     b1 = ("mxint2,block_size=1", "mxint8,block_size=1")
+    b2 = ("mxint4,block_size=2", "mxint2,block_size=2")
     return [
         _case("mx_tile", *b4, "fp32", "bf16", rows=2, cols=3, bench=True),
         _case("mx_tile", *fp4, "bf16", "e6m5", rows=3, cols=2),
         _case("mx_tile", *b8, "q16.16", "bf16", rows=3, cols=3),
         _case("mx_tile", *mixed, "fp32", "e6m5", rows=1, cols=4),
         _case("mx_tile", *b1, "bf16", "q8.8", rows=2, cols=1),
+        _case("mx_tile", *b2, "fp32", "bf16", rows=2, cols=2),
     ]
 
 

@@ -128,6 +128,14 @@ CHEAP_CASES: Mapping[str, tuple[str, ...]] = {
         "mx_dot-mxint8-mxint8-q16.16wrap-blocks",
         "mx_dot-mxfp6_e3m2.b16-mxint4.b16-fp32-blocks",
     ),
+    "mx_tile": (
+        "mx_tile-mxint8.b4-mxint4.b4-fp32-bf16-rows2-cols3-slices",
+        "mx_tile-mxfp4_e2m1.b4-mxfp4_e2m1.b4-bf16-e6m5-rows3-cols2-slices",
+        "mx_tile-mxint2.b1-mxint8.b1-bf16-q8.8-rows2-cols1-slices",
+        "mx_tile-mxint4.b2-mxint2.b2-fp32-bf16-rows2-cols2-slices",
+        "mx_tile-mxint4.b8.s5-mxfp8_e5m2.b8-fp32-e6m5-rows1-cols4-slices",
+        "mx_tile-mxfp8_e4m3.b8-mxfp8_e4m3.b8-q16.16-bf16-rows3-cols3-slices",
+    ),
 }
 """Cases that build and run in seconds, those that find most first. An op without a list has that of
 its family, and where there is none its first cases of the regression."""
