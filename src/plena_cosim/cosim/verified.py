@@ -28,7 +28,7 @@ def rtl_key(rtl_dir: Path) -> str:
     parts = [(path.relative_to(rtl_dir).as_posix(), path.read_bytes()) for path in sorted(files)]
     ours = [*_HERE.glob("*.py"), *(_HERE.parent / "sim" / "player").glob("player.*")]
     parts += [(path.name, path.read_bytes()) for path in sorted(ours)]
-    found = hashlib.blake2b(find_toolchain().version.encode(), digest_size=16)
+    found = hashlib.blake2b(str(find_toolchain().version).encode(), digest_size=16)
     for name, content in parts:
         found.update(f"{name} {len(content)} ".encode())
         found.update(content)
