@@ -99,7 +99,7 @@ def save(difference: BlockDifference, path: Path) -> Path:
     """
     arguments = {key: to_fields(value) for key, value in difference.wanted.arguments}
     meta = json.dumps({"op": difference.wanted.name, "arguments": arguments})
-    beats = {f"in_{name}": codes for name, codes in difference.beats.items()}
+    beats: dict[str, Any] = {f"in_{name}": codes for name, codes in difference.beats.items()}
     with whole(path) as scratch, scratch.open("wb") as file:
         np.savez_compressed(file, meta=np.array(meta), **beats)
     return path

@@ -18,9 +18,11 @@ from typing import Any
 import numpy as np
 
 from plena_cosim.golden.ops.registry import get_op
-from plena_cosim.sim.player.player import Block, CodeArray, Playback, load_block
-from plena_cosim.sim.verilate.model import PLAYER, TRACE, BuildProfile
+from plena_cosim.sim.player.player import Block, Playback, load_block
+from plena_cosim.sim.verilate.model import PLAYER, BuildProfile
 from plena_cosim.sim.verilate.rtl_files import RTL_DIR
+
+from .codes import CodeArray
 
 Beats = dict[str, CodeArray]
 _WORTH_SPLITTING = 1 << 13
@@ -87,6 +89,7 @@ class MachineBlocks:
         jobs: threads.
         vlen: lanes of the machine's vector unit.
         rtl_dir: where the RTL is.
+        profile: how blocks are built: PLAYER, or SHORT, which is built sooner and runs slower.
         work: by block, since `begin`.
         runs: since `begin`, for whoever looks for the block that is wrong.
     """
@@ -94,9 +97,10 @@ class MachineBlocks:
     jobs: int = field(default_factory=lambda: os.cpu_count() or 1)
     vlen: int = 64
     rtl_dir: Path = RTL_DIR
+    profile: BuildProfile = PLAYER
     work: dict[Wanted, Work] = field(default_factory=dict)
     runs: list[BlockRun] = field(default_factory=list)
-    _built: dict[tuple[Wanted, BuildProfile], Block] = field(default_factory=dict)
+    _built: dict[Wanted, Block] = field(default_factory=dict)
     _pool: ThreadPoolExecutor | None = None
 
     @contextmanager
@@ -114,25 +118,19 @@ class MachineBlocks:
         """Forget what earlier operations did."""
         self.work, self.runs = {}, []
 
-    def block(self, wanted: Wanted, profile: BuildProfile = PLAYER) -> Block:
+    def block(self, wanted: Wanted) -> Block:
         """Return a block, built at the first use."""
-        key = (wanted, profile)
-        if key not in self._built:
-            self._built[key] = load_block(
-                wanted.name, flavour=profile, rtl_dir=self.rtl_dir, **dict(wanted.arguments)
+        if wanted not in self._built:
+            self._built[wanted] = load_block(
+                wanted.name, flavour=self.profile, rtl_dir=self.rtl_dir, **dict(wanted.arguments)
             )
-        return self._built[key]
-
-    def traced(self, wanted: Wanted) -> Block:
-        """Return a block that writes waveforms."""
-        return self.block(wanted, TRACE)
+        return self._built[wanted]
 
     def build_keys(self) -> dict[str, str]:
         """Return by block the name of its build, which ends with the hash of all that made it."""
         return {
             wanted.label: Path(block.library._name).parent.name
-            for (wanted, profile), block in self._built.items()
-            if profile is PLAYER
+            for wanted, block in self._built.items()
         }
 
     def run(self, name: str, inputs: Beats, *, width: int = 1, **arguments: Any) -> CodeArray:

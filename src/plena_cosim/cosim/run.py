@@ -28,6 +28,7 @@ from plena_cosim.passes import (
 from plena_cosim.passes.attention.hooks import core_of
 from plena_cosim.passes.saving.machine_fields import machine_to_fields
 from plena_cosim.passes.weights.packed_weight import PackedWeight
+from plena_cosim.sim.verilate.model import PLAYER, BuildProfile
 from plena_cosim.sim.verilate.rtl_files import RTL_DIR
 from plena_cosim.sources import load_text
 
@@ -62,6 +63,7 @@ class Job:
         jobs: threads that run blocks; None: one a core.
         fresh: compare everything again, whatever is known.
         rtl_dir: where the RTL is.
+        profile: how blocks are built.
         cache: where demo downloads and what is known live; the user's cache directory when None.
     """
 
@@ -79,6 +81,7 @@ class Job:
     jobs: int | None = None
     fresh: bool = False
     rtl_dir: Path = RTL_DIR
+    profile: BuildProfile = PLAYER
     cache: Path | None = None
 
 
@@ -117,7 +120,7 @@ def run_cosim(job: Job, *, out: Path, console: Console | None = None) -> dict[st
     hw = machine or recipe.hardware or HardwareConfig()
     network, ids = _prepared(job, recipe, hw, console)
     known = None if job.fresh else Verified.open(rtl_key(job.rtl_dir), cache=job.cache)
-    blocks = MachineBlocks(vlen=hw.vlen, rtl_dir=job.rtl_dir)
+    blocks = MachineBlocks(vlen=hw.vlen, rtl_dir=job.rtl_dir, profile=job.profile)
     if job.jobs is not None:
         blocks.jobs = job.jobs
     backend = RtlBackend(hw=hw, blocks=blocks, selection=job.selection, folder=out, verified=known)
@@ -146,13 +149,8 @@ def _prepared(
     job: Job, recipe: Recipe, hw: HardwareConfig, console: Console
 ) -> tuple[nn.Module, Tensor]:
     """Return the quantised model and the tokens that it reads."""
-    dtype = torch.float32
-    if job.dtype == "auto":
-        dtype = native_dtype(hw.vector_format) or torch.float32
-    elif job.dtype != "float32":
-        raise CosimError(f"--dtype: need auto or float32, got {job.dtype!r}")
     wanted = job.tokens if job.window is None else job.window
-    network, tokenizer = load_model(job.model, dtype=dtype, cache=job.cache)
+    network, tokenizer = load_model(job.model, dtype=_dtype(job, hw), cache=job.cache)
     require_original(network, job.model)
     _cut(network, job.max_layers)
     text = load_text(job.text, cache=job.cache)
@@ -168,6 +166,14 @@ def _prepared(
         )
     _require_possible(network, hw)
     return network, ids
+
+
+def _dtype(job: Job, hw: HardwareConfig) -> torch.dtype:
+    """Return the dtype of the model: the vector format's own, where there is one."""
+    if job.dtype not in ("auto", "float32"):
+        raise CosimError(f"--dtype: need auto or float32, got {job.dtype!r}")
+    native = None if job.dtype == "float32" else native_dtype(hw.vector_format)
+    return native or torch.float32
 
 
 def _cut(network: Any, layers: int | None) -> None:
@@ -293,8 +299,8 @@ def _record(
         {"module": module, "part": part, "op": op, "calls": calls}
         for (module, part, op), calls in backend.in_torch.items()
     ]
-    dtype = str(getattr(network, "dtype", "")).removeprefix("torch.")
-    takes_sums = native_dtype(hw.vector_format) == getattr(network, "dtype", None)
+    dtype = str(_dtype(job, hw)).removeprefix("torch.")
+    takes_sums = _dtype(job, hw) == native_dtype(hw.vector_format)
     return {
         "command": "cosim run",
         "numerics": "rtl",

@@ -12,7 +12,8 @@ from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import Mx
 from plena_cosim.passes.weights.element_codes import block_codes
 
-from .machine_blocks import Beats, CodeArray
+from .codes import CodeArray
+from .machine_blocks import Beats
 
 _BYTES = 1 << 25
 """Of one call's beats."""
