@@ -32,6 +32,7 @@ def _result(file: str, old: str, new: str) -> Fault:
 
 
 LANE = ".in_valid_i, .in_ready_o, .x_i, .mask_i"
+SIGN = LANE.replace(".x_i", ".x_i(x_i ^ (Lanes * SrcWidth)'({x_i[1][0], (SrcWidth - 1)'(0)}))")
 FAULTS = (
     Located(
         block="mx_mm",
@@ -127,8 +128,8 @@ FAULTS = (
         fault=Fault(
             "vector/plena_reduce_sum.sv",
             LANE,
-            LANE.replace(".x_i", ".x_i({x_i[Lanes-1:1], x_i[1]})"),
-            "lane 0 is lane 1",
+            SIGN,
+            "sign of lane 0 by the last bit of lane 1",
         ),
         ops="rms_norm",
         op="rms_norm",
@@ -138,8 +139,8 @@ FAULTS = (
         fault=Fault(
             "vector/plena_reduce_max.sv",
             LANE,
-            LANE.replace(".x_i", ".x_i({x_i[Lanes-1:1], x_i[1]})"),
-            "lane 0 is lane 1",
+            SIGN,
+            "sign of lane 0 by the last bit of lane 1",
         ),
         ops="softmax",
         op="softmax",
