@@ -184,7 +184,7 @@ def test_a_fault_is_located(
     assert beats.with_suffix(".vcd").stat().st_size > 1000
     again = difference.replay(beats, rtl_dir=rtl)
     assert not again.equal
-    assert again.line == found["block_line"] or located.block == "mx_mm"
+    assert again.line.partition("y[")[2] == found["block_line"].partition("y[")[2]
     assert difference.replay(beats).equal
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -44,8 +45,11 @@ class Wanted:
     @property
     def label(self) -> str:
         """The op with its arguments, for tables."""
-        words = [str(getattr(given, "name", given)) for _, given in self.arguments]
-        return f"{self.name}[{', '.join(words)}]"
+        words = (
+            given.value if isinstance(given, Enum) else getattr(given, "name", given)
+            for _, given in self.arguments
+        )
+        return f"{self.name}[{', '.join(map(str, words))}]"
 
 
 @dataclass(kw_only=True)
