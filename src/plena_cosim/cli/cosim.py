@@ -55,6 +55,10 @@ def run(
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Threads that run blocks; one a core by default.")
     ] = None,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Where a calibration runs, such as cpu; else as in the recipe."),
+    ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Compare again what was compared before.")
     ] = False,
@@ -94,6 +98,7 @@ def run(
         dtype=dtype,
         clock_mhz=clock,
         jobs=jobs,
+        device=device,
         fresh=fresh,
         rtl_dir=rtl or RTL_DIR,
     )

@@ -67,7 +67,12 @@ class Steps:
         return self.two(name, *np.broadcast_arrays(a, b))
 
     def two(self, name: str, a: CodeArray, b: CodeArray) -> CodeArray:
-        """Return what a block of two operands gives, element by element."""
+        """Return what a block of two operands gives, element by element.
+
+        Args:
+            name: of the op.
+            a, b: codes of one shape.
+        """
         beats = {"a": np.ascontiguousarray(a).ravel(), "b": np.ascontiguousarray(b).ravel()}
         return self.blocks.run(name, beats, fmt=self.fmt).reshape(a.shape)
 
@@ -95,15 +100,30 @@ class BlockOperations:
     # -------------------------------------------------------------------------- one rounding
 
     def add(self, a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Answer:
-        """RN(a + b)."""
+        """Return RN(a + b).
+
+        Args:
+            a, b: values of `fmt`; `b` may be a number.
+            fmt: format of operands and result.
+        """
         return self._binary("fp_add", a, b, fmt)
 
     def sub(self, a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Answer:
-        """RN(a - b)."""
+        """Return RN(a - b).
+
+        Args:
+            a, b: values of `fmt`; `b` may be a number.
+            fmt: format of operands and result.
+        """
         return self._binary("fp_sub", a, b, fmt)
 
     def mul(self, a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Answer:
-        """RN(a * b)."""
+        """Return RN(a * b).
+
+        Args:
+            a, b: values of `fmt`; `b` may be a number.
+            fmt: format of operands and result.
+        """
         return self._binary("fp_mul", a, b, fmt)
 
     def _binary(self, name: str, a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Answer:
@@ -119,7 +139,13 @@ class BlockOperations:
         rounding: Rounding | str = Rounding.RNE,
         overflow: Overflow | str = Overflow.SATURATE,
     ) -> Answer | None:
-        """One rounding to another format; None where every value is one already."""
+        """Return one rounding to another format; None where every value is one already.
+
+        Args:
+            x: values in float32, bfloat16 or float16.
+            fmt: the format of the result.
+            rounding, overflow: modes of `fakequant.cast`.
+        """
         dst, src = as_scalar(fmt), format_of(x.dtype)
         if src is None or (isinstance(dst, Minifloat) and are_values(x, dst)):
             return None
@@ -135,7 +161,14 @@ class BlockOperations:
     # -------------------------------------------------------------------------------- blocks
 
     def quantize_mx(self, x: Tensor, mx: Mx | str, axis: int = -1, **_: Any) -> MxAnswer | None:
-        """Blocks of an operand."""
+        """Return the blocks of an operand.
+
+        Args:
+            x: values of the vector format, or of the format of their dtype.
+            mx: the format of the blocks.
+            axis: where blocks run.
+            **_: of stochastic rounding, which no block does, and whether NaN are an error.
+        """
         mx = as_mx(mx)
         src = self._source(x)
         if src is None:
@@ -151,7 +184,7 @@ class BlockOperations:
         )
 
     def quantize(self, x: Tensor, mx: Mx | str, axis: int = -1, **_: Any) -> Answer | None:
-        """Blocks, and their values again, in the dtype of `x`."""
+        """Return values of blocks in the dtype of `x`; arguments are those of `quantize_mx`."""
         mx = as_mx(mx)
         src, dst = self._source(x), format_of(x.dtype)
         if src is None or dst is None:
@@ -189,7 +222,15 @@ class BlockOperations:
         *,
         lanes: int | None = None,
     ) -> Answer:
-        """m = max x; e = exp(x - m); y = e · reciprocal(Σ e); +0 where masked."""
+        """Return y = e · reciprocal(Σ e) with e = exp(x - max x); +0 where masked.
+
+        Args:
+            x: values of `fmt`, (…, n).
+            mask: where an element takes part.
+            fmt: format V of elements and results.
+            red: format R of the reductions.
+            lanes: of the vector unit; a row where None.
+        """
         fmt, red = as_minifloat(fmt), as_minifloat(red)
         v, codes = self._steps(fmt), to_codes(x, fmt)
         chosen = selection(mask, x)
@@ -211,7 +252,13 @@ class BlockOperations:
         *,
         lanes: int | None = None,
     ) -> Answer:
-        """r = reciprocal(sqrt(Σ x·x · 1/n + eps)); y = x · r · gamma."""
+        """Return y = x · r · gamma with r = reciprocal(sqrt(Σ x·x · 1/n + eps)).
+
+        Args:
+            x: values of `fmt`, (…, n).
+            gamma, eps: values of `fmt`, which broadcast.
+            fmt, red, lanes: as for `softmax`.
+        """
         fmt, red = as_minifloat(fmt), as_minifloat(red)
         gain, small = (to_codes(_tensor(given), fmt) for given in (gamma, eps))
         return Answer(codes=self._rms(to_codes(x, fmt), gain, small, fmt, red, lanes), fmt=fmt)
@@ -227,7 +274,13 @@ class BlockOperations:
         *,
         lanes: int | None = None,
     ) -> Answer:
-        """d = x - Σ x · 1/n; y = rms_norm(d, gamma) + beta."""
+        """Return rms_norm(x - Σ x · 1/n, gamma) + beta.
+
+        Args:
+            x: values of `fmt`, (…, n).
+            gamma, beta, eps: values of `fmt`, which broadcast.
+            fmt, red, lanes: as for `softmax`.
+        """
         fmt, red = as_minifloat(fmt), as_minifloat(red)
         gain, shift, small = (to_codes(_tensor(given), fmt) for given in (gamma, beta, eps))
         v, codes = self._steps(fmt), to_codes(x, fmt)
@@ -290,7 +343,14 @@ class BlockOperations:
         *,
         stride: int | None = None,
     ) -> Answer:
-        """y = x · cos + rotate(x) · sin."""
+        """Return x · cos + rotate(x) · sin.
+
+        Args:
+            x: values of `fmt`, (…, n).
+            cos, sin: values of `fmt`, which broadcast.
+            fmt: format of elements, tables and results.
+            stride: between the two elements of a pair; n / 2 by default.
+        """
         fmt = as_minifloat(fmt)
         step = checked_stride(stride, x.shape[-1])
         first, second = x.reshape(*x.shape[:-1], -1, 2, step).unbind(-2)
@@ -300,7 +360,13 @@ class BlockOperations:
         return Answer(codes=v.add(left, v.mul(to_codes(turned, fmt), to_codes(sin, fmt))), fmt=fmt)
 
     def hadamard(self, x: Tensor, fmt: Minifloat | str, *, block: int | None = None) -> Answer:
-        """Butterflies at distances 1, 2, 4 …; then every element · 2^(-k/2)."""
+        """Return butterflies at distances 1, 2, 4 …; then every element · 2^(-k/2).
+
+        Args:
+            x: values of `fmt`, (…, n).
+            fmt: format of every step.
+            block: length of a transform; the largest power of two that divides n by default.
+        """
         fmt = as_minifloat(fmt)
         size = x.shape[-1] & -x.shape[-1] if block is None else block
         v, codes = self._steps(fmt), to_codes(x, fmt)
@@ -315,15 +381,15 @@ class BlockOperations:
     # --------------------------------------------------------------------------- activations
 
     def silu(self, x: Tensor, fmt: Minifloat | str) -> Answer:
-        """x · reciprocal(1 + exp(-x))."""
+        """Return x · reciprocal(1 + exp(-x))."""
         return self._activation("silu", x, fmt)
 
     def gelu_sigmoid(self, x: Tensor, fmt: Minifloat | str) -> Answer:
-        """x · sigmoid(1.702 x)."""
+        """Return x · sigmoid(1.702 x)."""
         return self._activation("gelu_sigmoid", x, fmt)
 
     def gelu_tanh(self, x: Tensor, fmt: Minifloat | str) -> Answer:
-        """The GELU by tanh."""
+        """Return the GELU by tanh."""
         return self._activation("gelu_tanh", x, fmt)
 
     def _activation(self, name: str, x: Tensor, fmt: Minifloat | str) -> Answer:
@@ -337,7 +403,12 @@ class BlockOperations:
     # -------------------------------------------------------------------------------- matmul
 
     def matmul(self, x: MxTensor, w: MxTensor, hw: HardwareConfig) -> Answer | None:
-        """Sums of exact block dots in ascending K, tile by tile through the matrix unit.
+        """Return sums of exact block dots in ascending K, tile by tile through the matrix unit.
+
+        Args:
+            x: (…, m, k), blocks along k.
+            w: (…, k, n), blocks along k; leading axes broadcast.
+            hw: the machine: sizes, accumulator and vector format.
 
         Raises:
             CosimError: blocks do not fill a slice of the machine's matrix unit.
@@ -416,7 +487,16 @@ class BlockOperations:
 
 
 def require_whole_blocks(mx: Mx, hw: HardwareConfig, where: str = "an operand") -> None:
-    """CosimError unless a slice of the matrix unit holds whole blocks."""
+    """Refuse blocks that no slice of the matrix unit holds whole, or that draw random numbers.
+
+    Args:
+        mx: of an operand.
+        hw: the machine.
+        where: whose operand, for the message.
+
+    Raises:
+        CosimError: with what to give instead.
+    """
     if hw.mlen % mx.block_size:
         raise CosimError(
             f"{where} has blocks of {mx.block_size} elements ({mx.name}), and the matrix unit of "

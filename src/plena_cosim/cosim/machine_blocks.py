@@ -149,7 +149,7 @@ class MachineBlocks:
         return self.outputs(name, inputs, width=width, **arguments)[get_op(name).outputs[0].name]
 
     def outputs(self, name: str, inputs: Beats, *, width: int = 1, **arguments: Any) -> Beats:
-        """As `run`, with all outputs by port."""
+        """Return all outputs by port; arguments are those of `run`."""
         wanted = Wanted.of(name, **arguments)
         block = self.block(wanted)
         count = len(next(iter(inputs.values())))

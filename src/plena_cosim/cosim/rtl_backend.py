@@ -125,6 +125,9 @@ class RtlBackend:
             function: torch's.
             a, b: values of the vector format in its own dtype.
 
+        Returns:
+            What the blocks gave, in the dtype of torch's result.
+
         Raises:
             CosimMismatchError: torch's result differs.
         """

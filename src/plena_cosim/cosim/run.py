@@ -26,6 +26,7 @@ from plena_cosim.passes import (
     quantize_module_transform_pass,
 )
 from plena_cosim.passes.attention.hooks import core_of
+from plena_cosim.passes.layers.device import on_device
 from plena_cosim.passes.saving.machine_fields import machine_to_fields
 from plena_cosim.passes.weights.packed_weight import PackedWeight
 from plena_cosim.sim.verilate.model import PLAYER, BuildProfile
@@ -64,6 +65,7 @@ class Job:
         fresh: compare everything again, whatever is known.
         rtl_dir: where the RTL is.
         profile: how blocks are built.
+        device: where a calibration runs, in the place of what the recipe says.
         cache: where demo downloads and what is known live; the user's cache directory when None.
     """
 
@@ -82,6 +84,7 @@ class Job:
     fresh: bool = False
     rtl_dir: Path = RTL_DIR
     profile: BuildProfile = PLAYER
+    device: str | None = None
     cache: Path | None = None
 
 
@@ -116,7 +119,7 @@ def run_cosim(job: Job, *, out: Path, console: Console | None = None) -> dict[st
     """
     console = console or Console()
     machine = None if job.machine is None else HardwareConfig.load(job.machine)
-    recipe = load_quant_config(job.quant_config)
+    recipe = on_device(load_quant_config(job.quant_config), job.device)
     hw = machine or recipe.hardware or HardwareConfig()
     network, ids = _prepared(job, recipe, hw, console)
     known = None if job.fresh else Verified.open(rtl_key(job.rtl_dir), cache=job.cache)

@@ -43,6 +43,9 @@ class Tiles:
             mx: the format.
             edge: rows of a tile.
             depth: of a slice, a multiple of the block size.
+
+        Returns:
+            The tiles of all matrices, one matrix after another.
         """
         codes = block_codes(values.contiguous(), scales.contiguous(), mx, 2).numpy()
         per_slice = depth // mx.block_size
@@ -135,7 +138,11 @@ class Product:
         return np.ascontiguousarray(whole[:, : self.a.rows, : self.b.rows])
 
     def tile_of(self, batch: int, row: int, col: int) -> int:
-        """Return the output tile that holds an element of the result."""
+        """Return the output tile that holds an element of the result.
+
+        Args:
+            batch, row, col: of the element.
+        """
         down, across = self.grid
         return (batch * down + row // self.edge) * across + col // self.edge
 
