@@ -327,6 +327,11 @@ package plena_pkg;
     return 128'd1 << (width - 1);
   endfunction
 
+  // Width of an element as a signed integer, before its shift: see plena_mx_factor.
+  function automatic int unsigned mx_factor_width(fmt_t f);
+    return f.exp_w == 0 ? f.width : f.man_w + 2;
+  endfunction
+
   // Width of the exact sum of the products of one block.
   function automatic int unsigned mx_dot_width(mx_t a, mx_t b);
     return mx_product_width(a.elem, b.elem) + $clog2(a.block_size);
@@ -335,6 +340,33 @@ package plena_pkg;
   // Width of the sum of two scale codes.
   function automatic int unsigned scale_sum_width(mx_t a, mx_t b);
     return max(a.scale_w, b.scale_w) + 1;
+  endfunction
+
+  // How a tile of the matrix unit shares its rounding paths, see plena_mx_tile: columns and rows of
+  // lanes that one path serves, BlockSize lanes at most, and how long their results take.
+  function automatic int unsigned mx_tile_slot_cols(int unsigned cols, int unsigned block_size);
+    return min(cols, block_size);
+  endfunction
+
+  function automatic int unsigned mx_tile_slot_rows(int unsigned rows, int unsigned cols,
+                                                    int unsigned block_size);
+    return min(rows, block_size / mx_tile_slot_cols(cols, block_size));
+  endfunction
+
+  function automatic int unsigned mx_tile_slots(int unsigned rows, int unsigned cols,
+                                                int unsigned block_size);
+    return mx_tile_slot_rows(rows, cols, block_size) * mx_tile_slot_cols(cols, block_size);
+  endfunction
+
+  function automatic int unsigned mx_tile_latency(int unsigned rows, int unsigned cols,
+                                                  int unsigned block_size);
+    return mx_tile_slots(rows, cols, block_size) + 5;
+  endfunction
+
+  // Cycles that the block after a write waits for its walk.
+  function automatic int unsigned mx_tile_write_wait(int unsigned rows, int unsigned cols,
+                                                     int unsigned block_size);
+    return max(mx_tile_latency(rows, cols, block_size) - block_size, 0);
   endfunction
 
   // Bits of a two's complement number that holds low..high, at least 2.

@@ -6,7 +6,8 @@
 // Contract:   M_BMM, or M_BTMM if transposed_i; a head's operands and results stand one after the
 //             other on every port, head 0 in the least significant bits.
 // Method, specials, handshake, reset: see plena_mx_matmul.
-// Latency:    Depth + Rows + Cols + 2 cycles; one beat every Depth cycles.
+// Latency:    Depth + mx_tile_latency(Rows, Cols, BlockSize) cycles; one beat every Depth cycles, the
+//             one after a write Wait = mx_tile_write_wait(Rows, Cols, BlockSize) later.
 module plena_mx_bmm
   import plena_pkg::*;
 #(
@@ -43,7 +44,8 @@ module plena_mx_bmm
   output logic [Heads*Rows*Cols-1:0][VWidth-1:0]      y_o            // product, row-major
 );
   localparam int unsigned Interval = Depth;
-  localparam int unsigned Latency  = Depth + Rows + Cols + 2;
+  localparam int unsigned Wait     = mx_tile_write_wait(Rows, Cols, BlockSize);
+  localparam int unsigned Latency  = Depth + mx_tile_latency(Rows, Cols, BlockSize);
 
   plena_mx_matmul #(
     .Heads(Heads), .Rows(Rows), .Cols(Cols), .Depth(Depth), .AMx(AMx), .BMx(BMx), .AccFmt(AccFmt),

@@ -7,9 +7,10 @@
 //             b is (Depth, Cols), or (Cols, Depth) if transposed_i, and so are its scales with
 //             Depth / BlockSize for Depth. Blocks run along Depth. first_i starts a sum; y_o,
 //             (Rows, Cols) a head, comes for beats with write_i only.
-// Method:     the operands of a beat are latched with K innermost, then shifted k by k into one
-//             plena_mx_tile a head. The next beat is latched with the last k of this one.
-// Latency:    Depth + Rows + Cols + 2 cycles; one beat every Depth cycles.
+// Method:     the operands of a beat are latched as they come and read k by k into one plena_mx_tile
+//             a head. The next beat is latched with the last k of this one.
+// Latency:    Depth + mx_tile_latency(Rows, Cols, BlockSize) cycles; one beat every Depth cycles,
+//             the one after a write mx_tile_write_wait(Rows, Cols, BlockSize) later.
 // Specials:   as plena_mx_tile.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
 // Reset:      asynchronous, active low: nothing in flight, accumulators +0.
@@ -55,105 +56,69 @@ module plena_mx_matmul
 
   localparam int unsigned StepW = max($clog2(Depth), 1);
 
-  // What is being streamed, K innermost and the current k at the bottom; _next is turned by one.
-  logic [Heads-1:0][Rows-1:0][Depth-1:0][AWidth-1:0]     a_q, a_next;
-  logic [Heads-1:0][Rows-1:0][Blocks-1:0][A.scale_w-1:0] a_scale_q, a_scale_next;
-  logic [Heads-1:0][Cols-1:0][Depth-1:0][BWidth-1:0]     b, b_q, b_next;
-  logic [Heads-1:0][Cols-1:0][Blocks-1:0][B.scale_w-1:0] b_scale, b_scale_q, b_scale_next;
-  logic                                                  busy_q, first_q, write_q;
-  logic [StepW-1:0]                                      step_q;
-  logic                                                  load, step, last_step, last_of_block;
-  logic [Heads-1:0]                                      tile_ready, tile_valid;
+  // The beat that is being read, as it came.
+  logic [Heads*Rows*Depth-1:0][AWidth-1:0]     a_q;
+  logic [Heads*Rows*Blocks-1:0][A.scale_w-1:0] a_scale_q;
+  logic [Heads*Depth*Cols-1:0][BWidth-1:0]     b_q;
+  logic [Heads*Blocks*Cols-1:0][B.scale_w-1:0] b_scale_q;
+  logic                                        transposed_q, first_q, write_q, busy_q;
+  logic [StepW-1:0]                            step_q;
+  int unsigned                                 k, block;  // what is read
+  logic                                        load, step, last_step;
+  logic [Heads-1:0]                            tile_ready, tile_valid;
 
   // The tiles have the same beats and the same stalls, so that all are ready and valid together.
+  assign k           = 32'(step_q);
+  assign block       = k / BlockSize;
   assign last_step   = step_q == StepW'(Depth - 1);
   assign step        = busy_q && (&tile_ready);
   assign in_ready_o  = !busy_q || (last_step && (&tile_ready));
   assign load        = in_valid_i && in_ready_o;
   assign out_valid_o = &tile_valid;
 
-  for (genvar head = 0; head < Heads; head++) begin : gen_order
-    for (genvar column = 0; column < Cols; column++) begin : gen_column
-      for (genvar k = 0; k < Depth; k++) begin : gen_element
-        assign b[head][column][k] = transposed_i ? b_codes_i[(head*Cols+column)*Depth+k]
-                                                 : b_codes_i[(head*Depth+k)*Cols+column];
-      end
-      for (genvar k = 0; k < Blocks; k++) begin : gen_scale
-        assign b_scale[head][column][k] = transposed_i ? b_scale_i[(head*Cols+column)*Blocks+k]
-                                                       : b_scale_i[(head*Blocks+k)*Cols+column];
-      end
-    end
-  end
-
-  plena_block_counter #(
-    .BlockSize(BlockSize)
-  ) u_counter (
-    .clk_i, .rst_ni, .advance_i(step), .restart_i(step_q == '0), .last_o(last_of_block)
-  );
-
   always_ff @(posedge clk_i or negedge rst_ni) begin
     if (!rst_ni) begin
-      busy_q  <= 1'b0;
-      first_q <= 1'b0;
-      write_q <= 1'b0;
-      step_q  <= '0;
+      busy_q <= 1'b0;
+      step_q <= '0;
     end else if (load) begin
-      busy_q  <= 1'b1;
-      first_q <= first_i;
-      write_q <= write_i;
-      step_q  <= '0;
+      busy_q <= 1'b1;
+      step_q <= '0;
     end else if (step) begin
       busy_q <= !last_step;
       step_q <= step_q + 1'b1;
     end
   end
 
-  always_ff @(posedge clk_i or negedge rst_ni) begin
-    if (!rst_ni) begin
-      a_q       <= '0;
-      a_scale_q <= '0;
-      b_q       <= '0;
-      b_scale_q <= '0;
-    end else if (load) begin
-      a_q       <= a_codes_i;
-      a_scale_q <= a_scale_i;
-      b_q       <= b;
-      b_scale_q <= b_scale;
-    end else if (step) begin
-      a_q <= a_next;
-      b_q <= b_next;
-      if (last_of_block) begin
-        a_scale_q <= a_scale_next;
-        b_scale_q <= b_scale_next;
-      end
+  always_ff @(posedge clk_i) begin
+    if (load) begin
+      a_q          <= a_codes_i;
+      a_scale_q    <= a_scale_i;
+      b_q          <= b_codes_i;
+      b_scale_q    <= b_scale_i;
+      transposed_q <= transposed_i;
+      first_q      <= first_i;
+      write_q      <= write_i;
     end
   end
 
   for (genvar head = 0; head < Heads; head++) begin : gen_head
-    logic [Rows-1:0][AWidth-1:0]    a_now;
-    logic [Rows-1:0][A.scale_w-1:0] a_scale_now;
-    logic [Cols-1:0][BWidth-1:0]    b_now;
-    logic [Cols-1:0][B.scale_w-1:0] b_scale_now;
+    logic [Rows-1:0][AWidth-1:0]    a;
+    logic [Rows-1:0][A.scale_w-1:0] a_scale;
+    logic [Cols-1:0][BWidth-1:0]    b;
+    logic [Cols-1:0][B.scale_w-1:0] b_scale;
 
     for (genvar i = 0; i < Rows; i++) begin : gen_row
-      assign a_now[i]       = a_q[head][i][0];
-      assign a_scale_now[i] = a_scale_q[head][i][0];
-      for (genvar k = 0; k < Depth; k++) begin : gen_element
-        assign a_next[head][i][k] = a_q[head][i][(k+1)%Depth];
-      end
-      for (genvar k = 0; k < Blocks; k++) begin : gen_scale
-        assign a_scale_next[head][i][k] = a_scale_q[head][i][(k+1)%Blocks];
-      end
+      localparam int unsigned Row = head * Rows + i;
+
+      assign a[i]       = a_q[Row*Depth+k];
+      assign a_scale[i] = a_scale_q[Row*Blocks+block];
     end
     for (genvar j = 0; j < Cols; j++) begin : gen_column
-      assign b_now[j]       = b_q[head][j][0];
-      assign b_scale_now[j] = b_scale_q[head][j][0];
-      for (genvar k = 0; k < Depth; k++) begin : gen_element
-        assign b_next[head][j][k] = b_q[head][j][(k+1)%Depth];
-      end
-      for (genvar k = 0; k < Blocks; k++) begin : gen_scale
-        assign b_scale_next[head][j][k] = b_scale_q[head][j][(k+1)%Blocks];
-      end
+      localparam int unsigned Col = head * Cols + j;
+
+      assign b[j]       = transposed_q ? b_q[Col*Depth+k] : b_q[(head*Depth+k)*Cols+j];
+      assign b_scale[j] = transposed_q ? b_scale_q[Col*Blocks+block]
+                                       : b_scale_q[(head*Blocks+block)*Cols+j];
     end
 
     plena_mx_tile #(
@@ -161,7 +126,7 @@ module plena_mx_matmul
     ) u_tile (
       .clk_i, .rst_ni,
       .in_valid_i(busy_q), .in_ready_o(tile_ready[head]),
-      .a_codes_i(a_now), .a_scale_i(a_scale_now), .b_codes_i(b_now), .b_scale_i(b_scale_now),
+      .a_codes_i(a), .a_scale_i(a_scale), .b_codes_i(b), .b_scale_i(b_scale),
       .first_i(first_q && step_q == '0), .write_i(write_q && last_step),
       .out_valid_o(tile_valid[head]), .out_ready_i,
       .y_o(y_o[head*Rows*Cols+:Rows*Cols])

@@ -6,7 +6,8 @@
 // Contract:   M_MM, or M_TMM if transposed_i: b is then (Cols, Depth). A beat with write_i is the
 //             last one before M_MM_WO, a beat with first_i the first one after it.
 // Method, specials, handshake, reset: see plena_mx_matmul.
-// Latency:    Depth + Rows + Cols + 2 cycles; one beat every Depth cycles.
+// Latency:    Depth + mx_tile_latency(Rows, Cols, BlockSize) cycles; one beat every Depth cycles, the
+//             one after a write Wait = mx_tile_write_wait(Rows, Cols, BlockSize) later.
 module plena_mx_mm
   import plena_pkg::*;
 #(
@@ -42,7 +43,8 @@ module plena_mx_mm
   output logic [Rows*Cols-1:0][VWidth-1:0]      y_o            // product, row-major
 );
   localparam int unsigned Interval = Depth;
-  localparam int unsigned Latency  = Depth + Rows + Cols + 2;
+  localparam int unsigned Wait     = mx_tile_write_wait(Rows, Cols, BlockSize);
+  localparam int unsigned Latency  = Depth + mx_tile_latency(Rows, Cols, BlockSize);
 
   plena_mx_matmul #(
     .Heads(1), .Rows(Rows), .Cols(Cols), .Depth(Depth), .AMx(AMx), .BMx(BMx), .AccFmt(AccFmt),

@@ -6,7 +6,8 @@
 // Contract:   M_MV, or M_TMV if transposed_i: b is then (Cols, Depth). first_i and write_i: see
 //             plena_mx_mm.
 // Method, specials, handshake, reset: see plena_mx_matmul.
-// Latency:    Depth + Cols + 3 cycles; one beat every Depth cycles.
+// Latency:    Depth + mx_tile_latency(1, Cols, BlockSize) cycles; one beat every Depth cycles, the
+//             one after a write Wait = mx_tile_write_wait(1, Cols, BlockSize) later.
 module plena_mx_mv
   import plena_pkg::*;
 #(
@@ -41,7 +42,8 @@ module plena_mx_mv
   output logic [Cols-1:0][VWidth-1:0]           y_o            // product
 );
   localparam int unsigned Interval = Depth;
-  localparam int unsigned Latency  = Depth + Cols + 3;
+  localparam int unsigned Wait     = mx_tile_write_wait(1, Cols, BlockSize);
+  localparam int unsigned Latency  = Depth + mx_tile_latency(1, Cols, BlockSize);
 
   plena_mx_matmul #(
     .Heads(1), .Rows(1), .Cols(Cols), .Depth(Depth), .AMx(AMx), .BMx(BMx), .AccFmt(AccFmt),

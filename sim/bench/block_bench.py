@@ -58,7 +58,7 @@ async def _stream(dut: Any, plan: Plan, gaps: Pauses, stalls: Pauses) -> tuple[S
     tasks = [cocotb.start_soon(part.run(counter)) for part in (source, sink)]
     tasks.append(cocotb.start_soon(counter.run(dut.clk_i)))
     sent, due = len(plan.inputs), len(plan.results)
-    interval = _interval(dut)
+    interval = _interval(dut) + _wait(dut)
     patience = 64 * sent * interval + 1000
     while (len(sink.results) < due or not tasks[0].done()) and counter.cycle < patience:
         await FallingEdge(dut.clk_i)
@@ -82,26 +82,36 @@ def _interval(dut: Any) -> int:
     return int(dut.Interval.value) if hasattr(dut, "Interval") else 1
 
 
+def _wait(dut: Any) -> int:
+    """Return how long a beat may wait for those before it: the localparam Wait, else 0."""
+    return int(dut.Wait.value) if hasattr(dut, "Wait") else 0
+
+
 def _hex(bits: dict[str, int]) -> str:
     return " ".join(f"{port} {value:#x}" for port, value in bits.items())
 
 
 @cocotb.test()
 async def unstalled(dut: Any) -> None:
-    """A beat every `Interval` cycles, each result `Latency` cycles after its beat was taken."""
+    """A beat every `Interval` cycles, each result `Latency` cycles after its beat was taken.
+
+    Where the block has a `Wait`, up to so many cycles later.
+    """
     plan = _plan()
     await _start(dut, plan)
     source, sink = await _stream(dut, plan, never, never)
-    latency = int(dut.Latency.value)
+    latency, wait = int(dut.Latency.value), _wait(dut)
     for beat, given in zip(plan.result_beats, sink.result_cycles, strict=True):
         taken = source.taken_cycles[beat]
-        assert given - taken == latency, (
-            f"beat {beat} took {given - taken} cycles; localparam Latency is {latency}"
+        assert 0 <= given - taken - latency <= wait, (
+            f"beat {beat} took {given - taken} cycles; localparam Latency is {latency}, Wait {wait}"
         )
     span = source.taken_cycles[-1] - source.taken_cycles[0]
     interval = _interval(dut)
-    assert span == (len(plan.inputs) - 1) * interval, (
-        f"{len(plan.inputs)} beats took {span + 1} cycles to go in, Interval is {interval}"
+    least = (len(plan.inputs) - 1) * interval
+    assert least <= span <= least + (len(plan.inputs) - 1) * wait, (
+        f"{len(plan.inputs)} beats took {span + 1} cycles to go in, Interval is {interval}, "
+        f"Wait {wait}"
     )
 
 
@@ -142,7 +152,8 @@ async def reset_in_midstream(dut: Any) -> None:
         tasks = [cocotb.start_soon(part.run(counter)) for part in (source, sink)]
         tasks.append(cocotb.start_soon(counter.run(dut.clk_i)))
         stop = rng.randint(2, max(2, len(plan.inputs) // 2))
-        while len(source.taken_cycles) < stop and counter.cycle < 64 * stop * _interval(dut) + 1000:
+        patience = 64 * stop * (_interval(dut) + _wait(dut)) + 1000
+        while len(source.taken_cycles) < stop and counter.cycle < patience:
             await FallingEdge(dut.clk_i)
         for task in tasks:
             task.cancel()

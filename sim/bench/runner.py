@@ -73,7 +73,7 @@ def bench_model(op: Op, parameters: dict[str, int], ports: list[SizedPort], rtl_
         runtime=("verilated", "verilated_threads", "verilated_vpi"),
         link=(),
         product="bench",
-        optimise="-O0",
+        optimise=("-O0",),
         public=(*HANDSHAKE, *(port.sv_name for port in ports)),
     )
     main = (COCOTB / "share" / "lib" / "verilator" / "verilator.cpp").read_text(encoding="utf-8")

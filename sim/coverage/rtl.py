@@ -9,18 +9,17 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 
 from rich.table import Table
 
-from plena_cosim.ground.lifeline import end_with_parent
 from plena_cosim.ground.record import environment, write_record
 from plena_cosim.ground.scratch_folder import scratch_folder
+from plena_cosim.ground.workers import in_processes
 
 from ..cases.compare import load_case
 from ..cases.table import Case, find_case
@@ -107,10 +106,11 @@ def _beats(case: Case, seed: int) -> Iterator[Beats]:
     yield sample(case.op, case.formats, seed=seed, count=BEATS)
 
 
+@contextmanager
 def record_all(
     cases: Sequence[Case], *, seed: int, jobs: int, rtl_dir: Path = RTL_DIR
-) -> Iterator[Counter[Point]]:
-    """Yield the counts of each case, in `jobs` processes.
+) -> Iterator[Iterator[Counter[Point]]]:
+    """Give the counts of each case as they come, from `jobs` processes.
 
     Args:
         cases: of the regression's table.
@@ -121,11 +121,10 @@ def record_all(
     work = partial(record_case, seed=seed, rtl_dir=rtl_dir)
     ids = [case.id for case in cases]
     if jobs == 1:
-        yield from map(work, ids)
+        yield map(work, ids)
         return
-    context = get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=end_with_parent) as pool:
-        yield from pool.map(work, ids)
+    with in_processes(work, ids, jobs=jobs) as counts:
+        yield counts
 
 
 def table(counts: Mapping[Point, int]) -> Table:

@@ -10,6 +10,7 @@ import importlib.util
 import re
 import sys
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -224,7 +225,7 @@ class Unrolled:
         """Return one way to make all conditions true, or None when there is none."""
         self.solver.push()
         self.solver.add(*conditions)
-        verdict = self.solver.check()
+        verdict = self._check()
         steps = None
         if verdict == self.z3.sat:
             steps = self._steps(self.solver.model())
@@ -232,6 +233,23 @@ class Unrolled:
         if verdict == self.z3.unknown:
             raise RuntimeError(f"z3 gave up on {self.design.top}: {self.solver.reason_unknown()}")
         return steps
+
+    def _check(self) -> Any:
+        """Return z3's verdict; a signal breaks it off, which waits for no end of z3.
+
+        Python hands a signal to the main thread between two steps of its own, of which z3 is one:
+        so that thread only waits. To Ctrl-C z3 may come first, and give up without an error.
+        """
+        with ThreadPoolExecutor(1) as other:
+            verdict = other.submit(self.solver.check)
+            try:
+                wait([verdict])
+            except BaseException:
+                self.solver.interrupt()
+                raise
+        if "interrupted" in self.solver.reason_unknown():
+            raise KeyboardInterrupt
+        return verdict.result()
 
     def _steps(self, model: Any) -> list[Step]:
         return [

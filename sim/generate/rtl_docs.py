@@ -35,6 +35,8 @@ class Module:
     latency: str
     """The localparam's expression; "" for a combinational module or one that passes it on."""
     interval: str
+    wait: str
+    """Cycles that a beat may wait for those before it; "" if none."""
     parts: tuple[str, ...]
     """Modules that it instantiates."""
 
@@ -71,6 +73,7 @@ def read_module(path: Path) -> Module | None:
         parameters=tuple(re.findall(r"\bparameter\b[^=]*?\b(\w+)\s*=", ports)),
         latency=_localparam("Latency", body),
         interval=_localparam("Interval", body),
+        wait=_localparam("Wait", body),
         parts=tuple(dict.fromkeys(used)),
     )
 
@@ -128,6 +131,7 @@ def op_table(rtl_dir: Path = RTL_DIR) -> str:
     for op in OPS.values():
         module = known[op.module]
         interval = f"`{module.interval}`" if module.interval else "1"
+        interval += f", + `{module.wait}` at most" if module.wait else ""
         lines.append(
             f"| {op.name} | {op.summary} | `{op.module}` | {', '.join(op.arguments)} "
             f"| {module.latency_text} | {interval} |"
@@ -158,6 +162,7 @@ def _block(module: Module, op: Op, known: dict[str, Module]) -> str:
     methods += [f"{core.name}: {core.sections.get('Method', core.summary)}" for core in cores]
     made = ", ".join(f"`{part}`" for part in module.parts)
     cycles = f", a beat every `{module.interval}` cycles" if module.interval else ""
+    cycles += f", after others up to `{module.wait}` later" if module.wait else ""
     parameters = ", ".join(f"`{name}`" for name in module.parameters)
     return "\n\n".join(
         [

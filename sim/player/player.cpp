@@ -34,7 +34,7 @@ enum Fault : uint64_t {
     kDropped = 4,         // out_valid fell while the output was stalled
     kValidWaits = 5,      // out_valid or the payload depends on out_ready within the cycle
     kValidInReset = 6,    // out_valid during reset
-    kSlow = 7,            // unstalled, but slower than localparam Interval says
+    kSlow = 7,            // unstalled, but slower than localparams Interval and Wait say
 };
 
 constexpr uint64_t kUnknownLatency = ~0ULL;
@@ -148,7 +148,8 @@ class Player {
         : record_path_(record_path),
           top_(&context_),
           latency_(read("Latency", kUnknownLatency)),
-          interval_(read("Interval", 1)) {
+          interval_(read("Interval", 1)),
+          wait_(read("Wait", 0)) {
 #if VM_TRACE
         if (record_path_ != nullptr) {
             context_.traceEverOn(true);
@@ -178,7 +179,7 @@ class Player {
         const bool stalled = how.gaps || how.stalls;
         Pattern gaps(how.gaps, how.seed * 2);
         Pattern stalls(how.stalls, how.seed * 2 + 1);
-        const uint64_t patience = 1024 + 4 * (latency_ + interval_);
+        const uint64_t patience = 1024 + 4 * (latency_ + interval_ + wait_);
         uint64_t idle = 0;
         uint64_t first_accepted = 0;
         bool offered = false;      // an input is offered and not yet taken: it must stay
@@ -187,7 +188,7 @@ class Player {
         std::memset(&shown, 0, sizeof shown);
         std::memset(&again, 0, sizeof again);
         // Some cycles after the last result show whether there comes one too many.
-        const uint64_t margin = latency_ + interval_ + 8;
+        const uint64_t margin = latency_ + interval_ + wait_ + 8;
         uint64_t after = margin;
         while (stats.accepted < count || stats.produced < results || after > 0) {
             const bool more = stats.accepted < count;
@@ -246,7 +247,7 @@ class Player {
             if (idle > patience) return fail(stats, kHang);
         }
         stats.cycles -= margin;
-        if (!stalled && stats.cycles > count * interval_ + latency_) fail(stats, kSlow);
+        if (!stalled && stats.cycles > count * (interval_ + wait_) + latency_) fail(stats, kSlow);
     }
 
   private:
@@ -322,6 +323,7 @@ class Player {
     Vtop top_;
     const uint64_t latency_;
     const uint64_t interval_;
+    const uint64_t wait_;  // cycles that a beat may wait for those before it
     uint64_t time_ = 0;
 #if VM_TRACE
     std::unique_ptr<VerilatedVcdC> vcd_;

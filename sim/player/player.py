@@ -39,7 +39,7 @@ class Fault(Enum):
     DROPPED = 4, "lets out_valid fall while the output is stalled"
     VALID_WAITS = 5, "makes out_valid or the payload depend on out_ready"
     VALID_IN_RESET = 6, "shows out_valid during reset"
-    SLOW = 7, "takes longer than its localparam Interval (1 without one) says, unstalled"
+    SLOW = 7, "takes longer than its localparams Interval (else 1) and Wait (else 0) say, unstalled"
 
     def __init__(self, number: int, words: str) -> None:
         self.number = number

@@ -6,19 +6,19 @@ import hashlib
 import json
 import time
 from collections.abc import Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
 from plena_cosim.golden import FormatError
-from plena_cosim.ground.lifeline import end_with_parent
 from plena_cosim.ground.progress import time_left, time_text
 from plena_cosim.ground.progress_bar import paced_bar
 from plena_cosim.ground.record import commit, write_record
+from plena_cosim.ground.workers import in_processes
 
 from ..cases.compare import compare, load_case
 from ..cases.table import Case, find_case, select_cases
@@ -223,10 +223,13 @@ def _work(
         "failures": failures,
         "rtl_dir": rtl_dir,
     }
-    with paced_bar(console, ledger.case) as bar:
+    with (
+        paced_bar(console, ledger.case) as bar,
+        _finished(ledger.case, todo, jobs, options) as finished,
+    ):
         task = bar.add_task("", total=len(todo), left="")
         vectors = 0
-        for done, chunk in enumerate(_finished(ledger.case, todo, jobs, options), 1):
+        for done, chunk in enumerate(finished, 1):
             ledger.add(chunk)
             vectors += chunk.vectors
             seconds = time.monotonic() - began
@@ -238,24 +241,17 @@ def _work(
                 console.print(said, markup=False, soft_wrap=True)
 
 
+@contextmanager
 def _finished(
     case_id: str, todo: Sequence[int], jobs: int, options: dict[str, Any]
-) -> Iterator[Chunk]:
-    """Yield chunks as they finish; only so many are under way that an interruption loses little."""
+) -> Iterator[Iterator[Chunk]]:
+    """Give chunks as they finish."""
+    run = partial(run_chunk, case_id, **options)
     if jobs == 1:
-        for index in todo:
-            yield run_chunk(case_id, index, **options)
+        yield map(run, todo)
         return
-    context = get_context("spawn")
-    with ProcessPoolExecutor(jobs, mp_context=context, initializer=end_with_parent) as pool:
-        waiting = list(todo)
-        running: set[Future[Chunk]] = set()
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                running.add(pool.submit(run_chunk, case_id, waiting.pop(0), **options))
-            ready, running = wait(running, return_when=FIRST_COMPLETED)
-            for future in ready:
-                yield future.result()
+    with in_processes(run, todo, jobs=jobs) as chunks:
+        yield chunks
 
 
 def summary(ledger: Ledger, todo: Sequence[int]) -> str:

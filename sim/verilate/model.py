@@ -14,6 +14,7 @@ from plena_cosim.ground.cache import cache_root
 
 from .cache import BuildError, build_once, disk_error, explain_disk
 from .process import run_tool
+from .processor import machine_flags
 from .rtl_files import RTL_DIR, needed_sources, waivers
 from .sv_literal import sv_literal
 from .toolchain import Toolchain, find_toolchain
@@ -37,7 +38,7 @@ class BuildProfile:
     runtime: tuple[str, ...] = ("verilated", "verilated_threads")
     link: tuple[str, ...]
     product: str
-    optimise: str = "-O2"
+    optimise: tuple[str, ...] = ("-O2",)
     """For the compiler; Verilator's runtime always has -O2."""
     public: tuple[str, ...] = ()
     """Ports that the harness writes by name, beside the localparam Latency that all may read."""
@@ -46,8 +47,14 @@ class BuildProfile:
 FAST = ("--x-assign", "fast", "--x-initial", "fast")
 # Several models live in one Python process, each with its own copy of Verilator's runtime.
 SHARED = ("-shared", "-Wl,-Bsymbolic", "-Wl,--version-script=exports.map")
-PLAYER = BuildProfile(name="player", verilator=FAST, link=SHARED, product="block.so")
-SHORT = replace(PLAYER, name="short", optimise="-O0")
+PLAYER = BuildProfile(
+    name="player",
+    verilator=FAST,
+    link=SHARED,
+    product="block.so",
+    optimise=("-O3", *machine_flags()),
+)
+SHORT = replace(PLAYER, name="short", optimise=("-O0",))
 """A player for short runs: built in 40 % of the time, half as fast."""
 TRACE = BuildProfile(
     name="trace",
@@ -129,12 +136,13 @@ def build(model: Model, *, toolchain: Toolchain | None = None, cache: Path | Non
 def _files(model: Model) -> dict[str, str]:
     """Return the small files of a build: the harness and the list of public variables.
 
-    A module that does not take a beat a cycle says so in its localparam Interval.
+    A module that does not take a beat a cycle says so in its localparam Interval; one whose beats
+    may wait for those before them says for how long at most in its localparam Wait.
     """
     source = needed_sources(model.module, model.rtl_dir)[-1].read_text(encoding="utf-8")
     public = [
         f'public_flat_rd -module "{model.module}" -var "{name}"'
-        for name in ("Latency", "Interval")
+        for name in ("Latency", "Interval", "Wait")
         if re.search(rf"\blocalparam int unsigned {name}\b", source)
     ]
     public += [
@@ -160,7 +168,7 @@ def _compile(model: Model, tools: Toolchain, root: Path, scratch: Path) -> None:
     unity = "".join(f'#include "{name}"\n' for name in units)
     (scratch / "unity.cpp").write_text(unity, encoding="utf-8")
     switches = [f"-DVM_{name}={int(name in model.flavour.vm_switches)}" for name in VM_SWITCHES]
-    flags = [*CXX_FLAGS, model.flavour.optimise, *switches, *_includes(tools)]
+    flags = [*CXX_FLAGS, *model.flavour.optimise, *switches, *_includes(tools)]
     if not (tools.ccache or model.flavour.vm_switches):
         header = _precompiled_header(flags, tools, root)
         flags += ["-include", str(header)]

@@ -60,7 +60,9 @@ RECIPROCAL, SQRT, RSQRT = "fp_reciprocal-e4m3-all", "fp_sqrt-e4m3-all", "fp_rsqr
 EXP, SIGMOID = "fp_exp-bf16-all", "fp_sigmoid-e4m3-all"
 PARTIAL, ACCUMULATE = "mx/plena_mx_partial_core.sv", "mx/plena_mx_accumulate_core.sv"
 COUNTER, MAC = "matrix/plena_block_counter.sv", "matrix/plena_mx_mac.sv"
-SYSTOLIC, MATMUL = "matrix/plena_mx_tile.sv", "matrix/plena_mx_matmul.sv"
+UNIT, MATMUL = "matrix/plena_mx_tile.sv", "matrix/plena_mx_matmul.sv"
+LANES, HOLD = "matrix/plena_mx_lanes.sv", "matrix/plena_mx_hold.sv"
+PATH = "matrix/plena_mx_path.sv"
 SHIFT = "common/plena_shift_sticky.sv"
 
 DROPPED_STICKY = Fault(
@@ -670,50 +672,98 @@ LISTED = (
         "enable      = !out_valid_o || out_ready_i || in_valid_i",
         stalled=True,
     ),
-    _fault(TILE, SYSTOLIC, "rows not skewed", ".Width(RowW), .Depth(i)", ".Width(RowW), .Depth(0)"),
     _fault(
         TILE,
-        SYSTOLIC,
-        "a lane's result a step late",
-        "Rows + Cols - 1 - i - j",
-        "Rows + Cols - 1 - i - j + (i == 1 && j == 1 ? 1 : 0)",
+        UNIT,
+        "unfinished block kept when a sum begins",
+        "begins     = first_i || !open_q",
+        "begins     = !open_q",
     ),
     _fault(
         TILE,
-        SYSTOLIC,
+        UNIT,
+        "sum not begun anew",
+        "first: restart_q || first_i",
+        "first: (restart_q && first_i) || first_i",
+    ),
+    _fault(
+        TILE,
+        UNIT,
         "scale of another column",
-        "{b_scale_i[j], b_codes_i[j]}",
-        "{b_scale_i[Cols-1-j], b_codes_i[j]}",
+        "b_scale_q[col]",
+        "b_scale_q[ColW'(Cols-1)-col]",
     ),
     _fault(
         TILE,
-        SYSTOLIC,
-        "operands move on while stalled",
-        ".enable_i(enable), .data_i(row[i][j-1])",
-        ".enable_i(1'b1), .data_i(row[i][j-1])",
+        UNIT,
+        "sums held before the results are taken",
+        "walk_free = writing_q ? out_valid_o && out_ready_i : wait_q == '0",
+        "walk_free = writing_q ? out_valid_o : wait_q == '0",
         stalled=True,
     ),
     _fault(
         TILE,
-        SYSTOLIC,
-        "gaps give results",
-        "data_i(in_valid_i && write_i)",
-        "data_i(write_i)",
+        UNIT,
+        "gaps are steps",
+        "step       = in_valid_i && in_ready_o",
+        "step       = (in_valid_i || !in_valid_i) && in_ready_o",
         stalled=True,
+    ),
+    _fault(
+        TILE,
+        LANES,
+        "sign bits multiplied as others",
+        "~(b_low & {BLowW{a_sign}})",
+        "~(b_low & {BLowW{b_sign}})",
+    ),
+    _fault(
+        TILE,
+        HOLD,
+        "result of one lane at another",
+        "ColW'(j*SlotCols)+return_col_i",
+        "ColW'(j*SlotCols)+~return_col_i",
+    ),
+    _fault(
+        TILE,
+        PATH,
+        "accumulator of the lane before",
+        "memory_q[s1_slot_q]",
+        "memory_q[s2_slot_q]",
+    ),
+    _fault(
+        TILE,
+        PATH,
+        "unfinished block added",
+        ".last_i(s2_complete_q)",
+        ".last_i(s2_complete_q || !s2_complete_q)",
+    ),
+    _fault(
+        "mx_tile-mxint4.b8.s5-mxfp8_e5m2.b8-fp32-e6m5-rows1-cols4-slices",
+        LANES,
+        "special element forgotten by the end of its block",
+        "(begin_i ? '0 : b_special_q) | b_special",
+        "b_special",
+    ),
+    _fault(
+        "mx_tile-mxint4.b8.s5-mxfp8_e5m2.b8-fp32-e6m5-rows1-cols4-slices",
+        "matrix/plena_mx_factor.sv",
+        "exponents a place too high",
+        "shift_o  = exp - 1'b1",
+        "shift_o  = exp",
     ),
     _fault(
         MM,
         MATMUL,
         "transposed matrix read in the other order",
-        "? b_codes_i[(head*Cols+column)*Depth+k]",
-        "? b_codes_i[(head*Depth+k)*Cols+column]",
+        "transposed_q ? b_q[Col*Depth+k]",
+        "transposed_q ? b_q[(head*Depth+k)*Cols+j]",
     ),
     _fault(
         MM,
         MATMUL,
         "scale of the next block",
-        "if (last_of_block) begin",
-        "if (last_of_block || step_q == '0) begin",
+        "block       = k / BlockSize",
+        "block       = (k + 1) / BlockSize % Blocks",
     ),
     _fault(
         MM,
@@ -748,15 +798,15 @@ LISTED = (
         BMM,
         MATMUL,
         "every head has the first one's rows",
-        "a_now[i]       = a_q[head][i][0]",
-        "a_now[i]       = a_q[0][i][0]",
+        "a[i]       = a_q[Row*Depth+k]",
+        "a[i]       = a_q[i*Depth+k]",
     ),
     _fault(
         BMM,
         MATMUL,
         "scales of the first head",
-        "b_scale_i[(head*Blocks+k)*Cols+column]",
-        "b_scale_i[k*Cols+column]",
+        "b_scale_q[(head*Blocks+block)*Cols+j]",
+        "b_scale_q[block*Cols+j]",
     ),
     # composites
     _fault(
@@ -884,8 +934,8 @@ LISTED = (
         ATTENTION,
         "matrix/plena_mx_dot_lanes.sv",
         "only the last block counts",
-        ".first_i(block == 0), .last_i(1'b1)",
-        ".first_i(1'b1), .last_i(1'b1)",
+        ".first_i(block == 0), .last_i(s2_complete_q || !s2_complete_q)",
+        ".first_i(1'b1), .last_i(s2_complete_q || !s2_complete_q)",
     ),
     Mutant(case=ATTENTION, fault=PAYLOAD_NOT_HELD, stalled=True),
     _fault(

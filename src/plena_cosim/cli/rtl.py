@@ -222,9 +222,9 @@ def _rtl_coverage(
 
     cases = select_cases(block, fmt)
     counts: Counter[rtl.Point] = Counter()
-    recorded = rtl.record_all(cases, seed=seed, jobs=jobs)
-    for seen in track(recorded, "cases", len(cases), console=console, transient=True):
-        counts.update(seen)
+    with rtl.record_all(cases, seed=seed, jobs=jobs) as recorded:
+        for seen in track(recorded, "cases", len(cases), console=console, transient=True):
+            counts.update(seen)
     rtl.save(counts, results / "coverage-rtl.json")
     console.print(rtl.table(counts))
     for line in rtl.missed_lines(counts) + (rtl.missed_toggles(counts) if every else []):

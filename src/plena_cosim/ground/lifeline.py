@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import select
+import sys
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -55,6 +57,21 @@ def end_with_parent() -> None:
 
     def watch() -> None:
         parent.join()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def end_with_stdin() -> None:
+    """Let this process end when nobody can write to its standard input any more.
+
+    To be called before anything that takes long, imports too. What is written there is left there.
+    """
+    hung_up = select.poll()
+    hung_up.register(sys.stdin.fileno(), 0)
+
+    def watch() -> None:
+        hung_up.poll()
         os._exit(1)
 
     threading.Thread(target=watch, daemon=True).start()

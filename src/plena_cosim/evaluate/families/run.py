@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import multiprocessing
 import os
+import shutil
 import signal
+import tempfile
+import threading
+import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from multiprocessing.connection import Connection
+from multiprocessing.util import Finalize, get_temp_dir
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +22,23 @@ from plena_cosim.ground.did_you_mean import did_you_mean
 from plena_cosim.ground.lifeline import end_with_parent
 from plena_cosim.ground.progress import Progress
 from plena_cosim.ground.record import environment
+from plena_cosim.ground.scratch_folder import scratch_folder
 from plena_cosim.sources import TextSourceError
 
 from .check import FamilyResult, check_family
 from .shrink import families
 
 PATIENCE_S = 300
+_GLANCE_S = 0.2
+_ROOM_FOR_SOCKETS = 70
+"""Characters of a folder in which a socket's address, of 104 at most, has room for its name."""
 _PACKAGES = ("plena-cosim", "torch", "transformers")
-_PRELOADED = ["torch", "transformers", "plena_cosim.evaluate.families.check"]
+_PRELOADED = [
+    "plena_cosim.ground.orphan",
+    "torch",
+    "transformers",
+    "plena_cosim.evaluate.families.check",
+]
 
 
 def run_families(
@@ -51,33 +66,55 @@ def run_families(
             )
     names = list(only or sorted(known))
     found = []
-    for done, result in enumerate(_results(names, jobs), start=1):
-        found.append(result.model_dump())
-        if progress is not None:
-            progress(f"families: {result.family}", done, len(names))
+    with _results(names, jobs) as results:
+        for done, result in enumerate(results, start=1):
+            found.append(result.model_dump())
+            if progress is not None:
+                progress(f"families: {result.family}", done, len(names))
     return {"run": environment(_PACKAGES), "families": found}
 
 
-def _results(names: Sequence[str], jobs: int) -> Iterator[FamilyResult]:
-    """Give the results in the order of the names."""
+@contextlib.contextmanager
+def _results(names: Sequence[str], jobs: int) -> Iterator[Iterator[FamilyResult]]:
+    """Give the results in the order of the names; what is at work when the block ends is killed."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
+    _own_folder_of_sockets()
+    over = threading.Event()
     pool = ThreadPoolExecutor(jobs)
     try:
-        yield from pool.map(lambda name: _in_a_process(context, name), names)
+        yield pool.map(lambda name: _in_a_process(context, name, over), names)
     finally:
+        over.set()
         pool.shutdown(cancel_futures=True)
 
 
-def _in_a_process(context: Any, family: str) -> FamilyResult:
+@functools.cache
+def _own_folder_of_sockets() -> None:
+    """Let multiprocessing have its folder in one of ours: its own stays after kill -9, for ever."""
+    with scratch_folder("families") as folder:
+        if len(os.fsencode(folder)) > _ROOM_FOR_SOCKETS:
+            return  # by then what killed runs have left is gone
+    folder.mkdir()
+    # Not sooner, for the server stays in use; multiprocessing removes its own at -100.
+    Finalize(None, shutil.rmtree, (folder, True), exitpriority=-200)
+    before = tempfile.tempdir
+    tempfile.tempdir = str(folder)
+    get_temp_dir()
+    tempfile.tempdir = before
+
+
+def _in_a_process(context: Any, family: str, over: threading.Event) -> FamilyResult:
     """Return one result; what ends the process is the fault of the family."""
     reader, writer = context.Pipe(duplex=False)
     child = context.Process(target=_work, args=(writer, family), daemon=True)
     child.start()
     writer.close()
+    deadline = time.monotonic() + PATIENCE_S
     try:
-        if not reader.poll(PATIENCE_S):
-            return FamilyResult(family=family, fault=f"took longer than {PATIENCE_S} s")
+        while not reader.poll(_GLANCE_S):
+            if over.is_set() or time.monotonic() > deadline:
+                return FamilyResult(family=family, fault=f"took longer than {PATIENCE_S} s")
         return FamilyResult.model_validate_json(reader.recv())
     except EOFError:
         child.join()

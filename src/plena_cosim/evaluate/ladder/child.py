@@ -17,6 +17,11 @@ from plena_cosim.ground.progress import Progress
 from .row import Measurement
 
 _PATIENCE_S = 5
+# What it imports takes seconds, and is not waited for when we are gone.
+_PROGRAM = (
+    "from plena_cosim.ground.lifeline import end_with_stdin; end_with_stdin(); "
+    "from plena_cosim.evaluate.ladder.step import main; raise SystemExit(main())"
+)
 
 
 class StepError(PlenaError, RuntimeError):
@@ -38,7 +43,7 @@ def measure_step(request: dict[str, Any], *, log: Path, show: Progress) -> Measu
         StepError: it failed or was killed.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
-    command = [sys.executable, "-P", "-m", "plena_cosim.evaluate.ladder.step"]
+    command = [sys.executable, "-P", "-c", _PROGRAM]
     with (
         log.open("wb") as errors,
         subprocess.Popen(

@@ -11,7 +11,6 @@ import json
 import os
 import resource
 import sys
-import threading
 import time
 import traceback
 from collections import Counter
@@ -22,6 +21,7 @@ from typing import Any, TextIO
 import torch
 
 from plena_cosim.ground.errors import PlenaError
+from plena_cosim.ground.lifeline import end_with_stdin
 from plena_cosim.passes import (
     ModuleInfo,
     Recipe,
@@ -154,8 +154,8 @@ def main() -> int:
     def send(message: dict[str, Any]) -> None:
         print(json.dumps(message), file=answers, flush=True)
 
+    end_with_stdin()
     request = json.loads(sys.stdin.readline())
-    threading.Thread(target=_end_with_stdin, daemon=True).start()
     try:
         send({"measured": measure(request, send)})
     except Exception as error:
@@ -172,13 +172,6 @@ def _take_stdout() -> TextIO:
     kept = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     return kept
-
-
-def _end_with_stdin() -> None:
-    # Not sys.stdin.read(): a thread inside of that stops the interpreter from ending in order.
-    while os.read(sys.stdin.fileno(), 1):
-        pass
-    os._exit(1)
 
 
 if __name__ == "__main__":
