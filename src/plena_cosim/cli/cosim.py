@@ -57,7 +57,7 @@ def run(
     ] = None,
     device: Annotated[
         str | None,
-        typer.Option(help="Where a calibration runs, such as cpu; else as in the recipe."),
+        typer.Option(help="Where a calibration runs, such as cpu."),
     ] = None,
     fresh: Annotated[
         bool, typer.Option("--fresh", help="Compare again what was compared before.")
@@ -103,6 +103,57 @@ def run(
         rtl_dir=rtl or RTL_DIR,
     )
     if not run_cosim(job, out=out, console=console)["equal"]:
+        raise typer.Exit(1)
+
+
+@cosim_app.command()
+def capture(
+    quant_config: Annotated[Path, typer.Option(help="A TOML recipe.")],
+    model: Annotated[
+        str, typer.Option(help="A folder, a Hugging Face hub id, or demo (SmolLM2-135M).")
+    ] = "demo",
+    machine: Annotated[
+        Path | None,
+        typer.Option(help="A machine of configs/hw; else the recipe's, else the default one."),
+    ] = None,
+    ops: Annotated[str, typer.Option(help="Whose beats, as for plena cosim run.")] = "all",
+    text: Annotated[str, typer.Option(help="A UTF-8 file or demo: its first tokens.")] = "demo",
+    tokens: Annotated[int, typer.Option(min=1, help="Tokens of the prefill.")] = 8,
+    layers: Annotated[str | None, typer.Option(help="Only of these layers: 3, or 2-5.")] = None,
+    max_layers: Annotated[
+        int | None, typer.Option(min=1, help="Cut the model to so many layers first.")
+    ] = None,
+    beats: Annotated[int, typer.Option(min=1, help="Beats to keep of one block.")] = 64,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Where a calibration runs, such as cpu."),
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(callback=folder_to_write, help="Folder of the tile files.")
+    ] = Path("results/capture"),
+) -> None:
+    """Keep what real layers send through blocks, where random stimuli rarely get.
+
+    A .npz a block (plena cosim replay runs it), $readmemh text a port, manifest.json, and a table:
+    the regression's coverage bins of real traffic beside those of random stimuli.
+    """
+    from ..cosim.capture import Capture
+    from ..cosim.run import Job, run_cosim
+    from ..cosim.selection import Selection
+
+    job = Job(
+        model=model,
+        quant_config=quant_config,
+        machine=machine,
+        selection=Selection.of(ops, layers),
+        text=text,
+        tokens=tokens,
+        max_layers=max_layers,
+        device=device,
+        fresh=True,
+    )
+    taken = Capture(folder=out, limit=beats)
+    if not run_cosim(job, out=out / "run", console=console, capture=taken)["equal"]:
         raise typer.Exit(1)
 
 

@@ -90,23 +90,27 @@ def find_block(runs: list[BlockRun]) -> BlockDifference | None:
     return None
 
 
-def save(difference: BlockDifference, path: Path) -> Path:
+def save_beats(wanted: Wanted, beats: Beats, path: Path) -> Path:
     """Write what a replay needs: beats as .npz, with the block's arguments in it.
 
     Args:
-        difference: what was found.
+        wanted: the block.
+        beats: codes of every input port.
         path: of the file.
+
+    Returns:
+        The path.
     """
-    arguments = {key: to_fields(value) for key, value in difference.wanted.arguments}
-    meta = json.dumps({"op": difference.wanted.name, "arguments": arguments})
-    beats: dict[str, Any] = {f"in_{name}": codes for name, codes in difference.beats.items()}
+    arguments = {key: to_fields(value) for key, value in wanted.arguments}
+    meta = json.dumps({"op": wanted.name, "arguments": arguments})
+    arrays: dict[str, Any] = {f"in_{name}": codes for name, codes in beats.items()}
     with whole(path) as scratch, scratch.open("wb") as file:
-        np.savez_compressed(file, meta=np.array(meta), **beats)
+        np.savez_compressed(file, meta=np.array(meta), **arrays)
     return path
 
 
 def load(path: Path) -> BlockRun:
-    """Return the block and its beats that `save` wrote; there are no outputs yet.
+    """Return the block and its beats that `save_beats` wrote; there are no outputs yet.
 
     Raises:
         CosimError: the file is not there, or no such file.

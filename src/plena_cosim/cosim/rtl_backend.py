@@ -23,7 +23,7 @@ from . import difference
 from .block_operations import Answer, BlockOperations, MxAnswer
 from .codes import CodeArray, to_codes, to_values
 from .errors import CosimMismatchError
-from .machine_blocks import MachineBlocks, Work
+from .machine_blocks import BlockRun, MachineBlocks, Work
 from .selection import Selection
 from .verified import Verified
 from .where import ModelSums, Where
@@ -66,6 +66,9 @@ class RtlBackend:
         rows: by module, part and operation.
         in_torch: calls that torch computed, by module, part and operation.
         progress: told of each module that begins.
+        phase: "prefill", "decode 3" or "window", for messages.
+        tap: is given every run of a block with the name of the module, once it was equal; of a
+            product one tile.
     """
 
     hw: HardwareConfig
@@ -79,6 +82,7 @@ class RtlBackend:
     where: Where = field(default_factory=Where)
     progress: Callable[[str], None] | None = None
     phase: str = "prefill"
+    tap: Callable[[BlockRun, str], None] | None = None
 
     def __post_init__(self) -> None:
         self.operations = BlockOperations(self.blocks, self.hw)
@@ -174,12 +178,21 @@ class RtlBackend:
         if answer is None:
             return want
         found = self._checked(place, answer, want)
+        if self.tap is not None:
+            self._tapped(place, self.tap)
         if self.verified is not None and key is not None:
             self.verified.add(key, self.blocks.work)
         work = {wanted.label: done for wanted, done in self.blocks.work.items()}
         self._count(place, row, want, work, known=False)
         self.blocks.begin()
         return found
+
+    def _tapped(self, place: tuple[str, str, str], tap: Callable[[BlockRun, str], None]) -> None:
+        runs = list(self.blocks.runs)
+        if place[2] == "matmul" and (tile := self.operations.product_run(0, 0, 0)) is not None:
+            runs.append(tile)
+        for run in runs:
+            tap(run, place[0])
 
     def _key(
         self, place: tuple[str, str, str], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -284,7 +297,7 @@ class RtlBackend:
         if found is None:
             line += "\nevery block agrees with golden on these beats: torch and golden differ"
         else:
-            path = difference.save(found, self.folder / f"{stem}.npz")
+            path = difference.save_beats(found.wanted, found.beats, self.folder / f"{stem}.npz")
             waveform = path.with_suffix(".vcd")
             difference.write_waveform(
                 found.wanted, found.beats, waveform, rtl_dir=self.blocks.rtl_dir

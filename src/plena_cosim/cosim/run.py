@@ -33,8 +33,10 @@ from plena_cosim.sim.verilate.model import PLAYER, BuildProfile
 from plena_cosim.sim.verilate.rtl_files import RTL_DIR
 from plena_cosim.sources import load_text
 
+from . import capture as tiles
 from . import report
 from .block_operations import require_whole_blocks
+from .capture import Capture
 from .errors import CosimError, CosimMismatchError
 from .machine_blocks import MachineBlocks
 from .rtl_backend import RtlBackend
@@ -103,13 +105,16 @@ class Seen:
     next_tokens: list[int] = field(default_factory=list)
 
 
-def run_cosim(job: Job, *, out: Path, console: Console | None = None) -> dict[str, Any]:
+def run_cosim(
+    job: Job, *, out: Path, console: Console | None = None, capture: Capture | None = None
+) -> dict[str, Any]:
     """Run a model with operations in blocks, compare every code, and write a report.
 
     Args:
         job: what is run.
         out: folder of results.json and report.html, and of a difference, if there is one.
         console: where table and progress go.
+        capture: is given what goes through blocks, and writes tile files of it.
 
     Returns:
         What results.json says; `equal` is whether everything was.
@@ -127,6 +132,8 @@ def run_cosim(job: Job, *, out: Path, console: Console | None = None) -> dict[st
     if job.jobs is not None:
         blocks.jobs = job.jobs
     backend = RtlBackend(hw=hw, blocks=blocks, selection=job.selection, folder=out, verified=known)
+    if capture is not None:
+        backend.tap = capture.take
     began, difference = time.perf_counter(), None
     with console.status("blocks", spinner="line") as status:
         backend.progress = status.update
@@ -145,6 +152,9 @@ def run_cosim(job: Job, *, out: Path, console: Console | None = None) -> dict[st
     write_whole(out / REPORT, report.page(record))
     report.show(record, console)
     console.print(f"report: {out / REPORT}", soft_wrap=True, highlight=False)
+    if capture is not None:
+        about = {key: record[key] for key in ("model", "quant_config", "machine", "rtl", "run")}
+        tiles.show(capture.write(plain(about)), capture.folder, console)
     return record
 
 
