@@ -208,7 +208,13 @@ def table(entries: list[dict[str, Any]]) -> Table:
 
 
 def show(entries: list[dict[str, Any]], folder: Path, console: Console) -> None:
-    """Print the table, and where the files are."""
+    """Print the table, and where the files are.
+
+    Args:
+        entries: of the manifest.
+        folder: of the files.
+        console: where it goes.
+    """
     console.print(table(entries))
     console.print(f"tiles: {folder / MANIFEST}", soft_wrap=True, highlight=False)
 
