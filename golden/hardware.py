@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from enum import Enum
 from pathlib import Path
 from typing import Any
 
@@ -12,23 +13,31 @@ from plena_cosim.ground.did_you_mean import did_you_mean
 from plena_cosim.ground.shipped import shipped
 
 from .formats import FixedPoint, FormatError, Minifloat, Scalar, get_format
+from .hardware_settings import Settings, merged
+from .hardware_svh import FILES, read_svh
+from .hardware_toml import is_settings, read_settings
+
+_SIZES = ("mlen", "blen", "vlen", "hlen")
 
 
 @dataclass(frozen=True, kw_only=True)
 class HardwareConfig:
     """One machine: array sizes (elements) and the formats in which results are rounded.
 
-    Of the sizes, only `vlen` decides bits: it is the order in which the vector unit sums. No result
-    depends on `mlen`, `blen` or `hlen`, and nothing reads them yet; they are checked and kept.
+    Of the sizes, only `vlen` decides bits: it is the order in which the vector unit sums. `mlen`,
+    `blen` and `hlen` size the matrix unit that co-simulation builds (see `sizes`), `blen` and
+    `mlen` the tiles to which memory images are padded; no result depends on them.
 
     Attributes:
-        mlen: depth of one K step of the matrix unit; not read yet.
-        blen: edge of the square output tile; not read yet.
+        mlen: depth of one K step of the matrix unit.
+        blen: edge of the square output tile.
         vlen: lanes of the vector unit.
-        hlen: length of one attention head slice; not read yet.
+        hlen: length of one attention head slice; mx_bmm takes mlen / hlen of them at once.
         vector_format: format V of the vector and scalar units, and of matrix results.
         accumulator_format: format A of block partials and their ordered sum.
         reduction_format: format R of sums over VLEN lanes.
+        v_writeback: rows that one store of the vector unit writes; None: `blen`.
+        unmapped: what a settings file of PLENA says that has no counterpart here, a line each.
     """
 
     mlen: int = 64
@@ -38,9 +47,12 @@ class HardwareConfig:
     vector_format: Minifloat = field(default_factory=lambda: get_format("bf16"))
     accumulator_format: Scalar = field(default_factory=lambda: get_format("fp32"))
     reduction_format: Minifloat = field(default_factory=lambda: get_format("fp32"))
+    v_writeback: int | None = None
+    unmapped: tuple[str, ...] = field(default=(), compare=False, repr=False)
 
     def __post_init__(self) -> None:
-        for key in ("mlen", "blen", "vlen", "hlen"):
+        given = _SIZES if self.v_writeback is None else (*_SIZES, "v_writeback")
+        for key in given:
             size = getattr(self, key)
             if not isinstance(size, int) or isinstance(size, bool) or size < 1:
                 raise FormatError(f"HardwareConfig: {key} must be a positive integer, got {size!r}")
@@ -53,42 +65,153 @@ class HardwareConfig:
                 "fp32, bf16 or q16.16"
             )
 
-    @classmethod
-    def load(cls, path: str | Path) -> HardwareConfig:
-        """Read a TOML file with the tables [dimensions] and [formats].
+    @property
+    def writeback_rows(self) -> int:
+        """Rows that one store of the vector unit writes."""
+        return self.blen if self.v_writeback is None else self.v_writeback
 
-        A format is a name (`"bf16"`, `"q16.16"`) or a table with `name` and fields to replace
-        (`{ name = "q16.16", wrap = true }`). What is left out has its default.
+    def sizes(self, op: str) -> dict[str, int]:
+        """Return the sizes of the matrix unit for one of golden's matrix operations.
+
+        Args:
+            op: "mx_mm", "mx_mv" or "mx_bmm".
+
+        Returns:
+            golden's arguments of size, which are the block's parameters in RTL, too.
 
         Raises:
-            FormatError: the file is missing or not TOML, a key is unknown, or a value is wrong; the
-                message names file and key.
+            FormatError: another operation, or sizes that do not fit: BLEN, HLEN and MLEN are powers
+                of two, of which each divides the next (HLEN only counts for mx_bmm).
+
+        >>> HardwareConfig(blen=32, mlen=64).sizes("mx_mm")
+        {'rows': 32, 'cols': 32, 'depth': 64}
+        """
+        known = ("mx_mm", "mx_mv", "mx_bmm")
+        if op not in known:
+            raise FormatError(
+                f"HardwareConfig: no sizes for {op!r}; known: {', '.join(known)}"
+                f"{did_you_mean(op, known)}"
+            )
+        chain = {"mx_mm": ("blen", "mlen"), "mx_mv": ("mlen",), "mx_bmm": ("blen", "hlen", "mlen")}
+        self._require_chain(op, chain[op])
+        if op == "mx_mv":
+            return {"cols": self.mlen, "depth": self.mlen}
+        square = {"rows": self.blen, "cols": self.blen}
+        if op == "mx_mm":
+            return {**square, "depth": self.mlen}
+        return {"heads": self.mlen // self.hlen, **square, "depth": self.hlen}
+
+    def _require_chain(self, op: str, keys: tuple[str, ...]) -> None:
+        sizes = [getattr(self, key) for key in keys]
+        powers = all(size & (size - 1) == 0 for size in sizes)
+        if not powers or sizes != sorted(sizes):
+            shown = ", ".join(f"{key} = {size}" for key, size in zip(keys, sizes, strict=True))
+            raise FormatError(
+                f"HardwareConfig: {op} needs powers of two, {' <= '.join(keys)}; got {shown}"
+            )
+
+    def tables(self) -> dict[str, Any]:
+        """Return the tables of a TOML of this project that `from_tables` reads as this machine."""
+        formats = {
+            role: _format_table(getattr(self, f"{role}_format"))
+            for role in ("vector", "accumulator", "reduction")
+        }
+        dimensions = {key: getattr(self, key) for key in _SIZES}
+        transfer = (
+            {} if self.v_writeback is None else {"transfer": {"v_writeback": self.v_writeback}}
+        )
+        return {"dimensions": dimensions, "formats": formats, **transfer}
+
+    @classmethod
+    def load(cls, path: str | Path) -> HardwareConfig:
+        """Read a machine: this project's TOML, or the settings files of PLENA itself.
+
+        In a TOML of this project (tables [dimensions], [formats] and [transfer]) a format is a name
+        (`"bf16"`, `"q16.16"`) or a table with `name` and fields to replace
+        (`{ name = "q16.16", wrap = true }`). What is left out has its default.
+
+        A TOML with a table TRANSACTIONAL or ANALYTIC is read as plena_settings.toml, and a file
+        that ends in .svh as precision.svh or configuration.svh; a folder stands for those of the
+        two that are in it. What they say without a counterpart here is in `unmapped`.
+
+        Raises:
+            FormatError: the file is missing or not readable, a key is unknown (in a TOML of this
+                project), a value is wrong, or two files differ; the message names file and key.
         """
         path = shipped(Path(path))
-        try:
-            tables = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            raise FormatError(f"hardware config {path} does not exist") from None
-        except OSError as error:
-            raise FormatError(f"hardware config {path} cannot be read: {error.strerror}") from None
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise FormatError(f"hardware config {path} is not valid TOML: {error}") from None
+        if path.is_dir():
+            found = [path / name for name in FILES if (path / name).is_file()]
+            if not found:
+                raise FormatError(
+                    f"hardware config {path} is a folder without {' or '.join(FILES)}; give a file"
+                )
+            return cls._from_settings([_read_svh(file) for file in found], f"{path}")
+        if path.suffix == ".svh":
+            return cls._from_settings([_read_svh(path)], f"{path}")
+        tables = read_tables(path)
+        if is_settings(tables):
+            source = f"hardware config {path}"
+            return cls._from_settings([read_settings(tables, source=source)], f"{path}")
         return cls.from_tables(tables, source=f"hardware config {path}")
+
+    @classmethod
+    def _from_settings(cls, found: list[Settings], path: str) -> HardwareConfig:
+        fields, unmapped = merged(found)
+        if not fields:
+            raise FormatError(f"hardware config {path}: no size or format of a machine in it")
+        made: Any = fields
+        try:
+            return cls(**made, unmapped=unmapped)
+        except FormatError as error:
+            raise FormatError(f"hardware config {path}: {error}") from None
 
     @classmethod
     def from_tables(
         cls, tables: Mapping[str, Any], *, source: str = "hardware config"
     ) -> HardwareConfig:
-        """Read the tables of such a file; `source` says in messages where they come from."""
-        _require_known(source, "", tables, ["dimensions", "formats"])
+        """Read the tables of a TOML of this project; `source` stands in messages."""
+        _require_known(source, "", tables, ["dimensions", "formats", "transfer"])
         dimensions, formats = tables.get("dimensions", {}), tables.get("formats", {})
-        _require_known(source, "dimensions", dimensions, ["mlen", "blen", "vlen", "hlen"])
+        transfer = tables.get("transfer", {})
+        _require_known(source, "transfer", transfer, ["v_writeback"])
+        _require_known(source, "dimensions", dimensions, list(_SIZES))
         _require_known(source, "formats", formats, ["vector", "accumulator", "reduction"])
         try:
             made = {f"{role}_format": _format(given) for role, given in formats.items()}
-            return cls(**dimensions, **made)
+            return cls(**dimensions, **transfer, **made)
         except FormatError as error:
             raise FormatError(f"{source}: {error}") from None
+
+
+def own_tables(path: Path) -> dict[str, Any] | None:
+    """Return the tables of a machine's file as they stand; None where it is not of this project."""
+    if path.is_dir() or path.suffix == ".svh":
+        return None
+    tables = read_tables(path)
+    return None if is_settings(tables) else tables
+
+
+def read_tables(path: Path) -> dict[str, Any]:
+    """Return the tables of a machine's TOML file; FormatError where there are none."""
+    try:
+        return tomllib.loads(_text(path))
+    except tomllib.TOMLDecodeError as error:
+        raise FormatError(f"hardware config {path} is not valid TOML: {error}") from None
+
+
+def _read_svh(path: Path) -> Settings:
+    return read_svh(_text(path), source=f"hardware config {path}")
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise FormatError(f"hardware config {path} does not exist") from None
+    except OSError as error:
+        raise FormatError(f"hardware config {path} cannot be read: {error.strerror}") from None
+    except UnicodeDecodeError as error:
+        raise FormatError(f"hardware config {path} is not valid TOML: {error}") from None
 
 
 def _format(given: Any) -> Any:
@@ -96,6 +219,17 @@ def _format(given: Any) -> Any:
         overrides = {key: value for key, value in given.items() if key != "name"}
         return get_format(given["name"], **overrides)
     return get_format(given)
+
+
+def _format_table(fmt: Scalar) -> Any:
+    """Return the name of a format, with the fields that its name does not say."""
+    usual = get_format(fmt.name)
+    keys = [key for key in fmt.__dataclass_fields__ if key != "name"]
+    changed = {key: getattr(fmt, key) for key in keys if getattr(fmt, key) != getattr(usual, key)}
+    plain = {
+        key: value.value if isinstance(value, Enum) else value for key, value in changed.items()
+    }
+    return {"name": fmt.name, **plain} if plain else fmt.name
 
 
 def _require_known(source: str, table: str, given: Any, known: list[str]) -> None:

@@ -9,17 +9,25 @@
 // Latency:    sums are held from the cycle after hold_i on, results from the one after return_i.
 //             hold_i goes before return_i.
 // Reset:      none.
-module plena_mx_hold #(
+module plena_mx_hold
+  import plena_pkg::*;
+#(
   parameter  int unsigned Rows     = 2,
   parameter  int unsigned Cols     = 2,
-  parameter  int unsigned SlotRows = 2,
-  parameter  int unsigned SlotCols = 2,
-  parameter  int unsigned SumW     = 16,
-  parameter  int unsigned Width    = 16,  // of results
+  parameter  bit [63:0]   AMx      = pack_mxint(8, 32),
+  parameter  bit [63:0]   BMx      = pack_mxint(8, 32),
+  parameter  int unsigned VFmt     = Bf16,  // of results; minifloat or fixed point
+  localparam mx_t         A        = mx_of(AMx),
+  localparam mx_t         B        = mx_of(BMx),
+  localparam fmt_t        V        = fmt_of(VFmt),
+  localparam int unsigned SlotRows = mx_tile_slot_rows(Rows, Cols, A.block_size),
+  localparam int unsigned SlotCols = mx_tile_slot_cols(Cols, A.block_size),
   localparam int unsigned PathRows = (Rows + SlotRows - 1) / SlotRows,
   localparam int unsigned PathCols = (Cols + SlotCols - 1) / SlotCols,
-  localparam int unsigned RowW     = Rows == 1 ? 1 : $clog2(Rows),
-  localparam int unsigned ColW     = Cols == 1 ? 1 : $clog2(Cols)
+  localparam int unsigned SumW     = mx_dot_width(A, B),
+  localparam int unsigned Width    = V.width,
+  localparam int unsigned RowW     = max($clog2(Rows), 1),
+  localparam int unsigned ColW     = max($clog2(Cols), 1)
 ) (
   input  logic                            clk_i,                     // clock
   input  logic                            hold_i,                    // hold these sums
@@ -34,7 +42,7 @@ module plena_mx_hold #(
   input  logic                            show_i,                    // all results are there
   output logic [Rows*Cols-1:0][Width-1:0] y_o                        // row-major; 0 without show_i
 );
-  localparam int unsigned HoldW = SumW > Width ? SumW : Width;
+  localparam int unsigned HoldW = max(SumW, Width);
 
   typedef logic [HoldW-1:0] held_t [Rows][Cols];
 

@@ -202,7 +202,7 @@ module plena_mx_tile
   logic [VWidth-1:0] path_y [PathRows][PathCols];
 
   plena_mx_hold #(
-    .Rows(Rows), .Cols(Cols), .SlotRows(SlotRows), .SlotCols(SlotCols), .SumW(SumW), .Width(VWidth)
+    .Rows(Rows), .Cols(Cols), .AMx(AMx), .BMx(BMx), .VFmt(VFmt)
   ) u_hold (
     .clk_i, .hold_i(hold_q), .sum_i(sum), .row_i(row_q), .col_i(col_q), .sum_o(path_sum),
     .return_i(returns), .return_row_i(return_row), .return_col_i(return_col), .y_i(path_y),

@@ -36,6 +36,7 @@ class Configuration:
         op: the operation, whose module's flip-flops are counted.
         formats, modes: as in the regression's cases, with sizes among the formats.
         unit: measure gates and depth of the whole module, though there is a combinational core.
+        part: measure this module instead, which the op's module consists of.
         slow: takes minutes; synthesised only when all are asked for.
         anchor: what the core is compared with.
     """
@@ -44,20 +45,34 @@ class Configuration:
     formats: Mapping[str, Any]
     modes: Mapping[str, Any] = field(default_factory=dict)
     unit: bool = False
+    part: str = ""
     slow: bool = False
     anchor: Anchor | None = None
+
+    @property
+    def module(self) -> str:
+        """The module that is measured."""
+        return self.part or self.op.module
+
+    @property
+    def parameters(self) -> dict[str, int]:
+        """SystemVerilog parameters of the op's module and of its parts."""
+        given = self.op.sv_parameters(**self.formats, **self.modes)
+        return given | {"Slots": tile_slots(self.formats)} if self.part else given
 
     @property
     def id(self) -> str:
         """Name of the configuration: block, formats, modes."""
         words = [*self._labels, *self.modes.values(), *["unit"] * self.unit]
+        words += [self.part.removeprefix("plena_mx_")] if self.part else []
         return "-".join([self.op.name, *words])
 
     @property
     def fmt_text(self) -> str:
         """Formats and modes for tables."""
         words = [joined_labels(self.op, self._labels), *self.modes.values()]
-        return " ".join([*words, *["(whole unit)"] * self.unit])
+        words += ["(whole unit)"] * self.unit
+        return " ".join([*words, *([f"(`{self.part}`)"] if self.part else [])])
 
     @property
     def format_names(self) -> set[str]:
@@ -67,6 +82,13 @@ class Configuration:
     @property
     def _labels(self) -> list[str]:
         return [argument_label(name, given) for name, given in self.formats.items()]
+
+
+def tile_slots(formats: Mapping[str, Any]) -> int:
+    """Return how many lanes of a tile share a rounding path: `mx_tile_slots` of the RTL."""
+    rows, columns, block = int(formats["rows"]), int(formats["cols"]), int(formats["a"].block_size)
+    columns = min(columns, block)
+    return columns * min(rows, block // columns)
 
 
 HARDFLOAT, CVFPU, MX_FOR_FPGA = "HardFloat", "HardFloat / cvfpu, the better", "MX-for-FPGA"
@@ -138,6 +160,21 @@ def _dots() -> list[Configuration]:
     ]
 
 
+TILE_PARTS = ("plena_mx_lanes", "plena_mx_hold", "plena_mx_path")
+
+
+def _tiles() -> list[Configuration]:
+    """Return tiles of one rounding path, and what they consist of."""
+    op, built = get_op("mx_tile"), []
+    for name in ("mxint8", "mxint4", "mxfp8_e4m3", "mxfp4_e2m1"):
+        mx = get_format(name)
+        formats = {"a": mx, "b": mx, "acc": get_format("fp32"), "v": get_format("bf16")}
+        formats |= {"rows": 8, "cols": 4}
+        built.append(Configuration(op=op, formats=formats, slow=True))
+        built += [Configuration(op=op, formats=formats, part=part) for part in TILE_PARTS]
+    return built
+
+
 _BUILDERS = {
     "fp_add": lambda: [_configuration("fp_add", fmt, anchor=best) for fmt, best in _ADDERS],
     "fp_mul": lambda: [_configuration("fp_mul", fmt, anchor=best) for fmt, best in _MULTIPLIERS],
@@ -147,6 +184,7 @@ _BUILDERS = {
         _configuration("mx_to_fp", mx, "bf16") for mx in ("mxint8", "mxint4", "mxfp4_e2m1")
     ],
     "mx_dot": _dots,
+    "mx_tile": _tiles,
 }
 
 

@@ -14,7 +14,7 @@ from rich.table import Table
 from plena_cosim.ground.progress import time_left, time_text
 from plena_cosim.ground.progress_bar import paced_bar
 
-from .cases import Configuration
+from .cases import TILE_PARTS, Configuration
 from .yosys import Cost, has_core
 
 TOLERANCE_PERCENT = 2
@@ -115,6 +115,42 @@ def markdown(configurations: Iterable[Configuration], recorded: Mapping[str, Cos
             *(f"{cost.ge:,.0f}", str(cost.depth), f"{cost.ff:,}"),
             *anchor_cells(entry, cost),
             entry.anchor.design if entry.anchor else "–",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def lanes_markdown(configurations: Iterable[Configuration], recorded: Mapping[str, Cost]) -> str:
+    """Return what a lane of the matrix unit costs, as a Markdown table, as in docs/rtl-cost.md.
+
+    A lane is what the tile has beside its rounding path, over the number of lanes: all control is
+    counted in, so that nothing depends on where it is drawn. What its two modules take alone stands
+    beside it; mapped together they take a little less.
+    """
+    lines = [
+        "| operands | tile GE, FF (depth) | path GE, FF | lane GE, FF | sum GE, FF | hold GE, FF |",
+        "|---|--:|--:|--:|--:|--:|",
+    ]
+    entries = [entry for entry in configurations if entry.op.name == "mx_tile"]
+    for tile in (entry for entry in entries if not entry.part):
+        parts = {
+            entry.part: recorded[entry.id]
+            for entry in entries
+            if entry.part and entry.formats == tile.formats and entry.id in recorded
+        }
+        if tile.id not in recorded or len(parts) < len(TILE_PARTS):
+            continue
+        whole, path = recorded[tile.id], parts["plena_mx_path"]
+        count = tile.formats["rows"] * tile.formats["cols"]
+        shares = [
+            (whole.ge - path.ge, whole.ff - path.ff),
+            *((parts[part].ge, parts[part].ff) for part in ("plena_mx_lanes", "plena_mx_hold")),
+        ]
+        cells = [
+            f"{tile.formats['a'].name} × {tile.formats['b'].name}",
+            f"{whole.ge:,.0f}, {whole.ff:,} ({whole.depth})",
+            f"{path.ge:,.0f}, {path.ff:,}",
+            *(f"{ge / count:,.0f}, {ff / count:,.1f}" for ge, ff in shares),
         ]
         lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)

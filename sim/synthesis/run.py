@@ -25,7 +25,7 @@ from plena_cosim.ground.write_whole import write_whole
 from ..verilate.cache import BuildError
 from ..verilate.rtl_files import RTL_DIR
 from .cases import Configuration, all_configurations, select_configurations
-from .report import Outcome, Pace, markdown, table
+from .report import Outcome, Pace, lanes_markdown, markdown, table
 from .yosys import FLOW, Cost, SynthError, cost_of, pyosys_version
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -108,6 +108,11 @@ def load_record(path: Path = RECORD) -> dict[str, Cost]:
 def recorded_markdown(path: Path = RECORD) -> str:
     """Return the recorded figures as the Markdown table of docs/rtl-cost.md."""
     return markdown(all_configurations(), load_record(path))
+
+
+def recorded_lanes(path: Path = RECORD) -> str:
+    """Return the Markdown table of what a lane of the matrix unit costs, of docs/rtl-cost.md."""
+    return lanes_markdown(all_configurations(), load_record(path))
 
 
 def save_record(path: Path, before: Mapping[str, Cost], outcomes: Iterable[Outcome]) -> None:

@@ -102,7 +102,7 @@ def parse_flip_flops(log: str) -> int:
 
 def has_core(configuration: Configuration, rtl_dir: Path = RTL_DIR) -> bool:
     """Whether gates and depth are those of a combinational core, not of the whole module."""
-    found = any(rtl_dir.rglob(f"{configuration.op.module}_core.sv"))
+    found = any(rtl_dir.rglob(f"{configuration.module}_core.sv"))
     return found and not configuration.unit
 
 
@@ -121,8 +121,7 @@ async def cost_of(
     Raises:
         SynthError: no pyosys, or Yosys refused (with its last words).
     """
-    module = configuration.op.module
-    parameters = configuration.op.sv_parameters(**configuration.formats, **configuration.modes)
+    module, parameters = configuration.module, configuration.parameters
     sources = needed_sources(module, rtl_dir)
     measured = f"{module}_core" if has_core(configuration, rtl_dir) else module
     text = repr(

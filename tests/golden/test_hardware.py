@@ -60,7 +60,10 @@ def test_the_configs_of_this_repository_load(path: Path) -> None:
     [
         ("[dimensions\nmlen = 8", "is not valid TOML: Expected ']' at the end of a table"),
         ("mlen = 8 8", "is not valid TOML: "),
-        ("[dimension]", "unknown key 'dimension'; known: dimensions, formats. Did you mean 'dim"),
+        (
+            "[dimension]",
+            "unknown key 'dimension'; known: dimensions, formats, transfer. Did you mean 'dim",
+        ),
         ("[dimensions]\nmleN = 8", "unknown key 'mleN' in [dimensions]; known: mlen, blen, vlen, "),
         ("[formats]\nvec = 'bf16'", "unknown key 'vec' in [formats]; known: vector, accumulator"),
         ("dimensions = 3", "[dimensions] must be a table"),
@@ -89,7 +92,9 @@ def test_unreadable_files_are_named(tmp_path: Path) -> None:
     with pytest.raises(FormatError) as caught:
         HardwareConfig.load(missing)
     assert str(caught.value) == f"hardware config {missing} does not exist"
-    with pytest.raises(FormatError, match=r"cannot be read: Is a directory"):
+    with pytest.raises(
+        FormatError, match=r"is a folder without configuration.svh or precision.svh"
+    ):
         HardwareConfig.load(tmp_path)
     (tmp_path / "x.toml").write_bytes(b"a = '\xff\xfe'")
     with pytest.raises(FormatError, match="is not valid TOML"):

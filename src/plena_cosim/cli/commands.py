@@ -14,6 +14,7 @@ MODULES = {
     "cosim": ("cosim",),
     "models": ("inspect", "quantize", "ladder", "families", "eval", "calib", "search"),
     "recipe": ("recipe",),
+    "machine": ("machine",),
     "report": ("report",),
 }
 """Modules of this package and the commands and groups of their `app`, in the order of the help."""

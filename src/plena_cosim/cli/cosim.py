@@ -1,4 +1,4 @@
-"""Commands that run a model on the hardware's blocks."""
+"""Commands that bring a model to the hardware."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Annotated
 import typer
 
 from .console import console
+from .cosim_image import image_app
 from .destination import folder_to_write
 
 app = typer.Typer()
-cosim_app = typer.Typer(
-    no_args_is_help=True, help="Run a model on the RTL, compared with exact torch code by code."
-)
+cosim_app = typer.Typer(no_args_is_help=True, help="Bring a model to the hardware.")
 app.add_typer(cosim_app, name="cosim")
+cosim_app.add_typer(image_app, name="image")
 
 
 @cosim_app.command()

@@ -50,7 +50,9 @@ TextName = Annotated[
         "papers evaluate on."
     ),
 ]
-Machine = Annotated[Path | None, typer.Option(help="A machine of configs/hw, for exact numerics.")]
+Machine = Annotated[
+    Path | None, typer.Option(help="A machine, for exact numerics: see plena machine.")
+]
 RunOut = Annotated[
     Path | None,
     typer.Option(

@@ -1,3 +1,1 @@
 """A model on the hardware: its operations in Verilated blocks, each compared with exact torch"""
-
-from __future__ import annotations

@@ -83,14 +83,16 @@ class HardwareTable(Table):
 
     config: str | None = Field(
         None,
-        description="A file of configs/hw, relative to the recipe.",
+        description=(
+            "A machine, relative to the recipe: a file of configs/hw, or PLENA's own settings."
+        ),
         examples=["../hw/plena.toml"],
     )
     dimensions: dict[str, Any] | None = Field(
         None,
         description=(
             "Without `config`: what the table `[dimensions]` of such a file holds; only `vlen` "
-            "decides bits, nothing reads `mlen`, `blen` and `hlen` yet."
+            "decides bits; `mlen`, `blen` and `hlen` size the matrix unit of co-simulation."
         ),
         examples=[{"vlen": 64}],
     )
@@ -98,6 +100,11 @@ class HardwareTable(Table):
         None,
         description="Without `config`: what the table `[formats]` of such a file holds.",
         examples=[{"vector": "bf16"}],
+    )
+    transfer: dict[str, Any] | None = Field(
+        None,
+        description="Without `config`: what the table `[transfer]` of such a file holds; no bits.",
+        examples=[{"v_writeback": 4}],
     )
 
 

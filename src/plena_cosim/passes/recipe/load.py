@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from plena_cosim.golden import FormatError, HardwareConfig, Mx, ScaleRule
+from plena_cosim.golden.hardware import own_tables
 from plena_cosim.ground.did_you_mean import did_you_mean
 from plena_cosim.ground.shipped import shipped
 
@@ -254,7 +255,7 @@ def _hardware(
     path = folder / table["config"]
     try:
         machine = HardwareConfig.load(path)
-        return machine, {"hardware": tomllib.loads(path.read_text(encoding="utf-8"))}
+        return machine, {"hardware": own_tables(path) or machine.tables()}
     except ValueError as error:  # also a path that no file can have
         raise FormatError(f"{where}: {error}") from None
 

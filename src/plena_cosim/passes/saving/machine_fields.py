@@ -15,8 +15,8 @@ _KINDS: dict[str, type[Minifloat] | type[FixedPoint]] = {
 
 
 def machine_to_fields(machine: HardwareConfig) -> dict[str, Any]:
-    """Return every field of a machine; a format is a dict of its own fields and a `kind`."""
-    given = {field.name: getattr(machine, field.name) for field in fields(machine)}
+    """Return what makes a machine; a format is a dict of its own fields and a `kind`."""
+    given = {field.name: getattr(machine, field.name) for field in fields(machine) if field.compare}
     return {
         key: _format_to_fields(value) if isinstance(value, (Minifloat, FixedPoint)) else value
         for key, value in given.items()

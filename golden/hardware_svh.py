@@ -1,0 +1,107 @@
+"""Reads precision.svh and configuration.svh, the parameters of PLENA's own RTL."""
+
+from __future__ import annotations
+
+import ast
+import operator
+import re
+from collections.abc import Callable
+from typing import Any
+
+from .formats import FormatError
+from .hardware_settings import SIZES, Settings, minifloat_of
+
+FILES = ("configuration.svh", "precision.svh")
+"""What the two are called in a folder."""
+
+_COMMENT = re.compile(r"//[^\n]*|/\*.*?\*/", re.DOTALL)
+_STATEMENT = re.compile(r"\b(?:localparam|parameter)\b([^;]*)|`define[ \t]+(\w+)[ \t]+([^\n]+)")
+_ASSIGNED = re.compile(r"(?:[\w\[\]:\s-]*?[\s\]])?(\w+)\s*=\s*(.+)", re.DOTALL)
+_OUTSIDE_COMMA = re.compile(r",(?![^()]*\))")
+_LITERAL = re.compile(r"(?<!\w)\d*'s?([bodhBODH])([0-9a-fA-F_]+)")
+_BASES = {"b": 2, "o": 8, "d": 10, "h": 16}
+_OPERATORS: dict[type[ast.AST], Callable[..., int]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.FloorDiv: operator.floordiv,
+    ast.LShift: operator.lshift,
+    ast.USub: operator.neg,
+}
+_UNITS = {"V": "vector_format", "M": "accumulator_format", "S": "reduction_format"}
+_OPERAND = re.compile(r"(ACT|KV|WT)_MX")
+
+
+def read_svh(text: str, *, source: str) -> Settings:
+    """Return what the parameters of such a file say.
+
+    Args:
+        text: of the file: `parameter`, `localparam` and `` `define`` with integers and sums,
+            products and shifts of earlier ones.
+        source: the file, for messages.
+
+    Returns:
+        Sizes, V of the vector unit, A of the matrix unit (M) and R of the scalar unit (S).
+
+    Raises:
+        FormatError: no parameter, a size or a width that is none, or only one width of a unit.
+    """
+    values: dict[str, Any] = {}
+    for match in _STATEMENT.finditer(_COMMENT.sub(" ", text)):
+        if match[2]:
+            values[match[2]] = _value(match[3].strip(), values)
+            continue
+        for part in _OUTSIDE_COMMA.split(match[1]):
+            if assigned := _ASSIGNED.fullmatch(part.strip()):
+                values[assigned[1]] = _value(assigned[2].strip(), values)
+    if not values:
+        raise FormatError(f"{source}: no parameter, localparam or `define in it")
+    settings = Settings(source=source)
+    units = {f"{unit}_FP_{part}_WIDTH" for unit in _UNITS for part in ("EXP", "MANT")}
+    for name, value in values.items():
+        if name in SIZES:
+            settings.size(name, value)
+        elif name in units:
+            continue
+        elif _OPERAND.match(name) or name in ("MX_SCALE_WIDTH", "MXFP_SCALE_WIDTH", "BLOCK_DIM"):
+            settings.leave(name, value, "a format of operands: a recipe gives it")
+        else:
+            settings.leave(name, value, "no size or format of a unit here")
+    for unit, role in _UNITS.items():
+        keys = [f"{unit}_FP_{part}_WIDTH" for part in ("EXP", "MANT")]
+        missing = [key for key in keys if key not in values]
+        if len(missing) == 1:
+            raise FormatError(f"{source}: {missing[0]} is missing; a format has both widths")
+        if not missing:
+            widths = [values[key] for key in keys]
+            fmt = minifloat_of(*widths, where=f"{source}: {' and '.join(keys)}")
+            settings.fields[role] = (fmt, f"{unit}_FP")
+    return settings
+
+
+def _value(given: str, known: dict[str, Any]) -> Any:
+    """Return the integer of an expression, or its text where it is more than that."""
+    plain = _LITERAL.sub(
+        lambda match: str(int(match[2].replace("_", ""), _BASES[match[1].lower()])), given
+    )
+    try:
+        return _evaluated(
+            ast.parse(plain.replace("`", "").replace("/", "//"), mode="eval").body, known
+        )
+    except (ArithmeticError, KeyError, SyntaxError, TypeError, ValueError):
+        return given
+
+
+def _evaluated(node: ast.expr, known: dict[str, Any]) -> int:
+    if isinstance(node, ast.Constant) and type(node.value) is int:
+        return node.value
+    if isinstance(node, ast.Name) and isinstance(known[node.id], int):
+        return int(known[node.id])
+    if isinstance(node, ast.BinOp):
+        left, right = _evaluated(node.left, known), _evaluated(node.right, known)
+        if isinstance(node.op, ast.LShift) and right > 64:
+            raise ValueError(node.op)
+        return _OPERATORS[type(node.op)](left, right)
+    if isinstance(node, ast.UnaryOp):
+        return _OPERATORS[type(node.op)](_evaluated(node.operand, known))
+    raise ValueError(node)

@@ -1,0 +1,1 @@
+"""Weights, activations and KV as memory images in PLENA's HBM layout"""
