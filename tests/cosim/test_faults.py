@@ -38,9 +38,9 @@ FAULTS = (
         block="mx_mm",
         fault=Fault(
             "matrix/plena_mx_matmul.sv",
-            "first_i(first_q && step_q == '0)",
-            "first_i(first_q && step_q == '1)",
-            "sums not cleared",
+            "block       = k / BlockSize",
+            "block       = (k + 1) / BlockSize % Blocks",
+            "scale of the next block",
         ),
         ops="matmul",
         op="matmul",

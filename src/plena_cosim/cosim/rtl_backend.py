@@ -174,6 +174,9 @@ class RtlBackend:
         try:
             answer = method(*args, **kwargs)
         except ProtocolError as error:
+            named = dict(zip(("module", "part", "op"), place, strict=True))
+            record = {**named, "phase": self.phase, "protocol": str(error)}
+            difference.note(record, self.folder / "difference.json")
             raise CosimMismatchError(f"{self._words(place)}: {error}") from None
         if answer is None:
             return want
