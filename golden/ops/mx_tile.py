@@ -29,7 +29,7 @@ def mx_tile(
     rows: int,
     cols: int,
 ) -> Codes:
-    """Return the tile's sums after each step of K: rows x cols processing elements, cast to V.
+    """Return the tile's sums after each step of K: rows x cols lanes, cast to V.
 
     Args:
         a_codes, a_scale: (n, rows): element k of each row of A, and its block's scale.

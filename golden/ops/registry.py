@@ -146,7 +146,7 @@ OPS: dict[str, Op] = {
         matrix_op(
             "mx_tile",
             mx_tile,
-            "systolic tile of processing elements, one step of K a beat",
+            "tile of lanes that share rounding paths, one step of K a beat",
             "rows",
             "cols",
             inputs=(

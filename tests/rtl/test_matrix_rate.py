@@ -1,0 +1,54 @@
+"""The matrix unit takes a beat in every cycle, but for the wait after a write that it states."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from plena_cosim.golden import get_format
+from plena_cosim.sim import load_block
+from plena_cosim.sim.stimuli.stimuli import sample
+from plena_cosim.sim.verilate.model import SHORT
+
+
+def cycles(block: Any, beats: int, beats_a_sum: int) -> int:
+    """Return the cycles of so many beats, of which each sum's last one writes."""
+    given = sample(block.op, block.formats, seed=0, count=beats)
+    place = np.arange(beats) % beats_a_sum
+    given["first"], given["write"] = place == 0, place == beats_a_sum - 1
+    return block.play(given).cycles
+
+
+@pytest.mark.parametrize(
+    ("rows", "cols", "block_size", "wait"),
+    [
+        (4, 4, 8, 5),  # 8 lanes a path: a walk of 8 + 5 cycles, the next block ends after 8
+        (4, 4, 32, 0),  # 16 lanes a path
+        (1, 3, 4, 4),
+        (2, 2, 1, 5),  # a path a lane
+    ],
+)
+def test_a_step_a_cycle_and_a_wait_a_write(
+    rows: int, cols: int, block_size: int, wait: int
+) -> None:
+    mx = get_format("mxint4", block_size=block_size)
+    sizes = {"rows": rows, "cols": cols}
+    tile = load_block("mx_tile", flavour=SHORT, a=mx, b=mx, acc="fp32", v="bf16", **sizes)
+    blocks, sums = 3, 5
+    beats_a_sum = blocks * block_size
+    more = cycles(tile, 2 * sums * beats_a_sum, beats_a_sum) - cycles(
+        tile, sums * beats_a_sum, beats_a_sum
+    )
+    assert more == sums * (beats_a_sum + wait)
+
+
+@pytest.mark.parametrize(("depth", "wait"), [(8, 5), (16, 5)])
+def test_a_slice_takes_its_depth(depth: int, wait: int) -> None:
+    mx = get_format("mxint4", block_size=8)
+    sizes = {"rows": 4, "cols": 4, "depth": depth}
+    unit = load_block("mx_mm", flavour=SHORT, a=mx, b=mx, acc="fp32", v="bf16", **sizes)
+    slices, sums = 4, 5
+    more = cycles(unit, 2 * sums * slices, slices) - cycles(unit, sums * slices, slices)
+    assert more == sums * (slices * depth + wait)
