@@ -27,7 +27,7 @@ comma     := ,
 installed  = $(VENV)/.with-$(if $(wildcard $(VENV)/.with-dev),dev,$(1)$(addprefix $(comma),$(2)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup shell demo test quick slowest sim sim-long prove mutate synth replay waves coverage families-long docs lint bench clean
+.PHONY: help setup shell demo test quick slowest sim sim-long prove mutate synth replay waves coverage families-long cosim-long docs lint bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -95,6 +95,9 @@ waves: $(call installed,rtl) ## record a block at work and say how to look at it
 
 families-long: $(call installed,torch) ## every family of transformers' causal models under a recipe, and the table in docs/recipe.md (ten minutes on two cores)
 	@plena families --write --jobs $(JOBS)
+
+cosim-long: $(VENV)/.with-dev ## a fault in each block that a model's run uses, found and located (some minutes)
+	@PLENA_COSIM_LONG=1 $(BIN)/python -m pytest -q -n $(JOBS) tests/cosim
 
 docs: $(call installed,docs) ## the documentation as a site that needs no network: build/site/index.html
 	@# Not --quiet: that drops the warnings that --strict counts.

@@ -1,4 +1,4 @@
-"""`plena demo`: doctor, a short RTL regression, torch against golden, and a perplexity table."""
+"""`plena demo`: doctor, a short RTL regression, torch against golden, perplexities, RTL's layer."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ def run(*, tokens: int, out: Path, console: Console) -> int:
         out: folder for record and picture.
         console: where the tables go.
     """
+    from ..cosim.show import show_layer
     from ..evaluate import run_demo
     from ..sim.regression import run as regression
 
@@ -38,4 +39,8 @@ def run(*, tokens: int, out: Path, console: Console) -> int:
     equal = run_demo(
         out=out, recipes=_CHECKOUT / "configs" / "quant", tokens=tokens, console=console
     )
-    return 0 if equal else 1
+    if not equal:
+        return 1
+    console.rule("4. a layer of the model in RTL")
+    recipe = _CHECKOUT / "configs" / "quant" / "llama_w4a4_mxint.toml"
+    return 0 if show_layer(out=out / "cosim", recipe=recipe, console=console) else 1

@@ -7,13 +7,13 @@ from torch import Tensor
 from plena_cosim.golden import Minifloat
 from plena_cosim.golden.formats import as_minifloat
 
+from .backend import operation
 from .operands import operands
 from .pieces import in_pieces
 from .rounder import rounder
-from .step_by_step import step_by_step
 
 
-@step_by_step
+@operation
 def add(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     """Return RN(a + b): golden.ops.add, as values.
 
@@ -39,7 +39,7 @@ def add(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     return in_pieces(rounder(fmt).add, *operands(fmt, a, b))
 
 
-@step_by_step
+@operation
 def sub(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     """Return RN(a - b); arguments and errors are those of `add`.
 
@@ -52,7 +52,7 @@ def sub(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     return in_pieces(rounder(fmt).sub, *operands(fmt, a, b))
 
 
-@step_by_step
+@operation
 def mul(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     """Return RN(a * b): golden.ops.mul, as values.
 
@@ -68,7 +68,7 @@ def mul(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     return in_pieces(rounder(fmt).mul, *operands(fmt, a, b))
 
 
-@step_by_step
+@operation
 def neg(a: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return -a: the sign bit flipped, that of a zero too where `fmt` has -0."""
     fmt = as_minifloat(fmt)

@@ -8,6 +8,7 @@ from torch import Tensor
 from plena_cosim.golden import FormatError, HardwareConfig, Mx
 from plena_cosim.golden.formats import as_mx
 
+from .backend import operation
 from .constant import rsqrt_value
 from .matmul import matmul
 from .max import larger
@@ -16,11 +17,10 @@ from .operands import selection
 from .quantize import quantize_mx
 from .rounder import rounder
 from .softmax import row_max, row_sum
-from .step_by_step import step_by_step
 from .unary import lookup
 
 
-@step_by_step
+@operation
 def attention(
     q: MxTensor,
     k: MxTensor,

@@ -10,14 +10,14 @@ from torch import Tensor
 from plena_cosim.golden import FixedPoint, FormatError, Minifloat, Overflow, Rounding, Scalar
 from plena_cosim.golden.formats import as_enum, as_scalar
 
+from .backend import operation
 from .carrier import DOUBLE, SINGLE, Carrier, is_finite
 from .element import round_units
 from .pieces import in_pieces
 from .platform_check import require_subnormals
-from .step_by_step import step_by_step
 
 
-@step_by_step
+@operation
 def cast(
     x: Tensor,
     fmt: Scalar | str,

@@ -8,14 +8,14 @@ from torch import Tensor
 from plena_cosim.golden import FormatError, Minifloat
 from plena_cosim.golden.formats import as_minifloat
 
+from .backend import operation
 from .constant import root_of_power
 from .operands import operands
 from .pieces import rows_in_pieces
 from .rounder import rounder
-from .step_by_step import step_by_step
 
 
-@step_by_step
+@operation
 def hadamard(x: Tensor, fmt: Minifloat | str, *, block: int | None = None) -> Tensor:
     """Return the orthonormal Hadamard transform of each block: golden.ops.hadamard, as values.
 

@@ -25,12 +25,12 @@ from plena_cosim.golden import (
     Scalar,
 )
 
+from .backend import operation
 from .carrier import DOUBLE, SINGLE, Carrier
 from .cast import cast_finite, round_values, value_dtype
 from .mx_tensor import MxTensor
 from .odd_product import product_to_odd
 from .platform_check import require_exact_matmul
-from .step_by_step import step_by_step
 
 _TILE_ROWS, _TILE_COLUMNS = 512, 1536  # one float32 accumulator tile and its partial: 6 MiB
 
@@ -50,7 +50,7 @@ class _Plan:
     rounds: bool
 
 
-@step_by_step
+@operation
 def matmul(x: MxTensor, w: MxTensor, hw: HardwareConfig) -> Tensor:
     """Return x @ w as the matrix unit computes it: golden.ops.matmul, as values.
 

@@ -8,13 +8,13 @@ from torch import Tensor
 from plena_cosim.golden import Minifloat
 from plena_cosim.golden.formats import as_minifloat
 
+from .backend import operation
 from .carrier import DOUBLE, SINGLE
 from .operands import operands
 from .pieces import in_pieces
-from .step_by_step import step_by_step
 
 
-@step_by_step
+@operation
 def max(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     """Return the larger of two values: golden.ops.max.
 
@@ -37,7 +37,7 @@ def max(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     return in_pieces(larger, *operands(fmt, a, b))
 
 
-@step_by_step
+@operation
 def min(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     """Return the smaller of two values; -0 is smaller than +0, a NaN loses to a number.
 

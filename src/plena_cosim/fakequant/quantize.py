@@ -16,18 +16,18 @@ from torch import Tensor
 from plena_cosim.golden import FixedPoint, FormatError, Mx, Rounding
 from plena_cosim.golden.formats import as_mx
 
+from .backend import operation
 from .blocks import Blocks, Index
 from .carrier import DOUBLE, SINGLE, Carrier, round_once
 from .element import ElementRounder, limits, round_by_mode
 from .mx_tensor import MxTensor
 from .platform_check import require_subnormals
 from .scale import scale_exponent
-from .step_by_step import step_by_step
 
 _DTYPES = (torch.float32, torch.bfloat16, torch.float16, torch.float64)
 
 
-@step_by_step
+@operation
 def quantize(
     x: Tensor,
     mx: Mx | str,
@@ -73,7 +73,7 @@ def quantize(
     return _quantize(x.detach(), mx, axis, strict, seed, batch_axes)
 
 
-@step_by_step
+@operation
 def quantize_mx(
     x: Tensor,
     mx: Mx | str,

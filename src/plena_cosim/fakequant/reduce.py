@@ -12,18 +12,18 @@ from torch import Tensor
 from plena_cosim.golden import FormatError, Minifloat
 from plena_cosim.golden.formats import as_minifloat
 
+from .backend import operation
 from .carrier import is_finite
 from .max import larger, largest
 from .operands import operands, selection
 from .pieces import rows_in_pieces
 from .rounder import rounder
-from .step_by_step import step_by_step
 
 Reduction = Callable[[Tensor, Tensor | int, Tensor | float, Minifloat, Minifloat], Tensor]
 """reduce_sum, reduce_max: (x, mask, seed, src, dst) -> values of dst."""
 
 
-@step_by_step
+@operation
 def reduce_sum(
     x: Tensor, mask: Tensor | int, seed: Tensor | float, src: Minifloat | str, dst: Minifloat | str
 ) -> Tensor:
@@ -53,7 +53,7 @@ def reduce_sum(
     return reduce_rows(reduce_sum, x, seed, src, dst, mask=mask)
 
 
-@step_by_step
+@operation
 def reduce_max(
     x: Tensor, mask: Tensor | int, seed: Tensor | float, src: Minifloat | str, dst: Minifloat | str
 ) -> Tensor:
@@ -70,7 +70,7 @@ def reduce_max(
     return reduce_rows(reduce_max, x, seed, src, dst, mask=mask)
 
 
-@step_by_step
+@operation
 def reduce_rows(
     reduction: Reduction,
     x: Tensor,

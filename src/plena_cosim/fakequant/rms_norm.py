@@ -9,17 +9,17 @@ from torch import Tensor
 from plena_cosim.golden import Minifloat
 from plena_cosim.golden.formats import as_minifloat
 
+from .backend import operation
 from .constant import reciprocal_value
 from .operands import operands
 from .pieces import rows_in_pieces
 from .reduce import check_rows
 from .rounder import rounder
 from .softmax import row_sum
-from .step_by_step import step_by_step
 from .unary import lookup
 
 
-@step_by_step
+@operation
 def rms_norm(
     x: Tensor,
     gamma: Tensor | float,
@@ -59,7 +59,7 @@ def rms_norm(
     return rows_in_pieces(normalise, values, gain, small[..., None])
 
 
-@step_by_step
+@operation
 def layer_norm(
     x: Tensor,
     gamma: Tensor | float,

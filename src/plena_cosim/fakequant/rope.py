@@ -9,13 +9,13 @@ from plena_cosim.golden import Minifloat
 from plena_cosim.golden.formats import as_minifloat
 from plena_cosim.golden.ops.rope import checked_stride
 
+from .backend import operation
 from .operands import operands
 from .pieces import rows_in_pieces
 from .rounder import rounder
-from .step_by_step import step_by_step
 
 
-@step_by_step
+@operation
 def rope(
     x: Tensor, cos: Tensor, sin: Tensor, fmt: Minifloat | str, *, stride: int | None = None
 ) -> Tensor:

@@ -10,15 +10,15 @@ from torch import Tensor
 from plena_cosim.golden import Minifloat
 from plena_cosim.golden.formats import as_minifloat
 
+from .backend import operation
 from .operands import operands, selection
 from .pieces import rows_in_pieces
 from .reduce import check_rows, max_rows, sum_rows
 from .rounder import rounder
-from .step_by_step import step_by_step
 from .unary import lookup
 
 
-@step_by_step
+@operation
 def softmax(
     x: Tensor,
     mask: Tensor | int,

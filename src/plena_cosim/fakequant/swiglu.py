@@ -7,14 +7,14 @@ from torch import Tensor
 from plena_cosim.golden import Minifloat
 from plena_cosim.golden.formats import as_minifloat
 
+from .backend import operation
 from .operands import operands
 from .pieces import in_pieces
 from .rounder import rounder
-from .step_by_step import step_by_step
 from .unary import lookup
 
 
-@step_by_step
+@operation
 def swiglu(gate: Tensor, up: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return mul(silu(gate), up): golden.ops.swiglu, as values.
 

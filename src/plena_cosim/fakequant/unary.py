@@ -13,11 +13,11 @@ from plena_cosim import golden
 from plena_cosim.golden import FormatError, Minifloat
 from plena_cosim.golden.formats import as_minifloat
 
+from .backend import operation
 from .carrier import DOUBLE, SINGLE
 from .cast import native_dtype, value_dtype
 from .operands import operands
 from .pieces import in_pieces
-from .step_by_step import step_by_step
 
 _WIDEST = 16
 
@@ -86,7 +86,7 @@ def _powers_of_two(exp: int) -> list[float]:
     return [math.ldexp(1.0, half), math.ldexp(1.0, exp - half)]
 
 
-@step_by_step
+@operation
 def exp(a: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return RN(e^a), correctly rounded: golden.ops.exp, as values.
 
@@ -108,42 +108,42 @@ def exp(a: Tensor, fmt: Minifloat | str) -> Tensor:
     return _evaluate("exp", a, fmt)
 
 
-@step_by_step
+@operation
 def exp2(a: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return RN(2^a); arguments and errors are those of `exp`."""
     fmt = as_minifloat(fmt)
     return _evaluate("exp2", a, fmt)
 
 
-@step_by_step
+@operation
 def reciprocal(a: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return RN(1 / a); arguments and errors are those of `exp`."""
     fmt = as_minifloat(fmt)
     return _evaluate("reciprocal", a, fmt)
 
 
-@step_by_step
+@operation
 def sqrt(a: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return RN(sqrt(a)); arguments and errors are those of `exp`."""
     fmt = as_minifloat(fmt)
     return _evaluate("sqrt", a, fmt)
 
 
-@step_by_step
+@operation
 def rsqrt(a: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return RN(1 / sqrt(a)); arguments and errors are those of `exp`."""
     fmt = as_minifloat(fmt)
     return _evaluate("rsqrt", a, fmt)
 
 
-@step_by_step
+@operation
 def sigmoid(a: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return RN(1 / (1 + e^-a)); arguments and errors are those of `exp`."""
     fmt = as_minifloat(fmt)
     return _evaluate("sigmoid", a, fmt)
 
 
-@step_by_step
+@operation
 def silu(x: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return golden.ops.silu as values, one table for its whole sequence; errors as `exp`.
 
@@ -154,14 +154,14 @@ def silu(x: Tensor, fmt: Minifloat | str) -> Tensor:
     return _evaluate("silu", x, fmt)
 
 
-@step_by_step
+@operation
 def gelu_sigmoid(x: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return golden.ops.gelu_sigmoid as values, one table for its whole sequence."""
     fmt = as_minifloat(fmt)
     return _evaluate("gelu_sigmoid", x, fmt)
 
 
-@step_by_step
+@operation
 def gelu_tanh(x: Tensor, fmt: Minifloat | str) -> Tensor:
     """Return golden.ops.gelu_tanh as values, one table for its whole sequence."""
     fmt = as_minifloat(fmt)

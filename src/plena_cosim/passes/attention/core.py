@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from plena_cosim import fakequant
+from plena_cosim.fakequant.backend import part_of
 from plena_cosim.golden import FormatError, HardwareConfig, Minifloat, Mx
 
 from ..modules.operand import DEFAULT_BLOCK, fake_quantize
@@ -87,6 +88,7 @@ class AttentionCore:
         """
         formats, signature = self.now, inspect.signature(rope)
 
+        @part_of("rope")
         def turned(*args: Any, **kwargs: Any) -> Any:
             call = signature.bind(*args, **kwargs)
             given = call.arguments
@@ -121,14 +123,17 @@ class AttentionCore:
             _require_rounded(result, vector, self.where)
         return results
 
+    @part_of("kv_cache")
     def cached_keys(self, keys: Tensor) -> Tensor:
         """Return new keys as the cache holds them; they come from the vector unit."""
         return self.rotator.cached(self._vector(keys), self.now.key_basis)
 
+    @part_of("kv_cache")
     def cached_values(self, values: Tensor) -> Tensor:
         """Return new values as the cache holds them; they come from the vector unit."""
         return self.rotator.cached(self._vector(values), self.now.value_basis)
 
+    @part_of("kv_cache")
     def cached_again(self, x: Tensor) -> Tensor:
         """Return keys or values that another phase has cached as this one's cache holds them."""
         return self.rotator.cached_again(self._vector(x))
@@ -164,6 +169,7 @@ class AttentionCore:
         quantised = (formats.qk_matmul, formats.av_matmul, formats.softmax)
         return self.hw is None and all(fmt is None for fmt in quantised)
 
+    @part_of("attention")
     def attend(
         self,
         module: nn.Module,
