@@ -16,6 +16,10 @@ TOKENS = {"vocab_size": 96, "bos_token_id": 1, "eos_token_id": 2, "pad_token_id"
 HEADS = 4
 WIDE = {"hidden_size": 64, "num_hidden_layers": 2, "num_attention_heads": HEADS}
 SHORT = {"n_embd": 64, "n_layer": 2, "n_head": HEADS, "n_positions": 128}
+NEO = {
+    "hidden_size": 64, "num_layers": 2, "num_heads": HEADS, "intermediate_size": 96,
+    "max_position_embeddings": 128, "window_size": 5,
+}  # fmt: skip
 LATENT = WIDE | {
     "num_key_value_heads": HEADS, "intermediate_size": 96, "moe_intermediate_size": 32,
     "q_lora_rank": 32, "kv_lora_rank": 48, "qk_rope_head_dim": 8, "qk_nope_head_dim": 16,
@@ -45,6 +49,9 @@ class Family:
         whole: the function that turns them is given the whole head.
         bias: from keys' positions (batch, keys) and the number of heads what ALiBi adds, (batch,
             heads, keys); None: no ALiBi.
+        scale: of the scores; None: head_dim^-0.5.
+        window: of the keys up to its own, how many a query attends; None: all.
+        grows: it takes no cache of a fixed size.
         latent: latents are cached, of which keys and values are made.
     """
 
@@ -59,6 +66,9 @@ class Family:
     bias: Callable[[Array, int], Array] | None = None
     whole: bool = False
     latent: bool = False
+    scale: float | None = None
+    window: int | None = None
+    grows: bool = False
 
 
 def heads(x: Array, count: int) -> Array:
@@ -241,6 +251,27 @@ FAMILIES: dict[str, Family] = {
         split=projected,
         turn="neighbours",
         turned=TURNED,
+    ),
+    "gpt_neo": Family(
+        model_type="gpt_neo",
+        sizes=NEO | {"attention_types": [[["global", "local"], 1]]},
+        attention="GPTNeoSelfAttention",
+        module="transformer.h.0.attn.attention",
+        out="out_proj",
+        split=projected,
+        scale=1.0,
+        grows=True,
+    ),
+    "gpt_neo of windows": Family(
+        model_type="gpt_neo",
+        sizes=NEO | {"attention_types": [[["local"], 2]]},
+        attention="GPTNeoSelfAttention",
+        module="transformer.h.0.attn.attention",
+        out="out_proj",
+        split=projected,
+        scale=1.0,
+        window=5,
+        grows=True,
     ),
     "codegen": Family(
         model_type="codegen",

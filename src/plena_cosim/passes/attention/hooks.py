@@ -198,6 +198,8 @@ def _forward(self: nn.Module, *args: Any, **kwargs: Any) -> Any:
         if parameter.kind is inspect.Parameter.VAR_KEYWORD:
             given.update(given.pop(name, {}))
     del given["self"]
+    if isinstance(seams.family, ScoresMethod):
+        seams.family.check_cache(given.get(seams.cache), core.where)
     given[seams.cache], writer = before_cache(
         given.get(seams.cache), core, of_encoder=given.get("key_value_states") is not None
     )

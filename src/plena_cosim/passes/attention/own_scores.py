@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from plena_cosim.golden import FormatError
+
 from .core import AttentionCore
 from .kv_writer import KvWriter
 
@@ -236,13 +238,16 @@ class ScoresMethod:
     """A family in which a method does all that follows the cache; `attend` takes its place.
 
     Attributes:
-        root: name of the number that its modules divide scores by.
+        root: name of the number that its modules divide scores by; None: they do not.
         dropout: name of their dropout of probabilities.
+        window: name of their table, (1, 1, positions, positions) bool, of where a query attends a
+            key, which counts keys from the first that is cached; None: the mask says it all.
         method: name of the method, which is given queries, keys, values and a mask.
     """
 
-    root: str
+    root: str | None
     dropout: str
+    window: str | None = None
     method: str = "_attn"
 
     def attend(
@@ -256,6 +261,8 @@ class ScoresMethod:
             qkv: queries, keys and values, (batch, heads, tokens, head_dim).
             mask: additive, or None.
         """
+        if self.window is not None:
+            mask = _within(getattr(module, self.window), qkv, mask)
         query, key, value = (part.to(torch.float32) for part in qkv)
         output, weights = core.attend(
             module,
@@ -263,10 +270,39 @@ class ScoresMethod:
             key,
             value,
             mask,
-            scaling=1 / getattr(module, self.root),
+            scaling=1.0 if self.root is None else 1 / getattr(module, self.root),
             dropout=getattr(module, self.dropout).p,
         )
         return output.to(qkv[2].dtype), weights
+
+    def check_cache(self, cache: Any, where: str) -> None:
+        """Refuse a cache with free places behind the last key, where a table counts keys.
+
+        Args:
+            cache: of transformers, or None.
+            where: for messages.
+
+        Raises:
+            FormatError: the cache is of a fixed size.
+        """
+        layers = getattr(cache, "layers", ())
+        if self.window is not None and any(hasattr(layer, "max_cache_len") for layer in layers):
+            raise FormatError(
+                f"{where}: the model takes the last place of its cache for the newest token, and a "
+                f"{type(cache).__name__} has free places there; give the model a DynamicCache"
+            )
+
+
+def _within(table: Tensor, qkv: tuple[Tensor, Tensor, Tensor], mask: Tensor | None) -> Tensor:
+    """Return a mask that also shuts what a table of positions shuts."""
+    queries, keys = qkv[0].shape[-2], qkv[1].shape[-2]
+    allowed = table[:, :, keys - queries : keys, :keys]
+    if mask is None:
+        return allowed
+    mask = mask[..., :keys]
+    if mask.dtype == torch.bool:
+        return mask & allowed
+    return mask.masked_fill(~allowed, torch.finfo(mask.dtype).min)
 
 
 _GPTJ = ScoresMethod(root="scale_attn", dropout="attn_dropout")
@@ -276,6 +312,9 @@ _FAMILIES: dict[str, OwnScores | ScoresMethod] = {
     "falcon.modeling_falcon.FalconAttention": _Falcon(),
     "gpt_neox_japanese.modeling_gpt_neox_japanese.GPTNeoXJapaneseAttention": ScoresMethod(
         root="norm_factor", dropout="attention_dropout"
+    ),
+    "gpt_neo.modeling_gpt_neo.GPTNeoSelfAttention": ScoresMethod(
+        root=None, dropout="attn_dropout", window="bias"
     ),
     "gptj.modeling_gptj.GPTJAttention": _GPTJ,
     "mpt.modeling_mpt.MptAttention": _Mpt(),

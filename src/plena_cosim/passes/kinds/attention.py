@@ -9,7 +9,7 @@ from torch import nn
 from ..attention import hooks
 from ..attention.rotation import resolved
 from ..modules.module_kind import AcceptedFormats, BuildRequest, Built, ModuleKind, PhasedRequest
-from ..modules.phase import PhaseClock
+from ..modules.phase import LAYER_INDICES, PhaseClock
 from ..recipe.formats import AttentionFormats
 from ..recipe.recipe import KvHandover, Phase
 from ..recipe.selector import Selector
@@ -30,7 +30,7 @@ class AttentionKind(ModuleKind):
     def recognise(self, module: nn.Module) -> bool:
         """Return whether it has a layer index, and projections of keys and values."""
         names = {name for name, _ in module.named_children()}
-        return hasattr(module, "layer_idx") and bool(
+        return any(hasattr(module, index) for index in LAYER_INDICES) and bool(
             {"k_proj", "v_proj"} <= names or names & _FUSED
         )
 

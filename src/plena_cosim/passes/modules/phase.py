@@ -19,6 +19,8 @@ from ..recipe.formats import Format
 from ..recipe.recipe import KvHandover, Phase
 from ..weights.plain_state import plain_state
 
+LAYER_INDICES = ("layer_idx", "layer_id")
+"""What attention modules call the place of their layer in a cache."""
 _CACHES = ("past_key_values", "layer_past", "cache_params")
 _TOKENS = (
     "decoder_input_ids",
@@ -140,7 +142,8 @@ def _holds_tokens(cache: Any, module: nn.Module) -> bool:
     used = [
         index
         for part in module.modules()
-        if isinstance(index := getattr(part, "layer_idx", None), int)
+        for name in LAYER_INDICES
+        if isinstance(index := getattr(part, name, None), int)
     ]
     layers = getattr(cache, "layers", None)
     if used and layers is not None:
