@@ -61,7 +61,8 @@ class Command:
         words: it and its arguments.
         busy: a word in the command lines of its children, when they are at work.
         module: where the function is whose results go into this test's folder.
-        again: what is run next; the same if None, nothing if it would take long.
+        again: what is run next; the same if None, nothing if it would take long or if another
+            command's next run removes the same.
         left: what the next run has removed, as a pattern.
     """
 
@@ -77,14 +78,14 @@ COMMANDS = {
         words="sim --block fp_neg --fmt e2m1 --jobs 1",
         busy="cc1plus",
         module="regression.run",
-        again="sim-long --block fp_neg --fmt e2m1",
+        again="",
     ),
     "sim-long": Command(words="sim-long --block fp_neg --fmt e2m1 --jobs 2", busy="spawn_main"),
     "demo": Command(
         words="demo",
         busy="cc1plus",
         module="regression.run",
-        again="sim-long --block fp_neg --fmt e2m1",
+        again="",
     ),
     "prove": Command(
         words="prove --proof mul-e2m1-table",
@@ -104,7 +105,9 @@ COMMANDS = {
         module="mutation.run",
         again="",
     ),
-    "coverage": Command(words="coverage --rtl --block fp_neg --fmt e2m1 --jobs 2", busy="cc1plus"),
+    "coverage": Command(
+        words="coverage --rtl --block fp_neg --fmt e2m1 --jobs 2", busy="cc1plus", again=""
+    ),
     "families": Command(words="families --check --only gpt2", busy="forkserver", left="tmp/plena*"),
     "ladder": Command(
         words="ladder --model {model} --recipes recipes --text words.txt --limit 64",
