@@ -63,7 +63,7 @@ def test_a_missing_placer_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize(
     ("block", "fmt", "said"),
-    [("fp_mull", None, "unknown op 'fp_mull'"), ("fp_mul", "e99m9", "e99m9")],
+    [("fp_mull", None, "unknown op 'fp_mull'"), ("fp_mul", "e99m9", "exp_bits must be")],
 )
 def test_what_is_unknown_is_one_line(
     block: str, fmt: str | None, said: str, capsys: pytest.CaptureFixture[str]
