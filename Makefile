@@ -10,6 +10,7 @@ SEED      ?= 0
 ID        ?=
 PROOF     ?=
 COUNT     ?=
+SEEDS     ?=
 RTL       ?=
 CHUNKS    ?=
 BASE      ?=
@@ -27,7 +28,7 @@ comma     := ,
 installed  = $(VENV)/.with-$(if $(wildcard $(VENV)/.with-dev),dev,$(1)$(addprefix $(comma),$(2)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup shell demo test quick slowest sim sim-long prove mutate synth replay waves coverage families-long cosim-long docs lint bench clean
+.PHONY: help setup shell demo test quick slowest sim sim-long prove mutate synth fpga replay waves coverage families-long cosim-long docs lint bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -86,6 +87,9 @@ replay: $(call installed,rtl) ## run one failing vector again and write its wave
 
 synth: $(call installed,synth) ## gates, depth and flip-flops of every block against the recorded ones; BLOCK=, FMT=
 	@plena synth $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) --jobs $(JOBS)
+
+fpga: $(call installed,fpga) ## LUTs, DSPs, flip-flops and clock on an ECP5, placed and routed; BLOCK=, FMT=, SEEDS=5
+	@plena fpga $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) $(if $(SEEDS),--seeds $(SEEDS))
 
 coverage: $(call installed,rtl) ## what the last regressions have seen of every format, and what not; with RTL=1 of the RTL
 	@plena coverage $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) $(if $(RTL),--rtl)

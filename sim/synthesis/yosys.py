@@ -11,7 +11,7 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -86,7 +86,7 @@ def parse_gates(log: str) -> tuple[float, int]:
     transistors, length = _TRANSISTORS.findall(log), _LENGTH.findall(log)
     if not transistors or not length:
         missing = "transistor count (stat -tech cmos)" if not transistors else "path length (ltp)"
-        raise SynthError(f"Yosys printed no {missing}; its last words: {_last_words(log)}")
+        raise SynthError(f"Yosys printed no {missing}; its last words: {last_words(log)}")
     return int(transistors[-1]) / TRANSISTORS_PER_GE, int(length[-1])
 
 
@@ -152,18 +152,45 @@ async def _yosys(
     top: str, parameters: Mapping[str, int], rtl_dir: Path, flow: tuple[str, ...]
 ) -> str:
     """Return what Yosys wrote about `top`, which takes those of the parameters that it has."""
+    # Yosys leaves its files behind when it is killed.
+    with scratch_folder("synth") as scratch:
+        read = read_command(top, parameters, rtl_dir=rtl_dir, scratch=scratch)
+        status, log = await output_of([sys.executable, "-c", _PROGRAM, read, *flow], scratch)
+    if status != 0:
+        raise yosys_error(top, read, log)
+    return log
+
+
+def read_command(top: str, parameters: Mapping[str, int], *, rtl_dir: Path, scratch: Path) -> str:
+    """Return the Yosys command that reads a module and what it needs.
+
+    Args:
+        top: the module.
+        parameters: values, of which it takes those that it has.
+        rtl_dir: the RTL.
+        scratch: folder for links to files whose names Yosys cannot take.
+    """
     sources = needed_sources(top, rtl_dir)
     taken = set(_PARAMETER.findall(sources[-1].read_text(encoding="utf-8")))
     given = [f"-G {key}={sv_literal(value)}" for key, value in parameters.items() if key in taken]
-    # Yosys leaves its files behind when it is killed.
-    with scratch_folder("synth") as scratch, lifeline() as stdin:
-        files = without_spaces(sources, scratch)
-        read = " ".join(["read_slang", "--top", top, *given, *map(str, files)])
+    files = without_spaces(sources, scratch)
+    return " ".join(["read_slang", "--top", top, *given, *map(str, files)])
+
+
+async def output_of(command: Sequence[str], scratch: Path) -> tuple[int | None, str]:
+    """Run a tool that ends with us; return its exit status and all that it wrote.
+
+    Args:
+        command: the tool and its arguments.
+        scratch: where it runs, and where its temporary files go.
+    """
+    with lifeline() as stdin:
         process = await asyncio.create_subprocess_exec(
-            *tied([sys.executable, "-c", _PROGRAM, read, *flow]),
+            *tied(command),
             stdin=stdin,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
+            cwd=scratch,
             env={**os.environ, "TMPDIR": str(scratch)},
             start_new_session=True,
         )
@@ -174,13 +201,23 @@ async def _yosys(
                 os.killpg(process.pid, signal.SIGKILL)
             await process.wait()
             raise
-    log = output.decode(errors="replace")
-    if process.returncode != 0:
-        raise SynthError(f"Yosys failed on {top} ({' '.join(given)}): {_last_words(log)}")
-    return log
+    return process.returncode, output.decode(errors="replace")
 
 
-def _last_words(log: str) -> str:
+def yosys_error(top: str, read: str, log: str) -> SynthError:
+    """Return the error for a module that Yosys refuses.
+
+    Args:
+        top: the module.
+        read: the command that reads it, with its parameters.
+        log: what Yosys wrote.
+    """
+    given = " ".join(re.findall(r"-G \S+", read))
+    return SynthError(f"Yosys failed on {top} ({given}): {last_words(log)}")
+
+
+def last_words(log: str) -> str:
+    """Return the last lines of a log that speak of an error, or else its last lines."""
     lines = [line.strip() for line in log.splitlines() if line.strip()]
     errors = [line for line in lines if "error" in line.lower()]
     return " | ".join((errors or lines)[-3:]) or "nothing"

@@ -57,6 +57,7 @@ READERS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("rtl/*.vlt", ("tests/sim/verilate/test_model.py",)),
     ("rtl/*.core", ("tests/sim/generate/test_cores.py",)),
+    ("rtl/fpga.json", ("tests/sim/synthesis/test_run.py",)),
     ("rtl/synth.json", ("tests/sim/synthesis/test_run.py",)),
     ("rtl/equivalent_mutants.toml", ("tests/sim/mutation/test_run.py",)),
     ("sim/player/player.cpp", ("tests/sim/player/test_player.py",)),

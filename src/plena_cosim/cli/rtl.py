@@ -148,6 +148,34 @@ def synth(
 
 
 @app.command()
+def fpga(
+    block: Annotated[str | None, typer.Option(help="Only this op, e.g. fp_mul.")] = None,
+    fmt: Annotated[str | None, typer.Option(help="Only blocks with this format.")] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Placements a block.")] = 5,
+    every: Annotated[
+        bool, typer.Option("--all", help="All blocks, also those that take minutes each.")
+    ] = False,
+    record: Annotated[
+        bool,
+        typer.Option("--record", help="Write the figures to rtl/fpga.json and docs/rtl-cost.md."),
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Place and route blocks on an ECP5: LUTs, DSPs, flip-flops and the median clock of the seeds.
+
+    Inputs and outputs are registers around the block. Results land in results/fpga/fpga.json.
+    """
+    from ..sim.fpga import run as placing
+
+    status = placing.run(block, fmt, seeds=seeds, every=every, record=record, as_json=as_json)
+    if record and status == 0:
+        from ..docs import cost_table
+
+        cost_table.write()
+    raise typer.Exit(status)
+
+
+@app.command()
 def waves(
     block: Annotated[str, typer.Option(help="The op, e.g. fp_mul.")],
     fmt: Annotated[str | None, typer.Option(help="One of its formats, e.g. bf16.")] = None,

@@ -1,0 +1,1 @@
+"""LUTs, DSPs, flip-flops and clock of every block on an FPGA."""
