@@ -13,6 +13,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from multiprocessing import forkserver
 from multiprocessing.connection import Connection
 from multiprocessing.util import Finalize, get_temp_dir
 from pathlib import Path
@@ -84,9 +85,23 @@ def _results(names: Sequence[str], jobs: int) -> Iterator[Iterator[FamilyResult]
     pool = ThreadPoolExecutor(jobs)
     try:
         yield pool.map(lambda name: _in_a_process(context, name, over), names)
+    except BaseException:
+        _end_server()
+        raise
     finally:
         over.set()
         pool.shutdown(cancel_futures=True)
+
+
+def _end_server() -> None:
+    """End the server of processes, which may load for seconds yet while a thread waits for it.
+
+    The next process that is asked for starts it anew.
+    """
+    pid = getattr(forkserver._forkserver, "_forkserver_pid", None)
+    if pid is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 @functools.cache
