@@ -47,14 +47,3 @@ def test_sizes_that_do_not_fit(hw: HardwareConfig, op: str, message: str) -> Non
     with pytest.raises(FormatError) as caught:
         hw.sizes(op)
     assert message in str(caught.value)
-
-
-def test_a_recipe_takes_them(tmp_path: Path) -> None:
-    pytest.importorskip("pydantic")
-    from plena_cosim.passes.recipe.load import load_quant_config, read_quant_config
-
-    text = f'[hardware]\nconfig = "{HERE}"\n[default]\nname = "mxint"\nweight_width = 4\n'
-    (tmp_path / "r.toml").write_text(text + "weight_block_size = 8\n")
-    recipe = load_quant_config(tmp_path / "r.toml")
-    assert recipe.hardware == HardwareConfig.load(HERE)
-    assert read_quant_config(recipe.tables, source="saved").hardware == recipe.hardware

@@ -122,7 +122,7 @@ def test_the_ladder_knows_our_errors_by_their_class(
 
     monkeypatch.setattr(step, "measure", fails)
     monkeypatch.setattr(step, "_take_stdout", lambda: sys.stdout)
-    monkeypatch.setattr(step, "_end_with_stdin", lambda: None)
+    monkeypatch.setattr(step, "end_with_stdin", lambda: None)
     monkeypatch.setattr(sys, "stdin", io.StringIO("{}\n"))
     assert step.main() == 1
     shown = capsys.readouterr()

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from .console import console
 from .destination import folder_to_write
-from .models import Numerics
+from .models import Device, Numerics
 
 if TYPE_CHECKING:
     from plena_cosim.cosim.image.matrix import Matrix
@@ -44,6 +44,7 @@ def image(
         int, typer.Option(min=0, help="Also inputs of linear layers and KV of so many tokens.")
     ] = 0,
     text: Annotated[str, typer.Option(help="A UTF-8 file or demo: its first tokens.")] = "demo",
+    device: Device = None,
 ) -> None:
     """Write a model's codes as PLENA's memory holds them: raw bytes, hex, safetensors, manifest.
 
@@ -73,7 +74,7 @@ def image(
         "tokens": tokens,
         "text": text,
     }
-    network, tokenizer, own = _quantized(asked, machine)
+    network, tokenizer, own = _quantized(asked, machine, device)
     hw = HardwareConfig.load(machine) if machine is not None else own or HardwareConfig()
     about = {**asked, "left_out": left_out(network)}
     manifest = write_image(out, _matrices(network, tokenizer, asked), hw=hw, about=about)
@@ -91,6 +92,7 @@ def verify(
     quant_config: Annotated[
         Path | None, typer.Option(help="With --model: the recipe, else that of the manifest.")
     ] = None,
+    device: Device = None,
 ) -> None:
     """Read an image back: its files against each other, their checksums and a model's codes."""
     from ..cosim.image.verify import read_manifest, verify_image
@@ -101,21 +103,22 @@ def verify(
         manifest = read_manifest(folder)
         asked = {**manifest, "model": model, "recipe": quant_config or manifest["recipe"]}
         hw = HardwareConfig.from_tables(manifest["machine"], source=str(folder))
-        network, tokenizer, _ = _quantized(asked, hw)
+        network, tokenizer, _ = _quantized(asked, hw, device)
         matrices = _matrices(network, tokenizer, asked)
     manifest = verify_image(folder, matrices)
     whose = "checksums" if model is None else f"checksums and the codes of {model}"
     typer.echo(f"{folder}: {len(manifest['tensors'])} tensors equal, {whose}")
 
 
-def _quantized(asked: dict[str, Any], machine: Any) -> tuple[Any, Any, Any]:
+def _quantized(asked: dict[str, Any], machine: Any, device: str | None) -> tuple[Any, Any, Any]:
     """Return a quantised model, its tokenizer, and the machine that its recipe names."""
     from ..evaluate.load import load_model, require_original
     from ..golden import HardwareConfig
     from ..passes import load_quant_config, quantize_module_transform_pass
+    from ..passes.layers.device import on_device
 
     hw = HardwareConfig.load(machine) if isinstance(machine, Path) else machine
-    recipe = load_quant_config(Path(asked["recipe"]))
+    recipe = on_device(load_quant_config(Path(asked["recipe"])), device)
     network, tokenizer = load_model(asked["model"])
     require_original(network, asked["model"])
     network, _ = quantize_module_transform_pass(
