@@ -16,14 +16,14 @@ import tempfile
 import time
 import uuid
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
 from plena_cosim.sim.verilate.process import heed_interrupts
 
-PATIENCE_S = 5
+PATIENCE_S = 15
 MARK = "PLENA_TEST_MARK"
 ENDED = {signal.SIGINT: 130, signal.SIGTERM: 143}
 # Where the RTL commands note results is no option of theirs, and a user has some there.
@@ -33,7 +33,9 @@ from importlib import import_module
 from pathlib import Path
 from plena_cosim.cli.main import main
 module = sys.argv.pop(1)
-if module:
+if module == "slow":
+    import_module("plena_cosim.evaluate.families.run")._PRELOADED.insert(1, "slow")
+elif module:
     import_module(f"plena_cosim.sim.{module}").run.__kwdefaults__["results"] = Path("results")
 main()
 """
@@ -60,7 +62,8 @@ class Command:
     Attributes:
         words: it and its arguments.
         busy: a word in the command lines of its children, when they are at work.
-        module: where the function is whose results go into this test's folder.
+        module: where the function is whose results go into this test's folder; `slow`: its server
+            of processes loads for a minute.
         again: what is run next; the same if None, nothing if it would take long or if another
             command's next run removes the same.
         left: what the next run has removed, as a pattern.
@@ -115,6 +118,7 @@ COMMANDS = {
         again="",
     ),
 }
+SLOW = {"families-slow": replace(COMMANDS["families"], module="slow")}
 
 
 @dataclass
@@ -157,8 +161,8 @@ class Running:
                 continue
         return found
 
-    def end_at_work(self, number: signal.Signals) -> int:
-        """Send it a signal while a child is at work; return its status."""
+    def end_at_work(self, number: signal.Signals, after_s: float = 0) -> int:
+        """Send it a signal when a child has been at work for so long; return its status."""
         process = self.start(self.command.words)
         deadline = time.monotonic() + 60
         while not any(
@@ -168,6 +172,7 @@ class Running:
             assert process.poll() is None, self.said()
             assert time.monotonic() < deadline, self.processes()
             time.sleep(0.02)
+        time.sleep(after_s)
         process.send_signal(number)
         deadline = time.monotonic() + PATIENCE_S
         while process.poll() is None or self.processes():
@@ -191,7 +196,7 @@ def running(
     (tmp_path / "recipes").mkdir()
     (tmp_path / "recipes" / "10_four.toml").write_text(RECIPE)
     (tmp_path / "search.toml").write_text(RECIPE + SEARCH)
-    yield Running(tmp_path, COMMANDS[request.param], tiny_model)
+    yield Running(tmp_path, {**COMMANDS, **SLOW}[request.param], tiny_model)
     shutil.rmtree(short)
 
 
@@ -236,6 +241,16 @@ def test_a_signal_ends_its_children_and_leaves_nothing(
     assert "Traceback" not in running.said()
     for pattern in ("tmp/plena*", "cache/plena-cosim/**/.*.tmp", "results/**/.*.tmp"):
         assert list(running.folder.glob(pattern)) == []
+
+
+@pytest.mark.parametrize("after_s", [0, 0.5])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("running", ["families-slow"], indirect=True)
+def test_a_server_of_processes_ends_while_it_loads(
+    running: Running, number: signal.Signals, after_s: float
+) -> None:
+    (running.folder / "slow.py").write_text("import time\ntime.sleep(60)\n")
+    assert running.end_at_work(number, after_s) == ENDED.get(number, -number)
 
 
 def test_a_search_that_kill_9_ended_goes_on(tmp_path: Path, tiny_model: Path, words: Path) -> None:

@@ -10,6 +10,9 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+SERVED = "PLENA_SERVED_PROCESS"
+"""A variable of the environment: the process that a server of processes ends with."""
+
 # The shell stays as the parent of both, so that none becomes a zombie. The watchdog reads a pipe
 # that nobody writes to: when our end closes, all of the group goes, compilers of compilers too.
 # The trap lets the shell outlive an interrupt that the tool may want to tidy up after.

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from plena_cosim.ground.did_you_mean import did_you_mean
-from plena_cosim.ground.lifeline import end_with_parent
+from plena_cosim.ground.lifeline import SERVED, end_with_parent
 from plena_cosim.ground.progress import Progress
 from plena_cosim.ground.record import environment
 from plena_cosim.ground.scratch_folder import scratch_folder
@@ -80,23 +80,26 @@ def _results(names: Sequence[str], jobs: int) -> Iterator[Iterator[FamilyResult]
     """Give the results in the order of the names; what is at work when the block ends is killed."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(_PRELOADED)
+    os.environ[SERVED] = str(os.getpid())
     _own_folder_of_sockets()
     over = threading.Event()
     pool = ThreadPoolExecutor(jobs)
+    asked = []
     try:
-        yield pool.map(lambda name: _in_a_process(context, name, over), names)
-    except BaseException:
-        _end_server()
-        raise
+        asked += [pool.submit(_in_a_process, context, name, over) for name in names]
+        yield (one.result() for one in asked)
     finally:
         over.set()
-        pool.shutdown(cancel_futures=True)
+        pool.shutdown(wait=False, cancel_futures=True)
+        while not all(one.done() for one in asked):
+            _end_server()
+            time.sleep(_GLANCE_S)
 
 
 def _end_server() -> None:
     """End the server of processes, which may load for seconds yet while a thread waits for it.
 
-    The next process that is asked for starts it anew.
+    A thread that was about to ask for a process starts it anew, so once is not enough.
     """
     pid = getattr(forkserver._forkserver, "_forkserver_pid", None)
     if pid is not None:
