@@ -69,7 +69,7 @@ class Traffic:
         return cls(wanted=wanted, real=Coverage(case=case), stimuli=stimuli)
 
     def take(self, run: BlockRun, place: str, limit: int) -> None:
-        """Count a run's bins, and keep beats that hit a rare one first.
+        """Count a run's bins, and keep the first beat and those that hit a rare bin first.
 
         Args:
             run: what went into the block and came out.
@@ -82,7 +82,7 @@ class Traffic:
                 return
             self.examined += 1
             found = self._rare(inputs, outputs) - self.bins
-            if found:
+            if found or not self.kept:
                 self.bins |= found
                 self.kept.append(inputs)
                 self.places.add(place)
@@ -192,15 +192,17 @@ def table(entries: list[dict[str, Any]]) -> Table:
     Args:
         entries: of the manifest.
     """
-    shown = Table(caption="bins hit, of the regression's kinds; kept: beats with a rare bin")
-    for index, name in enumerate(("block", "stimuli", "real", "only real", "kept")):
+    shown = Table(caption="bins of the regression's kinds that beats hit; only: real ones alone")
+    for index, name in enumerate(("block", "stimuli", "beats", "real", "beats", "only", "kept")):
         shown.add_column(name, justify="right" if index else "left", overflow="fold")
     for entry in entries:
         bins, beats = entry["bins"], entry["beats"]
         shown.add_row(
             entry["block"].replace("[", r"\["),
-            f"{bins['stimuli']:,} of {beats['stimuli']:,} beats",
-            f"{bins['real']:,} of {beats['real']:,} beats",
+            f"{bins['stimuli']:,}",
+            f"{beats['stimuli']:,}",
+            f"{bins['real']:,}",
+            f"{beats['real']:,}",
             f"{bins['only_real']:,}",
             f"{entry['kept']:,}",
         )

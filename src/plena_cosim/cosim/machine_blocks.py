@@ -19,11 +19,9 @@ from typing import Any
 import numpy as np
 
 from plena_cosim.golden.ops.registry import get_op
-from plena_cosim.sim.player.player import Block, Playback, load_block
+from plena_cosim.sim.player.player import Block, CodeArray, Playback, load_block
 from plena_cosim.sim.verilate.model import PLAYER, BuildProfile
 from plena_cosim.sim.verilate.rtl_files import RTL_DIR
-
-from .codes import CodeArray
 
 Beats = dict[str, CodeArray]
 _WORTH_SPLITTING = 1 << 13
