@@ -376,6 +376,28 @@ package plena_pkg;
     return width;
   endfunction
 
+  // What plena_fp_exact_sum gives: a carry, a significand, guard, round and sticky bit.
+  function automatic int unsigned fp_sum_width(fmt_t fmt);
+    return fmt.man_w + 5;
+  endfunction
+
+  // What plena_fp_exact_product gives. Effective exponent fields are 1 .. 2^exp_w - 1.
+  function automatic int unsigned fp_product_width(fmt_t fmt);
+    return 2 * (fmt.man_w + 1);
+  endfunction
+
+  function automatic int fp_product_exp_min(fmt_t fmt);
+    return 2 - fmt.bias;
+  endfunction
+
+  function automatic int fp_product_exp_max(fmt_t fmt);
+    return 2 * ((1 << fmt.exp_w) - 1) - fmt.bias;
+  endfunction
+
+  function automatic int unsigned fp_product_exp_width(fmt_t fmt);
+    return signed_width(fp_product_exp_min(fmt), fp_product_exp_max(fmt));
+  endfunction
+
   function automatic int min(int a, int b);
     return a < b ? a : b;
   endfunction

@@ -4,13 +4,14 @@
 //
 // Method:     plena_stream_props picks any one beat; what plena_fp_add_core makes of it is kept
 //             here and compared.
-// Latency:    that of plena_fp_add, 1.
+// Latency:    that of plena_fp_add.
 module plena_fp_add_stream_props
   import plena_pkg::*;
 #(
-  parameter  int unsigned Fmt   = pack_minifloat(2, 1, 1, SpecialsNone),
-  localparam fmt_t        F     = minifloat_of(Fmt),
-  localparam int unsigned Width = F.width
+  parameter  int unsigned Fmt    = pack_minifloat(2, 1, 1, SpecialsNone),
+  parameter  int unsigned Stages = 1,
+  localparam fmt_t        F      = minifloat_of(Fmt),
+  localparam int unsigned Width  = F.width
 ) (
   input  logic             clk_i,        // clock
   input  logic             rst_ni,       // asynchronous reset
@@ -28,7 +29,7 @@ module plena_fp_add_stream_props
   logic [Width-1:0] sum, expected_q;
 
   plena_fp_add #(
-    .Fmt(Fmt)
+    .Fmt(Fmt), .Stages(Stages)
   ) u_dut (
     .clk_i, .rst_ni, .in_valid_i, .in_ready_o, .a_i, .b_i, .out_valid_o, .out_ready_i, .y_o
   );
@@ -40,7 +41,7 @@ module plena_fp_add_stream_props
   );
 
   plena_stream_props #(
-    .Latency(1), .Width(Width), .Elastic(1'b1)
+    .Latency(Stages), .Width(Width), .Elastic(1'b1)
   ) u_props (
     .clk_i, .rst_ni, .in_valid_i, .in_ready_i(in_ready_o), .out_valid_i(out_valid_o), .out_ready_i,
     .payload_i(y_o), .pick_i, .take_o(take), .due_o(due), .holds_o(contract)

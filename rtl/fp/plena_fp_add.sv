@@ -3,8 +3,8 @@
 // Stream of correctly rounded sums of two codes of one minifloat: y = RN(a + b).
 //
 // Golden twin: golden.ops.add.
-// Method:     plena_fp_add_core, then one register.
-// Latency:    1 cycle; one result a cycle.
+// Method:     plena_fp_exact_sum, a register if Stages is 2, plena_fp_sum_round, a register.
+// Latency:    Stages cycles; one result a cycle.
 // Specials:   see plena_fp_add_core and plena_round; Saturate = 0 overflows as IEEE 754 does.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
 // Reset:      asynchronous, active low: nothing in flight.
@@ -14,6 +14,7 @@ module plena_fp_add
   parameter  int unsigned Fmt      = Bf16,
   parameter  int unsigned Rounding = RoundNearestEven,
   parameter  bit          Saturate = 1'b1,
+  parameter  int unsigned Stages   = 1,  // registers; 2: one more before rounding
   localparam fmt_t        F        = minifloat_of(Fmt),
   localparam int unsigned Width    = F.width
 ) (
@@ -27,25 +28,55 @@ module plena_fp_add
   input  logic             out_ready_i,  // and taken
   output logic [Width-1:0] y_o           // rounded sum
 );
-  localparam int unsigned Latency = 1;
+  localparam int unsigned Latency = Stages;
 
   if (!is_minifloat(Fmt)) begin : gen_illegal
     $fatal(1, "plena_fp_add: no minifloat: Fmt=%s", fmt_text(Fmt));
   end
+  if (Stages != 1 && Stages != 2) begin : gen_illegal_stages
+    $fatal(1, "plena_fp_add: Stages=%0d, must be 1 or 2", Stages);
+  end
 
+  localparam int unsigned SumW = fp_sum_width(F);
+
+  typedef struct packed {
+    logic               sign;
+    logic [F.exp_w-1:0] exp;
+    logic [SumW-1:0]    sum;
+    logic               inf;
+    logic               nan;
+  } exact_t;
+
+  exact_t           exact, cut;
+  logic             cut_valid, cut_ready;
   logic [Width-1:0] y;
 
-  plena_fp_add_core #(
+  plena_fp_exact_sum #(
+    .Fmt(Fmt), .Rounding(Rounding)
+  ) u_sum (
+    .a_i, .b_i,
+    .sign_o(exact.sign), .exp_o(exact.exp), .sum_o(exact.sum), .inf_o(exact.inf), .nan_o(exact.nan)
+  );
+
+  plena_stream_cut #(
+    .Width($bits(exact_t)), .Cut(Stages > 1)
+  ) u_cut (
+    .clk_i, .rst_ni,
+    .in_valid_i, .in_ready_o, .in_data_i(exact),
+    .out_valid_o(cut_valid), .out_ready_i(cut_ready), .out_data_o(cut)
+  );
+
+  plena_fp_sum_round #(
     .Fmt(Fmt), .Rounding(Rounding), .Saturate(Saturate)
-  ) u_core (
-    .a_i, .b_i, .y_o(y)
+  ) u_round (
+    .sign_i(cut.sign), .exp_i(cut.exp), .sum_i(cut.sum), .inf_i(cut.inf), .nan_i(cut.nan), .y_o(y)
   );
 
   plena_stream_reg #(
     .Width(Width)
   ) u_reg (
     .clk_i, .rst_ni,
-    .in_valid_i, .in_ready_o, .in_data_i(y),
+    .in_valid_i(cut_valid), .in_ready_o(cut_ready), .in_data_i(y),
     .out_valid_o, .out_ready_i, .out_data_o(y_o)
   );
 endmodule

@@ -3,8 +3,9 @@
 // Stream of correctly rounded products of two codes of one minifloat: y = RN(a * b).
 //
 // Golden twin: golden.ops.mul.
-// Method:     plena_fp_mul_core, then one register.
-// Latency:    1 cycle; one result a cycle.
+// Method:     plena_fp_exact_product, a register if Stages is 2, plena_fp_product_round, a
+//             register.
+// Latency:    Stages cycles; one result a cycle.
 // Specials:   see plena_fp_mul_core and plena_round; Saturate = 0 overflows as IEEE 754 does.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
 // Reset:      asynchronous, active low: nothing in flight.
@@ -14,6 +15,7 @@ module plena_fp_mul
   parameter  int unsigned Fmt      = Bf16,
   parameter  int unsigned Rounding = RoundNearestEven,
   parameter  bit          Saturate = 1'b1,
+  parameter  int unsigned Stages   = 1,  // registers; 2: one more before rounding
   localparam fmt_t        F        = minifloat_of(Fmt),
   localparam int unsigned Width    = F.width
 ) (
@@ -27,25 +29,58 @@ module plena_fp_mul
   input  logic             out_ready_i,  // and taken
   output logic [Width-1:0] y_o           // rounded product
 );
-  localparam int unsigned Latency = 1;
+  localparam int unsigned Latency = Stages;
 
   if (!is_minifloat(Fmt)) begin : gen_illegal
     $fatal(1, "plena_fp_mul: no minifloat: Fmt=%s", fmt_text(Fmt));
   end
+  if (Stages != 1 && Stages != 2) begin : gen_illegal_stages
+    $fatal(1, "plena_fp_mul: Stages=%0d, must be 1 or 2", Stages);
+  end
 
+  localparam int unsigned ProdW = fp_product_width(F);
+  localparam int unsigned ExpW  = fp_product_exp_width(F);
+
+  typedef struct packed {
+    logic             sign;
+    logic [ExpW-1:0]  exp;
+    logic [ProdW-1:0] product;
+    logic             inf;
+    logic             nan;
+  } exact_t;
+
+  exact_t           exact, cut;
+  logic             cut_valid, cut_ready;
   logic [Width-1:0] y;
 
-  plena_fp_mul_core #(
+  plena_fp_exact_product #(
+    .Fmt(Fmt)
+  ) u_product (
+    .a_i, .b_i,
+    .sign_o(exact.sign), .exp_o(exact.exp), .product_o(exact.product), .inf_o(exact.inf),
+    .nan_o(exact.nan)
+  );
+
+  plena_stream_cut #(
+    .Width($bits(exact_t)), .Cut(Stages > 1)
+  ) u_cut (
+    .clk_i, .rst_ni,
+    .in_valid_i, .in_ready_o, .in_data_i(exact),
+    .out_valid_o(cut_valid), .out_ready_i(cut_ready), .out_data_o(cut)
+  );
+
+  plena_fp_product_round #(
     .Fmt(Fmt), .Rounding(Rounding), .Saturate(Saturate)
-  ) u_core (
-    .a_i, .b_i, .y_o(y)
+  ) u_round (
+    .sign_i(cut.sign), .exp_i(cut.exp), .product_i(cut.product), .inf_i(cut.inf), .nan_i(cut.nan),
+    .y_o(y)
   );
 
   plena_stream_reg #(
     .Width(Width)
   ) u_reg (
     .clk_i, .rst_ni,
-    .in_valid_i, .in_ready_o, .in_data_i(y),
+    .in_valid_i(cut_valid), .in_ready_o(cut_ready), .in_data_i(y),
     .out_valid_o, .out_ready_i, .out_data_o(y_o)
   );
 endmodule

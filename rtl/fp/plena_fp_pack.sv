@@ -30,8 +30,6 @@ module plena_fp_pack
   input  logic              nan_i,   // it is NaN
   output logic [Width-1:0]  code_o   // rounded code
 );
-  logic guard, sticky;
-
   if (F.exp_w == 0) begin : gen_fixed
     // Places are counted from the units of the code; -1 is the guard bit. The top bit of sig_i
     // lands at place exp_i + Place0. Above LastPlace even its last bit is above the code.
@@ -49,6 +47,7 @@ module plena_fp_pack
     logic [ShiftW-1:0] shift;
     logic [Width-1:0]  mag;
     logic              left, over;    // left: the number is above every place
+    logic              guard, sticky;
 
     assign right = RightW'(TopPlace - Place0)
                  - {{(RightW - ExpInW + 1){exp_i[ExpInW-1]}}, exp_i[ExpInW-2:0]};
@@ -78,24 +77,15 @@ module plena_fp_pack
     localparam int unsigned UsefulLz    = max(min(MaxLz, FieldMax), 0);
 
     logic [FieldW-1:0] field;  // two's complement
-    logic [FieldW-2:0] exp;
-    logic [F.man_w:0]  sig;
 
     assign field = FieldW'({{(SumW - ExpInW + 1){exp_i[ExpInW-1]}}, exp_i[ExpInW-2:0]}
                            + SumW'(FieldOffset));
 
-    plena_normalize #(
-      .Fmt(Fmt), .InW(InW), .ExpMin(FieldMin), .ExpMax(FieldMax), .MaxLz(UsefulLz)
-    ) u_normalize (
-      .sig_i, .exp_i(field),
-      .exp_o(exp), .sig_o(sig), .guard_o(guard), .sticky_o(sticky)
-    );
-
-    plena_round #(
-      .Fmt(Fmt), .Rounding(Rounding), .Saturate(Saturate), .ExpInW(FieldW - 1)
+    plena_normalize_round #(
+      .Fmt(Fmt), .Rounding(Rounding), .Saturate(Saturate),
+      .InW(InW), .ExpMin(FieldMin), .ExpMax(FieldMax), .MaxLz(UsefulLz)
     ) u_round (
-      .sign_i, .exp_i(exp), .sig_i(sig), .guard_i(guard), .sticky_i(sticky),
-      .inf_i, .nan_i, .code_o
+      .sign_i, .exp_i(field), .sig_i, .inf_i, .nan_i, .code_o
     );
   end
 endmodule

@@ -285,7 +285,7 @@ PROOFS: tuple[Proof, ...] = (
     ),
     Proof(
         name="mul-e2m1-table",
-        modules=("plena_fp_mul_core",),
+        modules=("plena_fp_mul_core", "plena_fp_exact_product"),
         claim="equals the table of all products, made from exact fractions",
         top="plena_fp_mul_table_props",
         configurations={
@@ -295,7 +295,7 @@ PROOFS: tuple[Proof, ...] = (
         faults=(
             Fault(
                 name="exponent off by one",
-                file="fp/plena_fp_mul_core.sv",
+                file="fp/plena_fp_exact_product.sv",
                 old="- SumW'(F.bias)",
                 new="- SumW'(F.bias + 1)",
             ),
@@ -303,7 +303,7 @@ PROOFS: tuple[Proof, ...] = (
     ),
     Proof(
         name="mul",
-        modules=("plena_fp_mul_core",),
+        modules=("plena_fp_mul_core", "plena_fp_exact_product"),
         claim="the rounded exact product, for every pair of codes",
         top="plena_fp_mul_props",
         configurations={
@@ -315,7 +315,7 @@ PROOFS: tuple[Proof, ...] = (
             WRONG_TIE,
             Fault(
                 name="sign of one factor only",
-                file="fp/plena_fp_mul_core.sv",
+                file="fp/plena_fp_exact_product.sv",
                 old="a_sign ^ b_sign",
                 new="a_sign | b_sign",
             ),
@@ -323,7 +323,7 @@ PROOFS: tuple[Proof, ...] = (
     ),
     Proof(
         name="add",
-        modules=("plena_fp_add_core",),
+        modules=("plena_fp_add_core", "plena_fp_exact_sum"),
         claim="the rounded exact sum, for every pair of codes",
         top="plena_fp_add_props",
         configurations={
@@ -335,7 +335,7 @@ PROOFS: tuple[Proof, ...] = (
             WRONG_TIE,
             Fault(
                 name="exact zero with the wrong sign",
-                file="fp/plena_fp_add_core.sv",
+                file="fp/plena_fp_exact_sum.sv",
                 old="Rounding == RoundDown : swap",
                 new="Rounding != RoundDown : swap",
             ),
@@ -391,7 +391,8 @@ PROOFS: tuple[Proof, ...] = (
         claim="the stream contract, and every beat comes out as its own sum, in order",
         top="plena_fp_add_stream_props",
         configurations={
-            name: get_format(name).sv_parameters() for name in ("e2m1", "e4m3", "bf16")
+            **{name: get_format(name).sv_parameters() for name in ("e2m1", "e4m3", "bf16")},
+            "e2m1, 2 stages": get_format("e2m1").sv_parameters() | {"Stages": 2},
         },
         shown=(*IO, "a_i", "b_i", "y_o"),
         faults=(

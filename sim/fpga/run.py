@@ -32,7 +32,8 @@ RECORD = RTL_DIR / "fpga.json"
 INTERRUPTED = 130
 PLAIN_WIDTH = 80
 USUAL = (
-    *("fp_add-e4m3", "fp_add-bf16", "fp_mul-e4m3", "fp_mul-bf16", "fp_cast-bf16-e4m3"),
+    *("fp_add-e4m3", "fp_add-bf16", "fp_add-bf16-stages2"),
+    *("fp_mul-e4m3", "fp_mul-bf16", "fp_mul-bf16-stages2", "fp_cast-bf16-e4m3"),
     *("fp_to_mx-fp32-mxfp8_e4m3.b8", "mx_dot-mxint8.b8-mxint8.b8-fp32"),
     *("mx_pe-mxint8.b8-mxint4.b8-fp32", "reduce_sum-bf16-bf16-lanes8", "fp_exp-bf16"),
 )

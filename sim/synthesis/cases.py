@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -37,6 +37,8 @@ class Configuration:
         formats, modes: as in the regression's cases, with sizes among the formats.
         unit: measure gates and depth of the whole module, though there is a combinational core.
         part: measure this module instead, which the op's module consists of.
+        stages: registers on the way through a module that has the parameter Stages; its default if
+            None. Gates and depth are then the whole module's.
         slow: takes minutes; synthesised only when all are asked for.
         anchor: what the core is compared with.
     """
@@ -46,8 +48,14 @@ class Configuration:
     modes: Mapping[str, Any] = field(default_factory=dict)
     unit: bool = False
     part: str = ""
+    stages: int | None = None
     slow: bool = False
     anchor: Anchor | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether gates and depth are those of the whole module."""
+        return self.unit or self.stages is not None
 
     @property
     def module(self) -> str:
@@ -58,6 +66,8 @@ class Configuration:
     def parameters(self) -> dict[str, int]:
         """SystemVerilog parameters of the op's module and of its parts."""
         given = self.op.sv_parameters(**self.formats, **self.modes)
+        if self.stages is not None:
+            given |= {"Stages": self.stages}
         return given | {"Slots": tile_slots(self.formats)} if self.part else given
 
     @property
@@ -65,6 +75,7 @@ class Configuration:
         """Name of the configuration: block, formats, modes."""
         words = [*self._labels, *self.modes.values(), *["unit"] * self.unit]
         words += [self.part.removeprefix("plena_mx_")] if self.part else []
+        words += [f"stages{self.stages}"] if self.stages is not None else []
         return "-".join([self.op.name, *words])
 
     @property
@@ -72,6 +83,7 @@ class Configuration:
         """Formats and modes for tables."""
         words = [joined_labels(self.op, self._labels), *self.modes.values()]
         words += ["(whole unit)"] * self.unit
+        words += [f"({self.stages} stages)"] if self.stages is not None else []
         return " ".join([*words, *([f"(`{self.part}`)"] if self.part else [])])
 
     @property
@@ -175,9 +187,18 @@ def _tiles() -> list[Configuration]:
     return built
 
 
+def _arithmetic(name: str, formats: Sequence[tuple[str, Anchor | None]]) -> list[Configuration]:
+    """Return a core in its formats, and the whole block with a register more."""
+    bf16 = {"fmt": get_format("bf16")}
+    return [
+        *(_configuration(name, fmt, anchor=best) for fmt, best in formats),
+        Configuration(op=get_op(name), formats=bf16, stages=2),
+    ]
+
+
 _BUILDERS = {
-    "fp_add": lambda: [_configuration("fp_add", fmt, anchor=best) for fmt, best in _ADDERS],
-    "fp_mul": lambda: [_configuration("fp_mul", fmt, anchor=best) for fmt, best in _MULTIPLIERS],
+    "fp_add": lambda: _arithmetic("fp_add", _ADDERS),
+    "fp_mul": lambda: _arithmetic("fp_mul", _MULTIPLIERS),
     "fp_cast": lambda: [_configuration("fp_cast", *pair) for pair in _CASTS],
     "fp_to_mx": _to_mx,
     "mx_to_fp": lambda: [

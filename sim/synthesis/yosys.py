@@ -103,7 +103,7 @@ def parse_flip_flops(log: str) -> int:
 def has_core(configuration: Configuration, rtl_dir: Path = RTL_DIR) -> bool:
     """Whether gates and depth are those of a combinational core, not of the whole module."""
     found = any(rtl_dir.rglob(f"{configuration.module}_core.sv"))
-    return found and not configuration.unit
+    return found and not configuration.whole
 
 
 async def cost_of(
