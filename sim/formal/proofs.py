@@ -296,8 +296,8 @@ PROOFS: tuple[Proof, ...] = (
             Fault(
                 name="exponent off by one",
                 file="fp/plena_fp_exact_product.sv",
-                old="- SumW'(F.bias)",
-                new="- SumW'(F.bias + 1)",
+                old="- ExpW'(F.bias)",
+                new="- ExpW'(F.bias + 1)",
             ),
         ),
     ),
