@@ -1,0 +1,64 @@
+"""`plena machine`: what a file says, in a terminal of 80 columns and as JSON."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from plena_cosim.cli.main import app
+from plena_cosim.golden import FormatError, HardwareConfig
+
+ROOT = Path(__file__).parents[2]
+MACHINES = ROOT / "tests" / "golden" / "machines"
+
+
+def said(*words: str) -> str:
+    found = CliRunner().invoke(app, ["machine", *words], env={"COLUMNS": "80"})
+    assert found.exception is None, found.exception
+    return found.output
+
+
+def test_a_machine_of_ours_and_the_sizes_of_its_units() -> None:
+    rows = [line.split("│") for line in said(str(ROOT / "configs/hw/plena-32.toml")).splitlines()]
+    shown = {row[1].strip(): row[2].strip() for row in rows if len(row) == 4}
+    assert shown["blen"] == "32"
+    assert shown["vector"] == "bf16"
+    assert shown["mx_mm"] == "rows 32, cols 32, depth 64"
+    assert shown["mx_mv"] == "cols 64, depth 64"
+    assert shown["mx_bmm"] == "heads 1, rows 32, cols 32, depth 64"
+
+
+@pytest.mark.parametrize("file", ["plena_settings.toml", "precision.svh", "configuration.svh", ""])
+def test_a_machine_of_plenas_and_what_has_no_counterpart(file: str) -> None:
+    path = MACHINES / file
+    text = said(str(path))
+    assert all(len(line) <= 80 for line in text.splitlines())
+    config = HardwareConfig.load(path)
+    assert "without a counterpart here" in text
+    found = json.loads(said(str(path), "--json"))
+    assert found["unmapped"] == list(config.unmapped)
+    assert found["unmapped"]
+    assert found["dimensions"]["mlen"] == config.mlen
+    assert found["matrix_unit"]["mx_mm"] == config.sizes("mx_mm")
+    read_again = HardwareConfig.from_tables(
+        {key: found[key] for key in config.tables()}, source="its own JSON"
+    )
+    assert read_again.tables() == config.tables()
+
+
+def test_sizes_that_no_unit_has_are_said(tmp_path: Path) -> None:
+    path = tmp_path / "odd.toml"
+    path.write_text("[dimensions]\nmlen = 48\nhlen = 32\n")
+    with pytest.raises(FormatError) as wrong:
+        HardwareConfig.load(path).sizes("mx_bmm")
+    shown = said(str(path), "--json")
+    assert json.loads(shown)["matrix_unit"]["mx_bmm"] == str(wrong.value)
+
+
+def test_no_machine_is_one_error(tmp_path: Path) -> None:
+    found = CliRunner().invoke(app, ["machine", str(tmp_path / "none.toml")])
+    assert isinstance(found.exception, FormatError)
+    assert "does not exist" in str(found.exception)
