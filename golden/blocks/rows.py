@@ -40,6 +40,9 @@ class Rows:
             axis: where blocks run; a block never spans two rows.
             block_size: elements of a block; a ragged tail is a short block.
 
+        Returns:
+            Rows, with a copy of the values.
+
         Raises:
             FormatError: `x` is not of real numbers, `axis` does not exist or has no elements.
         """
@@ -85,7 +88,14 @@ class Rows:
 
 
 def along(axis: int, values: npt.NDArray[Any], group: int, length: int) -> npt.NDArray[Any]:
-    """Return `values` with each repeated `group` times along `axis`, cut to `length` there."""
+    """Return what groups share as one value an element.
+
+    Args:
+        axis: along which groups run.
+        values: one a group.
+        group: elements of a group.
+        length: elements along `axis`; what the last group has beyond it is cut off.
+    """
     repeated = np.repeat(np.moveaxis(values, axis, -1), group, axis=-1)
     return np.moveaxis(repeated[..., :length], -1, axis)
 

@@ -127,7 +127,13 @@ def _times_tensor_scale(group_amax: Single, t: np.float32, fmt: TwoLevel) -> Sin
 
 
 def group_scales(codes: Codes, t: np.float32, fmt: TwoLevel) -> Single:
-    """Return the float32 scale of each group from its code and the tensor's scale t."""
+    """Return the scale of each group as float32: one fp32 operation.
+
+    Args:
+        codes: of the groups' scales.
+        t: the tensor's scale.
+        fmt: the format, which says whether t multiplies or divides.
+    """
     scales = decode(codes, fmt.scale).astype(np.float32)
     with np.errstate(under="ignore"):
         return scales * t if fmt.form is ScaleForm.TWO_STAGE else scales / t

@@ -73,8 +73,8 @@ def test_a_choice_by_hand(block: list[float], scale: int) -> None:
 @pytest.mark.parametrize("last_bit", [2.0**-26, 2.0**-55])
 def test_sums_are_compared_exactly(last_bit: float) -> None:
     # Clipping 4 to 3 costs 1. Each 1/4 gains 1/16 by e - 1, each 3/16 half of that.
-    for change, scale in ((0.0, 127), (last_bit, 126), (-last_bit, 127)):
-        block = [4.0, *[0.25] * 15, 0.1875, 0.1875 + change]
+    for bits, scale in (((0, 0), 127), ((0, 1), 126), ((0, -1), 127), ((7, -6), 126)):
+        block = [4.0, *[0.25] * 15, *(0.1875 + bit * last_bit for bit in bits)]
         assert made(np.array([block]), 32).scales.tolist() == [[scale]]
 
 
