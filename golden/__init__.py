@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from plena_cosim.ground.lazily import lazily
 
 if TYPE_CHECKING:
-    from . import ops
+    from . import blocks, ops
     from .codec import NanReplacedWarning, decode, encode
     from .float_environment import ExactnessError
     from .formats import (
@@ -48,6 +48,7 @@ __all__ = [
     "Scalar",
     "ScaleRule",
     "Specials",
+    "blocks",
     "decode",
     "encode",
     "get_format",
@@ -60,6 +61,7 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
+        ".blocks": (),
         ".ops": (),
         ".codec": ("NanReplacedWarning", "decode", "encode"),
         ".float_environment": ("ExactnessError",),

@@ -200,7 +200,7 @@ def quantize(
     ([4, 15, 0, 0], [127], [1.0, -0.25, 0.0, 0.0])
     """
     mx = as_mx(mx)
-    array, axis = _check_input(x, axis)
+    array, axis = check_input(x, axis)
     rows_shape = np.moveaxis(array, axis, -1).shape
     length = rows_shape[-1]
     count = prod(rows_shape[:-1])  # a -1 for reshape is ambiguous where it is 0
@@ -218,7 +218,8 @@ def quantize(
     )
 
 
-def _check_input(x: npt.ArrayLike, axis: int) -> tuple[npt.NDArray[Any], int]:
+def check_input(x: npt.ArrayLike, axis: int) -> tuple[npt.NDArray[Any], int]:
+    """Return what is to be quantised, in a float dtype, and `axis` as a non-negative index."""
     array = np.asarray(x)
     if array.dtype.name == "bfloat16":
         array = array.astype(np.float32)

@@ -6,7 +6,15 @@ import pytest
 import torch
 
 from plena_cosim import fakequant, golden
-from plena_cosim.fakequant import ExactnessError, cast, matmul, quantize, quantize_mx
+from plena_cosim.fakequant import (
+    ExactnessError,
+    cast,
+    matmul,
+    quantize,
+    quantize_blocks,
+    quantize_mx,
+)
+from plena_cosim.golden.blocks import BLOCK_FORMATS
 
 from .operations import BF16, OPERATIONS, SHAPE
 from .samples import FORMATS, label, pairs, usual_codes, values
@@ -31,6 +39,17 @@ def test_quantize(mx: golden.Mx) -> None:
         for axis in (0, 1):
             given = x.to(dtype)
             assert same_bits(quantize(given.cuda(), mx, axis), quantize(given, mx, axis))
+
+
+@pytest.mark.parametrize("name", BLOCK_FORMATS)
+def test_quantize_blocks(name: str) -> None:
+    x = torch.randn(70, 300) * torch.ldexp(torch.ones(70, 300), torch.randint(-140, 100, (70, 300)))
+    x[3, 7], x[5] = torch.inf, 0.0
+    for dtype in (torch.float32, torch.bfloat16, torch.float16):
+        for axis in (0, 1):
+            for given in (x.to(dtype), x[:1].to(dtype), torch.randn(70, 300).to(dtype)):
+                cuda, cpu = (quantize_blocks(each, name, axis) for each in (given.cuda(), given))
+                assert same_bits(cuda, cpu)
 
 
 @pytest.mark.parametrize("acc", ["fp32", "bf16", "e6m5", "q16.16"])

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from plena_cosim import golden
-from plena_cosim.fakequant import cast, matmul, quantize, quantize_mx, round_once
+from plena_cosim.fakequant import cast, matmul, quantize, quantize_blocks, quantize_mx, round_once
+from plena_cosim.golden.blocks import BLOCK_FORMATS
 
 from .operations import BF16, OPERATIONS, SHAPE
 from .samples import usual_codes, values
@@ -30,6 +31,7 @@ def test_values_are_those_under_float32() -> None:
     calls = {
         **{name: lambda call=call: call(X) for name, call in OPERATIONS.items()},
         "quantize": lambda: quantize(wide, MX),
+        **{name: lambda name=name: quantize_blocks(X, name) for name in BLOCK_FORMATS},
         "narrow": lambda: round_once(wide, torch.bfloat16),
         "directed": lambda: cast(wide, BF16, rounding="rup"),
         "product": lambda: matmul(

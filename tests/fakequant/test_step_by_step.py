@@ -30,6 +30,7 @@ CALLS: dict[str, Callable[[Tensor], Tensor]] = {
     "cast": lambda x: fakequant.cast(x, golden.get_format("e4m3")),
     "round_once": lambda x: fakequant.round_once(x.double() / 3, torch.bfloat16),
     "quantize": lambda x: fakequant.quantize(x, MX),
+    "quantize_blocks": lambda x: fakequant.quantize_blocks(x, "nvfp4"),
     "quantize_mx": lambda x: quantize_mx(x, MX).values,
     "matmul": lambda x: fakequant.matmul(quantize_mx(x, MX), quantize_mx(x, MX).mT, HW),
     "attention": lambda x: fakequant.attention(

@@ -1,6 +1,6 @@
 """torch twins of golden: the same values bit for bit, on CPU and CUDA.
 
-`quantize` passes gradients straight through; the other operations have none.
+`quantize` and `quantize_blocks` pass gradients straight through; the other operations have none.
 """
 
 try:
@@ -22,6 +22,7 @@ from .matmul import matmul
 from .max import max, min
 from .mx_tensor import MxTensor
 from .quantize import quantize, quantize_mx
+from .quantize_blocks import quantize_blocks
 from .reduce import reduce_max, reduce_rows, reduce_sum
 from .rms_norm import layer_norm, rms_norm
 from .rope import rope
@@ -57,6 +58,7 @@ __all__ = [
     "mul",
     "neg",
     "quantize",
+    "quantize_blocks",
     "quantize_mx",
     "reciprocal",
     "reduce_max",
