@@ -194,7 +194,9 @@ def table(entries: list[dict[str, Any]]) -> Table:
     """
     shown = Table(caption="bins of the regression's kinds that beats hit; only: real ones alone")
     for index, name in enumerate(("block", "stimuli", "beats", "real", "beats", "only", "kept")):
-        shown.add_column(name, justify="right" if index else "left", overflow="fold")
+        shown.add_column(
+            name, justify="right" if index else "left", overflow="fold", no_wrap=bool(index)
+        )
     for entry in entries:
         bins, beats = entry["bins"], entry["beats"]
         shown.add_row(

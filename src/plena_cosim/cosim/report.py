@@ -28,7 +28,10 @@ def show(record: dict[str, Any], console: Console) -> None:
     """
     table = Table(caption=_NOTE)
     for index, name in enumerate(_HEADER):
-        table.add_column(name, justify="right" if index else "left", overflow="fold")
+        # A number that is folded would be read as another one.
+        table.add_column(
+            name, justify="right" if index else "left", overflow="fold", no_wrap=bool(index)
+        )
     for row in grouped(record, operation_of):
         table.add_row(*map(Text, row))
     console.print(table)
