@@ -108,23 +108,24 @@ def hadamard_order(n: int) -> int | None:
     return k if k in hadamard_orders() and n % k == 0 else None
 
 
-def require_hadamard_size(size: int, axis: int, what: str) -> int:
+def require_hadamard_size(size: int, axis: int, what: str, *, least: int = 1) -> int:
     """Return the K of a size K * 2^r that divides an axis.
 
     Args:
         size: of the blocks of an axis.
         axis: its length.
-        what: the name of the size and of the axis' owner, for the message.
+        what: whose size it is, and its name, for the message.
+        least: the smallest size that is allowed.
 
     Raises:
-        FormatError: the size does not divide the axis, or there is no matrix of this order; the
-            message names the nearest sizes that fit.
+        FormatError: the size does not divide the axis, there is no matrix of this order, or it is
+            too small; the message names the nearest sizes that fit.
 
     >>> require_hadamard_size(24, 48, "block")
     12
     """
     k = hadamard_order(size)
-    if k is None or axis < 1 or axis % size:
+    if k is None or size < least or axis < 1 or axis % size:
         raise FormatError(
             f"{what} must be {HADAMARD_SIZES} that divides the axis of {axis} elements, got "
             f"{size}; {nearest_hadamard_sizes(size, axis)}"

@@ -37,5 +37,5 @@ def test_the_sequence_has_goldens_bits(fmt: str, size: int | None, inverse: bool
 
 def test_a_size_without_a_matrix_is_refused() -> None:
     operations = BlockOperations(GoldenBlocks(), golden.HardwareConfig())
-    with pytest.raises(golden.FormatError, match="got 188; nearest: 8$"):
+    with pytest.raises(golden.FormatError, match=r"got 188; nearest: 8$"):
         operations.hadamard(torch.zeros(1, 376), "bf16", block=188)
