@@ -31,7 +31,7 @@ def model(tmp_path: Path) -> Path:
         (GOOD.replace("_proj", "_porj"), "matches no module of the model"),
         (GOOD + "qk_matmul = { bypass = true }\n", "qk_matmul cannot be given"),
         ("[rotation_search]\n" + GOOD.replace("_proj", "embed_tokens"), "names no module in a"),
-        (GOOD + "online_rotate = 64\n", "power of two that divides"),
+        (GOOD + "online_rotate = 64\n", "power of two or K"),
     ],
 )
 def test_what_the_model_refuses_is_said(

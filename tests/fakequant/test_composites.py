@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plena_cosim import fakequant, golden
+from plena_cosim.golden.hadamard_matrices import hadamard_orders
 
 from .samples import random_codes, usual_codes, values
 
@@ -94,6 +95,39 @@ def test_hadamard(fmt, rows, stages, count, seed, make, assert_same) -> None:
         )
 
 
+@pytest.mark.parametrize("k", hadamard_orders()[1:])
+def test_hadamard_of_every_order(k, assert_same) -> None:
+    """Usual values and anything, Inf and NaN included; in both directions."""
+    for fmt, stages, make, inverse in (
+        (BF16, 0, random_codes, True),
+        (BF16, 1, usual_codes, False),
+        (FP32, 0, usual_codes, False),
+        (golden.get_format("e5m2fnuz"), 0, random_codes, False),
+    ):
+        size = k << stages
+        x = make(fmt, (1, 2 * size), k)
+        expected = golden.ops.hadamard(x, fmt, block=size, inverse=inverse)
+        ours = fakequant.hadamard(values(x, fmt), fmt, block=size, inverse=inverse)
+        assert_same(ours, golden.decode(expected, fmt))
+
+
+@pytest.mark.parametrize("fmt", [*VECTOR, FP32], ids=lambda fmt: fmt.name)
+@pytest.mark.parametrize("make", [random_codes, usual_codes])
+@pytest.mark.parametrize("size", [12, 48, 80])
+def test_hadamard_of_other_sizes(fmt, make, size, assert_same) -> None:
+    x = make(fmt, (9, 2 * size), size)
+    expected = golden.decode(golden.ops.hadamard(x, fmt, block=size), fmt)
+    assert_same(fakequant.hadamard(values(x, fmt), fmt, block=size), expected)
+
+
+def test_hadamard_of_many_rows_is_walked_in_pieces(assert_same) -> None:
+    x = usual_codes(BF16, (700, 576), 1)
+    ours = fakequant.hadamard(values(x, BF16), BF16, block=576)
+    some = [0, 1, 350, 454, 455, 456, 699]
+    expected = golden.decode(golden.ops.hadamard(x[some], BF16, block=576), BF16)
+    assert_same(ours[some], expected)
+
+
 @quick
 @given(fmt=fmts, shape=shapes, seed=seeds, make=codes)
 def test_swiglu(fmt, shape, seed, make, assert_same) -> None:
@@ -126,5 +160,5 @@ def test_what_does_not_fit_is_named() -> None:
         fakequant.rms_norm(x, 1.0, 0.0, BF16, FP32, lanes=0)
     with pytest.raises(golden.FormatError, match=r"no groups of 2 \* stride"):
         fakequant.rope(x, x, x, BF16, stride=2)
-    with pytest.raises(golden.FormatError, match="block must be a power of two that divides the 6"):
+    with pytest.raises(golden.FormatError, match=r"block must be a power of two or .* axis of 6"):
         fakequant.hadamard(x, BF16, block=4)

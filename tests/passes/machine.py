@@ -127,7 +127,7 @@ class Machine:
             golden.quantize(self.real(values), av, axis=0),
             hw,
         )
-        return self.rotated(output, value_basis)
+        return self.rotated(output, value_basis, inverse=True)
 
-    def rotated(self, x: Codes, block: int | None) -> Codes:
-        return x if block is None else ops.hadamard(x, self.v, block=block)
+    def rotated(self, x: Codes, block: int | None, *, inverse: bool = False) -> Codes:
+        return x if block is None else ops.hadamard(x, self.v, block=block, inverse=inverse)

@@ -11,11 +11,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from plena_cosim.fakequant import MxTensor
-from plena_cosim.fakequant.constant import reciprocal_value, root_of_power
+from plena_cosim.fakequant.constant import reciprocal_value, rsqrt_value
 from plena_cosim.fakequant.operands import selection
 from plena_cosim.golden import HardwareConfig, Minifloat, Mx, Overflow, Rounding, Scalar, encode
 from plena_cosim.golden.formats import as_minifloat, as_mx, as_scalar
+from plena_cosim.golden.hadamard_matrices import hadamard_matrix, require_hadamard_size
 from plena_cosim.golden.ops.rope import checked_stride
+from plena_cosim.golden.ops.sign import neg
 
 from .codes import CodeArray, are_values, format_of, to_codes
 from .errors import CosimError
@@ -359,23 +361,40 @@ class BlockOperations:
         left = v.mul(to_codes(x, fmt), to_codes(cos, fmt))
         return Answer(codes=v.add(left, v.mul(to_codes(turned, fmt), to_codes(sin, fmt))), fmt=fmt)
 
-    def hadamard(self, x: Tensor, fmt: Minifloat | str, *, block: int | None = None) -> Answer:
-        """Return butterflies at distances 1, 2, 4 …; then every element · 2^(-k/2).
+    def hadamard(
+        self,
+        x: Tensor,
+        fmt: Minifloat | str,
+        *,
+        block: int | None = None,
+        inverse: bool = False,
+    ) -> Answer:
+        """Return signed sums where K > 1, butterflies at 1, 2, 4 …, every element · 1/√(K · 2^r).
 
         Args:
             x: values of `fmt`, (…, n).
             fmt: format of every step.
             block: length of a transform; the largest power of two that divides n by default.
+            inverse: signs of the matrix transposed.
         """
         fmt = as_minifloat(fmt)
         size = x.shape[-1] & -x.shape[-1] if block is None else block
+        k = require_hadamard_size(size, x.shape[-1], "hadamard: block")
         v, codes = self._steps(fmt), to_codes(x, fmt)
-        stages = size.bit_length() - 1
-        for stage in range(stages):
+        if k > 1:
+            signs = hadamard_matrix(k).T if inverse else hadamard_matrix(k)
+            groups = codes.reshape(*x.shape[:-1], -1, 1, k, size // k)
+            level = np.where(signs[..., None] > 0, groups, neg(groups, fmt))
+            while (lanes := level.shape[-2]) > 1:  # the tree of reduce_sum, along K
+                paired = lanes // 2 * 2
+                joined = v.add(level[..., 0:paired:2, :], level[..., 1:paired:2, :])
+                level = np.concatenate([joined, level[..., paired:, :]], axis=-2)
+            codes = level.reshape(x.shape)
+        for stage in range((size // k).bit_length() - 1):
             pairs = codes.reshape(*x.shape[:-1], -1, 2, 1 << stage)
             low, high = pairs[..., 0, :], pairs[..., 1, :]
             codes = np.stack((v.add(low, high), v.sub(low, high)), -2).reshape(x.shape)
-        gain = v.constant(root_of_power(-stages, fmt))
+        gain = v.constant(rsqrt_value(size, fmt))
         return Answer(codes=v.mul(codes, gain), fmt=fmt)
 
     # --------------------------------------------------------------------------- activations

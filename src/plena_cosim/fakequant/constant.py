@@ -5,11 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 
 from plena_cosim.golden import Minifloat, decode, encode
-from plena_cosim.golden.transcendental import (
-    reciprocal_of,
-    reciprocal_square_root,
-    square_root,
-)
+from plena_cosim.golden.transcendental import reciprocal_of, reciprocal_square_root
 
 
 @lru_cache(maxsize=1024)
@@ -22,12 +18,6 @@ def reciprocal_value(n: int, fmt: Minifloat) -> float:
 def rsqrt_value(n: int, fmt: Minifloat) -> float:
     """Return RN(1 / sqrt(n))."""
     return _rounded(reciprocal_square_root(n, 0), fmt)
-
-
-@lru_cache(maxsize=1024)
-def root_of_power(exp: int, fmt: Minifloat) -> float:
-    """Return RN(sqrt(2^exp))."""
-    return _rounded(square_root(1, exp), fmt)
 
 
 def _rounded(odd: float, fmt: Minifloat) -> float:

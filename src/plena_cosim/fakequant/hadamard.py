@@ -1,4 +1,4 @@
-"""hadamard: the orthonormal Walsh-Hadamard transform of blocks of values."""
+"""hadamard: the orthonormal Hadamard transform of blocks of values."""
 
 from __future__ import annotations
 
@@ -7,28 +7,35 @@ from torch import Tensor
 
 from plena_cosim.golden import FormatError, Minifloat
 from plena_cosim.golden.formats import as_minifloat
+from plena_cosim.golden.hadamard_matrices import hadamard_matrix, require_hadamard_size
 
 from .backend import operation
-from .constant import root_of_power
+from .constant import rsqrt_value
 from .operands import operands
 from .pieces import rows_in_pieces
+from .reduce import sum_rows
 from .rounder import rounder
 
 
 @operation
-def hadamard(x: Tensor, fmt: Minifloat | str, *, block: int | None = None) -> Tensor:
+def hadamard(
+    x: Tensor, fmt: Minifloat | str, *, block: int | None = None, inverse: bool = False
+) -> Tensor:
     """Return the orthonormal Hadamard transform of each block: golden.ops.hadamard, as values.
 
     Args:
         x: values of `fmt`, shape (…, n).
         fmt: format of every step.
-        block: length of one transform, a power of two that divides n. The largest by default.
+        block: length of one transform, K * 2^r, which divides n. The largest power of two by
+            default.
+        inverse: the transform that takes this one back, up to rounding; it differs for K = 92, 116,
+            156 and 172 alone.
 
     Returns:
-        Values of `fmt`, shape (…, n), each butterfly and the final gain rounded once.
+        Values of `fmt`, shape (…, n), each sum, butterfly and the final gain rounded once.
 
     Raises:
-        FormatError: `block` is no power of two or does not divide n.
+        FormatError: `block` does not divide n, or there is no matrix of that order.
         ExactnessError: this thread flushes subnormals to zero.
 
     >>> from plena_cosim import golden
@@ -38,20 +45,42 @@ def hadamard(x: Tensor, fmt: Minifloat | str, *, block: int | None = None) -> Te
     fmt = as_minifloat(fmt)
     (values,) = operands(fmt, x)
     length = values.shape[-1] if values.ndim else 0
-    size = length & -length if block is None else block
-    if size < 1 or size & (size - 1) or length == 0 or length % size:
+    if length == 0:
         raise FormatError(
-            f"hadamard: block must be a power of two that divides the {length} elements of a row, "
-            f"got {size}"
+            f"hadamard: need rows of at least one element, got shape {tuple(values.shape)}"
         )
-    stages = size.bit_length() - 1
+    size = length & -length if block is None else block
+    k = require_hadamard_size(size, length, "hadamard: block")
     v = rounder(fmt)
-    gain = values.new_full((1,), root_of_power(-stages, fmt))
+    gain = values.new_full((1,), rsqrt_value(size, fmt))
+    signs = hadamard_matrix(k).T if inverse else hadamard_matrix(k)
+    negative = torch.from_numpy(signs < 0).to(values.device)
 
     def transform(x: Tensor) -> Tensor:
-        for stage in range(stages):
-            low, high = x.reshape(*x.shape[:-1], -1, 2, 1 << stage).unbind(-2)
-            x = torch.stack((v.add(low, high), v.sub(low, high)), -2).view(x.shape)
+        shape = x.shape
+        if k > 1:
+            groups = x.reshape(*shape[:-1], -1, k, size // k)
+            x = _signed_sums(groups, negative, fmt).reshape(shape)
+        for stage in range((size // k).bit_length() - 1):
+            low, high = x.reshape(*shape[:-1], -1, 2, 1 << stage).unbind(-2)
+            x = torch.stack((v.add(low, high), v.sub(low, high)), -2).view(shape)
         return v.mul(x, gain)
 
     return rows_in_pieces(transform, values)
+
+
+def _signed_sums(groups: Tensor, negative: Tensor, fmt: Minifloat) -> Tensor:
+    """Return the sums of ± the K values of each column of (…, K, 2^r), one row a sum.
+
+    Args:
+        groups: values of `fmt`.
+        negative: bool (K, K), where a row subtracts a value.
+        fmt: format of every sum.
+    """
+    lanes = groups.mT
+    seed = lanes.new_full((1,), -0.0 if fmt.has_negative_zero else 0.0)  # changes no sum
+    rows = [
+        sum_rows(torch.where(row, -lanes, lanes), seed, src=fmt, dst=fmt, lanes=None)
+        for row in negative
+    ]
+    return torch.cat(rows, -1).mT

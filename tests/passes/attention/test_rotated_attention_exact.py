@@ -42,6 +42,14 @@ CASES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
         {"r3": True, "online": ["av_matmul", "kv_cache"], "size": 2},
         {"key_basis": 2, "value_basis": 2, "along_keys": 2},
     ),
+    "all of 12": (
+        {"r3": True, "online": ["av_matmul", "kv_cache"], "size": 12},
+        {"key_basis": 12, "value_basis": 12, "along_keys": 12},
+    ),
+    "kv of 24": (
+        {"online": ["kv_cache"], "size": 24},
+        {"key_basis": 24, "value_basis": 24},
+    ),
     "all": (
         {"r3": True, "online": ["av_matmul", "kv_cache"]},
         {"key_basis": 8, "value_basis": 8, "along_keys": 16},

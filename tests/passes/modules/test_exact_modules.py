@@ -14,10 +14,12 @@ from torch import Tensor, nn
 
 from plena_cosim import golden
 from plena_cosim.golden import HardwareConfig, ops
+from plena_cosim.golden.hadamard_matrices import hadamard_matrix
 from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.passes.attention import core as attention_core
 from plena_cosim.passes.attention.hooks import core_of
 from plena_cosim.passes.modules.exact_linear import ExactLinear
+from plena_cosim.passes.modules.hadamard import rotate
 from plena_cosim.passes.modules.quant_activation import QuantActivation
 from plena_cosim.passes.modules.quant_embedding import QuantEmbedding
 from plena_cosim.passes.modules.quant_norm import QuantNorm
@@ -143,19 +145,25 @@ def test_linear(hw: HardwareConfig, bias: str, roles: str) -> None:
 
 
 @MACHINES
-@pytest.mark.parametrize("size", [4, 16])
-def test_linear_with_rotation(hw: HardwareConfig, size: int) -> None:
-    linear = nn.Linear(48, 8, bias=False)
+@pytest.mark.parametrize(("size", "k"), [(4, 1), (16, 1), (48, 12), (144, 36), (368, 92)])
+def test_linear_with_rotation(hw: HardwareConfig, size: int, k: int) -> None:
+    width = 48 if size < 48 else size
+    linear = nn.Linear(width, 8, bias=False)
     with torch.no_grad():  # few bits: torch rotates them without rounding
-        linear.weight.copy_(torch.randint(-8, 9, (8, 48)) / 8)
-    hadamard = np.array([[1.0]])
-    while len(hadamard) < size:
-        hadamard = np.block([[hadamard, hadamard], [hadamard, -hadamard]])
-    blocks = array(linear.weight).reshape(8, -1, size) @ hadamard / size**0.5
-    model, x = nn.Sequential(linear), torch.randn(5, 48)
+        linear.weight.copy_(torch.randint(-8, 9, (8, width)) / 8)
+    sylvester = np.array([[1.0]])
+    while len(sylvester) < size // k:
+        sylvester = np.block([[sylvester, sylvester], [sylvester, -sylvester]])
+    hadamard = np.kron(hadamard_matrix(k).astype(float), sylvester)
+    blocks = array(linear.weight).reshape(8, -1, size) @ hadamard.T / size**0.5
+    if k > 1:  # 1/√n is no power of two: the weight is near the real one, and then taken as it is
+        near = array(rotate(linear.weight.detach(), size)).reshape(blocks.shape)
+        np.testing.assert_allclose(near, blocks, rtol=1e-5, atol=1e-6)
+        blocks = near
+    model, x = nn.Sequential(linear), torch.randn(5, width)
     exact(model, {"by": "type", "linear": W8A8 | {"online_rotate": size}}, hw)
     machine = Machine(hw=hw)
-    turned = blocks.reshape(8, 48)
+    turned = blocks.reshape(8, width)
     expected = machine.linear(array(x), turned, weight_mx=INT8, input_mx=INT8, rotation=size)
     same(model(x), expected, machine)
 

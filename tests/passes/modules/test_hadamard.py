@@ -9,6 +9,8 @@ from torch.nn import functional
 
 from plena_cosim import golden
 from plena_cosim.golden import FormatError
+from plena_cosim.golden.hadamard_matrices import hadamard_matrix as golden_matrix
+from plena_cosim.golden.hadamard_matrices import hadamard_orders
 from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.passes.modules import hadamard
 from plena_cosim.passes.modules.hadamard import (
@@ -47,6 +49,33 @@ def test_blocks_in_tensors_of_any_shape() -> None:
     torch.testing.assert_close(rotate(x.transpose(1, 2), 16), expected.transpose(1, 2))
 
 
+@pytest.mark.parametrize("k", hadamard_orders()[1:])
+def test_other_sizes_are_goldens_matrix_times_sylvesters(k: int) -> None:
+    signs = torch.from_numpy(golden_matrix(k).astype("float64"))
+    for size in (k, 2 * k, 64 * k):
+        sylvester = rotate(torch.eye(size // k, dtype=torch.float64), size // k)
+        x = torch.randn(3, size, dtype=torch.float64)
+        groups = x.reshape(3, k, -1) @ sylvester
+        expected = (signs @ groups / k**0.5).reshape(3, -1)
+        torch.testing.assert_close(rotate(x, size), expected)
+        torch.testing.assert_close(rotate(rotate(x, size), size, inverse=True), x)
+        alike = torch.allclose(rotate(x, size), rotate(x, size, inverse=True))
+        assert alike is (k not in (92, 116, 156, 172))
+
+
+def test_of_other_sizes_golden_differs_by_rounding_alone() -> None:
+    fp32 = golden.get_format("fp32")
+    x = torch.arange(2 * 184.0).reshape(2, 184)
+    codes = golden.ops.hadamard(golden.encode(x.numpy(), fp32), fp32, block=184)
+    found = torch.from_numpy(golden.decode(codes, fp32)).float()
+    torch.testing.assert_close(found, rotate(x, 184), rtol=1e-5, atol=1e-3)
+
+
+def test_a_size_without_a_matrix_is_refused() -> None:
+    with pytest.raises(FormatError, match="cannot rotate blocks of 188 elements"):
+        rotate(torch.zeros(1, 188), 188)
+
+
 def test_it_is_goldens_order() -> None:
     fp32 = golden.get_format("fp32")
     x = torch.arange(16.0)
@@ -54,9 +83,9 @@ def test_it_is_goldens_order() -> None:
     assert golden.decode(codes, fp32).tolist() == rotate(x, 16).tolist()
 
 
-@pytest.mark.parametrize("size", [2, 16, 64, 128, 512])
+@pytest.mark.parametrize("size", [2, 16, 64, 128, 512, 12, 144, 172])
 def test_a_block_does_not_depend_on_those_beside_it(size: int) -> None:
-    x = torch.randn(70, 512)
+    x = torch.randn(70, {12: 48, 144: 576, 172: 344}.get(size, 512))
     together = rotate(x, size)
     for rows in (1, 2, 3, 17, 64):
         assert torch.equal(rotate(x[:rows], size), together[:rows])
@@ -90,7 +119,7 @@ def test_blocks_that_would_span_rows_are_refused() -> None:
         rotate(torch.randn(4, 24), 32)
 
 
-@pytest.mark.parametrize("size", [True, 8])
+@pytest.mark.parametrize("size", [True, 8, 24, 48])
 def test_the_layer_computes_what_it_did(size: int | bool) -> None:
     linear = nn.Linear(48, 8)
     x = torch.randn(5, 48)
@@ -98,7 +127,7 @@ def test_the_layer_computes_what_it_did(size: int | bool) -> None:
     expected = linear(x)
     model = nn.Sequential(linear)
     _, info = quantize_module_transform_pass(model, {"by": "type", "linear": table})
-    assert info["0"].rotation == (16 if size is True else 8)
+    assert info["0"].rotation == (16 if size is True else size)
     torch.testing.assert_close(model(x), expected, rtol=1e-3, atol=1e-3)
     assert not torch.allclose(model[0].weight, linear.weight, atol=1e-2)
 
@@ -124,16 +153,27 @@ def test_fake_quantises_the_rotated_operands() -> None:
 def test_sizes_that_fit() -> None:
     assert rotation_size(48, None, "x") == 16
     assert rotation_size(48, 4, "x") == 4
+    assert [rotation_size(576, size, "x") for size in (12, 48, 192, 576)] == [12, 48, 192, 576]
 
 
-@pytest.mark.parametrize(("length", "wanted"), [(48, 3), (48, 32), (48, 1), (21, None), (40, 16)])
-def test_other_sizes_are_refused(length: int, wanted: int | None) -> None:
+@pytest.mark.parametrize(
+    ("length", "wanted", "nearest"),
+    [
+        (48, 3, "nearest: 2, 4"),
+        (48, 32, "nearest: 24, 48"),
+        (48, 1, "nearest: 2"),
+        (21, None, "none fits"),
+        (40, 16, "nearest: 8, 20"),
+        (376, 188, "nearest: 8"),
+    ],
+)
+def test_other_sizes_are_refused(length: int, wanted: int | None, nearest: str) -> None:
     size = (length & -length) if wanted is None else wanted
     with pytest.raises(
         FormatError,
-        match=rf"^here: online_rotate, or size in \[rotation\], must be a power of two that "
-        rf"divides the contraction axis of {length} elements \(2 … {length & -length}\), "
-        rf"got {size}$",
+        match=r"^here: online_rotate, or size in \[rotation\], must be a power of two or K \* 2\^r "
+        rf"\(K = 12, 20, 28 … 172\) that divides the axis of {length} elements, got {size}; "
+        rf"{nearest}$",
     ):
         rotation_size(length, wanted, "here")
 
@@ -194,12 +234,14 @@ def test_the_kernel_is_given_blocks_and_the_scale(size, dtype, kernel, monkeypat
         rotate_online(x, 128)
 
 
-@pytest.mark.parametrize(("size", "dtype"), [(4, torch.float32), (16, torch.float64)])
+@pytest.mark.parametrize(
+    ("size", "dtype"), [(4, torch.float32), (16, torch.float64), (48, torch.float32)]
+)
 def test_what_the_kernel_does_not_take_is_a_matrix_product(
     size, dtype, kernel, monkeypatch
 ) -> None:
     monkeypatch.setattr(hadamard, "rotation_path", lambda _: KERNEL)
-    x = torch.randn(3, 32, dtype=dtype)
+    x = torch.randn(3, 2 * size, dtype=dtype)
     assert torch.equal(rotate_online(x, size), rotate(x, size))
     assert kernel == []
 

@@ -177,14 +177,15 @@ W4 = "weight_block_size = 32\nweight_width = 4\n"
             "gptq and clip_search exclude each other",
         ),
         (
-            'name = "mxint"\n' + W4 + "online_rotate = 24",
-            "online_rotate must be true, false or a power of two from 2, got 24",
+            'name = "mxint"\n' + W4 + "online_rotate = 22",
+            r"online_rotate must be true, false or a power of two or K \* 2\^r "
+            r"\(K = 12, 20, 28 … 172\) from 2 \(nearest: 20, 24\), got 22",
         ),
-        ('name = "mxint"\n' + W4 + "online_rotate = 1", "a power of two from 2, got 1"),
+        ('name = "mxint"\n' + W4 + "online_rotate = 1", r"from 2 \(nearest: 2\), got 1"),
         (
             'name = "mxint"\n[linear.kv_cache]\ndata_in_width = 4\ndata_in_block_size = 32\n'
             "online_rotate = 3",
-            WHERE + "kv_cache: online_rotate must be true, false or a power of two from 2, got 3",
+            WHERE + r"kv_cache: online_rotate must be true, .* \(nearest: 2, 4\), got 3",
         ),
         (
             'name = "mxint"\n[linear.qk_matmul]\nonline_rotate = true',
@@ -274,9 +275,10 @@ WEIGHTS = "[gptq.weight_config]\nweight_block_size = 32\nweight_width = 4\n"
          r"\[rotation\]: unknown key 'r5'; known: r1, r2, r3, r4, online_rotate, online, size"),
         (GOOD + "[rotation]\nsizes = 4\n", r"\[rotation\]: .*'sizes'.*Did you mean 'size'"),
         (GOOD + "[rotation]\nr1 = 1\n", r"\[rotation\]: r1 must be a valid boolean, got 1"),
-        (GOOD + "[rotation]\nsize = 48\n",
-         r"\[rotation\]: size must be a power of two from 2, got 48"),
-        (GOOD + "[rotation]\nsize = 1\n", "size must be a power of two from 2, got 1"),
+        (GOOD + "[rotation]\nsize = 50\n",
+         r"\[rotation\]: size must be a power of two or K .* from 2 \(nearest: 48, 52\), got 50"),
+        (GOOD + "[rotation]\nsize = 1\n",
+         r"size must be a power of two or K .* from 2 \(nearest: 2\), got 1"),
         (GOOD + "[rotation]\nsize = true\n", "size must be a valid integer, got True"),
         (GOOD + "[rotation]\nseed = -1\n", "seed must be greater than or equal to 0, got -1"),
         (GOOD + '[rotation]\nonline = "o_proj"\n', "online must be a valid list, got 'o_proj'"),

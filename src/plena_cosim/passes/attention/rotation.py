@@ -140,7 +140,7 @@ class Rotator:
 
     def from_values(self, output: Tensor) -> Tensor:
         """Return what comes of cached values in the basis of the model."""
-        return self.rotated(output, self.formats.value_basis)
+        return self.rotated(output, self.formats.value_basis, inverse=True)
 
     def cached(self, x: Tensor, basis: int | None) -> Tensor:
         """Return new keys or values in their basis and in the format of the cache."""
@@ -172,14 +172,15 @@ class Rotator:
             return x
         return self.rotated(_padded(x.transpose(axis, -1), size), size).transpose(axis, -1)
 
-    def rotated(self, x: Tensor, size: int | None) -> Tensor:
+    def rotated(self, x: Tensor, size: int | None, *, inverse: bool = False) -> Tensor:
         """Return `x` rotated along its last axis; with exact numerics by the vector unit."""
         if size is None:
             return x
         if self.hw is None:
-            return rotate_online(x, size)
+            return rotate_online(x, size, inverse=inverse)
         vector = self.hw.vector_format
-        return fakequant.hadamard(fakequant.cast(x, vector), vector, block=size).to(x.dtype)
+        values = fakequant.cast(x, vector)
+        return fakequant.hadamard(values, vector, block=size, inverse=inverse).to(x.dtype)
 
 
 def _padded(x: Tensor, size: int) -> Tensor:

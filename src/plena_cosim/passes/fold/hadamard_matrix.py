@@ -1,4 +1,4 @@
-"""Orthonormal Hadamard matrices of any order that Sylvester's and Paley's constructions reach."""
+"""Orthonormal Hadamard matrices of the orders that Sylvester, Paley and Williamson reach."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ import torch
 from torch import Tensor
 
 from plena_cosim.golden import FormatError
+from plena_cosim.golden.hadamard_matrices import (
+    hadamard_matrix,
+    hadamard_order,
+    nearest_hadamard_sizes,
+)
 
 _Signs = npt.NDArray[np.int8]
 
@@ -47,9 +52,8 @@ def rotation_matrix(
     orders = base_orders(block)
     if orders is None:
         raise FormatError(
-            f"no Hadamard matrix of order {block} is built here (powers of two, and their products "
-            "with orders that Paley makes of primes, such as 12, 20, 28); for "
-            f"{n} elements use size = {n & -n}, or leave size out"
+            f"no Hadamard matrix of order {block} is built here; for {n} elements leave size out, "
+            f"or use a power of two or K * 2^r ({nearest_hadamard_sizes(block, n)})"
         )
     matrix = torch.from_numpy(_hadamard(orders)).double() / block**0.5
     whole: Tensor = torch.kron(torch.eye(n // block, dtype=torch.float64), matrix)
@@ -60,16 +64,25 @@ def rotation_matrix(
 
 
 def base_orders(order: int) -> tuple[int, ...] | None:
-    """Return orders of a power of two or of Paley whose Kronecker product has this order.
+    """Return orders whose Kronecker product has this order.
 
-    None where these constructions do not reach it: orders above 2 that 4 does not divide, for which
-    there is no Hadamard matrix at all, and some others (92, 116, 156, 172 … need Williamson's).
+    Powers of two and orders that Paley makes of primes; where these do not reach it, golden's K and
+    a power of two. None where that does not either: orders above 2 that 4 does not divide, for
+    which there is no Hadamard matrix at all, and some others (188, 236 …).
     """
+    found = _orders_of_primes(order)
+    if found is not None:
+        return found
+    k = hadamard_order(order)
+    return None if k is None else (k, order // k)
+
+
+def _orders_of_primes(order: int) -> tuple[int, ...] | None:
     if order > 0 and order & (order - 1) == 0:
         return (order,)
     for base in range(12, order + 1, 4):
         if order % base == 0 and base & (base - 1) and _is_paley(base):
-            rest = base_orders(order // base)
+            rest = _orders_of_primes(order // base)
             if rest is not None:
                 return (base, *rest)
     return None
@@ -78,9 +91,14 @@ def base_orders(order: int) -> tuple[int, ...] | None:
 def _hadamard(orders: tuple[int, ...]) -> _Signs:
     matrix = np.ones((1, 1), dtype=np.int8)
     for order in orders:
-        factor = _sylvester(order) if order & (order - 1) == 0 else _paley(order)
-        matrix = np.kron(matrix, factor)
+        matrix = np.kron(matrix, _factor(order))
     return matrix
+
+
+def _factor(order: int) -> _Signs:
+    if order & (order - 1) == 0:
+        return _sylvester(order)
+    return _paley(order) if _is_paley(order) else hadamard_matrix(order)
 
 
 def _sylvester(order: int) -> _Signs:

@@ -47,7 +47,7 @@ def fake_quantize_rotated(x: Tensor, fmt: Format | None, size: int | None) -> Te
     """
     if fmt is None or size is None:
         return fake_quantize(x, fmt)
-    return rotate_online(fake_quantize(rotate_online(x, size), fmt), size)
+    return rotate_online(fake_quantize(rotate_online(x, size), fmt), size, inverse=True)
 
 
 def _cast(x: Tensor, fmt: CastFormat) -> Tensor:

@@ -6,12 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
+from plena_cosim.golden.hadamard_matrices import (
+    HADAMARD_SIZES,
+    hadamard_order,
+    nearest_hadamard_sizes,
+)
+
 from .read_table import Table
 
 
 def _size(given: int) -> int:
-    if given < 2 or given & (given - 1):
-        raise ValueError("a power of two from 2")
+    if given < 2 or hadamard_order(given) is None:
+        raise ValueError(f"{HADAMARD_SIZES} from 2 ({nearest_hadamard_sizes(given)})")
     return given
 
 
@@ -58,8 +64,8 @@ class RotationTable(Table):
     )
     size: Annotated[int, AfterValidator(_size)] | None = Field(
         None,
-        description="Size of the Hadamard blocks, a power of two; without the key the largest "
-        "that fits.",
+        description="Size of the Hadamard blocks, a power of two or K * 2^r (K = 12, 20 … 172); "
+        "without the key the largest power of two that fits.",
         examples=[64],
         json_schema_extra={"minimum": 2},
     )

@@ -6,6 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from plena_cosim.golden import FormatError
+from plena_cosim.golden.hadamard_matrices import (
+    HADAMARD_SIZES,
+    hadamard_order,
+    nearest_hadamard_sizes,
+)
 from plena_cosim.ground.did_you_mean import did_you_mean
 
 from .defaults import inherited
@@ -191,8 +196,9 @@ def _clip_grid(given: bool | list[float]) -> tuple[float, ...]:
 def _rotation(given: bool | int) -> int | None:
     if isinstance(given, bool):
         return LARGEST_ROTATION if given else None
-    if given < 2 or given & (given - 1):
+    if given < 2 or hadamard_order(given) is None:
         raise FormatError(
-            f"online_rotate must be true, false or a power of two from 2, got {given!r}"
+            f"online_rotate must be true, false or {HADAMARD_SIZES} from 2 "
+            f"({nearest_hadamard_sizes(given)}), got {given!r}"
         )
     return given

@@ -92,8 +92,9 @@ _ROTATE = {
     "online_rotate": _key(
         bool | int,
         False,
-        "Rotate the operands by Hadamard matrices of this size, a power of two, before they are "
-        "quantised; `true`: the largest that fits. `false` keeps `[rotation]` out.",
+        "Rotate the operands by Hadamard matrices of this size, a power of two or K * 2^r, before "
+        "they are quantised; `true`: the largest power of two that fits. `false` keeps "
+        "`[rotation]` out.",
         64,
     )
 }
@@ -191,7 +192,8 @@ _OPTIONS: dict[str, Any] = {
         bool | int,
         False,
         "Linear: rotate both operands along the contraction axis by a Hadamard matrix of this "
-        "size, a power of two; `true`: the largest that divides the axis.",
+        "size, a power of two or K * 2^r (K = 12, 20 … 172); `true`: the largest power of two that "
+        "divides the axis.",
         64,
     ),
 }
