@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from plena_cosim.ground.lazily import lazily
 
 if TYPE_CHECKING:
-    from . import ops
+    from . import affine, ops
     from .codec import NanReplacedWarning, decode, encode
     from .float_environment import ExactnessError
     from .formats import (
@@ -48,6 +48,7 @@ __all__ = [
     "Scalar",
     "ScaleRule",
     "Specials",
+    "affine",
     "decode",
     "encode",
     "get_format",
@@ -60,6 +61,7 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
+        ".affine": (),
         ".ops": (),
         ".codec": ("NanReplacedWarning", "decode", "encode"),
         ".float_environment": ("ExactnessError",),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-PACKAGES = ("golden", "golden.ops", "fakequant", "passes", "evaluate", "sim")
+PACKAGES = ("golden", "golden.affine", "golden.ops", "fakequant", "passes", "evaluate", "sim")
 """Below plena_cosim; each has a page api/<package>.md."""
 
 
