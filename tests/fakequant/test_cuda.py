@@ -6,8 +6,19 @@ import pytest
 import torch
 
 from plena_cosim import fakequant, golden
-from plena_cosim.fakequant import ExactnessError, cast, matmul, quantize, quantize_mx
+from plena_cosim.fakequant import (
+    ExactnessError,
+    cast,
+    matmul,
+    quantize,
+    quantize_affine,
+    quantize_mx,
+)
+from plena_cosim.golden.affine import Granularity
 
+from ..golden.affine.cases import FORMATS as AFFINE_FORMATS
+from ..golden.affine.cases import finite_groups
+from ..golden.affine.cases import label as affine_label
 from .operations import BF16, OPERATIONS, SHAPE
 from .samples import FORMATS, label, pairs, usual_codes, values
 
@@ -31,6 +42,16 @@ def test_quantize(mx: golden.Mx) -> None:
         for axis in (0, 1):
             given = x.to(dtype)
             assert same_bits(quantize(given.cuda(), mx, axis), quantize(given, mx, axis))
+
+
+@pytest.mark.parametrize("fmt", AFFINE_FORMATS[::7], ids=affine_label)
+def test_quantize_affine(fmt: golden.affine.AffineFormat) -> None:
+    x = torch.from_numpy(finite_groups(1))
+    for dtype in (torch.float32, torch.bfloat16):
+        for granularity in (Granularity(kind="channel", ch_axis=0), Granularity()):
+            given = x.to(dtype)
+            cuda = quantize_affine(given.cuda(), fmt, granularity)
+            assert same_bits(cuda, quantize_affine(given, fmt, granularity))
 
 
 @pytest.mark.parametrize("acc", ["fp32", "bf16", "e6m5", "q16.16"])

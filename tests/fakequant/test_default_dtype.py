@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from plena_cosim import golden
-from plena_cosim.fakequant import cast, matmul, quantize, quantize_mx, round_once
+from plena_cosim.fakequant import cast, matmul, quantize, quantize_affine, quantize_mx, round_once
+from plena_cosim.golden.affine import AffineInt, ScaledFp
 
 from .operations import BF16, OPERATIONS, SHAPE
 from .samples import usual_codes, values
@@ -30,6 +31,15 @@ def test_values_are_those_under_float32() -> None:
     calls = {
         **{name: lambda call=call: call(X) for name, call in OPERATIONS.items()},
         "quantize": lambda: quantize(wide, MX),
+        **{
+            fmt.name: lambda fmt=fmt: quantize_affine(wide, fmt)
+            for fmt in (
+                AffineInt(bits=4, zero_point="int32", quotient="reciprocal"),
+                AffineInt(bits=3, zero_point="float32", scale="bf16"),
+                AffineInt(bits=5, scale="e8m0"),
+                ScaledFp(element="e2m1", scale="e4m3"),
+            )
+        },
         "narrow": lambda: round_once(wide, torch.bfloat16),
         "directed": lambda: cast(wide, BF16, rounding="rup"),
         "product": lambda: matmul(

@@ -1,6 +1,6 @@
 """torch twins of golden: the same values bit for bit, on CPU and CUDA.
 
-`quantize` passes gradients straight through; the other operations have none.
+`quantize` and `quantize_affine` pass gradients straight through; the other operations have none.
 """
 
 try:
@@ -13,6 +13,7 @@ except ImportError as error:
 
 from plena_cosim.golden import ExactnessError
 
+from .affine import affine_scale, quantize_affine
 from .arithmetic import add, mul, neg, sub
 from .attention import attention
 from .carrier import round_once
@@ -43,6 +44,7 @@ __all__ = [
     "ExactnessError",
     "MxTensor",
     "add",
+    "affine_scale",
     "attention",
     "cast",
     "exp",
@@ -57,6 +59,7 @@ __all__ = [
     "mul",
     "neg",
     "quantize",
+    "quantize_affine",
     "quantize_mx",
     "reciprocal",
     "reduce_max",
