@@ -75,6 +75,19 @@ def test_the_exponent_of_every_binade_and_what_is_beside(rule: str) -> None:
             assert got.tolist() == want
 
 
+@pytest.mark.parametrize("element", ELEMENTS)
+def test_ties_of_scales_in_e4m3(element: str) -> None:
+    """Where the order of the two fp32 operations before the rounding shows."""
+    rng = np.random.default_rng(10)
+    fmt = ScaledFp(element=element, scale="e4m3")
+    for of_tensor in rng.uniform(1, 64, 12).astype(np.float32):
+        ties = (rng.integers(8, 16, 20) + 0.5) * 2.0 ** rng.integers(-3, 5, 20)
+        near = (ties / 448 * of_tensor).astype(np.float32)
+        around = [np.nextafter(near, np.float32(to)) for to in (0, 1e9)]
+        amax = np.concatenate([near, *around, [of_tensor]])
+        check(amax[amax <= of_tensor][:, None], fmt)
+
+
 def test_scales_in_words_of_the_tables() -> None:
     amax = np.float32([255.0])
     for bits, half in ((8, 127.5), (4, 7.5), (3, 3.5), (2, 1.5)):
@@ -97,6 +110,9 @@ def test_degenerate_ranges() -> None:
         (ScaledFp(element="e2m1", scale="e8m0"), 2.0**-127),
     ):
         assert affine_scale(zero, zero, fmt)[0].tolist() == [scale]
+    real = AffineInt(bits=8, zero_point="float32")
+    for units, scale in ((255, 1.0), (255.5, float(np.float32(255.5 / 255) * 2.0**-23))):
+        assert affine_scale(zero, zero + np.float32(units * 2.0**-23), real)[0].tolist() == [scale]
     wide = AffineInt(bits=8, zero_point="int32")
     assert np.isnan(affine_scale([-MOST], [MOST], wide)[0])
     assert affine_scale([-MOST], [MOST], AffineInt(bits=8, scale="fp16"))[0] == 65504.0
