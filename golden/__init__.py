@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from plena_cosim.ground.lazily import lazily
 
 if TYPE_CHECKING:
-    from . import blocks, ops
+    from . import affine, blocks, ops
     from .codec import NanReplacedWarning, decode, encode
     from .float_environment import ExactnessError
     from .formats import (
@@ -48,6 +48,7 @@ __all__ = [
     "Scalar",
     "ScaleRule",
     "Specials",
+    "affine",
     "blocks",
     "decode",
     "encode",
@@ -61,6 +62,7 @@ __all__ = [
 __getattr__ = lazily(
     __name__,
     {
+        ".affine": (),
         ".blocks": (),
         ".ops": (),
         ".codec": ("NanReplacedWarning", "decode", "encode"),

@@ -11,11 +11,16 @@ from plena_cosim.fakequant import (
     cast,
     matmul,
     quantize,
+    quantize_affine,
     quantize_blocks,
     quantize_mx,
 )
+from plena_cosim.golden.affine import Granularity
 from plena_cosim.golden.blocks import BLOCK_FORMATS
 
+from ..golden.affine.cases import FORMATS as AFFINE_FORMATS
+from ..golden.affine.cases import finite_groups
+from ..golden.affine.cases import label as affine_label
 from .operations import BF16, OPERATIONS, SHAPE
 from .samples import FORMATS, label, pairs, usual_codes, values
 
@@ -50,6 +55,16 @@ def test_quantize_blocks(name: str) -> None:
             for given in (x.to(dtype), x[:1].to(dtype), torch.randn(70, 300).to(dtype)):
                 cuda, cpu = (quantize_blocks(each, name, axis) for each in (given.cuda(), given))
                 assert same_bits(cuda, cpu)
+
+
+@pytest.mark.parametrize("fmt", AFFINE_FORMATS[::7], ids=affine_label)
+def test_quantize_affine(fmt: golden.affine.AffineFormat) -> None:
+    x = torch.from_numpy(finite_groups(1))
+    for dtype in (torch.float32, torch.bfloat16):
+        for granularity in (Granularity(kind="channel", ch_axis=0), Granularity()):
+            given = x.to(dtype)
+            cuda = quantize_affine(given.cuda(), fmt, granularity)
+            assert same_bits(cuda, quantize_affine(given, fmt, granularity))
 
 
 @pytest.mark.parametrize("acc", ["fp32", "bf16", "e6m5", "q16.16"])

@@ -8,7 +8,16 @@ import pytest
 import torch
 
 from plena_cosim import golden
-from plena_cosim.fakequant import cast, matmul, quantize, quantize_blocks, quantize_mx, round_once
+from plena_cosim.fakequant import (
+    cast,
+    matmul,
+    quantize,
+    quantize_affine,
+    quantize_blocks,
+    quantize_mx,
+    round_once,
+)
+from plena_cosim.golden.affine import AffineInt, ScaledFp
 from plena_cosim.golden.blocks import BLOCK_FORMATS
 
 from .operations import BF16, OPERATIONS, SHAPE
@@ -32,6 +41,15 @@ def test_values_are_those_under_float32() -> None:
         **{name: lambda call=call: call(X) for name, call in OPERATIONS.items()},
         "quantize": lambda: quantize(wide, MX),
         **{name: lambda name=name: quantize_blocks(X, name) for name in BLOCK_FORMATS},
+        **{
+            fmt.name: lambda fmt=fmt: quantize_affine(wide, fmt)
+            for fmt in (
+                AffineInt(bits=4, zero_point="int32", quotient="reciprocal"),
+                AffineInt(bits=3, zero_point="float32", scale="bf16"),
+                AffineInt(bits=5, scale="e8m0"),
+                ScaledFp(element="e2m1", scale="e4m3"),
+            )
+        },
         "narrow": lambda: round_once(wide, torch.bfloat16),
         "directed": lambda: cast(wide, BF16, rounding="rup"),
         "product": lambda: matmul(

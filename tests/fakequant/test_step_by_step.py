@@ -16,6 +16,7 @@ from plena_cosim.fakequant import ExactnessError, quantize_mx
 
 BF16, FP32 = golden.get_format("bf16"), golden.get_format("fp32")
 MX, HW = golden.get_format("mxint4", block_size=4), golden.HardwareConfig(vlen=4)
+INT4 = golden.affine.AffineInt(bits=4)
 X = torch.randn(4, 8, generator=torch.Generator().manual_seed(0))
 V = X.bfloat16().float()
 ROW = V[0]
@@ -31,6 +32,8 @@ CALLS: dict[str, Callable[[Tensor], Tensor]] = {
     "round_once": lambda x: fakequant.round_once(x.double() / 3, torch.bfloat16),
     "quantize": lambda x: fakequant.quantize(x, MX),
     "quantize_blocks": lambda x: fakequant.quantize_blocks(x, "nvfp4"),
+    "affine_scale": lambda x: fakequant.affine_scale(x.amin(-1), x.amax(-1), INT4)[0],
+    "quantize_affine": lambda x: fakequant.quantize_affine(x, INT4),
     "quantize_mx": lambda x: quantize_mx(x, MX).values,
     "matmul": lambda x: fakequant.matmul(quantize_mx(x, MX), quantize_mx(x, MX).mT, HW),
     "attention": lambda x: fakequant.attention(

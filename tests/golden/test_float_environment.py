@@ -48,6 +48,8 @@ def floating_point_mode(mode: str) -> Iterator[None]:
 
 TINY = np.array([1e-40, -3e-39, 1.0, 0.1], dtype=np.float32)
 MX = golden.get_format("mxint8", block_size=2)
+INT4 = golden.affine.AffineInt(bits=4, zero_point="int32")
+E2M1 = golden.affine.ScaledFp(element="e2m1")
 CODES = np.array([0x00000001, 0x80400000, 0x3F800000, 0x3DCCCCCD], dtype=np.uint32)
 HALVES = np.array([0x0001, 0x3F80, 0xBF81, 0x4040], dtype=np.uint16)
 
@@ -72,6 +74,11 @@ CALLS: dict[str, Callable[[], Any]] = {
         HALVES & 0xFF, golden.Minifloat(exp_bits=5, man_bits=2, bias=300)
     ),
     "matmul": product,
+    "quantize_affine": lambda: golden.affine.quantize_affine(TINY, INT4).codes,
+    "affine_scale": lambda: golden.affine.affine_scale(TINY, TINY, E2M1)[0].view(np.uint32),
+    "dequantize_affine": lambda: golden.affine.dequantize_affine(([1, -3], TINY[0], 2), INT4).view(
+        np.uint32
+    ),
     "softmax": lambda: golden.ops.softmax(HALVES, 1, BF16, FP32),
     "rms_norm": lambda: golden.ops.rms_norm(HALVES, HALVES, 0x3727, BF16, FP32),
     "rope_tables": lambda: golden.ops.rope_tables(range(4), 4, BF16),

@@ -5,7 +5,16 @@ from __future__ import annotations
 import ast
 from pathlib import Path
 
-PACKAGES = ("golden", "golden.blocks", "golden.ops", "fakequant", "passes", "evaluate", "sim")
+PACKAGES = (
+    "golden",
+    "golden.affine",
+    "golden.blocks",
+    "golden.ops",
+    "fakequant",
+    "passes",
+    "evaluate",
+    "sim",
+)
 """Below plena_cosim; each has a page api/<package>.md."""
 
 

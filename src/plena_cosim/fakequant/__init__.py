@@ -1,6 +1,7 @@
 """torch twins of golden: the same values bit for bit, on CPU and CUDA.
 
-`quantize` and `quantize_blocks` pass gradients straight through; the other operations have none.
+`quantize`, `quantize_affine` and `quantize_blocks` pass gradients straight through; the other
+operations have none.
 """
 
 try:
@@ -13,6 +14,7 @@ except ImportError as error:
 
 from plena_cosim.golden import ExactnessError
 
+from .affine import affine_scale, quantize_affine
 from .arithmetic import add, mul, neg, sub
 from .attention import attention
 from .carrier import round_once
@@ -44,6 +46,7 @@ __all__ = [
     "ExactnessError",
     "MxTensor",
     "add",
+    "affine_scale",
     "attention",
     "cast",
     "exp",
@@ -58,6 +61,7 @@ __all__ = [
     "mul",
     "neg",
     "quantize",
+    "quantize_affine",
     "quantize_blocks",
     "quantize_mx",
     "reciprocal",
