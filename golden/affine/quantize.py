@@ -109,6 +109,11 @@ def dequantize_affine(
     """
     fmt = as_affine(fmt)
     codes, scales, zeros = (np.asarray(part) for part in quantized)
+    if not scales.shape == zeros.shape == codes.shape[:-1]:
+        raise FormatError(
+            "dequantize_affine: scales and zero points are one a group, of shape "
+            f"{codes.shape[:-1]}; got shapes {scales.shape} and {zeros.shape}"
+        )
     with np.errstate(all="ignore"):
         if isinstance(fmt, ScaledFp):
             return decode(codes, fmt.minifloat).astype(np.float32) * as_single(scales)[..., None]

@@ -73,8 +73,9 @@ def hadamard(
 
 def _signed_sums(groups: Codes, matrix: Signs, fmt: Minifloat) -> Codes:
     """Return the sums of step 1 for codes (…, K, 2^r)."""
-    lanes = np.moveaxis(groups, -2, -1)[..., None, :]
-    signed = np.where(matrix > 0, lanes, neg(lanes, fmt))  # (…, 2^r, K sums, K)
+    lanes = np.moveaxis(groups, -2, -1)  # (…, 2^r, K)
+    negated = neg(lanes, fmt)
     zero = fmt.sign_mask if fmt.has_negative_zero else 0  # a seed that changes no sum
-    sums = reduce_sum(signed, 1, np.full(signed.shape[:-1], zero), fmt, fmt)
-    return np.moveaxis(sums, -1, -2)
+    seeds = np.full(lanes.shape[:-1], zero)
+    sums = [reduce_sum(np.where(row > 0, lanes, negated), 1, seeds, fmt, fmt) for row in matrix]
+    return np.stack(sums, axis=-2)

@@ -240,6 +240,19 @@ def test_bad_ranges_are_named() -> None:
         affine_scale(torch.tensor(1), torch.tensor(2), INT4)
 
 
+def test_scales_are_judged_as_they_are_used_in_float32() -> None:
+    x, fmt = torch.ones(1), AffineInt(bits=4)
+    for scale in (1e-50, 1e50):
+        with pytest.raises(golden.FormatError, match="positive and finite"):
+            quantize_affine(x, fmt, scale=torch.tensor([scale], dtype=torch.float64))
+    with pytest.raises(golden.FormatError, match="tensors, one number a group; got float"):
+        quantize_affine(x, fmt, scale=0.1)  # type: ignore[arg-type]
+    low = torch.tensor([1 + 1e-12], dtype=torch.float64)
+    assert (
+        affine_scale(low, torch.ones(1), fmt)[0] == affine_scale(low.float(), low.float(), fmt)[0]
+    )
+
+
 def test_threads_that_flush_are_refused() -> None:
     if not torch.set_flush_denormal(True):
         pytest.skip("this processor cannot flush subnormals")

@@ -123,7 +123,9 @@ def capture(
     max_layers: Annotated[
         int | None, typer.Option(min=1, help="Cut the model to so many layers first.")
     ] = None,
-    beats: Annotated[int, typer.Option(min=1, help="Beats to keep of one block.")] = 64,
+    beats: Annotated[
+        int, typer.Option(min=1, help="Beats to keep of one block; of the matrix unit, sums.")
+    ] = 64,
     device: Annotated[
         str | None,
         typer.Option(help="Where a calibration runs, such as cpu."),

@@ -74,7 +74,7 @@ class Traffic:
         Args:
             run: what went into the block and came out.
             place: the module that it comes from.
-            limit: beats that are kept of one block.
+            limit: beats that are kept of one block; of one with state, whole sums.
         """
         self.real.add(run.inputs, run.outputs)
         for inputs, outputs in self._sequences(run):
@@ -128,7 +128,7 @@ class Capture:
 
     Attributes:
         folder: where they go.
-        limit: beats that are kept of one block.
+        limit: beats that are kept of one block; of one with state, whole sums.
         traffic: by block.
     """
 

@@ -60,13 +60,14 @@ def affine_scale(low: Tensor, high: Tensor, fmt: AffineFormat) -> tuple[Tensor, 
     fmt = as_affine(fmt)
     for bound in (low, high):
         _check_dtype("affine_scale", bound)
+    low, high = low.detach().float(), high.detach().float()
     if low.shape != high.shape or bool((low > high).any()):
         raise FormatError(
             "affine_scale: low and high need one shape, and no low above its high; "
             f"got shapes {tuple(low.shape)} and {tuple(high.shape)}"
         )
     require_subnormals(low.device)
-    scale, zero_point = _affine_scale(low.detach().float(), high.detach().float(), fmt)
+    scale, zero_point = _affine_scale(low, high, fmt)
     return scale, zero_point if _is_real_zero(fmt) else zero_point.to(torch.int32)
 
 
@@ -141,7 +142,14 @@ def _check_given(scale: Tensor | None, zero_point: Tensor | None, fmt: AffineFor
     if (zero_point is None) is not none:
         says = "has no" if none else "needs, beside its scale, a"
         raise FormatError(f"quantize_affine: {fmt.name} {says} zero point")
-    if bool((scale <= 0).any()) or bool(scale.isinf().any()):
+    for given in (scale, zero_point):
+        if given is not None and not isinstance(given, Tensor):
+            raise FormatError(
+                "quantize_affine: scales and zero points are tensors, one number a group; got "
+                f"{type(given).__name__}"
+            )
+    single = scale.float()
+    if bool((single <= 0).any()) or bool(single.isinf().any()):
         raise FormatError("quantize_affine: scales are positive and finite, or NaN")
     if zero_point is None or _is_real_zero(fmt):
         return

@@ -13,7 +13,7 @@ import time
 from .lifeline import SERVED
 
 _GLANCE_S = 0.5
-_PARENT = int(os.environ.get(SERVED, os.getppid()))
+_PARENT = int(os.environ.pop(SERVED, os.getppid()))
 
 
 def _watch() -> None:

@@ -230,3 +230,5 @@ def test_bad_zero_points_and_codes_are_named() -> None:
         dequantize_affine(([9], 1.0, 0), fmt)
     with pytest.raises(FormatError, match="does not fit"):
         dequantize_affine(([16], 1.0, 0), ScaledFp(element="e2m1"))
+    with pytest.raises(FormatError, match=r"of shape \(2,\); got shapes \(2, 1\) and \(2,\)"):
+        dequantize_affine(([[1, 2], [3, 4]], [[1.0], [1.0]], [0, 0]), AffineInt(bits=4))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 from torch import nn
@@ -130,6 +132,18 @@ def test_the_layer_computes_what_it_did(size: int | bool) -> None:
     assert info["0"].rotation == (16 if size is True else size)
     torch.testing.assert_close(model(x), expected, rtol=1e-3, atol=1e-3)
     assert not torch.allclose(model[0].weight, linear.weight, atol=1e-2)
+
+
+@pytest.mark.parametrize("size", [16, 92, 96, 184])
+def test_a_rotated_weight_comes_back_to_the_basis_of_the_model(size: int) -> None:
+    plain = nn.Sequential(nn.Linear(size, 3, bias=False))
+    args = {"by": "name", "0": {**W8A8, "online_rotate": size}}
+    args["0"] |= {"weight_block_size": 4, "data_in_block_size": 4}
+    network, _ = quantize_module_transform_pass(copy.deepcopy(plain), args)
+    rotated = rotate(plain[0].weight.detach().double(), size)
+    torch.testing.assert_close(
+        network[0].to_plain(rotated), plain[0].weight.detach().double(), rtol=0, atol=1e-12
+    )
 
 
 def test_fake_quantises_the_rotated_operands() -> None:

@@ -86,7 +86,8 @@ def _results(names: Sequence[str], jobs: int) -> Iterator[Iterator[FamilyResult]
     pool = ThreadPoolExecutor(jobs)
     asked = []
     try:
-        asked += [pool.submit(_in_a_process, context, name, over) for name in names]
+        for name in names:
+            asked.append(pool.submit(_in_a_process, context, name, over))
         yield (one.result() for one in asked)
     finally:
         over.set()
@@ -94,6 +95,7 @@ def _results(names: Sequence[str], jobs: int) -> Iterator[Iterator[FamilyResult]
         while not all(one.done() for one in asked):
             _end_server()
             time.sleep(_GLANCE_S)
+        os.environ.pop(SERVED, None)
 
 
 def _end_server() -> None:
@@ -124,6 +126,8 @@ def _own_folder_of_sockets() -> None:
 
 def _in_a_process(context: Any, family: str, over: threading.Event) -> FamilyResult:
     """Return one result; what ends the process is the fault of the family."""
+    if over.is_set():
+        return FamilyResult(family=family, fault="not begun")
     reader, writer = context.Pipe(duplex=False)
     child = context.Process(target=_work, args=(writer, family), daemon=True)
     child.start()

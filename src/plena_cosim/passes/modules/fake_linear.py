@@ -94,8 +94,10 @@ class FakeLinear(CalibratedModule):
         return x if self.rotation is None or self.dequant else rotate(x, self.rotation)
 
     def to_plain(self, values: Tensor) -> Tensor:
-        """Return a weight in the basis of the model: the rotation is its own inverse."""
-        return self.in_basis(values)
+        """Return a weight in the basis of the model."""
+        if self.rotation is None or self.dequant:
+            return values
+        return rotate(values, self.rotation, inverse=True)
 
     def extra_repr(self) -> str:
         """Show sizes and formats."""
