@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from plena_cosim.cli.main import app
-from plena_cosim.docs import format_table, op_table
+from plena_cosim.docs import format_table, op_table, quark_table
 from plena_cosim.golden.ops import OPS
 
 
@@ -23,17 +23,20 @@ def test_the_command_renews_the_format_tables(
 ) -> None:
     page = format_table.DOCUMENT.read_text(encoding="utf-8")
     ops = op_table.DOCUMENT.read_text(encoding="utf-8")
+    quark = quark_table.DOCUMENT.read_text(encoding="utf-8")
     documents = {
         format_table: page.replace("| bf16 | 16 |", "| bf16 | 17 |"),
         op_table: ops.replace("every input: e5m2", "every input: e5m9"),
+        quark_table: quark.replace("| `mx6` | 32 along", "| `mx6` | 33 along"),
     }
     for module, stale in documents.items():
         monkeypatch.setattr(module, "DOCUMENT", tmp_path / module.DOCUMENT.name)
         module.DOCUMENT.write_text(stale, encoding="utf-8")
-    assert CliRunner().invoke(app, ["formats", "--write"]).stdout.count("renewed") == 2
+    assert CliRunner().invoke(app, ["formats", "--write"]).stdout.count("renewed") == 3
     assert format_table.DOCUMENT.read_text(encoding="utf-8") == page
     assert op_table.DOCUMENT.read_text(encoding="utf-8") == ops
-    assert CliRunner().invoke(app, ["formats", "--write"]).stdout.count("fresh") == 2
+    assert quark_table.DOCUMENT.read_text(encoding="utf-8") == quark
+    assert CliRunner().invoke(app, ["formats", "--write"]).stdout.count("fresh") == 3
 
 
 def test_op_table_is_fresh() -> None:

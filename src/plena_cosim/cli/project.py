@@ -35,7 +35,10 @@ def doctor(
 def formats(
     markdown: Annotated[bool, typer.Option(help="Print Markdown, as in the README.")] = False,
     write: Annotated[
-        bool, typer.Option("--write", help="Renew the tables of README.md and docs/ops.md.")
+        bool,
+        typer.Option(
+            "--write", help="Renew the tables of README.md, docs/ops.md and docs/quark.md."
+        ),
     ] = False,
 ) -> None:
     """List every named number format with its facts.
@@ -46,10 +49,11 @@ def formats(
     from ..docs import format_table
 
     if write:
-        from ..docs import op_table  # the regression tries every op in the named formats
+        # The regression tries every op in the named formats, and other projects' names mean them.
+        from ..docs import op_table, quark_table
 
-        _say_renewed(format_table.DOCUMENT, format_table.write())
-        _say_renewed(op_table.DOCUMENT, op_table.write())
+        for document in (format_table, op_table, quark_table):
+            _say_renewed(document.DOCUMENT, document.write())
         return
     if markdown:
         typer.echo(format_table.markdown())

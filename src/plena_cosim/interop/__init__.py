@@ -1,0 +1,1 @@
+"""Configurations of other projects' quantisers, and the numbers that they give here."""

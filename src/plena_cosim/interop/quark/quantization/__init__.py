@@ -1,0 +1,1 @@
+"""The modules of `quark.torch.quantization`, as far as they are here."""

@@ -1,0 +1,1 @@
+"""What a tensor is quantised to: `config` has the specifications, `type` their choices."""

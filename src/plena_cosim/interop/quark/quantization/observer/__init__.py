@@ -1,0 +1,1 @@
+"""How the range of a tensor is found, by name."""
