@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from plena_cosim.ground.lazily import lazily
 
 if TYPE_CHECKING:
+    from .by_format import BlockArray, quantize
     from .formats import (
         BLOCK_FORMATS,
         Bfp,
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
         get_block_format,
     )
     from .micro import MicroArray
-    from .quantize import BlockArray, quantize
     from .two_level import TwoLevelArray
 
 __all__ = [
@@ -50,7 +50,7 @@ __getattr__ = lazily(
             "get_block_format",
         ),
         ".micro": ("MicroArray",),
-        ".quantize": ("BlockArray", "quantize"),
+        ".by_format": ("BlockArray", "quantize"),
         ".two_level": ("TwoLevelArray",),
     },
 )

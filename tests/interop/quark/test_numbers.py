@@ -15,7 +15,7 @@ from plena_cosim import golden
 from plena_cosim.golden import FormatError, affine
 from plena_cosim.golden.affine import AffineInt, Granularity, ScaledFp
 from plena_cosim.golden.blocks import get_block_format
-from plena_cosim.golden.blocks.quantize import quantize as quantize_blocks
+from plena_cosim.golden.blocks import quantize as quantize_blocks
 from plena_cosim.interop.quark import fake_quantize
 from plena_cosim.interop.quark.quantization.config import config as quark
 from plena_cosim.interop.quark.quantization.config.data_types import DATA_TYPES

@@ -173,7 +173,13 @@ class Rotator:
         return self.rotated(_padded(x.transpose(axis, -1), size), size).transpose(axis, -1)
 
     def rotated(self, x: Tensor, size: int | None, *, inverse: bool = False) -> Tensor:
-        """Return `x` rotated along its last axis; with exact numerics by the vector unit."""
+        """Return `x` rotated along its last axis; with exact numerics by the vector unit.
+
+        Args:
+            x: its last axis a multiple of `size`.
+            size: of the blocks; None: `x` as it is.
+            inverse: rotate back.
+        """
         if size is None:
             return x
         if self.hw is None:
