@@ -17,7 +17,6 @@ Hadamard's determinant theorem and the sum of four squares, Duke Math. J. 11 (19
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from functools import lru_cache
 from itertools import product
 
@@ -25,10 +24,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .formats import FormatError
+from .hadamard_sizes import hadamard_orders, joined_sizes, orders_text
 
 Signs = npt.NDArray[np.int8]
 
-_LARGEST_ODD = 43
 
 _WILLIAMSON = {
     92: ("+-+-+--++-++", "+++-++---+-+", "++-++++---++", "+++--+----+-"),
@@ -51,15 +50,6 @@ the first half of a row says the rest. Found by search for this file: of 39 and 
 that a group of multipliers leaves as they are, or takes from B to C to D."""
 
 
-def hadamard_orders() -> tuple[int, ...]:
-    """Return the orders K, ascending.
-
-    >>> hadamard_orders()[:5], hadamard_orders()[-1]
-    ((1, 12, 20, 28, 36), 172)
-    """
-    return (1, *(4 * odd for odd in range(3, _LARGEST_ODD + 1, 2)))
-
-
 @lru_cache(maxsize=32)
 def hadamard_matrix(k: int) -> Signs:
     """Return the Hadamard matrix of order K, H H^T = K, in the normal form of this file.
@@ -80,8 +70,8 @@ def hadamard_matrix(k: int) -> Signs:
         below = max((order for order in hadamard_orders() if order < k), default=1)
         above = min((order for order in hadamard_orders() if order > k), default=below)
         raise FormatError(
-            f"no Hadamard matrix of order {k} here: K is 1 or one of {_orders_text()}, nearest: "
-            f"{_joined(dict.fromkeys((below, above)))}; a size is K * 2^r"
+            f"no Hadamard matrix of order {k} here: K is 1 or one of {orders_text()}, nearest: "
+            f"{joined_sizes(dict.fromkeys((below, above)))}; a size is K * 2^r"
         )
     if k == 1:
         matrix = np.ones((1, 1), dtype=np.int8)
@@ -93,82 +83,6 @@ def hadamard_matrix(k: int) -> Signs:
         matrix = _normalised(_paley_second(k // 2 - 1))
     matrix.setflags(write=False)
     return matrix
-
-
-def hadamard_order(n: int) -> int | None:
-    """Return the K of n = K * 2^r; None where there is no matrix of order n here.
-
-    >>> [hadamard_order(n) for n in (64, 576, 11008, 6, 188)]
-    [1, 36, 172, None, None]
-    """
-    if n < 1:
-        return None
-    odd = n // (n & -n)
-    k = 1 if odd == 1 else 4 * odd
-    return k if k in hadamard_orders() and n % k == 0 else None
-
-
-def require_hadamard_size(size: int, axis: int, what: str, *, least: int = 1) -> int:
-    """Return the K of a size K * 2^r that divides an axis.
-
-    Args:
-        size: of the blocks of an axis.
-        axis: its length.
-        what: whose size it is, and its name, for the message.
-        least: the smallest size that is allowed.
-
-    Raises:
-        FormatError: the size does not divide the axis, there is no matrix of this order, or it is
-            too small; the message names the nearest sizes that fit.
-
-    >>> require_hadamard_size(24, 48, "block")
-    12
-    """
-    k = hadamard_order(size)
-    if k is None or size < least or axis < 1 or axis % size:
-        raise FormatError(
-            f"{what} must be {HADAMARD_SIZES} that divides the axis of {axis} elements, got "
-            f"{size}; {nearest_hadamard_sizes(size, axis)}"
-        )
-    return k
-
-
-def nearest_hadamard_sizes(size: int, axis: int | None = None) -> str:
-    """Return words for a message: the nearest sizes from 2 on below and above one that is none.
-
-    Args:
-        size: what was asked for.
-        axis: the length that sizes divide; None: any.
-
-    >>> nearest_hadamard_sizes(188), nearest_hadamard_sizes(188, 576)
-    ('nearest: 184, 192', 'nearest: 144, 192')
-    >>> nearest_hadamard_sizes(4, 21)
-    'none fits'
-    """
-    limit = 2 * max(size, 1) if axis is None else axis
-    sizes = [
-        k << r
-        for k in hadamard_orders()
-        for r in range(max(limit, 0).bit_length())
-        if 2 <= k << r <= limit and (axis is None or axis % (k << r) == 0)
-    ]
-    found = [max((n for n in sizes if n < size), default=0)]
-    found += [min((n for n in sizes if n > size), default=0)]
-    words = _joined(n for n in found if n)
-    return f"nearest: {words}" if words else "none fits"
-
-
-def _joined(numbers: Iterable[int]) -> str:
-    return ", ".join(str(number) for number in numbers)
-
-
-def _orders_text() -> str:
-    first, second, third, *_, last = hadamard_orders()[1:]
-    return f"{first}, {second}, {third} … {last}"
-
-
-HADAMARD_SIZES = f"a power of two or K * 2^r (K = {_orders_text()})"
-"""What sizes there are, in the words of a message."""
 
 
 def _normalised(matrix: Signs) -> Signs:

@@ -8,7 +8,8 @@ import numpy.typing as npt
 from ..codec import Codes, check_codes, encode
 from ..float_environment import in_default_environment
 from ..formats import FormatError, Minifloat, as_minifloat
-from ..hadamard_matrices import Signs, hadamard_matrix, require_hadamard_size
+from ..hadamard_matrices import Signs, hadamard_matrix
+from ..hadamard_sizes import require_hadamard_size
 from ..transcendental import reciprocal_square_root
 from .add import add, sub
 from .mul import mul

@@ -10,7 +10,7 @@ import torch
 
 from plena_cosim import golden
 from plena_cosim.cosim.block_operations import BlockOperations
-from plena_cosim.golden.hadamard_matrices import hadamard_orders
+from plena_cosim.golden.hadamard_sizes import hadamard_orders
 
 
 class GoldenBlocks:

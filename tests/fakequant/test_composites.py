@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plena_cosim import fakequant, golden
-from plena_cosim.golden.hadamard_matrices import hadamard_orders
+from plena_cosim.golden.hadamard_sizes import hadamard_orders
 
 from .samples import random_codes, usual_codes, values
 

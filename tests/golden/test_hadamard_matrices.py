@@ -6,12 +6,10 @@ import numpy as np
 import pytest
 
 from plena_cosim.golden import FormatError
-from plena_cosim.golden.hadamard_matrices import (
-    hadamard_matrix,
+from plena_cosim.golden.hadamard_matrices import hadamard_matrix
+from plena_cosim.golden.hadamard_sizes import (
     hadamard_order,
     hadamard_orders,
-    nearest_hadamard_sizes,
-    require_hadamard_size,
 )
 
 ORDERS = hadamard_orders()
@@ -119,28 +117,3 @@ def test_other_orders_are_refused(k: int, nearest: str) -> None:
         rf"nearest: {nearest}; a size is K \* 2\^r$",
     ):
         hadamard_matrix(k)
-
-
-@pytest.mark.parametrize(
-    ("size", "axis", "nearest"),
-    [
-        (6, 48, "nearest: 4, 8"),
-        (50, 48, "nearest: 48"),
-        (32, 48, "nearest: 24, 48"),
-        (3, 21, "none fits"),
-        (4, 0, "none fits"),
-    ],
-)
-def test_sizes_that_do_not_fit(size: int, axis: int, nearest: str) -> None:
-    with pytest.raises(
-        FormatError,
-        match=r"^block must be a power of two or K \* 2\^r \(K = 12, 20, 28 … 172\) that divides "
-        rf"the axis of {axis} elements, got {size}; {nearest}$",
-    ):
-        require_hadamard_size(size, axis, "block")
-
-
-def test_sizes_that_fit() -> None:
-    assert [require_hadamard_size(n, 576, "x") for n in (1, 64, 12, 192, 576)] == [1, 1, 12, 12, 36]
-    assert nearest_hadamard_sizes(6) == "nearest: 4, 8"
-    assert nearest_hadamard_sizes(-3) == "nearest: 2"

@@ -15,7 +15,8 @@ from plena_cosim.fakequant.constant import reciprocal_value, rsqrt_value
 from plena_cosim.fakequant.operands import selection
 from plena_cosim.golden import HardwareConfig, Minifloat, Mx, Overflow, Rounding, Scalar, encode
 from plena_cosim.golden.formats import as_minifloat, as_mx, as_scalar
-from plena_cosim.golden.hadamard_matrices import hadamard_matrix, require_hadamard_size
+from plena_cosim.golden.hadamard_matrices import hadamard_matrix
+from plena_cosim.golden.hadamard_sizes import require_hadamard_size
 from plena_cosim.golden.ops.rope import checked_stride
 from plena_cosim.golden.ops.sign import neg
 

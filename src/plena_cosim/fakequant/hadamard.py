@@ -7,7 +7,8 @@ from torch import Tensor
 
 from plena_cosim.golden import FormatError, Minifloat
 from plena_cosim.golden.formats import as_minifloat
-from plena_cosim.golden.hadamard_matrices import hadamard_matrix, require_hadamard_size
+from plena_cosim.golden.hadamard_matrices import hadamard_matrix
+from plena_cosim.golden.hadamard_sizes import require_hadamard_size
 
 from .backend import operation
 from .constant import rsqrt_value

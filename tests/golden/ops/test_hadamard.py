@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from plena_cosim.golden import FormatError, Minifloat, decode, encode, get_format
-from plena_cosim.golden.hadamard_matrices import hadamard_matrix, hadamard_orders
+from plena_cosim.golden.hadamard_matrices import hadamard_matrix
+from plena_cosim.golden.hadamard_sizes import hadamard_orders
 from plena_cosim.golden.ops import hadamard
 
 from ..compare import assert_codes

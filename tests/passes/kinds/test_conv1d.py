@@ -192,7 +192,7 @@ def test_training_writes_the_weight_back_in_its_own_layout() -> None:
     ("keys", "message"),
     [
         ({"kv_cache": {"bypass": True}}, r"matches '0' \(Conv1D\), which .*; kv_cache cannot be"),
-        ({"online_rotate": 16}, r"module '0': online_rotate, .*contraction axis of 40 elements"),
+        ({"online_rotate": 16}, r"module '0': online_rotate, .* axis of 40 elements"),
     ],
 )
 def test_what_does_not_fit_is_refused(keys: dict[str, Any], message: str) -> None:

@@ -12,7 +12,7 @@ from torch.nn import functional
 from plena_cosim import golden
 from plena_cosim.golden import FormatError
 from plena_cosim.golden.hadamard_matrices import hadamard_matrix as golden_matrix
-from plena_cosim.golden.hadamard_matrices import hadamard_orders
+from plena_cosim.golden.hadamard_sizes import hadamard_orders
 from plena_cosim.passes import quantize_module_transform_pass
 from plena_cosim.passes.modules import hadamard
 from plena_cosim.passes.modules.hadamard import (

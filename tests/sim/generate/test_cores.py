@@ -79,7 +79,9 @@ def test_integers_of_the_toplevels_are_parameters(folder: str) -> None:
 
 def test_a_format_is_a_parameter_that_says_what_it_is() -> None:
     fp = core("fp")
-    assert fp["targets"]["lint_plena_fp_mul"]["parameters"] == ["Fmt", "Rounding", "Saturate"]
+    assert fp["targets"]["lint_plena_fp_mul"]["parameters"] == [
+        *("Fmt", "Rounding", "Saturate", "Stages"),
+    ]
     words = "a scalar format as one number, see rtl/README.md"
     assert fp["parameters"]["Fmt"] == {
         "datatype": "int",

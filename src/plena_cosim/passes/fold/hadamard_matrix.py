@@ -8,11 +8,8 @@ import torch
 from torch import Tensor
 
 from plena_cosim.golden import FormatError
-from plena_cosim.golden.hadamard_matrices import (
-    hadamard_matrix,
-    hadamard_order,
-    nearest_hadamard_sizes,
-)
+from plena_cosim.golden.hadamard_matrices import hadamard_matrix
+from plena_cosim.golden.hadamard_sizes import hadamard_order, nearest_hadamard_sizes
 
 _Signs = npt.NDArray[np.int8]
 

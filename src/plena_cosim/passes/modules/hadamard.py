@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from plena_cosim.golden import FormatError
 from plena_cosim.golden.hadamard_matrices import hadamard_matrix as signs_of_order
-from plena_cosim.golden.hadamard_matrices import hadamard_order, require_hadamard_size
+from plena_cosim.golden.hadamard_sizes import hadamard_order, require_hadamard_size
 
 DENSE = 128
 """Largest block that is one matrix product, but for the orders K from 132 to 172; larger ones are

@@ -6,11 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from plena_cosim.golden.hadamard_matrices import (
-    HADAMARD_SIZES,
-    hadamard_order,
-    nearest_hadamard_sizes,
-)
+from plena_cosim.golden.hadamard_sizes import HADAMARD_SIZES, hadamard_order, nearest_hadamard_sizes
 
 from .read_table import Table
 

@@ -6,11 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from plena_cosim.golden import FormatError
-from plena_cosim.golden.hadamard_matrices import (
-    HADAMARD_SIZES,
-    hadamard_order,
-    nearest_hadamard_sizes,
-)
+from plena_cosim.golden.hadamard_sizes import HADAMARD_SIZES, hadamard_order, nearest_hadamard_sizes
 from plena_cosim.ground.did_you_mean import did_you_mean
 
 from .defaults import inherited
