@@ -375,7 +375,7 @@ LISTED = (
         "mx/plena_fp_to_micro_core.sv",
         "micro-exponents of a block of zeros",
         "micro && !all_nan && nonzero != '0",
-        "micro && !all_nan",
+        "micro && !all_nan && (micro || nonzero != '0)",
     ),
     _fault(
         TO_MICRO,
@@ -409,9 +409,9 @@ LISTED = (
     _fault(
         MICRO_DOT,
         "mx/plena_micro_dot.sv",
-        "restarts with the beat before",
+        "restarts only if the next but one does",
         "{s1_first, partial}",
-        "{first_i, partial}",
+        "{s1_first && first_i, partial}",
     ),
     _fault(
         MICRO_DOT,
