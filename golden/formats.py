@@ -486,14 +486,17 @@ def sv_fmt(fmt: Scalar) -> int:
     return _packed((fmt.exp_bits, 4), (fmt.man_bits, 5), (fmt.bias_value, 11), (specials, 2))
 
 
-def sv_mx(mx: Mx) -> int:
+def sv_mx(mx: Mx, *, log2_shared: int = 0, micro_bits: int = 0) -> int:
     """Return the value of the SystemVerilog parameter `Mx` of a block format, up to 64 bits.
 
     From bit 0: the element (22, as the low bits of its `Fmt`), elements of a block (13), scale bits
     (4), fraction bits of the scale (3), scale rule (4, in the order of `ScaleRule`), symmetric (1,
     0 unless MXINT), rounding (3), log2 of the elements that share a micro-exponent (4), bits of a
-    micro-exponent (2). The fraction and the micro-exponents are 0: no format here has them yet.
-    `plena_pkg::mx_of` takes it apart.
+    micro-exponent (2). The fraction is 0: no format has one yet. `plena_pkg::mx_of` takes it apart.
+
+    Args:
+        mx: the format.
+        log2_shared, micro_bits: of its micro-exponents, where it has some (`blocks.MicroMx`).
 
     Raises:
         FormatError: stochastic rounding, which gates do not have.
@@ -506,7 +509,8 @@ def sv_mx(mx: Mx) -> int:
     symmetric = isinstance(mx.element, FixedPoint) and mx.symmetric
     return _packed(
         *((element, 22), (mx.block_size, 13), (mx.scale_bits, 4), (0, 3), (rule, 4)),
-        *((int(symmetric), 1), (sv_rounding(mx.rounding), 3), (0, 4), (0, 2)),
+        *((int(symmetric), 1), (sv_rounding(mx.rounding), 3)),
+        *((log2_shared, 4), (micro_bits, 2)),
     )
 
 

@@ -14,12 +14,14 @@ import torch
 
 from plena_cosim import fakequant, golden
 from plena_cosim.golden import FormatError, HardwareConfig, get_format, ops
+from plena_cosim.golden.blocks.formats import as_named
 from plena_cosim.golden.ops import OPS
 
-from .op_arguments import block_arguments
+from .op_arguments import formats_for
 
-MX, FP, WRONG = "mxint4", "bf16", {"mxint4": "bf16", "bf16": "mxint4"}
-KINDS = re.compile(r"\b(Minifloat|Scalar|Mx)\b")
+MX, FP, MICRO = "mxint4", "bf16", "mx6"
+WRONG = {MX: FP, FP: MX, MICRO: MX}
+KINDS = re.compile(r"\b(Minifloat|Scalar|Mx|MicroMx)\b")
 X = torch.linspace(-2.0, 2.0, 64).reshape(2, 32)
 CODES = np.arange(64, dtype=np.uint16).reshape(2, 32)
 NIBBLES, SCALES = CODES.astype(np.uint8) & 15, np.full(2, 127, dtype=np.uint8)
@@ -49,10 +51,9 @@ class Call:
 
 def op_call(name: str) -> Call:
     op, rng = OPS[name], np.random.default_rng(1)
-    blocks = block_arguments(op)
-    formats = {argument: MX if argument in blocks else FP for argument in op.formats}
+    formats = formats_for(op, mx=MX, micro=MICRO, scalar=FP)
     sizes = {size: 32 if size in ("depth", "keys", "lanes") else 2 for size in op.sizes}
-    every = {argument: get_format(fmt) for argument, fmt in formats.items()} | sizes
+    every = {argument: as_named(fmt) for argument, fmt in formats.items()} | sizes
     arrays = tuple(
         rng.integers(
             0,
@@ -150,7 +151,7 @@ def same(a: Any, b: Any) -> None:
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_a_name_gives_what_its_format_gives(call: Call) -> None:
     by_name = call.result(call.formats)
-    by_format = call.result({key: get_format(fmt) for key, fmt in call.formats.items()})
+    by_format = call.result({key: as_named(fmt) for key, fmt in call.formats.items()})
     assert len(by_name) == len(by_format)
     for one, other in zip(by_name, by_format, strict=True):
         same(one, other)
@@ -158,13 +159,17 @@ def test_a_name_gives_what_its_format_gives(call: Call) -> None:
 
 @pytest.mark.parametrize("call", CALLS, ids=str)
 def test_another_kind_of_format_is_one_error(call: Call) -> None:
-    right = {key: get_format(fmt) for key, fmt in call.formats.items()}
+    right = {key: as_named(fmt) for key, fmt in call.formats.items()}
     for argument, fmt in call.formats.items():
         said = []
         for wrong in (WRONG[fmt], get_format(WRONG[fmt])):
-            with pytest.raises(FormatError, match=r"^need an? (Minifloat|Mx)") as caught:
+            with pytest.raises(
+                FormatError, match=r"^need an? (Minifloat|Mx|format with)"
+            ) as caught:
                 call.result({**right, argument: wrong})
             said.append(str(caught.value))
         assert said[0] == said[1]
-        with pytest.raises(FormatError, match=r"^unknown format 'bf61'.*Did you mean 'bf16'"):
-            call.result({**right, argument: "bf61"})
+        missed, meant, kind = ("mx66", "mx6", "block ") if fmt == MICRO else ("bf61", "bf16", "")
+        words = rf"^unknown {kind}format '{missed}'.*Did you mean '{meant}'"
+        with pytest.raises(FormatError, match=words):
+            call.result({**right, argument: missed})

@@ -14,6 +14,7 @@ from typing import Any
 from plena_cosim.ground.did_you_mean import did_you_mean
 
 from ..formats import (
+    FORMATS,
     FormatError,
     Minifloat,
     Mx,
@@ -21,8 +22,10 @@ from ..formats import (
     _set_int,
     as_enum,
     as_minifloat,
+    get_format,
     mxfp,
     mxint,
+    sv_mx,
 )
 
 PAIR = 2
@@ -72,6 +75,15 @@ class MicroMx:
     def bits_per_value(self) -> float:
         """Storage cost of one value, its shares of micro-exponent and exponent included."""
         return self.mx.bits_per_value + 1 / PAIR
+
+    def sv_parameters(self, prefix: str = "") -> dict[str, int]:
+        """Return the SystemVerilog parameter that builds this format in gates, see `sv_mx`.
+
+        >>> {name: hex(word) for name, word in MicroMx(element_bits=8).sv_parameters("A").items()}
+        {'AMx': '0x44404008200060'}
+        """
+        log2_pair = PAIR.bit_length() - 1
+        return {f"{prefix}Mx": sv_mx(self.mx, log2_shared=log2_pair, micro_bits=1)}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -252,6 +264,26 @@ def get_block_format(name: str, **overrides: Any) -> BlockFormat:
                 f"{did_you_mean(key, fields)}"
             )
     return replace(fmt, **overrides) if overrides else fmt
+
+
+def as_named(given: Any) -> Any:
+    """Return the format, of any kind, that a name means where a block format is wanted.
+
+    What is no name is returned as it is; FormatError for a name of none.
+    """
+    if not isinstance(given, str):
+        return given
+    return get_format(given) if given.lower() in FORMATS else get_block_format(given)
+
+
+def as_micro_mx(given: MicroMx | str) -> MicroMx:
+    """Return the format with micro-exponents that `given` is or names; FormatError for others."""
+    fmt = as_named(given)
+    if not isinstance(fmt, MicroMx):
+        raise FormatError(
+            f"need a format with micro-exponents such as get_block_format('mx9'), got {fmt!r}"
+        )
+    return fmt
 
 
 def as_block_format(given: BlockFormat | str) -> BlockFormat:

@@ -8,12 +8,14 @@ from .compare import Comparison, compare
 from .convert import fp_to_mx, mx_to_fp
 from .dot import dot, mx_dot
 from .exp import exp, exp2
+from .fp_to_micro import fp_to_micro
 from .gelu import gelu_sigmoid, gelu_tanh
 from .hadamard import hadamard
 from .hbm import block_bytes, hbm_load, hbm_store, pack_blocks, unpack_blocks
 from .layer_norm import layer_norm
 from .matmul import matmul
 from .max import max, min
+from .micro_dot import micro_dot
 from .mul import mul
 from .mx_mm import mx_bmm, mx_mm, mx_mv
 from .mx_pe import mx_pe
@@ -47,6 +49,7 @@ __all__ = [
     "dot",
     "exp",
     "exp2",
+    "fp_to_micro",
     "fp_to_mx",
     "gelu_sigmoid",
     "gelu_tanh",
@@ -57,6 +60,7 @@ __all__ = [
     "layer_norm",
     "matmul",
     "max",
+    "micro_dot",
     "min",
     "mul",
     "mx_bmm",

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..blocks.formats import MicroMx
 from ..codec import Codes, Values, check_codes, decode, encode
 from ..exact import integer_to_odd, sum_to_odd
 from ..float_environment import in_default_environment
@@ -158,7 +159,7 @@ def dot(
     return round_partial(dots, exp, special, acc)
 
 
-def require_same_block(a: Mx, b: Mx) -> None:
+def require_same_block(a: Mx | MicroMx, b: Mx | MicroMx) -> None:
     """FormatError unless both operands have the same block size."""
     if a.block_size != b.block_size:
         raise FormatError(
@@ -197,9 +198,24 @@ def mx_dot(
     """
     a, b, acc = as_mx(a), as_mx(b), as_scalar(acc)
     partials = dot(a_codes, a_scale, b_codes, b_scale, a, b, acc)
+    return accumulate_in_order(partials, first, acc, "mx_dot")
+
+
+def accumulate_in_order(partials: Codes, first: npt.ArrayLike, acc: Scalar, op: str) -> Codes:
+    """Return the running sums RN_acc(acc + partial), in order, from +0.
+
+    Args:
+        partials: codes of `acc`, (n,).
+        first: (n,), nonzero where the sum restarts from +0.
+        acc: accumulator format.
+        op: whose partials they are, for the message.
+
+    Raises:
+        FormatError: `first` of another shape than (n,).
+    """
     restart = np.asarray(first) != 0
     if restart.shape != partials.shape:
-        raise FormatError(f"mx_dot: need first of shape {partials.shape}, got {restart.shape}")
+        raise FormatError(f"{op}: need first of shape {partials.shape}, got {restart.shape}")
     # Steps of different sums are independent: walk all sums side by side.
     group = np.cumsum(restart)
     starts = np.flatnonzero(np.diff(group, prepend=-1))

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
-from .op import Arguments, Family, Op, Port, block_of, blocks_of, product_of
+from .op import Arguments, Family, Op, Port, block_of, blocks_of, pairs_of, product_of
 
 Golden = Callable[..., Any]
 Count = Callable[[Arguments], int]
@@ -40,6 +41,17 @@ def flags(*names: str, count: Count | None = None) -> Ports:
 def block(fmt: str) -> Ports:
     """Return the ports of an MX block."""
     return Port("codes", fmt, "element", block_of(fmt)), Port("scale", fmt, "scale")
+
+
+def micro_block(fmt: str, prefix: str = "") -> Ports:
+    """Return the ports of a block with micro-exponents.
+
+    Args:
+        fmt: the op's argument that is the format.
+        prefix: of the ports' names.
+    """
+    codes, scale = (replace(port, name=prefix + port.name) for port in block(fmt))
+    return codes, *flags(f"{prefix}micro", count=pairs_of(fmt)), scale
 
 
 def operand(fmt: str, elements: Count | None = None, scales: Count | None = None) -> Ports:

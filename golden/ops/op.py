@@ -14,6 +14,7 @@ from typing import Any, get_args, get_type_hints
 import numpy as np
 import numpy.typing as npt
 
+from ..blocks.formats import PAIR, MicroMx, as_named
 from ..codec import NanReplacedWarning
 from ..formats import (
     FormatError,
@@ -29,8 +30,7 @@ from .hbm import block_bytes
 
 CodeArray = npt.NDArray[Any]
 Arguments = Mapping[str, Any]
-"""Format arguments (Minifloat, FixedPoint, Mx) and sizes (int) of an op, by name."""
-
+"""Format arguments (Minifloat, FixedPoint, Mx, MicroMx) and sizes (int) of an op, by name."""
 
 _PRODUCTS = {("a", "b"): "depth", ("q", "k"): "depth", ("p", "v"): "keys"}
 """Format arguments whose blocks are multiplied, and the size along which they run."""
@@ -100,6 +100,8 @@ class Port:
         if self.kind in _WIDTHS:
             return _WIDTHS[self.kind]
         fmt = arguments[self.fmt]
+        if isinstance(fmt, MicroMx):
+            fmt = fmt.mx
         if isinstance(fmt, Mx):
             return fmt.scale_bits if self.kind == "scale" else fmt.element.width_bits
         width: int = fmt.width_bits
@@ -119,6 +121,11 @@ def block_of(argument: str) -> Callable[[Arguments], int]:
     return lambda arguments: int(arguments[argument].block_size)
 
 
+def pairs_of(argument: str) -> Callable[[Arguments], int]:
+    """Return the count of a port with the micro-exponents of one block."""
+    return lambda arguments: int(arguments[argument].block_size) // PAIR
+
+
 def bytes_of(argument: str) -> Callable[[Arguments], int]:
     """Return the count of a port that carries one packed block of an MX format."""
     return lambda arguments: block_bytes(arguments[argument])
@@ -133,6 +140,16 @@ def blocks_of(argument: str, *sizes: str) -> Callable[[Arguments], int]:
 def product_of(*sizes: str) -> Callable[[Arguments], int]:
     """Return the count of a port with as many lanes as the product of size arguments."""
     return lambda arguments: prod(arguments[size] for size in sizes)
+
+
+def without_micro(arguments: Arguments) -> dict[str, Any]:
+    """Return arguments with the MXINT of its elements and scales for each MicroMx.
+
+    What a port of codes or scales carries is the same.
+    """
+    return {
+        name: given.mx if isinstance(given, MicroMx) else given for name, given in arguments.items()
+    }
 
 
 @dataclass(frozen=True)
@@ -236,7 +253,7 @@ class Op:
             )
         found = dict(arguments)
         for name in self.formats:
-            found[name] = as_format(arguments[name])
+            found[name] = self._as_format(name, arguments[name])
             self._check_kind(name, found[name])
         for size in self.sizes:
             given = arguments[size]
@@ -250,6 +267,10 @@ class Op:
                 f"{fmt.name} has {fmt.width_bits}"
             )
         return found
+
+    def _as_format(self, argument: str, given: Any) -> Any:
+        """Return the format of a name, and what is no name as it is."""
+        return (as_named if MicroMx in _kinds(self.golden, argument) else as_format)(given)
 
     def _check_kind(self, argument: str, fmt: Any) -> None:
         """FormatError unless golden takes this kind of format for an argument."""

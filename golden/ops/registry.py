@@ -31,6 +31,7 @@ from .families import (
     flags,
     matrix,
     matrix_op,
+    micro_block,
     normalisation_op,
     operand,
     quantise_op,
@@ -41,11 +42,13 @@ from .families import (
     unary_op,
     vector,
 )
+from .fp_to_micro import fp_to_micro
 from .gelu import gelu_sigmoid, gelu_tanh
 from .hadamard import hadamard
 from .hbm import hbm_load, hbm_store
 from .layer_norm import layer_norm
 from .max import max, min
+from .micro_dot import micro_dot
 from .mul import mul
 from .mx_mm import mx_bmm, mx_mm, mx_mv
 from .mx_pe import mx_pe
@@ -123,6 +126,19 @@ OPS: dict[str, Op] = {
             "exact block dot, one rounding, ordered accumulate",
             operand("a", block_of("a")),
             operand("b", block_of("b")),
+        ),
+        quantise_op(
+            "fp_to_micro",
+            fp_to_micro,
+            "a block of scalar codes to integers with micro-exponents (MX4, MX6, MX9)",
+            micro_block("mx"),
+        ),
+        dot_op(
+            "micro_dot",
+            micro_dot,
+            "exact dot of blocks with micro-exponents, one rounding, ordered accumulate",
+            micro_block("a", "a_"),
+            micro_block("b", "b_"),
         ),
         reduction_op(
             "reduce_sum",

@@ -7,7 +7,7 @@
 // A module takes a scalar format as one integer Fmt and a block format as one Mx, because command
 // lines can override integers only, and unpacks them: `localparam fmt_t F = fmt_of(Fmt)`. A format
 // has exactly one number: fields that do not apply to it, and bits without a field, are 0. By hand:
-// pack_minifloat, pack_fixed, pack_mx.
+// pack_minifloat, pack_fixed, pack_mx, pack_micro_mx.
 //
 //   Fmt     3:0 exponent bits, 0 for fixed point  8:4 fraction bits  19:9 bias, two's complement
 //           21:20 specials  27:22 bits left of the point, sign included  28 wrap  29 symmetric
@@ -15,7 +15,8 @@
 //           41:39 fraction bits of the scale  45:42 scale rule  46 symmetric  49:47 rounding
 //           53:50 log2 of elements that share a micro-exponent  55:54 bits of a micro-exponent
 //
-// What no block computes yet (fractions of scales, micro-exponents) is refused.
+// What no block computes yet (fractions of scales) is refused; micro-exponents are, but by blocks
+// that have ports for them.
 package plena_pkg;
 
   // Which codes of a minifloat are not finite numbers.
@@ -146,6 +147,11 @@ package plena_pkg;
                    RoundNearestEven);
   endfunction
 
+  // MXINT with a micro-exponent of one bit a pair, as golden.blocks.MicroMx makes it.
+  function automatic bit [63:0] pack_micro_mx(int unsigned width, int unsigned block_size);
+    return {8'd0, 2'd1, 4'd1, 50'(pack_mxint(width, block_size))};
+  endfunction
+
   // A scalar format from its number. Codes have two bits at least, so that elaboration reaches what
   // a module says about a number that is no format.
   function automatic fmt_t fmt_of(int unsigned fmt);
@@ -215,6 +221,26 @@ package plena_pkg;
     return is_elem && mx[34:22] != '0 && m.block_size <= 4096 && mx[38:35] >= 2
         && m.scale_w <= 8 && m.scale_rule <= RuleClip && m.rounding <= RoundDown && !is_new
         && mx[63:56] == '0;
+  endfunction
+
+  // Whether a number is that of MXINT with micro-exponents; the limits of golden.blocks.MicroMx.
+  function automatic bit is_micro_mx(bit [63:0] mx);
+    mx_t m        = mx_of(mx);
+    bit  is_micro = m.micro_size == 1 && m.micro_w == 1 && mx[63:56] == '0;
+    return is_micro && is_mx({14'd0, mx[49:0]}) && m.elem.exp_w == 0 && m.elem.symmetric
+        && !mx[22] && has_scale_nan(m) && m.scale_rule == RuleFloor
+        && m.rounding == RoundNearestEven;
+  endfunction
+
+  // The format whose elements are those of a MicroMx in units of half a step: a fraction bit more,
+  // and no micro-exponents.
+  function automatic bit [63:0] micro_halves(bit [63:0] mx);
+    return {14'd0, mx[49:9], 5'(mx[8:4] + 5'd1), mx[3:0]};
+  endfunction
+
+  // The format of a pair of a MicroMx, without its micro-exponent.
+  function automatic bit [63:0] micro_pair(bit [63:0] mx);
+    return {14'd0, mx[49:35], 13'd2, mx[21:0]};
   endfunction
 
   // Words for messages about a number that is no format: what its fields say.

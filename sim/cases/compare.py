@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from plena_cosim.golden import Mx, decode
+from plena_cosim.golden.ops.op import without_micro
 from plena_cosim.golden.ops.registry import Port
 from plena_cosim.ground.errors import PlenaError
 from plena_cosim.ground.write_whole import write_whole
@@ -233,7 +234,7 @@ def _shown(port: Port, codes: Any, formats: Any, lane: int | None) -> str:
     if port.is_array() and (lane is None or lane >= len(codes) or port.kind == "flag"):
         return f"{port.name} {' '.join(f'{int(code):0{digits}x}' for code in codes)}"
     code = int(codes[lane]) if port.is_array() else int(codes)
-    spec = formats[port.fmt]
+    spec = without_micro(formats)[port.fmt]
     if isinstance(spec, Mx) and port.kind == "scale":
         return f"{port.name} {code:#x} (2^{code - spec.scale_bias})"
     scalar = spec.element if isinstance(spec, Mx) else spec

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -16,6 +16,7 @@ from plena_cosim.golden import (
     ScaleRule,
     get_format,
 )
+from plena_cosim.golden.blocks.formats import BLOCK_FORMATS, MicroMx, get_block_format
 from plena_cosim.golden.ops.op import Family
 from plena_cosim.golden.ops.registry import OPS, Op, get_op
 from plena_cosim.ground.did_you_mean import did_you_mean
@@ -90,6 +91,11 @@ def format_label(fmt: Any) -> str:
     parts = [fmt.name]
     if fmt.block_size != 32:
         parts.append(f"b{fmt.block_size}")
+    if isinstance(fmt, MicroMx):
+        named = BLOCK_FORMATS.get(fmt.name, fmt)
+        if replace(named, block_size=fmt.block_size) != fmt:
+            parts.append(f"w{fmt.element_bits}")
+        return ".".join(parts)
     if fmt.scale_bits != 8:
         parts.append(f"s{fmt.scale_bits}")
     if fmt.scale_rule is not ScaleRule.FLOOR:
@@ -118,7 +124,20 @@ def _spec(text: str) -> Any:
         overrides[key] = {"true": True, "false": False}.get(
             value, int(value) if value.lstrip("-").isdigit() else value
         )
-    return get_format(name, **overrides)
+    return named_format(name, **overrides)
+
+
+def named_format(name: str, **fields: Any) -> Any:
+    """Return the format of a name that `get_format` or `get_block_format` knows.
+
+    Args:
+        name: e.g. "bf16", "mxint4", "mx9".
+        **fields: of the format, to be replaced.
+
+    Raises:
+        FormatError: an unknown name, field or value.
+    """
+    return (get_block_format if name.lower() in BLOCK_FORMATS else get_format)(name, **fields)
 
 
 def _named(width_bits: int) -> list[str]:
@@ -317,6 +336,34 @@ def _dot_cases() -> list[Case]:
     ]
 
 
+def _to_micro_cases() -> list[Case]:
+    pairs = (
+        *(("bf16", "mx4"), ("bf16", "mx6"), ("bf16", "mx9"), ("fp32", "mx9"), ("e6m5", "mx6")),
+        *(("fp16", "mx6,block_size=16"), ("fp32", "mx4,block_size=16")),
+        *(("e5m2", "mx4,block_size=4"), ("e4m3fnuz", "mx6,block_size=4")),
+        ("e4m3,bias=135", "mx6,block_size=4"),  # the shared exponent is at its least, or near
+        ("bf16", "mx9,element_bits=2,block_size=2"),
+        ("fp32", "mx9,element_bits=16,block_size=2"),
+    )
+    return [
+        _case("fp_to_micro", "bf16", "mx9,block_size=8", bench=True),
+        *(_case("fp_to_micro", *pair) for pair in pairs),
+    ]
+
+
+def _micro_dot_cases() -> list[Case]:
+    b4 = (f"mx9,element_bits={bits},block_size=4" for bits in (2, 16))
+    b16 = "block_size=16"
+    return [
+        _case("micro_dot", "mx9,block_size=8", "mx6,block_size=8", "fp32", bench=True),
+        *(_case("micro_dot", mx, mx, "fp32") for mx in ("mx4", "mx6", "mx9")),
+        _case("micro_dot", f"mx4,{b16}", f"mx9,{b16}", "bf16"),
+        *(_case("micro_dot", "mx9", "mx9", acc) for acc in ("e6m5", "q16.16", "q16.16,wrap=true")),
+        _case("micro_dot", *("mx6,block_size=2",) * 2, "fp16"),
+        _case("micro_dot", *b4, "e5m2fnuz"),
+    ]
+
+
 def _element_dot_cases(name: str) -> list[Case]:
     return [
         _case(name, "mxint8,block_size=8", "mxint4,block_size=8", "fp32", bench=True),
@@ -465,9 +512,11 @@ _OPS: Mapping[str, Callable[[], list[Case]]] = {
     "fp_mul": partial(_binary_cases, "fp_mul", 12),
     "fp_sigmoid": _sigmoid_cases,
     "fp_to_mx": _to_mx_cases,
+    "fp_to_micro": _to_micro_cases,
     "mx_to_fp": _from_mx_cases,
     "mx_requantize": _requantize_cases,
     "mx_dot": _dot_cases,
+    "micro_dot": _micro_dot_cases,
     "mx_tile": _tile_cases,
     "mx_mm": _mm_cases,
     "mx_mv": _mv_cases,
@@ -513,7 +562,7 @@ def select_cases(block: str | None = None, fmt: str | None = None) -> list[Case]
     cases = _cases_of(get_op(block).name) if block else all_cases()
     if fmt is None:
         return cases
-    wanted = get_format(fmt).name
+    wanted = named_format(fmt).name
     chosen = [case for case in cases if wanted in _format_names(case)]
     if not chosen and block and len(get_op(block).arguments) == 1:
         return [_case(block, wanted, bench=True)]

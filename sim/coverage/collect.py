@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plena_cosim.golden import Mx, Scalar, decode
+from plena_cosim.golden.ops.op import without_micro
 from plena_cosim.golden.ops.registry import Op, Port
 from plena_cosim.ground.record import commit, write_record
 
@@ -60,6 +61,7 @@ class Group:
 
 def groups_of(case: Case) -> tuple[Group, ...]:
     """Return the groups of bins of a case: all that its ports and formats have."""
+    case = replace(case, formats=without_micro(case.formats))
     op, formats = case.op, case.formats
     groups = [
         group
@@ -71,7 +73,7 @@ def groups_of(case: Case) -> tuple[Group, ...]:
         groups.append(_cross(op, formats))
     if op.name in EXACT:
         groups.append(_events(case))
-    if op.name == "fp_to_mx":
+    if op.name in ("fp_to_mx", "fp_to_micro"):
         groups.append(_clamping(formats))
     return tuple(groups)
 

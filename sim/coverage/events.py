@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plena_cosim.golden import FixedPoint, Minifloat, Scalar, decode
+from plena_cosim.golden.blocks.formats import PAIR
 from plena_cosim.golden.exact import sum_to_odd
 from plena_cosim.golden.mx import decode_scale
 
@@ -56,6 +57,12 @@ def _unscaled(inputs: Arrays, outputs: Arrays, formats: Mapping[str, Any]) -> Va
     return scaled
 
 
+def _unscaled_micro(inputs: Arrays, outputs: Arrays, formats: Mapping[str, Any]) -> Values:
+    """As `_unscaled`, twice that where the pair's micro-exponent is 1."""
+    doublings = np.repeat(outputs["micro"].astype(np.int64), PAIR, axis=1)
+    return np.ldexp(_unscaled(inputs, outputs, formats), doublings)
+
+
 def _scaled(inputs: Arrays, outputs: Arrays, formats: Mapping[str, Any]) -> Values:
     scales = decode_scale(inputs["scale"], formats["mx"])
     scaled: Values = decode(inputs["codes"], formats["mx"].element) * scales[:, None]
@@ -68,6 +75,7 @@ EXACT: dict[str, tuple[str, Exact]] = {
     "fp_mul": ("y", _product),
     "fp_cast": ("y", _same),
     "fp_to_mx": ("codes", _unscaled),
+    "fp_to_micro": ("codes", _unscaled_micro),
     "mx_to_fp": ("y", _scaled),
 }
 """The ops that round once: which port, and its exact value (float64, rounded to odd at most)."""

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 from plena_cosim.golden import Rounding, get_format
+from plena_cosim.golden.blocks.formats import MicroMx
 from plena_cosim.golden.formats import Minifloat, Mx, sv_rounding
 from plena_cosim.golden.ops.op import Family
 from plena_cosim.golden.ops.registry import OPS, Op
@@ -133,9 +134,8 @@ def contract_arguments(op: Op) -> dict[str, Any]:
     """
     usual = select_cases(op.name)[0].formats
     mx = get_format("mxint4", block_size=2, scale_bits=3)
-    formats = {
-        name: mx if isinstance(usual[name], Mx) else get_format("e3m2") for name in op.formats
-    }
+    small = {Mx: mx, MicroMx: MicroMx(element_bits=3, block_size=2)}
+    formats = {name: small.get(type(usual[name]), get_format("e3m2")) for name in op.formats}
     return formats | {size: 2 if size == "lanes" else 1 for size in op.sizes}
 
 
@@ -252,7 +252,7 @@ def _contract(op: Op) -> Proof:
 
 
 def _label(argument: Any) -> str:
-    if isinstance(argument, Mx):
+    if isinstance(argument, (Mx, MicroMx)):
         return f"{argument.name} x{argument.block_size}"
     return argument.name if isinstance(argument, Minifloat) else str(argument)
 
@@ -430,6 +430,31 @@ PROOFS: tuple[Proof, ...] = (
             ),
         ),
         independent=("out_valid_o", "acc_o"),
+    ),
+    Proof(
+        name="micro-dot",
+        modules=("plena_micro_dot_core",),
+        claim="the exact sum of products, each element in steps of its pair",
+        top="plena_micro_dot_props",
+        configurations={
+            f"{a} x {b} bits x{size}": {"AWidth": a, "BWidth": b, "BlockSize": size}
+            for a, b, size in ((2, 2, 2), (3, 3, 4), (2, 4, 4), (2, 2, 6))
+        },
+        shown=("a_codes_i", "a_micro_i", "b_codes_i", "b_micro_i", "sum_o"),
+        faults=(
+            Fault(
+                name="micro-exponents of b do nothing",
+                file="mx/plena_micro_dot_core.sv",
+                old="- 2'(b_micro_i[pair])",
+                new="- 2'(b_micro_i[pair] && a_micro_i[pair])",
+            ),
+            Fault(
+                name="the sum of a pair loses its sign",
+                file="mx/plena_micro_dot_core.sv",
+                old="{{2{dot[PairW-1]}}, dot}",
+                new="{2'b00, dot}",
+            ),
+        ),
     ),
     *(_contract(op) for op in OPS.values() if keeps_contract(op)),
 )

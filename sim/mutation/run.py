@@ -128,6 +128,20 @@ CHEAP_CASES: Mapping[str, tuple[str, ...]] = {
         "mx_dot-mxint8-mxint8-q16.16wrap-blocks",
         "mx_dot-mxfp6_e3m2.b16-mxint4.b16-fp32-blocks",
     ),
+    "fp_to_micro": (
+        "fp_to_micro-bf16-mx9.b8-blocks",
+        "fp_to_micro-fp16-mx6.b16-blocks",
+        "fp_to_micro-e4m3.bias135-mx6.b4-blocks",
+        "fp_to_micro-fp32-mx9.b2.w16-blocks",
+        "fp_to_micro-e6m5-mx6-blocks",
+        "fp_to_micro-e4m3fnuz-mx6.b4-blocks",
+    ),
+    "micro_dot": (
+        "micro_dot-mx9.b8-mx6.b8-fp32-blocks",
+        "micro_dot-mx6.b2-mx6.b2-fp16-blocks",
+        "micro_dot-mx4.b16-mx9.b16-bf16-blocks",
+        "micro_dot-mx9.b4.w2-mx9.b4.w16-e5m2fnuz-blocks",
+    ),
     "mx_tile": (
         "mx_tile-mxint8.b4-mxint4.b4-fp32-bf16-rows2-cols3-slices",
         "mx_tile-mxfp4_e2m1.b4-mxfp4_e2m1.b4-bf16-e6m5-rows3-cols2-slices",

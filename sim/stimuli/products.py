@@ -88,6 +88,8 @@ def accumulator_corners(op: Op, formats: Mapping[str, Any]) -> dict[str, CodeArr
         "a_scale": (half + left.scale_bias)[step],
         "b_codes": np.full(step.size, units["b"][0]),
         "b_scale": (other + right.scale_bias)[step],
+        "a_micro": np.zeros_like(step),
+        "b_micro": np.zeros_like(step),
         "first": np.where(starts, first[step], 0),
         "write": np.ones_like(step),
         "transposed": np.zeros_like(step),
@@ -145,6 +147,9 @@ def random_products(
         odd = (place != beats_a_block - 1) & (rng.random(count) < 0.1)
         scale[odd] = rng.integers(0, 1 << formats[side].scale_bits, scale[odd].shape)
         beats[f"{side}_scale"] = scale
+    for name in ("a_micro", "b_micro"):
+        if name in ports:
+            beats[name] = _micro_exponents(rng, ports[name].shape(count))
     if "transposed" in ports:
         _transpose(rng, beats, heads)
     if "write" in ports:
@@ -181,6 +186,15 @@ def _writes(rng: Rng, complete: CodeArray) -> CodeArray:
     """Return `write`: usual where a block is complete, rare elsewhere."""
     usual = np.repeat(rng.choice([0.1, 0.5, 1.0], -(-complete.size // 64)), 64)[: complete.size]
     return (rng.random(complete.size) < np.where(complete, usual, 0.03)).astype(np.uint64)
+
+
+def _micro_exponents(rng: Rng, shape: tuple[int, ...]) -> CodeArray:
+    """Return micro-exponents: the same in stretches of 64 blocks, which may cancel, or any."""
+    stretches = -(-shape[0] // 64)
+    often = rng.choice([0.0, 0.2, 0.8, 1.0], (stretches, 1))
+    shared = np.repeat(rng.random((stretches, shape[1])) < often, 64, axis=0)[: shape[0]]
+    anyhow = np.repeat(rng.random((stretches, 1)) < 0.5, 64, axis=0)[: shape[0]]
+    return np.where(anyhow, rng.random(shape) < 0.5, shared).astype(np.uint64)
 
 
 def _transpose(rng: Rng, beats: dict[str, CodeArray], heads: int) -> None:

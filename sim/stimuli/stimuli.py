@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from plena_cosim.golden import FixedPoint, Minifloat, Mx, Scalar
+from plena_cosim.golden.ops.op import without_micro
 from plena_cosim.golden.ops.registry import Op
 
 from ..player.harness import CodeArray, input_ports
@@ -48,7 +49,7 @@ def inputs_word(op: Op, formats: Mapping[str, Any]) -> str:
 
 
 def _has_blocks(formats: Mapping[str, Any]) -> bool:
-    return any(isinstance(fmt, Mx) for fmt in formats.values())
+    return any(isinstance(fmt, Mx) for fmt in without_micro(formats).values())
 
 
 def is_exhaustive(op: Op, formats: Mapping[str, Any]) -> bool:
@@ -71,6 +72,7 @@ def stimuli(op: Op, formats: Mapping[str, Any], *, seed: int, budget: int) -> It
         seed: for the random part; the same seed gives the same beats on every machine.
         budget: how many random beats; corners (and exhaustive inputs) come on top.
     """
+    formats = without_micro(formats)
     if is_product(op):
         yield from product_beats(op, formats, seed=seed, budget=budget)
     elif not is_scalar(op):
@@ -95,6 +97,7 @@ def sample(op: Op, formats: Mapping[str, Any], *, seed: int, count: int) -> Beat
         seed: of the beats.
         count: beats.
     """
+    formats = without_micro(formats)
     if is_scalar(op):
         return next(_random(op, formats, seed=seed, budget=count))
     if is_product(op):

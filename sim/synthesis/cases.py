@@ -10,7 +10,7 @@ from plena_cosim.golden import FormatError, get_format
 from plena_cosim.golden.ops.op import Family
 from plena_cosim.golden.ops.registry import OPS, Op, get_op
 
-from ..cases.table import argument_label, joined_labels, select_cases
+from ..cases.table import argument_label, joined_labels, named_format, select_cases
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,7 +145,7 @@ def _configuration(
 ) -> Configuration:
     """Return a configuration from the op's name and its formats (or their names) in order."""
     op = get_op(name)
-    specs = [get_format(fmt) if isinstance(fmt, str) else fmt for fmt in formats]
+    specs = [named_format(fmt) if isinstance(fmt, str) else fmt for fmt in formats]
     by_argument = dict(zip(op.formats, specs, strict=True))
     return Configuration(op=op, formats=by_argument, unit=unit, slow=slow, anchor=anchor)
 
@@ -169,6 +169,14 @@ def _dots() -> list[Configuration]:
         *(_configuration("mx_dot", mx, mx, "fp32", slow=True, anchor=best) for mx, best in _DOTS),
         *(_configuration("mx_dot", mx, mx, "fp32") for mx in eights),
         *(_configuration("mx_dot", mx, mx, "fp32", unit=True) for mx in fours),
+    ]
+
+
+def _micro_dots() -> list[Configuration]:
+    eights = [named_format(mx, block_size=8) for mx in ("mx9", "mx6", "mx4")]
+    return [
+        *(_configuration("micro_dot", mx, mx, "fp32", slow=True) for mx in ("mx9", "mx6", "mx4")),
+        *(_configuration("micro_dot", mx, mx, "fp32") for mx in eights),
     ]
 
 
@@ -205,6 +213,10 @@ _BUILDERS = {
         _configuration("mx_to_fp", mx, "bf16") for mx in ("mxint8", "mxint4", "mxfp4_e2m1")
     ],
     "mx_dot": _dots,
+    "fp_to_micro": lambda: [
+        _configuration("fp_to_micro", "bf16", mx) for mx in ("mx9", "mx6", "mx4")
+    ],
+    "micro_dot": _micro_dots,
     "mx_tile": _tiles,
 }
 
@@ -247,7 +259,7 @@ def select_configurations(
         FormatError: an unknown block or format, or one that the table has no configuration for.
     """
     known = _configurations_of(get_op(block).name) if block else all_configurations()
-    wanted = get_format(fmt).name if fmt else None
+    wanted = named_format(fmt).name if fmt else None
     with_format = [entry for entry in known if wanted is None or wanted in entry.format_names]
     if not with_format and block and wanted and len(get_op(block).arguments) == 1:
         return [_configuration(block, wanted)]

@@ -15,7 +15,9 @@ from .test_unary import NAMES as COMPARED_BY_TABLE
 
 EQUIVALENTS: dict[str, Callable[..., Any]] = {
     "fp_to_mx": fakequant.quantize_mx,
+    "fp_to_micro": fakequant.quantize_blocks,
     "mx_dot": fakequant.matmul,
+    "micro_dot": fakequant.matmul,
     "mx_pe": fakequant.matmul,
     "mx_tile": fakequant.matmul,
     "mx_mm": fakequant.matmul,

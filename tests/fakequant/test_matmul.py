@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from plena_cosim import golden
-from plena_cosim.fakequant import MxTensor, matmul, quantize_mx
+from plena_cosim.fakequant import MxTensor, matmul, quantize_blocks, quantize_mx
 from plena_cosim.fakequant.matmul import _largest_integer_used, _plan
+from plena_cosim.golden.blocks import MicroMx
 
 FP32 = golden.get_format("fp32")
 ACCUMULATORS = [
@@ -324,3 +325,33 @@ def test_a_sum_of_no_block_is_zero() -> None:
     c = golden.MxArray(codes=none.numpy(), scales=none.numpy(), mx=mx, axis=1)
     d = golden.MxArray(codes=none.numpy().T, scales=none.numpy().T, mx=mx, axis=0)
     assert golden.ops.matmul(c, d, hw).tolist() == [[0, 0], [0, 0]]
+
+
+def halves(x: torch.Tensor, fmt: MicroMx, axis: int) -> MxTensor:
+    """A tensor with micro-exponents as blocks of integers of one bit more: halves of its steps."""
+    scales = golden.blocks.quantize(x.numpy(), fmt, axis).scales
+    finer = golden.get_format(f"mxint{fmt.element_bits + 1}", block_size=fmt.block_size)
+    values = quantize_blocks(x, fmt, axis)
+    return MxTensor(values=values, scales=torch.from_numpy(scales), mx=finer, axis=axis)
+
+
+@pytest.mark.parametrize("acc", ["fp32", "bf16", "e6m5", "q16.16"])
+@pytest.mark.parametrize("bits", [(3, 3), (5, 5), (8, 8), (8, 3), (2, 15)], ids=str)
+def test_products_of_micro_exponents_are_those_of_a_bit_more(
+    bits: tuple[int, int], acc: str, assert_same
+) -> None:
+    a, b = (MicroMx(element_bits=width, block_size=4) for width in bits)
+    x, w = operands(5, 24, 6, seed=sum(bits))
+    x[1, 3] = torch.nan
+    left, right = golden.blocks.quantize(x.numpy(), a), golden.blocks.quantize(w.numpy().T, b)
+    rows, columns = np.divmod(np.arange(30), 6)
+    parts = []
+    for side, index in ((left, rows), (right, columns)):
+        parts += [side.codes[index].reshape(-1, 4), side.micro[index].reshape(-1, 2)]
+        parts.append(side.scales[index].ravel())
+    first = np.arange(180) % 6 == 0
+    sums = golden.ops.micro_dot(*parts, first, a, b, acc)[5::6]
+    hw = machine(golden.get_format(acc))
+    want = golden.ops.cast(sums, acc, hw.vector_format).reshape(5, 6)
+    got = matmul(halves(x, a, 1), halves(w, b, 0), hw)
+    assert_same(got, golden.decode(want, hw.vector_format))

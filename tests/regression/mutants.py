@@ -42,6 +42,8 @@ ADD, MUL, CAST = "fp_add-e4m3-all", "fp_mul-e4m3-all", "fp_cast-bf16-e4m3-all"
 TO_INT, TO_FP = "fp_to_mx-bf16-mxint8.b8-blocks", "fp_to_mx-bf16-mxfp8_e5m2.b16-blocks"
 FROM_INT = "mx_to_fp-mxint8.b8-bf16-blocks"
 DOT = "mx_dot-mxint8.b8-mxint4.b8-fp32-blocks"
+TO_MICRO = "fp_to_micro-bf16-mx9.b8-blocks"
+MICRO_DOT = "micro_dot-mx9.b8-mx6.b8-fp32-blocks"
 PE = "mx_pe-mxint8.b8-mxint4.b8-fp32-blocks"
 TILE = "mx_tile-mxint8.b4-mxint4.b4-fp32-bf16-rows2-cols3-slices"
 MM = "mx_mm-mxint8.b4-mxint4.b4-fp32-bf16-rows2-cols3-depth8-slices"
@@ -347,6 +349,78 @@ LISTED = (
         "(MagW + 1)'(negative);",
         "(MagW + 1)'(1'b0 & negative);",
     ),
+    _fault(
+        TO_MICRO,
+        "mx/plena_fp_to_micro_core.sv",
+        "a pair of the shared binade is below it",
+        "LimitW'(larger[pair]) < limit",
+        "LimitW'(larger[pair]) <= limit",
+    ),
+    _fault(
+        TO_MICRO,
+        "mx/plena_fp_to_micro_core.sv",
+        "the even lane alone decides",
+        "magnitude[2*pair+1] > magnitude[2*pair] ? magnitude[2*pair+1]",
+        "magnitude[2*pair+1] > magnitude[2*pair] ? magnitude[2*pair]",
+    ),
+    _fault(
+        TO_MICRO,
+        "mx/plena_fp_to_micro_core.sv",
+        "the step is not halved",
+        "+ ExpInW'(micro)",
+        "+ ExpInW'(micro & 1'b0)",
+    ),
+    _fault(
+        TO_MICRO,
+        "mx/plena_fp_to_micro_core.sv",
+        "micro-exponents of a block of zeros",
+        "micro && !all_nan && nonzero != '0",
+        "micro && !all_nan && (micro || nonzero != '0)",
+    ),
+    _fault(
+        TO_MICRO,
+        "mx/plena_fp_to_micro_core.sv",
+        "an Inf is a number",
+        "(inf | nan) != '0",
+        "((inf & nan) | nan) != '0",
+    ),
+    _fault(
+        "fp_to_micro-fp16-mx6.b16-blocks",
+        "mx/plena_fp_to_micro_core.sv",
+        "a subnormal 2^E one place too low",
+        "(LimitW'(1) << BelowW) >> zeros",
+        "(LimitW'(1) << BelowW) >> (zeros + FieldW'(1))",
+    ),
+    Mutant(case=TO_MICRO, fault=ignored_stall("plena_fp_to_micro"), stalled=True),
+    _fault(
+        MICRO_DOT,
+        "mx/plena_micro_dot_core.sv",
+        "both micro-exponents count once",
+        "2'd2 - 2'(a_micro_i[pair]) - 2'(b_micro_i[pair])",
+        "2'd2 - 2'(a_micro_i[pair] | b_micro_i[pair])",
+    ),
+    _fault(
+        MICRO_DOT,
+        "mx/plena_micro_dot_core.sv",
+        "sums of pairs are never negative",
+        "{{2{dot[PairW-1]}}, dot}",
+        "{2'b00, dot}",
+    ),
+    _fault(
+        MICRO_DOT,
+        "mx/plena_micro_dot.sv",
+        "restarts only if the next but one does",
+        "{s1_first, partial}",
+        "{s1_first && first_i, partial}",
+    ),
+    _fault(
+        MICRO_DOT,
+        "mx/plena_micro_dot.sv",
+        "NaN scale of a is a number",
+        "a_scale_nan || b_scale_nan,",
+        "(a_scale_nan && b_scale_nan) || b_scale_nan,",
+    ),
+    Mutant(case=MICRO_DOT, fault=ignored_stall("plena_micro_dot"), stalled=True),
     Mutant(case=DOT, fault=SWAPPED_STALL, stalled=True),
     Mutant(case=DOT, fault=PAYLOAD_NOT_HELD, stalled=True),
     _fault(

@@ -18,6 +18,7 @@ from plena_cosim.golden import (
     ScaleRule,
     Specials,
 )
+from plena_cosim.golden.blocks import MicroMx
 from plena_cosim.golden.ops.registry import OPS, get_op
 from plena_cosim.sim.cases.compare import MismatchError, compare, load_case
 from plena_cosim.sim.cases.table import Case, select_cases
@@ -25,7 +26,7 @@ from plena_cosim.sim.regression.report import Figures, record_figures
 from plena_cosim.sim.stimuli.products import is_product
 from plena_cosim.sim.stimuli.stimuli import stimuli
 
-from ..op_arguments import block_arguments
+from ..op_arguments import block_arguments, micro_arguments
 
 DRAWS = 6
 """Random format sets for each block of one or a few lanes."""
@@ -88,12 +89,15 @@ def draw(name: str, index: int, seed: int) -> Case:
     block_size = rng.choice([1, 2, 3, 4, 5, 7, 8, 16])
     if "keys" in op.sizes:
         block_size = rng.choice([1, 2, 3, 4])  # whole blocks of keys and of depth, all in parallel
-    blocks = block_arguments(op)
+    blocks, with_micro = block_arguments(op), micro_arguments(op)
     may_be_fixed = name == "fp_cast" or is_product(op)
     formats: dict[str, Any] = {}
     for argument in op.formats:
         if argument in blocks:
             formats[argument] = block(rng, block_size)
+        elif argument in with_micro:
+            bits = rng.randint(2, 16)
+            formats[argument] = MicroMx(element_bits=bits, block_size=2 * block_size)
         else:
             limit = op.max_width_bits if argument == "fmt" else 32
             fixed = may_be_fixed or argument == "acc"

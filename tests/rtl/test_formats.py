@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from plena_cosim.golden import FORMATS, FixedPoint, Minifloat, Mx, get_format
+from plena_cosim.golden.blocks import BLOCK_FORMATS, MicroMx
 from plena_cosim.golden.formats import ScaleRule, Specials, sv_fmt, sv_mx, sv_rounding
 from plena_cosim.golden.ops import OPS, Op
 from plena_cosim.sim.verilate.rtl_files import RTL_DIR, needed_sources, waivers
 from plena_cosim.sim.verilate.sv_literal import sv_literal
 from plena_cosim.sim.verilate.toolchain import find_toolchain
 
-from ..op_arguments import block_arguments
+from ..op_arguments import formats_for
 
 SCALARS = (
     *(fmt for fmt in FORMATS.values() if isinstance(fmt, Minifloat)),
@@ -30,6 +31,11 @@ BLOCKS = (
     *(get_format("mxint4", scale_rule=rule, block_size=16) for rule in ScaleRule),
     get_format("mxint8", symmetric=False, rounding="rdown", scale_bits=2, block_size=1),
     get_format("mxfp8_e4m3", symmetric=False, rounding="rtz", scale_bits=5, block_size=4096),
+)
+MICRO = (
+    *(fmt for fmt in BLOCK_FORMATS.values() if isinstance(fmt, MicroMx)),
+    MicroMx(element_bits=2, block_size=2),
+    MicroMx(element_bits=16, block_size=4096),
 )
 BF16, MXINT8 = sv_fmt(get_format("bf16")), sv_mx(get_format("mxint8"))
 
@@ -181,6 +187,49 @@ ILLEGAL_MX: dict[str, int] = {
 }
 
 
+def micro_number(fmt: MicroMx) -> int:
+    """Return the number that a block is given for a format."""
+    return fmt.sv_parameters()["Mx"]
+
+
+ILLEGAL_MICRO: dict[str, int] = {
+    "no micro-exponents": MXINT8,
+    "no elements that share them": MXINT8 | 1 << 54,
+    "none for the elements that would": MXINT8 | 1 << 50,
+    "of two bits": MXINT8 | 1 << 50 | 2 << 54,
+    "of four elements": MXINT8 | 2 << 50 | 1 << 54,
+    "an odd block": MXINT8 + (1 << 22) | 1 << 50 | 1 << 54,
+    "minifloats": sv_mx(get_format("mxfp4_e2m1")) | 1 << 50 | 1 << 54,
+    "the lowest code": sv_mx(get_format("mxint8", symmetric=False)) | 1 << 50 | 1 << 54,
+    "another rule": sv_mx(get_format("mxint8", scale_rule="even")) | 1 << 50 | 1 << 54,
+    "another rounding": sv_mx(get_format("mxint8", rounding="rtz")) | 1 << 50 | 1 << 54,
+    "a narrow scale": sv_mx(get_format("mxint8", scale_bits=7)) | 1 << 50 | 1 << 54,
+    "spare bit": MXINT8 | 1 << 50 | 1 << 54 | 1 << 60,
+}
+
+
+def test_formats_with_micro_exponents(tmp_path: Path) -> None:
+    conditions = [f"!is_micro_mx({sv_literal(micro_number(fmt))})" for fmt in MICRO]
+    conditions += [f"is_mx({sv_literal(micro_number(fmt))})" for fmt in MICRO]
+    conditions += [
+        f"pack_micro_mx({fmt.element_bits}, {fmt.block_size}) != {sv_literal(micro_number(fmt))}"
+        for fmt in MICRO
+    ]
+    conditions += [f"is_micro_mx({sv_literal(number)})" for number in ILLEGAL_MICRO.values()]
+    assert wrong(conditions, tmp_path) == []
+
+
+def test_what_a_dot_with_micro_exponents_counts_in(tmp_path: Path) -> None:
+    """Elements of a bit more, and pairs as blocks."""
+    mx9, mxint9 = MicroMx(element_bits=8), get_format("mxint9")
+    number, pair = sv_literal(micro_number(mx9)), get_format("mxint8", block_size=2)
+    conditions = [
+        f"micro_halves({number}) != {sv_literal(sv_mx(mxint9))}",
+        f"micro_pair({number}) != {sv_literal(sv_mx(pair))}",
+    ]
+    assert wrong(conditions, tmp_path) == []
+
+
 def test_no_other_number_is_a_format(tmp_path: Path) -> None:
     conditions = {
         **{name: f"is_scalar({value}) || is_minifloat({value})" for name, value in ILLEGAL.items()},
@@ -191,10 +240,12 @@ def test_no_other_number_is_a_format(tmp_path: Path) -> None:
 
 def smallest(op: Op) -> dict[str, Any]:
     """Return formats and sizes that elaborate fast."""
-    mx = get_format("mxfp4_e2m1", block_size=1)
-    formats = {
-        name: mx if name in block_arguments(op) else get_format("e3m2") for name in op.formats
-    }
+    formats = formats_for(
+        op,
+        mx=get_format("mxfp4_e2m1", block_size=1),
+        micro=MicroMx(element_bits=2, block_size=2),
+        scalar=get_format("e3m2"),
+    )
     return formats | dict.fromkeys(op.sizes, 1)
 
 
@@ -256,6 +307,16 @@ def test_a_block_refuses_what_is_no_format(name: str) -> None:
             {"SrcMx": sv_mx(get_format("mxint8", block_size=4))},
             "plena_mx_requantize: blocks of 4 and 32 elements (SrcMx, DstMx), must be equal",
         ),
+        (
+            "plena_fp_to_micro",
+            {"Mx": MXINT8},
+            "plena_fp_to_micro: no MX format with micro-exponents: Mx=64'h404008200060 (block_size",
+        ),
+        (
+            "plena_micro_dot",
+            {"AMx": micro_number(MicroMx(element_bits=5, block_size=4))},
+            "plena_micro_dot: blocks of 4 and 32 elements (AMx, BMx), must be equal",
+        ),
     ],
 )
 def test_message_names_module_and_fields(
@@ -266,7 +327,7 @@ def test_message_names_module_and_fields(
     assert "%Error: /" not in words  # nothing else is in the way
 
 
-@pytest.mark.parametrize("name", ["fp_cast", "mx_dot"])
+@pytest.mark.parametrize("name", ["fp_cast", "mx_dot", "fp_to_micro", "micro_dot"])
 def test_legal_numbers_pass(name: str) -> None:
     op = OPS[name]
     parameters: dict[str, Any] = op.sv_parameters(**smallest(op))

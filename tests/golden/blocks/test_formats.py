@@ -16,7 +16,7 @@ from plena_cosim.golden.blocks import (
     TwoLevel,
     get_block_format,
 )
-from plena_cosim.golden.blocks.formats import as_block_format
+from plena_cosim.golden.blocks.formats import as_block_format, as_micro_mx
 
 
 def test_named_formats() -> None:
@@ -76,3 +76,18 @@ def test_formats_without_a_name_have_one() -> None:
     names = [fmt.name for fmt in (MicroMx(element_bits=4), Bfp(), LeastSquaresMx(), TwoLevel())]
     assert names == ["micro4", "bfp8", "mxfp4_diffs", "nvfp4"]
     assert TwoLevel().form is ScaleForm.GROUP
+
+
+def test_the_number_of_a_format_with_micro_exponents() -> None:
+    plain = get_format("mxint5", block_size=16).sv_parameters()["Mx"]
+    given = MicroMx(element_bits=5, block_size=16).sv_parameters("B")
+    assert given == {"BMx": plain | 1 << 50 | 1 << 54}
+
+
+def test_what_has_no_micro_exponents_is_named() -> None:
+    assert as_micro_mx("MX9") == as_micro_mx(MicroMx(element_bits=8)) == MicroMx(element_bits=8)
+    for wrong in ("bf16", get_format("mxint8"), "nvfp4", 3):
+        with pytest.raises(FormatError, match=r"^need a format with micro-exponents such as get_"):
+            as_micro_mx(wrong)  # type: ignore[arg-type]
+    with pytest.raises(FormatError, match=r"^unknown block format 'mx5'; known: mx4, mx6, mx9"):
+        as_micro_mx("mx5")

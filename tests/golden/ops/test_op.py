@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from plena_cosim.golden import FormatError, get_format, ops
+from plena_cosim.golden.blocks import MicroMx
 from plena_cosim.golden.formats import sv_fmt, sv_mx
 from plena_cosim.golden.ops import OPS, Port
 
@@ -90,6 +91,14 @@ def test_how_blocks_that_only_come_in_were_made_does_not_matter(name: str) -> No
             assert (other == parameters) == comes_in, change
 
 
+def test_names_of_formats_with_micro_exponents() -> None:
+    by_name = OPS["micro_dot"].sv_parameters(a="mx9", b="MX6", acc="fp32")
+    nine, six = MicroMx(element_bits=8), MicroMx(element_bits=5)
+    assert by_name == OPS["micro_dot"].sv_parameters(a=nine, b=six, acc="fp32")
+    with pytest.raises(FormatError, match=r"^unknown block format 'mx99'; .*Did you mean 'mx9'\?$"):
+        OPS["micro_dot"].resolve({"a": "mx99", "b": "mx6", "acc": "fp32"})
+
+
 def test_other_arguments_are_named() -> None:
     with pytest.raises(FormatError, match=r"^fp_cast takes the formats src, dst; got fmt$"):
         OPS["fp_cast"].sv_parameters(fmt=BF16)
@@ -110,6 +119,10 @@ def test_other_arguments_are_named() -> None:
         ("attention_step", {"k": get_format("mxint8", block_size=8)}, "q and k need one block"),
         ("attention_step", {"v": get_format("mxint8", block_size=8)}, "p and v need one block"),
         ("attention_step", {"keys": 7}, "keys must be a multiple of the block size"),
+        ("micro_dot", {"b": MicroMx(element_bits=5)}, "a and b need one block size, got micro5"),
+        ("micro_dot", {"a": MX}, "a must be a MicroMx, got mxfp4_e2m1"),
+        ("micro_dot", {"a": "mxint8"}, "a must be a MicroMx, got mxint8"),
+        ("fp_to_micro", {"mx": "bfp16"}, "mx must be a MicroMx, got bfp16"),
         ("mx_dot", {"acc": MX}, "acc must be a Minifloat or FixedPoint, got"),
         ("mx_dot", {"a": BF16}, "a must be a Mx, got"),
         ("fp_mul", {"fmt": get_format("q8.8")}, "fmt must be a Minifloat, got"),

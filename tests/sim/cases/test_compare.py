@@ -99,6 +99,11 @@ def test_selection_narrows_and_names_what_is_unknown() -> None:
     assert [case.id for case in select_cases("fp_mul", "fp16")] == ["fp_mul-fp16-corners+random"]
     assert [case.id for case in select_cases("fp_mul", "e3m4")] == ["fp_mul-e3m4-all"]
     assert find_case("fp_mul-e3m4-all").id == "fp_mul-e3m4-all"
+    with_mx4 = {case.id for case in select_cases("micro_dot", "MX4")}
+    assert with_mx4 == {
+        "micro_dot-mx4-mx4-fp32-blocks",
+        "micro_dot-mx4.b16-mx9.b16-bf16-blocks",
+    }
     with pytest.raises(FormatError, match=r"unknown op 'fp_mull'.*Did you mean 'fp_mul'"):
         select_cases("fp_mull")
     with pytest.raises(FormatError, match="unknown format 'bf61'"):

@@ -103,6 +103,23 @@ def test_dot_beats_meet_in_the_accumulator() -> None:
     assert beats["first"][0] == 0
 
 
+def test_blocks_with_micro_exponents_meet_and_cancel() -> None:
+    """Both values, whole blocks of one, and blocks that take back the one before."""
+    case = find_case("micro_dot-mx6.b2-mx6.b2-fp16-blocks")
+    beats = sample(case.op, case.formats, seed=0, count=8000)
+    for name in ("a_micro", "b_micro"):
+        assert 0.3 < beats[name].mean() < 0.7
+    case = find_case("micro_dot-mx9-mx9-fp32-blocks")
+    beats = sample(case.op, case.formats, seed=0, count=8000)
+    assert {0, 16} < set(beats["a_micro"].sum(axis=1).tolist())
+    acc = case.formats["acc"]
+    values = decode(case.op.run_golden(beats, **case.formats)["acc"], acc)
+    assert np.isfinite(values).mean() > 0.5
+    assert (np.abs(values) == acc.max_value).any()
+    cancelled = (values[1:] == 0) & (values[:-1] != 0) & (beats["first"][1:] == 0)
+    assert cancelled.sum() > 20
+
+
 def test_elements_of_a_block_come_beat_by_beat() -> None:
     """Blocks are whole between restarts but for a few, and scales mostly stay inside a block."""
     case = find_case("mx_pe-mxint8.b8-mxint4.b8-fp32-blocks")
