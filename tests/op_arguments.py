@@ -18,7 +18,10 @@ def block_arguments(op: Op) -> set[str]:
 
 
 def usual_arguments(op: Op) -> dict[str, Any]:
-    """Return MX blocks of 4 for ports with elements, bf16 for the others, 4 for sizes."""
+    """Return MX blocks of 4 for ports with elements, bf16 for the others, 4 for sizes.
+
+    Where a block is built for some formats only, the narrowest of them.
+    """
     blocks = block_arguments(op)
-    formats = {name: MX if name in blocks else get_format("bf16") for name in op.formats}
+    formats = {name: MX if name in blocks else op.narrowest(name, "bf16") for name in op.formats}
     return {**formats, **dict.fromkeys(op.sizes, 4)}

@@ -197,9 +197,24 @@ def mx_dot(
     """
     a, b, acc = as_mx(a), as_mx(b), as_scalar(acc)
     partials = dot(a_codes, a_scale, b_codes, b_scale, a, b, acc)
+    return ordered_sums(partials, first, acc, "mx_dot")
+
+
+def ordered_sums(partials: Codes, first: npt.ArrayLike, acc: Scalar, op: str) -> Codes:
+    """Return the accumulator after each partial: acc = RN_acc(acc + partial), in order, from +0.
+
+    Args:
+        partials: codes of `acc`, (n,).
+        first: (n,), nonzero where the accumulator restarts from +0 before that step.
+        acc: accumulator format.
+        op: whose sums they are, for messages.
+
+    Raises:
+        FormatError: `first` of another shape than (n,).
+    """
     restart = np.asarray(first) != 0
     if restart.shape != partials.shape:
-        raise FormatError(f"mx_dot: need first of shape {partials.shape}, got {restart.shape}")
+        raise FormatError(f"{op}: need first of shape {partials.shape}, got {restart.shape}")
     # Steps of different sums are independent: walk all sums side by side.
     group = np.cumsum(restart)
     starts = np.flatnonzero(np.diff(group, prepend=-1))

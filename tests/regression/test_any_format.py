@@ -17,6 +17,7 @@ from plena_cosim.golden import (
     Scalar,
     ScaleRule,
     Specials,
+    get_format,
 )
 from plena_cosim.golden.ops.registry import OPS, get_op
 from plena_cosim.sim.cases.compare import MismatchError, compare, load_case
@@ -94,6 +95,8 @@ def draw(name: str, index: int, seed: int) -> Case:
     for argument in op.formats:
         if argument in blocks:
             formats[argument] = block(rng, block_size)
+        elif argument in op.built_for:
+            formats[argument] = get_format(rng.choice(op.built_for[argument]))
         else:
             limit = op.max_width_bits if argument == "fmt" else 32
             fixed = may_be_fixed or argument == "acc"

@@ -193,7 +193,8 @@ def smallest(op: Op) -> dict[str, Any]:
     """Return formats and sizes that elaborate fast."""
     mx = get_format("mxfp4_e2m1", block_size=1)
     formats = {
-        name: mx if name in block_arguments(op) else get_format("e3m2") for name in op.formats
+        name: mx if name in block_arguments(op) else op.narrowest(name, "e3m2")
+        for name in op.formats
     }
     return formats | dict.fromkeys(op.sizes, 1)
 
