@@ -38,6 +38,10 @@ def formats_for(op: Op, *, mx: Any, micro: Any, scalar: Any) -> dict[str, Any]:
 
 
 def usual_arguments(op: Op) -> dict[str, Any]:
-    """Return blocks of 4 for ports with elements, bf16 for the others, 4 for sizes."""
+    """Return blocks of 4 for ports with elements, bf16 for the others, 4 for sizes.
+
+    Where a block is built for some formats only, the narrowest of them.
+    """
     formats = formats_for(op, mx=MX, micro=MICRO, scalar=get_format("bf16"))
+    formats |= {name: op.narrowest(name, "bf16") for name in op.built_for}
     return {**formats, **dict.fromkeys(op.sizes, 4)}

@@ -8,6 +8,7 @@ from .compare import Comparison, compare
 from .convert import fp_to_mx, mx_to_fp
 from .dot import dot, mx_dot
 from .exp import exp, exp2
+from .fp_to_int import fp_to_int
 from .fp_to_micro import fp_to_micro
 from .gelu import gelu_sigmoid, gelu_tanh
 from .hadamard import hadamard
@@ -20,6 +21,8 @@ from .mul import mul
 from .mx_mm import mx_bmm, mx_mm, mx_mv
 from .mx_pe import mx_pe
 from .mx_tile import mx_tile
+from .nvfp4 import fp_to_nvfp4
+from .nvfp4_dot import nvfp4_dot
 from .online_softmax import online_softmax, online_softmax_rows
 from .reciprocal import reciprocal
 from .reduce import reduce_max, reduce_rows, reduce_sum
@@ -49,8 +52,10 @@ __all__ = [
     "dot",
     "exp",
     "exp2",
+    "fp_to_int",
     "fp_to_micro",
     "fp_to_mx",
+    "fp_to_nvfp4",
     "gelu_sigmoid",
     "gelu_tanh",
     "get_op",
@@ -72,6 +77,7 @@ __all__ = [
     "mx_tile",
     "mx_to_fp",
     "neg",
+    "nvfp4_dot",
     "online_softmax",
     "online_softmax_rows",
     "pack_blocks",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +13,7 @@ Count = Callable[[Arguments], int]
 Ports = tuple[Port, ...]
 
 FMT = {"fmt": ""}
+ELEMENT_AND_SCALE = {"element": "Elem", "scale": "Scale"}
 LANES = {"lanes": "Lanes"}
 MODES = ("rounding", "overflow")
 
@@ -163,6 +164,38 @@ def dequantise_op(name: str, golden: Golden, summary: str, inputs: Ports) -> Op:
         inputs=inputs,
         outputs=codes("y", fmt="dst", count=block_of("mx")),
         modes=MODES,
+    )
+
+
+def scale_op(
+    name: str,
+    golden: Golden,
+    summary: str,
+    inputs: Ports,
+    *,
+    outputs: Ports,
+    formats: Mapping[str, str],
+    sizes: Mapping[str, str] | None = None,
+    built_for: Mapping[str, tuple[str, ...]],
+) -> Op:
+    """Return an op from codes of `src` to codes with a scale, by operations of `fmt`.
+
+    Args:
+        name, golden, summary: as in `binary_op`.
+        inputs, outputs: ports of the numbers and of what is known of their scale; of the codes.
+        formats: arguments of the results' formats, with the prefixes of their parameters.
+        sizes, built_for: as in `Op`.
+    """
+    return Op(
+        name,
+        golden,
+        summary,
+        Family.SCALE,
+        formats={"src": "Src", "fmt": "", **formats},
+        sizes=sizes or {},
+        inputs=inputs,
+        outputs=outputs,
+        built_for=built_for,
     )
 
 

@@ -55,8 +55,12 @@ class Family(Enum):
     """A block of numbers to an MX block."""
     DEQUANTISE = "dequantise"
     """An MX block to scalar codes."""
+    SCALE = "scale"
+    """Numbers to codes with a scale that is any number."""
     DOT = "dot"
     """Products of MX blocks, summed in an accumulator."""
+    SCALED_DOT = "scaled_dot"
+    """Products of blocks whose scales are minifloats, summed in an accumulator."""
     MATRIX = "matrix"
     """Products of MX matrices, a slice of the sum a beat."""
     REDUCTION = "reduction"
@@ -171,6 +175,8 @@ class Op:
         result_when: the flag port that says which beats have a result; "" where all do. Golden
             returns a row for every beat all the same.
         max_width_bits: widest format `fmt` that the module is built for.
+        built_for: names of the only formats that the module is built for, by argument; any where an
+            argument is not among them.
     """
 
     name: str
@@ -186,6 +192,7 @@ class Op:
     stateful: bool = False
     result_when: str = ""
     max_width_bits: int = 32
+    built_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def module(self) -> str:
@@ -272,12 +279,27 @@ class Op:
         """Return the format of a name, and what is no name as it is."""
         return (as_named if MicroMx in _kinds(self.golden, argument) else as_format)(given)
 
+    def narrowest(self, argument: str, otherwise: str) -> Any:
+        """Return the narrowest format that the module is built for, for examples.
+
+        Args:
+            argument: a format argument.
+            otherwise: name of the format where the module is built for any.
+        """
+        formats = [as_format(name) for name in self.built_for.get(argument, (otherwise,))]
+        return min(formats, key=lambda fmt: int(fmt.width_bits))
+
     def _check_kind(self, argument: str, fmt: Any) -> None:
-        """FormatError unless golden takes this kind of format for an argument."""
+        """FormatError unless golden and gates take this format for an argument."""
         kinds = tuple(kind for kind in _kinds(self.golden, argument) if kind is not str)
         if kinds and not isinstance(fmt, kinds):
             words = " or ".join(kind.__name__ for kind in kinds)
             raise FormatError(f"{self.name}: {argument} must be a {words}, got {fmt.name}")
+        names = self.built_for.get(argument, ())
+        if names and fmt not in [as_format(name) for name in names]:
+            raise FormatError(
+                f"{self.name}: {argument} must be one of {', '.join(names)}, got {fmt.name}"
+            )
 
     def _check_blocks(self, arguments: Arguments) -> None:
         """FormatError unless the blocks of a product's sides, and its sizes, belong together."""

@@ -18,6 +18,7 @@ from .convert import fp_to_mx, mx_to_fp
 from .dot import mx_dot
 from .exp import exp, exp2
 from .families import (
+    ELEMENT_AND_SCALE,
     FMT,
     LANES,
     MODES,
@@ -37,11 +38,13 @@ from .families import (
     quantise_op,
     reduction_op,
     row_op,
+    scale_op,
     sign_op,
     sliced_matrix_op,
     unary_op,
     vector,
 )
+from .fp_to_int import fp_to_int
 from .fp_to_micro import fp_to_micro
 from .gelu import gelu_sigmoid, gelu_tanh
 from .hadamard import hadamard
@@ -53,6 +56,8 @@ from .mul import mul
 from .mx_mm import mx_bmm, mx_mm, mx_mv
 from .mx_pe import mx_pe
 from .mx_tile import mx_tile
+from .nvfp4 import fp_to_nvfp4
+from .nvfp4_dot import nvfp4_dot
 from .online_softmax import online_softmax
 from .op import Arguments, Family, Op, Port, block_of, bytes_of, product_of
 from .reciprocal import reciprocal
@@ -139,6 +144,45 @@ OPS: dict[str, Op] = {
             "exact dot of blocks with micro-exponents, one rounding, ordered accumulate",
             micro_block("a", "a_"),
             micro_block("b", "b_"),
+        ),
+        scale_op(
+            "fp_to_nvfp4",
+            fp_to_nvfp4,
+            "a block of scalar codes to elements and a scale, by the scale t of a tensor",
+            inputs=(*vector("x", fmt="src"), *codes("t")),
+            outputs=(*vector("codes", fmt="element"), *codes("scale", fmt="scale")),
+            formats=ELEMENT_AND_SCALE,
+            sizes=LANES,
+            built_for={
+                "fmt": ("fp32", "bf16", "fp16", "e6m5"),
+                "element": ("e2m1", "e3m2"),
+                "scale": ("e4m3", "e5m2"),
+            },
+        ),
+        Op(
+            "nvfp4_dot",
+            nvfp4_dot,
+            "exact dot of elements and of their scales, one rounding, ordered accumulate",
+            Family.SCALED_DOT,
+            formats={**ELEMENT_AND_SCALE, "acc": "Acc"},
+            sizes=LANES,
+            inputs=(
+                *(*vector("a_codes", fmt="element"), *codes("a_scale", fmt="scale")),
+                *(*vector("b_codes", fmt="element"), *codes("b_scale", fmt="scale")),
+                *flags("first"),
+            ),
+            outputs=codes("acc", fmt="acc"),
+            stateful=True,
+            built_for={"element": ("e2m1", "e3m2", "e4m3"), "scale": ("e4m3", "e5m2")},
+        ),
+        scale_op(
+            "fp_to_int",
+            fp_to_int,
+            "an integer with a scale, by the scale's reciprocal",
+            inputs=(*codes("x", fmt="src"), *codes("reciprocal")),
+            outputs=codes("y", fmt="dst"),
+            formats={"dst": "Dst"},
+            built_for={"dst": ("q8.0", "q4.0")},
         ),
         reduction_op(
             "reduce_sum",

@@ -139,6 +139,7 @@ package plena_pkg;
   localparam int unsigned Bf16   = pack_minifloat(8, 7, 127, SpecialsIeee);
   localparam int unsigned Fp32   = pack_minifloat(8, 23, 127, SpecialsIeee);
   localparam int unsigned E4m3   = pack_minifloat(4, 3, 7, SpecialsOcpNan);
+  localparam int unsigned E2m1   = pack_minifloat(2, 1, 1, SpecialsNone);
   localparam int unsigned Q16p16 = pack_fixed(16, 16, 1'b0, 1'b0);
 
   // MXINT of width bits as golden.mxint makes it: E8M0 scales, floor, symmetric, nearest even.

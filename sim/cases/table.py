@@ -364,6 +364,40 @@ def _micro_dot_cases() -> list[Case]:
     ]
 
 
+def _nvfp4_cases() -> list[Case]:
+    return [
+        _case("fp_to_nvfp4", "bf16", "fp32", "e2m1", "e4m3", lanes=16, bench=True),
+        _case("fp_to_nvfp4", "fp32", "fp32", "e2m1", "e4m3", lanes=16),
+        _case("fp_to_nvfp4", "fp16", "bf16", "e2m1", "e4m3", lanes=4),
+        _case("fp_to_nvfp4", "e6m5", "e6m5", "e2m1", "e4m3", lanes=3),
+        _case("fp_to_nvfp4", "fp32", "fp16", "e3m2", "e5m2", lanes=5),
+        _case("fp_to_nvfp4", "e4m3", "fp32", "e2m1", "e4m3", lanes=2),
+    ]
+
+
+def _nvfp4_dot_cases() -> list[Case]:
+    return [
+        _case("nvfp4_dot", "e2m1", "e4m3", "fp32", lanes=16, bench=True),
+        _case("nvfp4_dot", "e2m1", "e4m3", "bf16", lanes=16),
+        _case("nvfp4_dot", "e2m1", "e4m3", "e6m5", lanes=4),
+        _case("nvfp4_dot", "e2m1", "e4m3", "q16.16", lanes=3),
+        _case("nvfp4_dot", "e2m1", "e4m3", "q16.16,wrap=true", lanes=8),
+        _case("nvfp4_dot", "e3m2", "e5m2", "fp32", lanes=5),
+        _case("nvfp4_dot", "e4m3", "e4m3", "fp16", lanes=1),
+    ]
+
+
+def _to_int_cases() -> list[Case]:
+    return [
+        _case("fp_to_int", "bf16", "fp32", "q8.0", bench=True),
+        _case("fp_to_int", "fp32", "fp32", "q8.0"),
+        _case("fp_to_int", "e4m3", "fp16", "q8.0"),
+        _case("fp_to_int", "e5m2", "e6m5", "q8.0"),
+        _case("fp_to_int", "e6m5", "e4m3", "q4.0"),
+        _case("fp_to_int", "fp16", "bf16", "q4.0"),
+    ]
+
+
 def _element_dot_cases(name: str) -> list[Case]:
     return [
         _case(name, "mxint8,block_size=8", "mxint4,block_size=8", "fp32", bench=True),
@@ -517,6 +551,9 @@ _OPS: Mapping[str, Callable[[], list[Case]]] = {
     "mx_requantize": _requantize_cases,
     "mx_dot": _dot_cases,
     "micro_dot": _micro_dot_cases,
+    "fp_to_nvfp4": _nvfp4_cases,
+    "nvfp4_dot": _nvfp4_dot_cases,
+    "fp_to_int": _to_int_cases,
     "mx_tile": _tile_cases,
     "mx_mm": _mm_cases,
     "mx_mv": _mv_cases,

@@ -223,6 +223,8 @@ def impossible_kinds(
     if op.name in SOFTMAX:
         exact = _holds(formats["red"], formats["fmt"])  # else the maximum is not one of the row
         return _softmax_kinds(op, port, formats) if exact else set()
+    if op.name == "fp_to_nvfp4" and port == "scale":
+        return {name for name in scalar_partition(formats["scale"]).names if name[0] == "-"}
     if port != op.outputs[0].name:
         return set()
     fmt = formats[op.outputs[0].fmt]
@@ -240,6 +242,8 @@ def impossible_kinds(
         gone |= {"+largest finite", "-largest finite"} & set(names)  # last comes a factor below 1
     if op.name == "attention_step" and _holds_one(formats["fmt"]) and _holds_one(formats["red"]):
         gone |= {"+Inf", "-Inf"} & set(names)  # sums saturate, and what divides them is 0 or >= 1
+    if op.family is Family.SCALED_DOT:
+        return gone | _beyond_scaled_sums(formats)
     if op.family not in ROUNDED_ONCE and not multiplies:
         return gone
     gone |= _absent_specials(op, formats, modes, dst) & set(names)
@@ -251,6 +255,31 @@ def impossible_kinds(
         gone |= _too_precise(source, dst, modes) & set(names)
     gone |= _unreached(source, op, formats, dst)
     return gone - _stand_ins(op, formats, dst)
+
+
+def _beyond_scaled_sums(formats: Mapping[str, Any]) -> set[str]:
+    """Return the kinds that sums of dots with minifloat scales never are.
+
+    A partial is a multiple of the smallest product of two elements and two scales, and bounded; a
+    sum stops growing where the largest partial is less than half its unit. It is never -0.
+    """
+    element, scale, acc = (formats[name] for name in ("element", "scale", "acc"))
+    unit_exp = 2 * (element.lsb_exp + scale.lsb_exp)
+    least = float(np.ldexp(1.0, max(unit_exp, acc.lsb_exp)))
+    partial = formats["lanes"] * (element.max_value * scale.max_value) ** 2
+    most = partial * 2.0 ** (acc.man_bits + 2)
+    codes = np.arange(1 << acc.width_bits) if acc.width_bits <= 16 else probe_codes(acc)
+    values, partition = decode(codes, acc), scalar_partition(acc)
+    sizes = np.abs(values)
+    inside = (sizes >= least) & (sizes <= most)
+    if not acc.has_nan:  # what stands for NaN
+        inside |= codes == acc.max_code
+    if isinstance(acc, FixedPoint):
+        inside = np.ones_like(inside)
+    possible = inside | np.isnan(values) | ((values == 0) & ~np.signbit(values))
+    return set(partition.names) - {
+        partition.names[kind] for kind in np.unique(partition.classify(codes[possible]))
+    }
 
 
 def _softmax_kinds(op: Op, port: str, formats: Mapping[str, Any]) -> set[str]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from plena_cosim.golden import Rounding, get_format
 from plena_cosim.golden.blocks.formats import MicroMx
-from plena_cosim.golden.formats import Minifloat, Mx, sv_rounding
+from plena_cosim.golden.formats import Mx, sv_rounding
 from plena_cosim.golden.ops.op import Family
 from plena_cosim.golden.ops.registry import OPS, Op
 
@@ -135,7 +135,9 @@ def contract_arguments(op: Op) -> dict[str, Any]:
     usual = select_cases(op.name)[0].formats
     mx = get_format("mxint4", block_size=2, scale_bits=3)
     small = {Mx: mx, MicroMx: MicroMx(element_bits=3, block_size=2)}
-    formats = {name: small.get(type(usual[name]), get_format("e3m2")) for name in op.formats}
+    formats = {
+        name: small.get(type(usual[name])) or op.narrowest(name, "e3m2") for name in op.formats
+    }
     return formats | {size: 2 if size == "lanes" else 1 for size in op.sizes}
 
 
@@ -254,7 +256,7 @@ def _contract(op: Op) -> Proof:
 def _label(argument: Any) -> str:
     if isinstance(argument, (Mx, MicroMx)):
         return f"{argument.name} x{argument.block_size}"
-    return argument.name if isinstance(argument, Minifloat) else str(argument)
+    return str(argument) if isinstance(argument, int) else str(argument.name)
 
 
 PROOFS: tuple[Proof, ...] = (
@@ -362,6 +364,34 @@ PROOFS: tuple[Proof, ...] = (
                 file="common/plena_max_tree.sv",
                 old="          assign node[n] = gen_level[level-1].node[2*n];",
                 new="          assign node[n] = '0 & gen_level[level-1].node[2*n];",
+            ),
+        ),
+    ),
+    Proof(
+        name="quotient-limits",
+        modules=("plena_quotient_limits", "plena_limits_element"),
+        claim="the element that a quotient rounds to, rounded to its format before",
+        top="plena_quotient_limits_props",
+        configurations={
+            f"{name}, {element}": get_format(name).sv_parameters()
+            | get_format(element).sv_parameters("Elem")
+            for name, element in (
+                *(("e3m2", "e2m1"), ("e5m2", "e2m1"), ("e3m4", "e2m1"), ("e3m4", "e1m2")),
+            )
+        },
+        shown=("x_i", "s_i", "y_o", "other_o"),
+        faults=(
+            Fault(
+                name="ties of elements on the other side",
+                file="mx/plena_quotient_limits.sv",
+                old="if (k % 2 == 1) begin : gen_above",
+                new="if (k % 2 == 0) begin : gen_above",
+            ),
+            Fault(
+                name="quotient not rounded before the element",
+                file="mx/plena_quotient_limits.sv",
+                old="product = ProdW'(sig) * Normal - ProdW'(sig)",
+                new="product = ProdW'(sig) * Normal - 1",
             ),
         ),
     ),

@@ -24,7 +24,8 @@ CHUNK_BEATS = 1 << 13
 
 def is_product(op: Op) -> bool:
     """Whether the op multiplies two MX operands with scales."""
-    return {"a_codes", "a_scale", "b_codes", "b_scale"} <= {port.name for port in op.inputs}
+    kinds = {port.name: port.kind for port in op.inputs}
+    return {"a_codes", "b_codes"} <= {name for name, kind in kinds.items() if kind == "element"}
 
 
 def product_beats(

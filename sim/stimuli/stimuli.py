@@ -12,13 +12,15 @@ from typing import Any
 import numpy as np
 
 from plena_cosim.golden import FixedPoint, Minifloat, Mx, Scalar
-from plena_cosim.golden.ops.op import without_micro
+from plena_cosim.golden.ops.op import Family, without_micro
 from plena_cosim.golden.ops.registry import Op
 
 from ..player.harness import CodeArray, input_ports
 from .blocks import block_beats, random_beats
 from .corners import corner_codes, near_ties
 from .products import is_product, product_beats, random_products
+from .quotients import quotient_beats
+from .scaled_dots import scaled_dot_corners
 from .vectors import random_vectors, vector_beats
 
 Beats = dict[str, CodeArray]
@@ -78,6 +80,10 @@ def stimuli(op: Op, formats: Mapping[str, Any], *, seed: int, budget: int) -> It
     elif not is_scalar(op):
         beats = block_beats if _has_blocks(formats) else vector_beats
         yield from beats(op, formats, seed=seed, budget=budget)
+        if op.family is Family.SCALED_DOT:
+            yield scaled_dot_corners(op, formats)
+        if op.name == "fp_to_nvfp4":
+            yield from quotient_beats(op, formats, seed=seed, budget=budget // 2)
     elif is_exhaustive(op, formats):
         yield from every_input(op, formats)
     else:

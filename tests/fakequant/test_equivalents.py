@@ -16,6 +16,8 @@ from .test_unary import NAMES as COMPARED_BY_TABLE
 EQUIVALENTS: dict[str, Callable[..., Any]] = {
     "fp_to_mx": fakequant.quantize_mx,
     "fp_to_micro": fakequant.quantize_blocks,
+    "fp_to_int": fakequant.quantize_affine,
+    "fp_to_nvfp4": fakequant.quantize_blocks,
     "mx_dot": fakequant.matmul,
     "micro_dot": fakequant.matmul,
     "mx_pe": fakequant.matmul,
@@ -33,6 +35,7 @@ NO_EQUIVALENT = {
     "fp_compare": "torch's <, == and isnan compare values as the op does",
     "mx_to_fp": "MxTensor holds values; fakequant.cast rounds them to the scalar format",
     "mx_requantize": "fakequant.quantize_mx of the values that an MxTensor holds",
+    "nvfp4_dot": "no torch function multiplies blocks of nvfp4; quantize_blocks gives values",
     "hbm_store": "packed bytes hold the codes of quantize_mx; a tensor of values has no bytes",
     "hbm_load": "packed bytes hold the codes of quantize_mx; a tensor of values has no bytes",
 }

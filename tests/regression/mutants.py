@@ -55,6 +55,9 @@ SILU = "silu-e4m3-lanes2-vectors"
 SOFTMAX = "softmax-e6m5-fp32-lanes3-vectors"
 ONLINE = "online_softmax-e6m5-fp32-lanes3-vectors"
 ATTENTION = "attention_step-" + "mxfp4_e2m1.b2-" * 4 + "fp16-e4m3-e5m6-keys4-depth2-cols2-blocks"
+NVFP4 = "fp_to_nvfp4-fp32-fp16-e3m2-e5m2-lanes5-vectors"
+NVFP4_FP32 = "fp_to_nvfp4-fp32-fp32-e2m1-e4m3-lanes16-vectors"
+NVFP4_DOT = "nvfp4_dot-e3m2-e5m2-fp32-lanes5-vectors"
 RMS_NORM = "rms_norm-e6m5-fp32-lanes3-vectors"
 LAYER_NORM = "layer_norm-e6m5-fp32-lanes3-vectors"
 SCALE = "mx/plena_mx_scale.sv"
@@ -284,6 +287,97 @@ LISTED = (
         "ManW = max(Src.elem.man_w - 1, 1);",
     ),
     Mutant(case="mx_requantize-mxint8.b8-mxint4.b8-blocks", fault=SWAPPED_STALL, stalled=True),
+    _fault(
+        NVFP4,
+        "mx/plena_quotient_limits.sv",
+        "ties of elements on the other side",
+        "if (k % 2 == 1) begin : gen_above",
+        "if (k % 2 == 0) begin : gen_above",
+    ),
+    _fault(
+        NVFP4_FP32,
+        "mx/plena_quotient_limits.sv",
+        "quotient not rounded before the element",
+        "product = ProdW'(sig) * Normal + ProdW'(sig)",
+        "product = ProdW'(sig) * Normal",
+    ),
+    _fault(
+        NVFP4,
+        "mx/plena_limits_element.sv",
+        "a number at a limit is above it",
+        "x_i[Width-2:0] > limits[trial]",
+        "x_i[Width-2:0] >= limits[trial]",
+    ),
+    _fault(
+        NVFP4,
+        "mx/plena_nvfp4_share_core.sv",
+        "remainder of amax / 6 dropped",
+        "rem != '0}",
+        "rem != '0 && 1'b0}",
+    ),
+    _fault(
+        NVFP4,
+        "mx/plena_fp_to_nvfp4.sv",
+        "a scale beyond the steps is the largest",
+        ".inf_i(s7_inf)",
+        ".inf_i(s7_inf && s7_zero)",
+    ),
+    _fault(
+        NVFP4,
+        "mx/plena_fp_to_nvfp4.sv",
+        "elements under a scale of 0",
+        "s7_bad || divisor == '0",
+        "s7_bad",
+    ),
+    _fault(
+        NVFP4,
+        "mx/plena_fp_to_nvfp4.sv",
+        "a negative t",
+        "!t_sign && t_whole != '0",
+        "(!t_sign || t_whole != '0) && t_whole != '0",
+    ),
+    _fault(
+        NVFP4,
+        "mx/plena_fp_to_nvfp4.sv",
+        "t of another block",
+        "{s1_bad, s1_x, s1_t, share}",
+        "{s1_bad, s1_x, s1_ready ? t_i : s1_t, share}",
+    ),
+    _fault(
+        NVFP4_DOT,
+        "mx/plena_nvfp4_dot.sv",
+        "sign of one scale only",
+        "a_sign ^ b_sign",
+        "a_sign | b_sign",
+    ),
+    _fault(
+        NVFP4_DOT,
+        "mx/plena_nvfp4_dot.sv",
+        "unit of the scales twice as large",
+        "S.bias + int'(S.man_w)",
+        "S.bias + int'(S.man_w) - 1",
+    ),
+    _fault(
+        NVFP4_DOT,
+        "mx/plena_nvfp4_dot.sv",
+        "a NaN scale is a number",
+        "special || a_inf || a_nan || b_inf || b_nan",
+        "special || a_inf || a_nan || (b_inf && b_nan)",
+    ),
+    _fault(
+        "fp_to_int-e5m2-e6m5-q8.0-all",
+        "mx/plena_fp_to_int.sv",
+        "sign of the product lost",
+        "{nan, product}",
+        "{nan, product & {1'b0, {(Width - 1){1'b1}}}}",
+    ),
+    _fault(
+        "fp_to_int-fp16-bf16-q4.0-corners+random",
+        "mx/plena_fp_to_int.sv",
+        "a NaN reciprocal gives the largest",
+        "{nan, product}",
+        "{nan && sign, product}",
+    ),
     _fault(
         "hbm_store-fp16-mxint6.b3.s5-blocks",
         "mx/plena_hbm_store.sv",

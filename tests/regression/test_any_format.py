@@ -17,6 +17,7 @@ from plena_cosim.golden import (
     Scalar,
     ScaleRule,
     Specials,
+    get_format,
 )
 from plena_cosim.golden.blocks import MicroMx
 from plena_cosim.golden.ops.registry import OPS, get_op
@@ -98,6 +99,8 @@ def draw(name: str, index: int, seed: int) -> Case:
         elif argument in with_micro:
             bits = rng.randint(2, 16)
             formats[argument] = MicroMx(element_bits=bits, block_size=2 * block_size)
+        elif argument in op.built_for:
+            formats[argument] = get_format(rng.choice(op.built_for[argument]))
         else:
             limit = op.max_width_bits if argument == "fmt" else 32
             fixed = may_be_fixed or argument == "acc"

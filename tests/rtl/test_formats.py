@@ -246,6 +246,7 @@ def smallest(op: Op) -> dict[str, Any]:
         micro=MicroMx(element_bits=2, block_size=2),
         scalar=get_format("e3m2"),
     )
+    formats |= {name: op.narrowest(name, "e3m2") for name in op.built_for}
     return formats | dict.fromkeys(op.sizes, 1)
 
 
