@@ -14,7 +14,6 @@ from typing import Any
 from plena_cosim.ground.did_you_mean import did_you_mean
 
 from ..formats import (
-    FORMATS,
     FormatError,
     Minifloat,
     Mx,
@@ -273,7 +272,12 @@ def as_named(given: Any) -> Any:
     """
     if not isinstance(given, str):
         return given
-    return get_format(given) if given.lower() in FORMATS else get_block_format(given)
+    if given.lower() in BLOCK_FORMATS:
+        return get_block_format(given)
+    try:
+        return get_format(given)
+    except FormatError:
+        return get_block_format(given)  # which says what names there are
 
 
 def as_micro_mx(given: MicroMx | str) -> MicroMx:
