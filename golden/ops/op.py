@@ -154,6 +154,7 @@ class Op:
         result_when: the flag port that says which beats have a result; "" where all do. Golden
             returns a row for every beat all the same.
         max_width_bits: widest format `fmt` that the module is built for.
+        check: of the resolved arguments; a FormatError where sizes do not go together.
     """
 
     name: str
@@ -169,6 +170,7 @@ class Op:
     stateful: bool = False
     result_when: str = ""
     max_width_bits: int = 32
+    check: Callable[[Arguments], None] | None = None
 
     @property
     def module(self) -> str:
@@ -225,8 +227,8 @@ class Op:
 
         Raises:
             FormatError: not exactly the op's arguments, a format of a kind that golden does not
-                take or that is too wide, a size that is no positive integer, or blocks that do not
-                fit each other or the size.
+                take or that is too wide, a size that is no positive integer, or blocks and sizes
+                that do not fit each other.
         """
         if set(arguments) != set(self.arguments):
             sizes = f" and the sizes {', '.join(self.sizes)}" if self.sizes else ""
@@ -243,6 +245,8 @@ class Op:
             if not isinstance(given, int) or isinstance(given, bool) or given < 1:
                 raise FormatError(f"{self.name}: {size} must be a positive integer, got {given!r}")
         self._check_blocks(found)
+        if self.check is not None:
+            self.check(found)
         fmt = found.get("fmt")
         if fmt is not None and fmt.width_bits > self.max_width_bits:
             raise FormatError(

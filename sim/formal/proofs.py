@@ -136,7 +136,7 @@ def contract_arguments(op: Op) -> dict[str, Any]:
     formats = {
         name: mx if isinstance(usual[name], Mx) else get_format("e3m2") for name in op.formats
     }
-    return formats | {size: 2 if size == "lanes" else 1 for size in op.sizes}
+    return formats | {size: 2 if size in ("lanes", "block") else 1 for size in op.sizes}
 
 
 DEEP_FAMILIES = (Family.ACTIVATION, Family.ROW)

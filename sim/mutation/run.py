@@ -128,6 +128,11 @@ CHEAP_CASES: Mapping[str, tuple[str, ...]] = {
         "mx_dot-mxint8-mxint8-q16.16wrap-blocks",
         "mx_dot-mxfp6_e3m2.b16-mxint4.b16-fp32-blocks",
     ),
+    "hadamard": (
+        *("hadamard-e4m3-lanes12-block12-vectors", "hadamard-e3m2-lanes24-block24-vectors"),
+        *("hadamard-bf16-lanes8-block8-vectors", "hadamard-e5m2fnuz-lanes24-block12-vectors"),
+        *("hadamard-e5m2-lanes20-block20-vectors", "hadamard-bf16-lanes12-block4-vectors"),
+    ),
     "mx_tile": (
         "mx_tile-mxint8.b4-mxint4.b4-fp32-bf16-rows2-cols3-slices",
         "mx_tile-mxfp4_e2m1.b4-mxfp4_e2m1.b4-bf16-e6m5-rows3-cols2-slices",
