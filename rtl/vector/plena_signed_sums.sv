@@ -81,14 +81,16 @@ module plena_signed_sums
           localparam int unsigned Row = first_row(Own, k);
           if (Row == Order) begin : gen_none
             assign sum[n][k] = '0;
-          end else if (Negative[Row][n]) begin : gen_minus
-            plena_fp_neg_core #(
-              .Fmt(Fmt)
-            ) u_neg (
-              .a_i(x_i[n]), .y_o(sum[n][k])
-            );
-          end else begin : gen_plus
-            assign sum[n][k] = x_i[n];
+          end else begin : gen_code
+            if (Negative[Row][n]) begin : gen_minus
+              plena_fp_neg_core #(
+                .Fmt(Fmt)
+              ) u_neg (
+                .a_i(x_i[n]), .y_o(sum[n][k])
+              );
+            end else begin : gen_plus
+              assign sum[n][k] = x_i[n];
+            end
           end
         end
       end

@@ -857,7 +857,7 @@ LISTED = (
         "vector/plena_signed_sums.sv",
         "sum of the neighbour's kind",
         "sum[2*n+1][Right[Row]]",
-        "sum[2*n+1][Left[Row]]",
+        "sum[2*n+1][Left[Row] & Right[Row]]",
     ),
     _fault(
         SIGNED,
