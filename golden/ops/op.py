@@ -177,6 +177,7 @@ class Op:
         max_width_bits: widest format `fmt` that the module is built for.
         built_for: names of the only formats that the module is built for, by argument; any where an
             argument is not among them.
+        check: of the resolved arguments; a FormatError where sizes do not go together.
     """
 
     name: str
@@ -193,6 +194,7 @@ class Op:
     result_when: str = ""
     max_width_bits: int = 32
     built_for: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    check: Callable[[Arguments], None] | None = None
 
     @property
     def module(self) -> str:
@@ -249,8 +251,8 @@ class Op:
 
         Raises:
             FormatError: not exactly the op's arguments, a format of a kind that golden does not
-                take or that is too wide, a size that is no positive integer, or blocks that do not
-                fit each other or the size.
+                take or that is too wide, a size that is no positive integer, or blocks and sizes
+                that do not fit each other.
         """
         if set(arguments) != set(self.arguments):
             sizes = f" and the sizes {', '.join(self.sizes)}" if self.sizes else ""
@@ -267,6 +269,8 @@ class Op:
             if not isinstance(given, int) or isinstance(given, bool) or given < 1:
                 raise FormatError(f"{self.name}: {size} must be a positive integer, got {given!r}")
         self._check_blocks(found)
+        if self.check is not None:
+            self.check(found)
         fmt = found.get("fmt")
         if fmt is not None and fmt.width_bits > self.max_width_bits:
             raise FormatError(

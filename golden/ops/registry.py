@@ -10,6 +10,7 @@ from __future__ import annotations
 from plena_cosim.ground.did_you_mean import did_you_mean
 
 from ..formats import FormatError
+from ..hadamard_sizes import require_hadamard_size
 from .add import add, sub
 from .attention_step import attention_step
 from .cast import cast
@@ -79,6 +80,10 @@ _MASKED = (*vector("x"), *flags("mask", count=product_of("lanes")))
 
 def _rope_lanes(arguments: Arguments) -> int:
     return 2 * int(arguments["groups"]) * int(arguments["stride"])
+
+
+def _check_hadamard(arguments: Arguments) -> None:
+    require_hadamard_size(arguments["block"], arguments["lanes"], "hadamard: block")
 
 
 OPS: dict[str, Op] = {
@@ -232,12 +237,13 @@ OPS: dict[str, Op] = {
         Op(
             "hadamard",
             hadamard,
-            "orthonormal Hadamard transform of blocks of a power of two",
+            "orthonormal Hadamard transform of blocks of K * 2^r lanes",
             Family.TRANSFORM,
             formats=FMT,
-            sizes=LANES,
+            sizes=LANES | {"block": "Block"},
             inputs=vector("x"),
             outputs=vector("y"),
+            check=_check_hadamard,
         ),
         activation_op("silu", silu, "x times its sigmoid, by exponential and reciprocal"),
         activation_op("swiglu", swiglu, "silu(gate) times up", "gate", "up"),

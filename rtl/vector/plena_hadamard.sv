@@ -1,20 +1,23 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Orthonormal Walsh-Hadamard transform of a vector, in blocks of the largest power of two 2^k that
-// divides Lanes.
+// Orthonormal Hadamard transform of a vector, in blocks of K * 2^r lanes, where K is 1 or 4 times an
+// odd number, 12 to 172.
 //
-// Golden twin: golden.ops.hadamard, with its default block.
-// Method:     k stages of butterflies, neighbours first, each sum rounded | times RN(2^(-k/2)).
-//             Lane 0 is in the least significant bits.
-// Latency:    k + 1 cycles; one vector a cycle.
+// Golden twin: golden.ops.hadamard; without `inverse`.
+// Method:     plena_signed_sums of the K lanes at distance 2^r, where K > 1 | r stages of
+//             butterflies, neighbours first, each sum rounded | times RN(1 / sqrt(K * 2^r)). Lane 0
+//             is in the least significant bits.
+// Latency:    clog2(K) + r + 1 cycles; one vector a cycle.
 // Specials:   those of plena_fp_add_core and plena_fp_mul_core; overflow saturates.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
 // Reset:      asynchronous, active low: nothing in flight.
 module plena_hadamard
   import plena_pkg::*;
+  import plena_hadamard_pkg::*;
 #(
   parameter  int unsigned Fmt   = Bf16,
   parameter  int unsigned Lanes = 8,
+  parameter  int unsigned Block = Lanes & -Lanes,  // K * 2^r, divides Lanes
   localparam fmt_t        F     = minifloat_of(Fmt),
   localparam int unsigned Width = F.width
 ) (
@@ -27,9 +30,9 @@ module plena_hadamard
   input  logic                        out_ready_i,  // and taken
   output logic [Lanes-1:0][Width-1:0] y_o           // result, lane 0 lowest
 );
-  localparam int unsigned Block   = Lanes & -Lanes;
-  localparam int unsigned Stages  = $clog2(Block);
-  localparam int unsigned Latency = $clog2(Lanes & -Lanes) + 1;
+  localparam int unsigned Order   = is_hadamard_size(Block) ? hadamard_order(Block) : 1;  // K
+  localparam int unsigned Stages  = $clog2(Block / Order);  // r
+  localparam int unsigned Latency = hadamard_latency(Block);
 
   if (!is_minifloat(Fmt)) begin : gen_illegal_format
     $fatal(1, "plena_hadamard: no minifloat: Fmt=%s", fmt_text(Fmt));
@@ -37,13 +40,44 @@ module plena_hadamard
   if (Lanes == 0) begin : gen_illegal_lanes
     $fatal(1, "plena_hadamard: Lanes=%0d must be at least 1", Lanes);
   end
+  if (!is_hadamard_size(Block) || Lanes % Block != 0) begin : gen_illegal_block
+    $fatal(1, "plena_hadamard: Block=%0d must divide Lanes=%0d and be K * 2^r (K = 1, 12 .. %0d)",
+           Block, Lanes, MaxOrder);
+  end
 
   logic [Stages:0]                       valid, ready;
   logic [Stages:0][Lanes-1:0][Width-1:0] data;
 
-  assign valid[0]   = in_valid_i;
-  assign data[0]    = x_i;
-  assign in_ready_o = ready[0];
+  if (Order == 1) begin : gen_no_sums
+    assign valid[0]   = in_valid_i;
+    assign data[0]    = x_i;
+    assign in_ready_o = ready[0];
+  end else begin : gen_sums
+    localparam int unsigned Stride = Block / Order;  // 2^r
+    localparam int unsigned Groups = Lanes / Order;
+    logic [Groups-1:0] group_valid, group_ready;  // of sums that move in step (see plena_delay)
+
+    assign valid[0]   = &group_valid;
+    assign in_ready_o = &group_ready;
+
+    for (genvar group = 0; group < Groups; group++) begin : gen_group
+      localparam int unsigned First = group / Stride * Block + group % Stride;
+      logic [Order-1:0][Width-1:0] x, y;
+
+      for (genvar k = 0; k < Order; k++) begin : gen_lane
+        assign x[k]                    = x_i[First+k*Stride];
+        assign data[0][First+k*Stride] = y[k];
+      end
+
+      plena_signed_sums #(
+        .Fmt(Fmt), .Order(Order)
+      ) u_sums (
+        .clk_i, .rst_ni,
+        .in_valid_i, .in_ready_o(group_ready[group]), .x_i(x),
+        .out_valid_o(group_valid[group]), .out_ready_i(ready[0]), .y_o(y)
+      );
+    end
+  end
 
   for (genvar stage = 0; stage < Stages; stage++) begin : gen_stage
     localparam int unsigned Distance = 1 << stage;
@@ -71,14 +105,11 @@ module plena_hadamard
     );
   end
 
-  // 2^(-k/2) is a power of two, or sqrt(2) times one: sqrt(2) rounded to odd, top bit 2^0.
-  localparam bit Odd = Stages % 2 == 1;
   logic            [Width-1:0] gain;
   logic [Lanes-1:0][Width-1:0] y;
 
   plena_fp_constant #(
-    .Fmt(Fmt), .Sig(Odd ? 64'hB504_F333_F9DE_6485 : 64'h8000_0000_0000_0000),
-    .Exp(-int'((Stages + 1) / 2))
+    .Fmt(Fmt), .Sig(reciprocal_root_sig(Block)), .Exp(-int'(reciprocal_root_shift(Block)))
   ) u_gain (
     .code_o(gain)
   );

@@ -484,12 +484,16 @@ def _rope_cases() -> list[Case]:
 
 def _hadamard_cases() -> list[Case]:
     return [
-        _case("hadamard", "bf16", lanes=8, bench=True),
-        _case("hadamard", "e2m3", lanes=8),  # the gain is a subnormal
-        _case("hadamard", "bf16", lanes=12),
-        _case("hadamard", "e4m3", lanes=16),
-        _case("hadamard", "e6m5", lanes=3),
-        _case("hadamard", "e5m2fnuz", lanes=4),
+        _case("hadamard", "bf16", lanes=8, block=8, bench=True),
+        _case("hadamard", "e2m3", lanes=8, block=8),  # the gain is a subnormal
+        _case("hadamard", "bf16", lanes=12, block=4),
+        _case("hadamard", "e4m3", lanes=16, block=16),
+        _case("hadamard", "e6m5", lanes=3, block=1),
+        _case("hadamard", "e5m2fnuz", lanes=4, block=4),
+        _case("hadamard", "e4m3", lanes=12, block=12, bench=True),
+        _case("hadamard", "e3m2", lanes=24, block=24),
+        _case("hadamard", "e5m2fnuz", lanes=24, block=12),
+        _case("hadamard", "e5m2", lanes=20, block=20),
     ]
 
 

@@ -238,7 +238,7 @@ def impossible_kinds(
     multiplies = is_product(op)
     if multiplies and "v" not in op.formats:
         gone |= {"-zero"} & set(names)  # a sum is -0 only if both are; the first is not
-    if op.name == "hadamard" and formats["lanes"] & -formats["lanes"] > 1:
+    if op.name == "hadamard" and formats["block"] > 1:
         gone |= {"+largest finite", "-largest finite"} & set(names)  # last comes a factor below 1
     if op.name == "attention_step" and _holds_one(formats["fmt"]) and _holds_one(formats["red"]):
         gone |= {"+Inf", "-Inf"} & set(names)  # sums saturate, and what divides them is 0 or >= 1

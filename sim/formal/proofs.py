@@ -138,7 +138,7 @@ def contract_arguments(op: Op) -> dict[str, Any]:
     formats = {
         name: small.get(type(usual[name])) or op.narrowest(name, "e3m2") for name in op.formats
     }
-    return formats | {size: 2 if size == "lanes" else 1 for size in op.sizes}
+    return formats | {size: 2 if size in ("lanes", "block") else 1 for size in op.sizes}
 
 
 DEEP_FAMILIES = (Family.ACTIVATION, Family.ROW)

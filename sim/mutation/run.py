@@ -142,6 +142,11 @@ CHEAP_CASES: Mapping[str, tuple[str, ...]] = {
         "micro_dot-mx4.b16-mx9.b16-bf16-blocks",
         "micro_dot-mx9.b4.w2-mx9.b4.w16-e5m2fnuz-blocks",
     ),
+    "hadamard": (
+        *("hadamard-e4m3-lanes12-block12-vectors", "hadamard-e3m2-lanes24-block24-vectors"),
+        *("hadamard-bf16-lanes8-block8-vectors", "hadamard-e5m2fnuz-lanes24-block12-vectors"),
+        *("hadamard-e5m2-lanes20-block20-vectors", "hadamard-bf16-lanes12-block4-vectors"),
+    ),
     "mx_tile": (
         "mx_tile-mxint8.b4-mxint4.b4-fp32-bf16-rows2-cols3-slices",
         "mx_tile-mxfp4_e2m1.b4-mxfp4_e2m1.b4-bf16-e6m5-rows3-cols2-slices",

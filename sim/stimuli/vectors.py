@@ -41,7 +41,7 @@ def corner_rows(op: Op, formats: Mapping[str, Any]) -> Iterator[dict[str, CodeAr
         count = len(corners)
         lane = np.arange(chosen.lanes)
         single = np.arange(count)[:, None] % chosen.lanes == lane
-        few = lane < (chosen.lanes & -chosen.lanes)  # what a transform of powers of two takes
+        few = lane < formats.get("block", chosen.lanes & -chosen.lanes)  # what a transform takes
         for where, others, flag in product((single, few, lane >= 0), (0.0, 1.0), (1, 0)):
             beats: dict[str, CodeArray] = {}
             for port in ports:

@@ -50,7 +50,8 @@ MM = "mx_mm-mxint8.b4-mxint4.b4-fp32-bf16-rows2-cols3-depth8-slices"
 MV = "mx_mv-mxint8.b4-mxint4.b4-fp32-bf16-cols8-depth8-slices"
 BMM = "mx_bmm-mxint8.b4-mxint4.b4-fp32-bf16-heads2-rows2-cols3-depth8-slices"
 ROPE = "rope-bf16-groups1-stride4-vectors"
-HADAMARD = "hadamard-bf16-lanes8-vectors"
+HADAMARD = "hadamard-bf16-lanes8-block8-vectors"
+SIGNED, STRIDED = "hadamard-e4m3-lanes12-block12-vectors", "hadamard-e3m2-lanes24-block24-vectors"
 SILU = "silu-e4m3-lanes2-vectors"
 SOFTMAX = "softmax-e6m5-fp32-lanes3-vectors"
 ONLINE = "online_softmax-e6m5-fp32-lanes3-vectors"
@@ -1002,8 +1003,8 @@ LISTED = (
         HADAMARD,
         "vector/plena_hadamard.sv",
         "gain of the next stage",
-        ".Exp(-int'((Stages + 1) / 2))",
-        ".Exp(-int'(Stages / 2))",
+        ".Sig(reciprocal_root_sig(Block))",
+        ".Sig(reciprocal_root_sig(2 * Block))",
     ),
     _fault(
         HADAMARD,
@@ -1011,6 +1012,27 @@ LISTED = (
         "sum for difference",
         "Low+Distance] ^ {Upper, (Width - 1)'(0)}",
         "Low+Distance] ^ {1'b0, (Width - 1)'(Upper)}",
+    ),
+    _fault(
+        STRIDED,
+        "vector/plena_hadamard.sv",
+        "sums of neighbours",
+        "x_i[First+k*Stride]",
+        "x_i[First/Stride*Stride+k]",
+    ),
+    _fault(
+        SIGNED,
+        "vector/plena_signed_sums.sv",
+        "sum of the neighbour's kind",
+        "sum[2*n+1][Right[Row]]",
+        "sum[2*n+1][Left[Row] & Right[Row]]",
+    ),
+    _fault(
+        SIGNED,
+        "vector/plena_signed_sums.sv",
+        "rows share a sum that differs in its last sign",
+        "(~(~Order'(0) << (1 << level)))",
+        "(~(~Order'(0) << ((1 << level) - 1)))",
     ),
     Mutant(case=HADAMARD, fault=SWAPPED_STALL, stalled=True),
     _fault(

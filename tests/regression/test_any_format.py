@@ -109,6 +109,9 @@ def draw(name: str, index: int, seed: int) -> Case:
     formats |= {size: rng.choice(lanes) for size in op.sizes}
     for size in {"depth", "keys"} & set(op.sizes):
         formats[size] *= block_size
+    if "block" in formats:
+        formats["block"] = rng.choice([1, 2, 4, 8, 12])
+        formats["lanes"] = formats["block"] * rng.choice([1, 2])
     if "heads" in formats:
         formats["heads"] = rng.choice([1, 2])  # every lane of every head costs build time
     drawn = {

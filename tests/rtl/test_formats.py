@@ -318,6 +318,21 @@ def test_a_block_refuses_what_is_no_format(name: str) -> None:
             {"AMx": micro_number(MicroMx(element_bits=5, block_size=4))},
             "plena_micro_dot: blocks of 4 and 32 elements (AMx, BMx), must be equal",
         ),
+        (
+            "plena_hadamard",
+            {"Lanes": 24, "Block": 6},
+            "plena_hadamard: Block=6 must divide Lanes=24 and be K * 2^r (K = 1, 12 .. 172)",
+        ),
+        (
+            "plena_hadamard",
+            {"Lanes": 3, "Block": 2},
+            "plena_hadamard: Block=2 must divide Lanes=3 and be K * 2^r (K = 1, 12 .. 172)",
+        ),
+        (
+            "plena_signed_sums",
+            {"Order": 24},
+            "plena_signed_sums: Order=24 (4 times an odd number, 12 to 172)",
+        ),
     ],
 )
 def test_message_names_module_and_fields(

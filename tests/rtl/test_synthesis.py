@@ -72,7 +72,7 @@ CONFIGURATIONS: list[tuple[str, dict[str, Any]]] = [
     ("fp_sigmoid", {"fmt": get_format("e1m0")}),
     ("fp_sigmoid", {"fmt": get_format("e4m3", bias=40)}),
     ("rope", {"fmt": get_format("e4m3"), "groups": 1, "stride": 2}),
-    ("hadamard", {"fmt": get_format("e4m3"), "lanes": 6}),
+    ("hadamard", {"fmt": get_format("e4m3"), "lanes": 6, "block": 2}),
     *(
         (name, {"fmt": get_format("e4m3"), "red": get_format("e5m6"), "lanes": lanes})
         for name, lanes in (

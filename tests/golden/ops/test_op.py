@@ -128,6 +128,8 @@ def test_other_arguments_are_named() -> None:
         ("fp_mul", {"fmt": get_format("q8.8")}, "fmt must be a Minifloat, got"),
         ("fp_mul", {"fmt": MX}, "fmt must be a Minifloat, got"),
         ("reduce_sum", {"dst": get_format("q8.8")}, "dst must be a Minifloat, got"),
+        ("hadamard", {"lanes": 24, "block": 6}, r"block must be .* of 24 .* got 6; nearest: 4, 8"),
+        ("hadamard", {"lanes": 20, "block": 12}, r"block must be .* of 20 .* got 12; nearest: 4"),
     ],
 )
 def test_formats_that_do_not_belong_together_are_refused(
