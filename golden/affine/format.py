@@ -41,6 +41,8 @@ class ScaleFormat(Enum):
     BF16 = "bf16"
     E8M0 = "e8m0"
     """A power of two, by a `ScaleRule`."""
+    POW2 = "pow2"
+    """The power of two whose exponent is nearest: 2^round(log2 scale)."""
     E4M3 = "e4m3"
     """E4M3 relative to the largest scale of the tensor (NVFP4)."""
 
@@ -54,7 +56,13 @@ class Quotient(Enum):
     """RN32(x * RN32(1 / scale)): what torch's fake quantisation, torchao and AMD Quark compute."""
 
 
-_INT_SCALES = (ScaleFormat.FP32, ScaleFormat.FP16, ScaleFormat.BF16, ScaleFormat.E8M0)
+_INT_SCALES = (
+    ScaleFormat.FP32,
+    ScaleFormat.FP16,
+    ScaleFormat.BF16,
+    ScaleFormat.E8M0,
+    ScaleFormat.POW2,
+)
 _FP_SCALES = (ScaleFormat.FP32, ScaleFormat.E8M0, ScaleFormat.E4M3)
 _SCALE_RULES = (ScaleRule.FLOOR, ScaleRule.CEIL, ScaleRule.EVEN)
 _ROUNDINGS = (Rounding.RNE, Rounding.RNA, Rounding.RDOWN)
@@ -68,16 +76,16 @@ class AffineInt:
         bits: width of a code, 2..8.
         signed: codes are -2^(bits-1) … 2^(bits-1)-1, else 0 … 2^bits-1.
         zero_point: none (symmetric), an integer or a real number.
-        scale: fp32, fp16, bf16 or e8m0. With e8m0 the scale is 2^(e - (bits-2)), e the exponent
-            that `scale_rule` gives amax: codes are then MXINT elements q2.(bits-2).
+        scale: fp32, fp16, bf16, e8m0 or pow2. With e8m0 the scale is 2^(e - (bits-2)), e the
+            exponent that `scale_rule` gives amax: codes are then MXINT elements q2.(bits-2).
         scale_rule: floor, ceil or even, where amax first has `bits` fraction bits (AMD Quark's for
             integers; two more than MXINT's own rule). Only e8m0 reads it.
         rounding: rne, rna or rdown.
-        quotient: how a value is divided by its scale. A power of two always divides: it is exact.
+        quotient: how a value is divided by its scale. e8m0 and pow2 always divide: it is exact.
         name: label for messages; two formats that differ only in name are equal.
 
     Raises:
-        FormatError: a field out of range, or e8m0 with a zero point.
+        FormatError: a field out of range, e8m0 with a zero point, or pow2 with one in float32.
 
     >>> int4 = AffineInt(bits=4)
     >>> int4.name, int4.lowest, int4.highest, int4.half_range
@@ -106,6 +114,11 @@ class AffineInt:
             raise FormatError(
                 f"{label}: a scale in e8m0 goes with zero_point 'none', "
                 f"got {ZeroPoint(self.zero_point).value!r}; take fp32, fp16 or bf16"
+            )
+        if self.scale is ScaleFormat.POW2 and self.zero_point is ZeroPoint.FLOAT32:
+            raise FormatError(
+                f"{label}: a scale in pow2 goes with zero_point 'none' or 'int32', got 'float32'; "
+                "take fp32, fp16 or bf16"
             )
         if not self.name:
             object.__setattr__(self, "name", f"{'' if self.signed else 'u'}int{self.bits}")

@@ -128,7 +128,7 @@ def dequantize_affine(
 
 
 def _quotients(values: Single, scales: Single, fmt: AffineInt) -> Single:
-    if fmt.quotient is Quotient.DIVIDE or fmt.scale is ScaleFormat.E8M0:
+    if fmt.quotient is Quotient.DIVIDE or fmt.scale in (ScaleFormat.E8M0, ScaleFormat.POW2):
         return values / scales
     divisors: Single = np.maximum(scales, LEAST_DIVISOR)
     return values * (np.float32(1) / divisors)

@@ -49,7 +49,7 @@ def affine_scale(
         else int32, 0 where the format has none. A range that holds a NaN or Inf, or is wider than
         fp32 can say, has scale NaN and zero point 0; with scales in e4m3 so has the whole tensor.
         A range of nothing but zeros has the least scale: 2^-23 (fp32, fp16, bf16, e4m3), the
-        smallest power (e8m0), or 1 with a float32 zero point.
+        smallest power (e8m0), or 1 with a float32 zero point and in pow2.
 
     Raises:
         FormatError: `fmt` is neither, or some low is above its high.
@@ -108,14 +108,15 @@ def _of_symmetric(amax: Single, fmt: AffineInt) -> Single:
         exp = power_of_two(amax, ScaleRule(fmt.scale_rule), fraction_bits=fmt.bits, e_max=0)
         power: Single = np.ldexp(np.float32(1), exp + fmt.lsb_exp)
         return power
-    scale: Single = np.maximum(amax / np.float32(fmt.half_range), np.float32(LEAST_SCALE))
-    return scale
+    return _at_least(amax / np.float32(fmt.half_range), fmt)
 
 
 def _of_integer_zero(low: Single, high: Single, fmt: AffineInt) -> tuple[Single, Any]:
     bottom, top = np.minimum(low, np.float32(0)), np.maximum(high, np.float32(0))
-    step = (top - bottom) / np.float32(fmt.highest - fmt.lowest)
-    scale: Single = np.maximum(step, np.float32(LEAST_SCALE))
+    scale = _at_least((top - bottom) / np.float32(fmt.highest - fmt.lowest), fmt)
+    if fmt.scale is ScaleFormat.POW2:
+        zero: Single = np.nan_to_num(np.float32(fmt.lowest) - bottom / scale, nan=0.0)
+        return scale, np.clip(integers(zero, Rounding.RTZ), fmt.lowest, fmt.highest)
     steps = integers(np.nan_to_num(bottom / scale, nan=0.0), Rounding.RNE)
     return scale, np.clip(fmt.lowest - steps, fmt.lowest, fmt.highest)
 
@@ -126,10 +127,34 @@ def _of_real_zero(low: Single, high: Single, fmt: AffineInt) -> tuple[Single, An
     return scale, np.float32(0) - low / scale  # a difference, so that it is no -0
 
 
+def _at_least(scale: npt.NDArray[Any], fmt: AffineInt) -> Single:
+    """Return the scale, or what stands for one that is too small; for pow2 only 0 is."""
+    if fmt.scale is ScaleFormat.POW2:
+        return np.where(scale == 0, np.float32(1), scale)
+    least: Single = np.maximum(scale, np.float32(LEAST_SCALE))
+    return least
+
+
 def _cast(scale: Single, fmt: ScaleFormat) -> Single:
+    if fmt is ScaleFormat.POW2:
+        return nearest_power(scale)
     if fmt in (ScaleFormat.FP32, ScaleFormat.E8M0):
         return scale
     return decode(encode(scale, fmt.value), fmt.value).astype(np.float32)
+
+
+def nearest_power(scale: Single) -> Single:
+    """Return 2^round(log2 scale), clamped to 2^-127 … 2^127: the nearest exponent, no ties.
+
+    Args:
+        scale: positive; others give any power.
+    """
+    fraction, exponent = np.frexp(scale.astype(np.float64))
+    # log2 of the significand is above 1/2 where its square, exact in float64, is above 2
+    exp = exponent.astype(np.int64) - 1 + ((2.0 * fraction) ** 2 > 2.0)
+    clamped = np.clip(exp, _E8M0.min_scale_exp, _E8M0.max_scale_exp)
+    power: Single = np.ldexp(np.float32(1), clamped)
+    return power
 
 
 def _of_minifloat(amax: Single, fmt: ScaledFp) -> Single:

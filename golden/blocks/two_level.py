@@ -65,7 +65,9 @@ class TwoLevelArray:
 
 
 @in_default_environment
-def quantize_two_level(rows: Rows, fmt: TwoLevel) -> TwoLevelArray:
+def quantize_two_level(
+    rows: Rows, fmt: TwoLevel, tensor_amax: np.float32 | None = None
+) -> TwoLevelArray:
     """Return an array in groups with a scale each, and a scale for all of it.
 
     Every step is one IEEE operation of fp32, in the order of `ScaleForm`. An element is
@@ -74,13 +76,15 @@ def quantize_two_level(rows: Rows, fmt: TwoLevel) -> TwoLevelArray:
     Args:
         rows: the array; float64 values are rounded to fp32 first.
         fmt: the format.
+        tensor_amax: what stands for the largest magnitude of the tensor, such as that of
+            calibration data: finite, not negative. None: that of `rows`.
 
     Returns:
         TwoLevelArray. RN saturates, ties go to the even code. t that overflows fp32 is its largest
         number; where t of the second form is 0 so are all scale codes. A group whose scale is 0 has
         elements 0; elsewhere -0 stays -0, and a negative that underflows keeps its sign. A group
         that holds a NaN or Inf has the NaN scale and elements 0; amax of the tensor is that of all
-        finite values.
+        finite values. Under a smaller `tensor_amax` scales and elements saturate.
 
     Source: AMD Quark's FP4PerGroupSpec and ScaleQuantSpec.
     """
@@ -90,14 +94,17 @@ def quantize_two_level(rows: Rows, fmt: TwoLevel) -> TwoLevelArray:
     bad = np.asarray(special.any(axis=-1))
     finite = np.where(special, np.float32(0), blocks)
     group_amax = np.abs(finite).max(axis=-1)
-    tensor_amax = group_amax.max(initial=np.float32(0))
+    if tensor_amax is None:
+        tensor_amax = group_amax.max(initial=np.float32(0))
     with np.errstate(over="ignore", under="ignore", divide="ignore", invalid="ignore"):
         t = _tensor_scale(tensor_amax, fmt)
-        scales = encode(_times_tensor_scale(group_amax, t, fmt), fmt.scale)
+        second = _times_tensor_scale(group_amax, t, fmt)
+        scales = encode(np.minimum(second, np.float32(fmt.scale.max_value)), fmt.scale)
         values = group_scales(scales, t, fmt)[:, None]
         usable = (values != 0) & ~bad[:, None]
         quotients = np.where(usable, finite / values, np.float32(0))
-    codes = encode(quotients, fmt.element)
+    largest = np.float32(fmt.element.max_value)
+    codes = encode(np.clip(quotients, -largest, largest), fmt.element)
     return TwoLevelArray(
         codes=rows.together(codes),
         scales=rows.together(

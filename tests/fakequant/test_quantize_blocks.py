@@ -34,9 +34,9 @@ over_dtypes = pytest.mark.parametrize("dtype", DTYPES, ids=str)
 Same = Callable[[torch.Tensor, Any], None]
 
 
-def expected(x: torch.Tensor, fmt: BlockFormat, axis: int = -1) -> Any:
+def expected(x: torch.Tensor, fmt: BlockFormat, axis: int = -1, **given: float) -> Any:
     """golden's values rounded once to the dtype of x, by golden's own encoder."""
-    exact = quantize(x.double().numpy(), fmt, axis).dequantize()
+    exact = quantize(x.double().numpy(), fmt, axis, **given).dequantize()
     narrow = golden.get_format(_NARROW[x.dtype])
     return golden.decode(golden.encode(exact, narrow, overflow="ieee"), narrow)
 
@@ -209,3 +209,21 @@ def test_a_thread_that_flushes_subnormals_is_refused(fmt: BlockFormat) -> None:
             quantize_blocks(torch.ones(32), fmt)
     finally:
         torch.set_flush_denormal(False)
+
+
+@pytest.mark.parametrize("name", ["nvfp4", "nvfp4_two_stage"])
+@pytest.mark.parametrize("amax", [0.0, 2.0**-149, 2.0**-120, 0.1, 3.0, 900.0, 2.0**127])
+def test_a_given_amax_of_the_tensor(name: str, amax: float, assert_same: Same) -> None:
+    fmt = get_block_format(name)
+    for dtype in (torch.float32, torch.bfloat16):
+        for special in (False, True):
+            x = nasty(512, dtype, seed=4, special=special).view(8, -1)
+            found = quantize_blocks(x, fmt, tensor_amax=amax)
+            assert_same(found, expected(x, fmt, tensor_amax=amax))
+
+
+def test_a_bad_amax_of_the_tensor_is_named() -> None:
+    with pytest.raises(golden.FormatError, match="tensor_amax is 0 or more and finite"):
+        quantize_blocks(torch.ones(3), "nvfp4", tensor_amax=-1.0)
+    with pytest.raises(golden.FormatError, match="mx9 has no scale of the tensor"):
+        quantize_blocks(torch.ones(3), "mx9", tensor_amax=1.0)

@@ -114,10 +114,13 @@ def product(a: Real, b: Real) -> Real:
 
 
 def two_level(
-    groups: Sequence[Sequence[Real]], form: str
+    groups: Sequence[Sequence[Real]], form: str, tensor_amax: Fraction | None = None
 ) -> tuple[list[list[int]], list[int], Fraction, list[list[float]]]:
     """Element codes, scale codes, the tensor's scale and the values."""
-    tensor_amax = max((abs(x) for group in groups for x in finite_part(group)), default=Fraction(0))
+    if tensor_amax is None:
+        tensor_amax = max(
+            (abs(x) for group in groups for x in finite_part(group)), default=Fraction(0)
+        )
     if form == "group":
         t = product(Fraction(448), quotient(Fraction(6), tensor_amax))
         t = exact(min(t, SINGLE_MAX))

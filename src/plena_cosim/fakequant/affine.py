@@ -197,7 +197,7 @@ def _quantize(
 
 def _codes(groups: Tensor, scales: Tensor, zeros: Tensor, fmt: AffineInt) -> Tensor:
     """Return the codes as float32."""
-    if fmt.quotient is Quotient.DIVIDE or fmt.scale is ScaleFormat.E8M0:
+    if fmt.quotient is Quotient.DIVIDE or fmt.scale in (ScaleFormat.E8M0, ScaleFormat.POW2):
         quotients = groups / scales
     else:
         quotients = groups * (torch.ones_like(scales) / scales.clamp(min=float(LEAST_DIVISOR)))
@@ -221,13 +221,18 @@ def _affine_scale(low: Tensor, high: Tensor, fmt: AffineFormat) -> tuple[Tensor,
         zero_point = 0.0 - low / scale
     elif fmt.zero_point is ZeroPoint.INT32:
         bottom, top = low.clamp(max=0.0), high.clamp(min=0.0)
-        scale = (top - bottom) / low.new_tensor(fmt.highest - fmt.lowest)
-        scale = scale.clamp(min=LEAST_SCALE)
-        zero_point = (fmt.lowest - (bottom / scale).round()).clamp(fmt.lowest, fmt.highest)
+        scale = _at_least((top - bottom) / low.new_tensor(fmt.highest - fmt.lowest), fmt)
+        if fmt.scale is ScaleFormat.POW2:
+            zero_point = (fmt.lowest - bottom / scale).trunc()
+        else:
+            zero_point = fmt.lowest - (bottom / scale).round()
+        zero_point = zero_point.clamp(fmt.lowest, fmt.highest)
     else:
         scale = _of_symmetric(_amax(low, high), fmt)
     special = ~(low.isfinite() & high.isfinite() & scale.isfinite())
-    if isinstance(fmt, AffineInt) and fmt.scale is not ScaleFormat.E8M0:
+    if fmt.scale is ScaleFormat.POW2:
+        scale = _nearest_power(scale)
+    elif isinstance(fmt, AffineInt) and fmt.scale is not ScaleFormat.E8M0:
         scale = cast_finite(scale, as_minifloat(ScaleFormat(fmt.scale).value))
     return scale.masked_fill(special, math.nan), zero_point.masked_fill(special, 0.0)
 
@@ -240,7 +245,23 @@ def _of_symmetric(amax: Tensor, fmt: AffineInt) -> Tensor:
     if fmt.scale is ScaleFormat.E8M0:
         exp = _power_of_two(amax, ScaleRule(fmt.scale_rule), fmt.bits, 0)
         return DOUBLE.power_of_two(exp + fmt.lsb_exp).float()
-    return (amax / amax.new_tensor(fmt.half_range)).clamp(min=LEAST_SCALE)
+    return _at_least(amax / amax.new_tensor(fmt.half_range), fmt)
+
+
+def _at_least(scale: Tensor, fmt: AffineInt) -> Tensor:
+    if fmt.scale is ScaleFormat.POW2:
+        return torch.where(scale == 0, torch.ones_like(scale), scale)
+    return scale.clamp(min=LEAST_SCALE)
+
+
+def _nearest_power(scale: Tensor) -> Tensor:
+    """Return golden's nearest_power."""
+    bits = scale.double().view(DOUBLE.int_dtype)
+    one = 1 << DOUBLE.man_bits
+    significand = ((bits & (one - 1)) | (DOUBLE.bias << DOUBLE.man_bits)).view(DOUBLE.dtype)
+    exp = (bits >> DOUBLE.man_bits) - DOUBLE.bias + (significand.square() > 2.0)
+    clamped = exp.clamp(_E8M0.min_scale_exp, _E8M0.max_scale_exp)
+    return DOUBLE.power_of_two(clamped).float()
 
 
 def _of_minifloat(amax: Tensor, fmt: ScaledFp) -> Tensor:

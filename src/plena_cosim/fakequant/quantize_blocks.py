@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from plena_cosim.golden.blocks import Bfp, BlockFormat, LeastSquaresMx, MicroMx, TwoLevel
+from plena_cosim.golden.blocks.by_format import as_tensor_amax
 from plena_cosim.golden.blocks.formats import as_block_format
 from plena_cosim.golden.formats import FormatError
 
@@ -26,14 +27,18 @@ _ROUNDERS: dict[type, Callable[[Any, Tensor], Callable[[Tensor], Tensor]]] = {
     MicroMx: micro_rounder,
     Bfp: bfp_rounder,
     LeastSquaresMx: least_squares_rounder,
-    TwoLevel: two_level_rounder,
 }
-"""What makes, of a format of each kind and the whole tensor, the function that rounds blocks."""
+"""What makes, of a format of each other kind and the tensor, the function that rounds blocks."""
 
 
 @operation
 def quantize_blocks(
-    x: Tensor, fmt: BlockFormat | str, axis: int = -1, *, strict: bool = False
+    x: Tensor,
+    fmt: BlockFormat | str,
+    axis: int = -1,
+    *,
+    strict: bool = False,
+    tensor_amax: float | None = None,
 ) -> Tensor:
     """Return the values of `x` quantised to a block format along one axis, in the dtype of `x`.
 
@@ -42,6 +47,8 @@ def quantize_blocks(
         fmt: the format, or its name.
         axis: where blocks run. A ragged tail is a short block; a block never spans two rows.
         strict: a NaN or Inf in `x` is an error.
+        tensor_amax: of NVFP4 only: what its tensor scale follows from in the place of the largest
+            magnitude in `x` (static quantisation); rounded to fp32.
 
     Returns:
         golden.blocks.quantize(x, fmt, axis).dequantize() rounded once to the dtype of `x`, bit for
@@ -50,7 +57,7 @@ def quantize_blocks(
 
     Raises:
         FormatError: `fmt` is no block format, `x` is not of these dtypes, `axis` does not exist or
-            has no elements, or strict and a value is not finite.
+            has no elements, strict and a value is not finite, or a bad `tensor_amax`, as golden's.
         ExactnessError: this thread flushes subnormals to zero.
 
     >>> quantize_blocks(torch.tensor([1.0, -0.3, 0.3, 0.05]), "mx6")
@@ -58,13 +65,15 @@ def quantize_blocks(
     """
     fmt = as_block_format(fmt)
     axis = _check(x, axis)
+    if tensor_amax is not None:
+        tensor_amax = float(as_tensor_amax(tensor_amax, fmt)[1])
     require_subnormals(x.device)
     if x.requires_grad and torch.is_grad_enabled():
         rounded: Tensor = _StraightThrough.apply(  # type: ignore[no-untyped-call]
-            x, fmt, axis, strict
+            x, fmt, axis, strict, tensor_amax
         )
         return rounded
-    return _quantize(x.detach(), fmt, axis, strict)
+    return _quantize(x.detach(), fmt, axis, strict, tensor_amax)
 
 
 class _StraightThrough(torch.autograd.Function):
@@ -73,8 +82,8 @@ class _StraightThrough(torch.autograd.Function):
         return _quantize(x, *given)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None]:
-        return gradients[0], None, None, None
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None, None, None]:
+        return gradients[0], None, None, None, None
 
 
 def _check(x: Tensor, axis: int) -> int:
@@ -95,7 +104,9 @@ def _check(x: Tensor, axis: int) -> int:
     return axis % x.ndim
 
 
-def _quantize(x: Tensor, fmt: BlockFormat, axis: int, strict: bool) -> Tensor:
+def _quantize(
+    x: Tensor, fmt: BlockFormat, axis: int, strict: bool, tensor_amax: float | None
+) -> Tensor:
     rows = x.movedim(axis, -1)
     length, size = rows.shape[-1], fmt.block_size
     if strict:
@@ -105,7 +116,10 @@ def _quantize(x: Tensor, fmt: BlockFormat, axis: int, strict: bool) -> Tensor:
         padded = torch.nn.functional.pad(part, (0, -length % size))
         return padded.reshape(*part.shape[:-1], -(-length // size), size)
 
-    round_blocks = _ROUNDERS[type(fmt)](fmt, x)
+    if isinstance(fmt, TwoLevel):
+        round_blocks = two_level_rounder(fmt, x, tensor_amax)
+    else:
+        round_blocks = _ROUNDERS[type(fmt)](fmt, x)
 
     def round_rows(part: Tensor) -> Tensor:
         return round_once(round_blocks(blocks(part)).flatten(-2)[..., :length], x.dtype)

@@ -87,6 +87,14 @@ def power(amax: float, rule: str, fraction_bits: int, e_max: int) -> int:
     return min(127, max(-127, exp - e_max))
 
 
+def nearest(scale: Fraction) -> Fraction:
+    """The power of two that the scale is within a factor of √2 of, from 2^-127 to 2^127."""
+    exp = floor_log2(scale)
+    if scale * scale > pow2(2 * exp + 1):
+        exp += 1
+    return pow2(min(127, max(-127, exp)))
+
+
 def scale_of(low: float, high: float, fmt: Any, amax_tensor: float) -> tuple[float, float]:
     """Scale and zero point of a range."""
     unknown = (math.nan, 0)
@@ -120,16 +128,25 @@ def scale_of(low: float, high: float, fmt: Any, amax_tensor: float) -> tuple[flo
         zero = 0.0 - div(low, scale)
     elif fmt.zero_point.value == "int32":
         low, high = min(low, 0.0), max(high, 0.0)
-        scale = max(div(add(high, -low), float(top - bottom)), LEAST)
-        if math.isfinite(scale):
-            zero = min(top, max(bottom, bottom - round(Fraction(div(low, scale)))))
+        scale = div(add(high, -low), float(top - bottom))
+        if fmt.scale.value == "pow2":
+            scale = scale or 1.0
+            if math.isfinite(scale):
+                zero = min(top, max(bottom, math.trunc(add(float(bottom), -div(low, scale)))))
+        else:
+            scale = max(scale, LEAST)
+            if math.isfinite(scale):
+                zero = min(top, max(bottom, bottom - round(Fraction(div(low, scale)))))
     else:
         amax = max(-min(low, 0.0), max(high, 0.0))
         if fmt.scale.value == "e8m0":
             return float(pow2(power(amax, rule, fmt.bits, 0) - (fmt.bits - 2))), 0
-        scale = max(div(amax, (top - bottom) / 2), LEAST)
+        scale = div(amax, (top - bottom) / 2)
+        scale = (scale or 1.0) if fmt.scale.value == "pow2" else max(scale, LEAST)
     if not math.isfinite(scale):
         return unknown
+    if fmt.scale.value == "pow2":
+        return float(nearest(Fraction(scale))), zero
     if fmt.scale.value in ("fp16", "bf16"):
         bits = (10, -14, 15) if fmt.scale.value == "fp16" else (7, -126, 127)
         near = rounded(Fraction(scale), *bits)
@@ -151,7 +168,7 @@ def code_of(x: float, scale: float, zero: float, fmt: Any) -> int:
             return element.encode(quotient)
         return element.encode(Fraction(quotient))
     bottom, top = ranges(fmt)
-    if fmt.quotient.value == "divide" or fmt.scale.value == "e8m0":
+    if fmt.quotient.value == "divide" or fmt.scale.value in ("e8m0", "pow2"):
         quotient = div(x, scale)
     else:
         quotient = mul(x, div(1.0, max(scale, TINY)))

@@ -13,6 +13,7 @@ ROUNDINGS = ("rne", "rna", "rdown")
 RULES = ("floor", "ceil", "even")
 ELEMENTS = ("e4m3", "e5m2", "e2m3", "e3m2", "e2m1")
 SCALES = [{"scale": scale} for scale in ("fp32", "fp16", "bf16")]
+POW2 = {"scale": "pow2"}
 POWERS = [{"scale": "e8m0", "scale_rule": rule} for rule in RULES]
 WIDTHS = [(bits, signed) for bits in range(2, 9) for signed in (True, False)]
 
@@ -20,7 +21,8 @@ WIDTHS = [(bits, signed) for bits in range(2, 9) for signed in (True, False)]
 def integer_formats(bits: int, *, signed: bool) -> list[AffineInt]:
     """All formats of a width: zero points, scales, roundings and quotients."""
     zeros = [
-        *({"zero_point": "none", **scale} for scale in (*SCALES, *POWERS)),
+        *({"zero_point": "none", **scale} for scale in (*SCALES, POW2, *POWERS)),
+        {"zero_point": "int32", **POW2},
         *({"zero_point": zero, **scale} for zero in ("int32", "float32") for scale in SCALES),
     ]
     return [

@@ -43,7 +43,7 @@ def test_names_and_members_are_the_same_format() -> None:
 
 
 def test_every_combination_is_a_format_of_its_own() -> None:
-    assert len(set(FORMATS)) == len(FORMATS) == 14 * 72 + 5 * 5
+    assert len(set(FORMATS)) == len(FORMATS) == 14 * 84 + 5 * 5
     assert len(set(map(label, FORMATS))) == len(FORMATS)
 
 
@@ -51,6 +51,11 @@ def test_every_combination_is_a_format_of_its_own() -> None:
 def test_powers_of_two_have_no_zero_point(zero_point: str) -> None:
     with pytest.raises(FormatError, match=f"goes with zero_point 'none', got '{zero_point}'"):
         AffineInt(bits=4, scale="e8m0", zero_point=zero_point)
+
+
+def test_nearest_powers_have_no_real_zero_point() -> None:
+    with pytest.raises(FormatError, match="pow2 goes with zero_point 'none' or 'int32', got 'fl"):
+        AffineInt(bits=4, scale="pow2", zero_point="float32")
 
 
 @pytest.mark.parametrize(
@@ -61,8 +66,11 @@ def test_powers_of_two_have_no_zero_point(zero_point: str) -> None:
         ({"bits": 4.0}, "bits must be an integer"),
         ({"signed": 1}, "signed must be true or false, got 1"),
         ({"zero_point": "int8"}, "unknown zero point 'int8'; known: none, int32, float32"),
-        ({"scale": "e4m3"}, "scale must be one of fp32, fp16, bf16, e8m0; got 'e4m3'"),
-        ({"scale": "float32"}, "unknown scale 'float32'; known: fp32, fp16, bf16, e8m0, e4m3"),
+        ({"scale": "e4m3"}, "scale must be one of fp32, fp16, bf16, e8m0, pow2; got 'e4m3'"),
+        (
+            {"scale": "float32"},
+            "unknown scale 'float32'; known: fp32, fp16, bf16, e8m0, pow2, e4m3",
+        ),
         ({"scale_rule": "clip"}, "scale_rule must be one of floor, ceil, even; got 'clip'"),
         ({"rounding": "rtz"}, "rounding must be one of rne, rna, rdown; got 'rtz'"),
         ({"rounding": "nearest"}, "unknown rounding 'nearest'"),
@@ -95,5 +103,6 @@ def test_every_member_is_tried() -> None:
     for scale, zero in itertools.product(ScaleFormat, ZeroPoint):
         takes = scale is not ScaleFormat.E4M3
         takes = takes and not (scale is ScaleFormat.E8M0 and zero is not ZeroPoint.NONE)
+        takes = takes and not (scale is ScaleFormat.POW2 and zero is ZeroPoint.FLOAT32)
         assert any((fmt.scale, fmt.zero_point) == (scale, zero) for fmt in integers) is takes
     assert {fmt.quotient for fmt in integers} == set(Quotient)

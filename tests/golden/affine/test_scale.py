@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
 from plena_cosim.golden import FormatError
 from plena_cosim.golden.affine import AffineInt, ScaledFp, affine_scale
-from plena_cosim.golden.affine.scale import power_of_two
+from plena_cosim.golden.affine.scale import nearest_power, power_of_two
 from plena_cosim.golden.formats import ScaleRule
 
-from .affine_oracle import amax_of, extremes, power, scale_of
+from .affine_oracle import amax_of, extremes, nearest, power, scale_of
 from .cases import (
     ELEMENTS,
     MOST,
@@ -43,7 +45,7 @@ def test_integers(bits: int, signed: bool) -> None:
         (fmt.zero_point, fmt.scale, fmt.scale_rule): fmt
         for fmt in integer_formats(bits, signed=signed)
     }
-    assert len(formats) == 12
+    assert len(formats) == 14
     for fmt in formats.values():
         check(finite_groups(bits), fmt)
         check(special_groups(), fmt)
@@ -73,6 +75,25 @@ def test_the_exponent_of_every_binade_and_what_is_beside(rule: str) -> None:
             got = power_of_two(amax, ScaleRule(rule), fraction_bits=fraction_bits, e_max=e_max)
             want = [power(x, rule, fraction_bits, e_max) for x in amax.tolist()]
             assert got.tolist() == want
+
+
+def test_the_nearest_power_of_every_binade_and_what_is_beside() -> None:
+    root = np.float32(2.0**0.5)
+    around = [np.nextafter(root, np.float32(t)) for t in (0, 4)]
+    significands = np.float32([1.0, 1.25, *around, root, 1.5, np.nextafter(np.float32(2), 0)])
+    scales = np.ldexp(significands[:, None], np.arange(-149, 128)).ravel()
+    scales = scales[np.isfinite(scales) & (scales > 0)]
+    want = [float(nearest(Fraction(float(each)))) for each in scales]
+    assert nearest_power(scales).tolist() == want
+
+
+def test_powers_of_two_in_words_of_the_tables() -> None:
+    pow2 = AffineInt(bits=8, scale="pow2")
+    for amax, scale in ((127.5, 1.0), (180.0, 1.0), (181.0, 2.0), (1e-20, 2.0**-73), (0.0, 1.0)):
+        assert affine_scale([-amax], [0.0], pow2)[0].tolist() == [scale]
+    whole = AffineInt(bits=8, signed=False, zero_point="int32", scale="pow2")
+    scale, zero = affine_scale([-1.0], [2.01], whole)  # 1 / (3.01 / 255) = 84.7
+    assert (scale.tolist(), zero.tolist()) == ([2.0**-6], [84])
 
 
 @pytest.mark.parametrize("element", ELEMENTS)

@@ -86,3 +86,14 @@ def test_strict_names_the_first_special_value(name: str) -> None:
 def test_no_block_format_is_an_error() -> None:
     with pytest.raises(FormatError, match="unknown block format 'mx7'"):
         quantize([1.0], "mx7")
+
+
+@pytest.mark.parametrize("amax", [-1.0, np.nan, np.inf, 1e300])
+def test_a_bad_amax_of_the_tensor_is_named(amax: float) -> None:
+    with pytest.raises(FormatError, match="nvfp4: tensor_amax is 0 or more and finite in fp32"):
+        quantize([1.0], "nvfp4", tensor_amax=amax)
+
+
+def test_a_format_without_a_tensor_scale_takes_no_amax() -> None:
+    with pytest.raises(FormatError, match=r"mx9 has no scale of the tensor .* \(got 2.0\)"):
+        quantize([1.0], "mx9", tensor_amax=2.0)

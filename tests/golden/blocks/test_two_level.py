@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -16,15 +18,17 @@ FORMS = ("group", "two_stage")
 Singles = npt.NDArray[np.float32]
 
 
-def made(groups: npt.NDArray[np.floating], form: str) -> TwoLevelArray:
-    found = quantize(groups, TwoLevel(form=form, block_size=groups.shape[1]))
+def made(groups: npt.NDArray[np.floating], form: str, amax: float | None = None) -> TwoLevelArray:
+    fmt = TwoLevel(form=form, block_size=groups.shape[1])
+    found = quantize(groups, fmt, tensor_amax=amax)
     assert isinstance(found, TwoLevelArray)
     return found
 
 
-def assert_groups(groups: Singles, form: str) -> None:
-    q = made(groups, form)
-    codes, scales, t, values = two_level(reals(groups.astype(np.float64)), form)
+def assert_groups(groups: Singles, form: str, amax: float | None = None) -> None:
+    q = made(groups, form, amax)
+    exact = None if amax is None else Fraction(amax)
+    codes, scales, t, values = two_level(reals(groups.astype(np.float64)), form, exact)
     assert float(q.tensor_scale) == t
     assert_codes(q.scales, scales, lambda i: f"{form}: {groups[i]}")
     size = groups.shape[1]
@@ -126,6 +130,22 @@ def test_a_tensor_of_zeros(form: str) -> None:
     assert not q.codes.any()
     assert not q.scales.any()
     assert not q.dequantize().any()
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("amax", [0.0, 2.0**-149, 2.0**-120, 2.0**-6, 1.0, 3.0, 900.0, 2.0**127])
+def test_a_given_amax_of_the_tensor(form: str, amax: float) -> None:
+    for groups in (gaussian(3, 0), gaussian(4, 12), np.ldexp(gaussian(5, 2), 120)):
+        assert_groups(groups, form, amax)
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_the_amax_that_is_found_may_be_given(form: str) -> None:
+    groups = gaussian(6, 4)
+    found, given = made(groups, form), made(groups, form, float(np.abs(groups).max()))
+    assert found.tensor_scale == given.tensor_scale
+    np.testing.assert_array_equal(found.codes, given.codes)
+    np.testing.assert_array_equal(found.scales, given.scales)
 
 
 def test_float64_is_rounded_to_fp32_first() -> None:

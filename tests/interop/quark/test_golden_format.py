@@ -140,6 +140,22 @@ def test_static_formats_want_a_range() -> None:
     assert not any(golden_formats(kind(is_dynamic=False))[0].needs_range for kind in never)
 
 
+def test_powers_of_two_are_named_by_the_type_or_the_observer() -> None:
+    by_type = quark.Int8PerTensorSpec(scale_type="power_of_2", symmetric=False)
+    by_observer = QuantizationSpec(
+        "uint8",
+        observer_cls="PerChannelPowOf2MinMaxObserver",
+        qscheme="per_channel",
+        ch_axis=0,
+        symmetric=False,
+        is_dynamic=True,
+    )
+    assert golden_formats(by_type)[0].fmt == integer(8, scale="pow2", zero_point="int32")
+    assert golden_formats(by_observer)[0].fmt == integer(
+        8, signed=False, scale="pow2", zero_point="int32"
+    )
+
+
 def test_chains_have_a_format_a_stage() -> None:
     fp8, int4 = quark.FP8E4M3PerTensorSpec(is_dynamic=True), quark.Int4PerChannelSpec(ch_axis=0)
     chain = golden_formats(quark.ProgressiveSpec(fp8, int4))
@@ -183,11 +199,16 @@ REFUSED: list[tuple[Any, str]] = [
      "missing is training of its thresholds"),
     (quark.Int8PerGroupSpec(), "int8 per_group: group_size is not given; say how many share a sc"),
     (quark.FP4PerGroupSpec(), "fp4 per_group: group_size is not given"),
-    (quark.Int8PerTensorSpec(scale_type="power_of_2"), "missing is a scale of type pof2"),
+    (quark.Uint8PerTensorSpec(scale_type="power_of_2", symmetric=True),
+     "missing is the zero point 128 of symmetric codes without a sign"),
+    (quark.Uint4PerChannelSpec(
+        symmetric=False, scale_type="power_of_2", ch_axis=0, zero_point_type="float32"),
+     "missing is a float32 zero point beside a scale that is a power of two"),
+    (quark.FP8E5M2PerTensorSpec(scale_type="power_of_2"), "missing is a scale of type pow2"),
     (quark.Int8PerTensorSpec("MSE", is_dynamic=True),
      "missing is the range that PerTensorMSEObserver finds in each tensor"),
-    (QuantizationSpec("int8", **INT8, observer_cls="PerTensorPowOf2MinMaxObserver"),
-     "missing is the range that PerTensorPowOf2MinMaxObserver finds"),
+    (QuantizationSpec("int8", **INT8, observer_cls="PerTensorPowOf2MinMSEObserver"),
+     "missing is PerTensorPowOf2MinMSEObserver, which looks at the last batch alone"),
     (quark.FP8E5M2PerTensorSpec(symmetric=False), "missing is a zero point (symmetric=False)"),
     (quark.FP8E5M2PerTensorSpec(scale_type="float16"), "missing is a scale of type fp16"),
     (quark.FP8E5M2PerTensorSpec(round_method="floor"), "missing is rounding other than half_even"),
@@ -198,8 +219,8 @@ REFUSED: list[tuple[Any, str]] = [
      "missing is scales quantised to int8 per_tensor"),
     (quark.ScaleQuantSpec(quark.FP4PerGroupSpec("e8m0", group_size=32), FP8),
      "missing is scales quantised to fp8_e4m3 per_tensor"),
-    (quark.ScaleQuantSpec(quark.FP4PerGroupSpec(group_size=16), quark.FP8E4M3PerTensorSpec()),
-     "missing is static scales of scales; take is_dynamic=True in both stages"),
+    (quark.ScaleQuantSpec(quark.FP4PerGroupSpec(group_size=16, is_dynamic=False), FP8),
+     "missing is static scales of groups; take is_dynamic=True in the first stage"),
     ([quark.ScaleQuantSpec(FP8, FP8).to_quantization_spec()[1]],
      "a specification of scales follows one whose scales they are"),
     ([], "need a specification such as Int8PerTensorSpec(), got []"),

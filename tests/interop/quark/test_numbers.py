@@ -220,6 +220,19 @@ def test_scales_quantised_by_a_second_stage(size: int) -> None:
     check(fake_quantize(X, printed, dynamic=True), exact, X.dtype)
 
 
+@pytest.mark.parametrize("amax", [2.0, 1e4])
+def test_a_static_scale_of_scales(amax: float) -> None:
+    first, second = quark.FP4PerGroupSpec(group_size=16), quark.FP8E4M3PerTensorSpec()
+    for bounds in ((-amax, 1.0), (0.0, amax)):
+        given = tuple(torch.tensor(bound) for bound in bounds)
+        found = fake_quantize(X, quark.ScaleQuantSpec(first, second), ranges=[given])
+        exact = quantize_blocks(X.numpy(), "nvfp4_two_stage", tensor_amax=amax).dequantize()
+        check(found, exact, X.dtype)
+    two = (torch.zeros(2), torch.ones(2))
+    with pytest.raises(golden.FormatError, match=r"one number a tensor; got shapes \(2,\) and"):
+        fake_quantize(X, quark.ScaleQuantSpec(first, second), ranges=[two])
+
+
 @pytest.mark.parametrize("mode", ["floor", "ceil"])
 def test_mxint8_by_other_rules(mode: str) -> None:
     fmt = golden.get_format("mxint8", scale_rule=mode)

@@ -28,8 +28,12 @@ from .quantization.observer.observer import (
     PerBlockMXDiffsObserver,
     PerBlockMXObserver,
     PerChannelMinMaxObserver,
+    PerChannelPowOf2MinMaxObserver,
+    PerChannelPowOf2MinMSEObserver,
     PerGroupMinMaxObserver,
     PerTensorMinMaxObserver,
+    PerTensorPowOf2MinMaxObserver,
+    PerTensorPowOf2MinMSEObserver,
     PlaceholderObserver,
 )
 
@@ -58,13 +62,18 @@ _SCALES = {
     ScaleType.float32: ScaleFormat.FP32,
     ScaleType.float16: ScaleFormat.FP16,
     ScaleType.bfloat16: ScaleFormat.BF16,
+    ScaleType.pof2: ScaleFormat.POW2,
 }
+_POWERS = (PerTensorPowOf2MinMaxObserver, PerChannelPowOf2MinMaxObserver)
+"""Observers whose scales are powers of two, whatever the type of scale."""
+
 _OWN_RANGE = (
     PerTensorMinMaxObserver,
     PerChannelMinMaxObserver,
     PerGroupMinMaxObserver,
     PerBlockMXObserver,
     PlaceholderObserver,
+    *_POWERS,
 )
 """Observers of which a dynamic range is the smallest and largest value."""
 
@@ -77,7 +86,8 @@ class GoldenFormat:
         fmt: the format. A Minifloat has no scale: values are cast to it.
         granularity: which values share a scale; of a block format the axis and the block's size; a
             tensor where there is no scale.
-        needs_range: the scale follows from a range that is given, not from that of the values.
+        needs_range: the scale follows from a range that is given, not from that of the values; in
+            nvfp4_two_stage the scale of the tensor alone.
         symmetric_codes: the most negative code of an AffineInt is not used.
     """
 
@@ -217,6 +227,11 @@ def _integer(spec: QuantizationSpec) -> GoldenFormat:
     power = spec.scale_format == "e8m0"
     if power and not spec.symmetric:
         raise _missing(spec, "a zero point beside a scale in e8m0")
+    if not power and _scale(spec) is ScaleFormat.POW2:
+        if zero_point is ZeroPoint.FLOAT32:
+            raise _missing(spec, "a float32 zero point beside a scale that is a power of two")
+        if spec.symmetric and not signed:
+            raise _missing(spec, "the zero point 128 of symmetric codes without a sign")
     return GoldenFormat(
         fmt=AffineInt(
             bits=bits,
@@ -255,11 +270,12 @@ def _with_scales_quantized(first: QuantizationSpec, second: QuantizationSpec) ->
         )
     for each in (first, second):  # what is wrong with them by themselves
         _golden_format(each)
-    if not (first.is_dynamic and second.is_dynamic):
-        raise _missing(first, "static scales of scales; take is_dynamic=True in both stages")
+    if not first.is_dynamic:
+        raise _missing(first, "static scales of groups; take is_dynamic=True in the first stage")
     return GoldenFormat(
         fmt=get_block_format("nvfp4_two_stage", block_size=_group_size(first)),
         granularity=_granularity(first),
+        needs_range=not second.is_dynamic,
     )
 
 
@@ -281,6 +297,8 @@ def _integer_bits(spec: QuantizationSpec, dtype: Dtype) -> tuple[int, bool]:
 
 
 def _scale(spec: QuantizationSpec) -> ScaleFormat:
+    if spec.observer_cls in _POWERS:
+        return ScaleFormat.POW2
     scale_type = spec.scale_type or ScaleType.float
     if scale_type not in _SCALES:
         raise _missing(spec, f"a scale of type {scale_type.name}")
@@ -335,7 +353,9 @@ def _require_own_range(spec: QuantizationSpec) -> None:
     observer = spec.observer_cls
     if observer is None:
         return
-    if "PowOf2" in observer.__name__ or (spec.is_dynamic and observer not in _OWN_RANGE):
+    if observer in (PerTensorPowOf2MinMSEObserver, PerChannelPowOf2MinMSEObserver):
+        raise _missing(spec, f"{observer.__name__}, which looks at the last batch alone")
+    if spec.is_dynamic and observer not in _OWN_RANGE:
         raise _missing(spec, f"the range that {observer.__name__} finds in each tensor")
 
 

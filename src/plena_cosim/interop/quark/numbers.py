@@ -37,7 +37,7 @@ def fake_quantize(
         ranges: for each stage, what calibration found where the stage is static, else None: the
             smallest and the largest value of each group, one number for a tensor, a number a
             channel, (…, groups) with the axis of groups moved to the end. A stage of scales has
-            none of its own.
+            none of its own: where it is static, that of the tensor is the range of both.
         dynamic: take every stage as dynamic: what a static one gives the tensor it was made for,
             as weights are.
 
@@ -105,7 +105,7 @@ def _stage(x: Tensor, stage: GoldenFormat, bounds: Range | None) -> Tensor:
     if isinstance(fmt, Mx):
         return fakequant.quantize(x, fmt, _axis(stage))
     if not isinstance(fmt, (AffineInt, ScaledFp)):
-        return fakequant.quantize_blocks(x, fmt, _axis(stage))
+        return fakequant.quantize_blocks(x, fmt, _axis(stage), tensor_amax=_amax(bounds))
     if stage.symmetric_codes:
         assert isinstance(fmt, AffineInt)
         return _symmetric(x, fmt, granularity)
@@ -116,6 +116,18 @@ def _stage(x: Tensor, stage: GoldenFormat, bounds: Range | None) -> Tensor:
     return fakequant.quantize_affine(
         x, fmt, granularity, scale=scale, zero_point=zero_point if given else None
     )
+
+
+def _amax(bounds: Range | None) -> float | None:
+    """Return the largest magnitude of the range of a tensor."""
+    if bounds is None:
+        return None
+    if any(bound.numel() != 1 for bound in bounds):
+        raise FormatError(
+            "fake_quantize: the range of nvfp4_two_stage is one number a tensor; got shapes "
+            f"{tuple(bounds[0].shape)} and {tuple(bounds[1].shape)}"
+        )
+    return max(abs(float(bound)) for bound in bounds)
 
 
 def _symmetric(x: Tensor, fmt: AffineInt, granularity: Granularity) -> Tensor:

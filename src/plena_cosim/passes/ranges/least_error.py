@@ -44,7 +44,9 @@ def least_error_bound(
         values, weights = centres, counts.sum(0)
     values, weights = values[weights > 0], weights[weights > 0].double()
     best, least = float(torch.maximum(-low, high)), float("inf")
-    for bounds in centres[min(start_bin, len(centres) - 1) :].split(_at_once(fmt)):
+    tried, at_once = centres[min(start_bin, len(centres) - 1) :], _at_once(fmt)
+    for place in range(0, len(tried), at_once):
+        bounds = tried[place : place + at_once]
         rounded = _quantized(values, within(low, high, bounds), fmt)
         squares = (rounded.double() - values.double()).square() * weights
         for bound, row in zip(bounds.tolist(), squares, strict=True):

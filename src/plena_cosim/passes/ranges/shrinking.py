@@ -76,7 +76,7 @@ class ShrinkingHistogram:
     def _counted(self, values: Tensor) -> Counts:
         bins = len(self.counts)
         if self.low == self.high:
-            return np.bincount([bins // 2], [values.numel()], bins)
+            return np.bincount([bins // 2], [values.numel()], bins).astype(np.float64)
         offsets = (values - values.new_tensor(float(self.low))).double()
         # rounded to float32, as torch.histc is
         places = (offsets * bins / (float(self.high) - float(self.low))).float().long()
@@ -90,7 +90,7 @@ class ShrinkingHistogram:
         parts = bins * PARTS
         middles = old_low + (np.arange(parts) + 0.5) * old_width / parts
         places = np.clip((middles - low) * bins / (high - low), 0, bins - 1).astype(np.int64)
-        return np.bincount(places, np.repeat(self.counts / PARTS, PARTS), bins)
+        return np.bincount(places, np.repeat(self.counts / PARTS, PARTS), bins).astype(np.float64)
 
 
 class ShrinkingObserver(Observer):
