@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -9,25 +11,27 @@ from ..golden import Mx
 from ..passes import Recipe, Selector
 from ..passes.recipe.formats import Format
 from ..passes.recipe.numerics_used import numerics_used, numerics_words
-from ..passes.recipe.role_format import ROLES
 from ..passes.recipe.rotation_table import RotationTable
 from ..passes.recipe.selector import LARGEST_ROTATION
 from ..passes.recipe.selector_tables import OPERATIONS, ROTATIONS
 
-HEADER = ("selector", *ROLES, "attention", "options")
+ROLES = ("weight", "data_in", "data_out", "bias")
+"""In the order in which a layer meets them."""
 
 
 def recipe_table(recipe: Recipe) -> Table:
     """Return the selectors of a recipe in the order in which they are tried."""
+    roles = [role for role in ROLES if role != "data_out" or _rounds_outputs(recipe)]
     title = Text(f"{recipe.source}, by {recipe.by.value}")
-    first = Column(HEADER[0], overflow="fold")
-    table = Table(first, *HEADER[1:], title=title, show_lines=True)
+    first = Column("selector", overflow="fold")
+    inside = Column("attention", overflow="fold")
+    table = Table(first, *roles, inside, "options", title=title, show_lines=True)
     rows = [
-        row(selector, f"{phase.value}: ")
+        row(selector, f"{phase.value}: ", roles)
         for phase, selectors in recipe.phases.items()
         for selector in selectors
     ]
-    for cells in rows + [row(selector) for selector in recipe.selectors]:
+    for cells in rows + [row(selector, roles=roles) for selector in recipe.selectors]:
         table.add_row(*map(Text, cells))
     return table
 
@@ -52,6 +56,11 @@ def remarks(recipe: Recipe) -> list[str]:
         lines.append(
             f"distillation: {table.steps} steps, {samples} samples, {table.weights} weights"
         )
+    if recipe.ranges is not None:
+        lines.append(
+            f"ranges: {recipe.ranges.nsamples} samples of {recipe.ranges.seqlen} tokens "
+            f"of {recipe.ranges.dataset}"
+        )
     if recipe.rotation_search is not None:
         lines.append(f"rotation search: {recipe.rotation_search.calib_nsamples} samples")
     if recipe.token_collector is not None:
@@ -65,14 +74,23 @@ def remarks(recipe: Recipe) -> list[str]:
     return lines
 
 
-def row(selector: Selector, prefix: str = "") -> tuple[str, ...]:
-    """Return one selector in the order of HEADER."""
+def row(selector: Selector, prefix: str = "", roles: Sequence[str] = ROLES) -> tuple[str, ...]:
+    """Return one selector: its key, a format a role, what is inside attention, options.
+
+    Args:
+        selector: of a recipe.
+        prefix: what stands before its key.
+        roles: those that the table has.
+    """
+    key = f"{prefix}{selector.key}"
+    if selector.types:
+        key += f"\ntype {', '.join(selector.types)}"
     if selector.bypass:
-        return (f"{prefix}{selector.key}", *["–"] * len(ROLES), "–", "bypass")
+        return (key, *["–"] * len(roles), "–", "bypass")
     formats = selector.formats
     attention = [
         f"{operation} {_label(fmt)}"
-        for operation in OPERATIONS
+        for operation in (*OPERATIONS, "softmax_out")
         if (fmt := getattr(formats.attention, operation)) is not None
     ]
     attention += [
@@ -87,11 +105,21 @@ def row(selector: Selector, prefix: str = "") -> tuple[str, ...]:
         options.append(f"clip_search {', '.join(map(str, selector.clip_search))}")
     if selector.online_rotate is not None:
         options.append(f"online_rotate {_size(selector.online_rotate)}")
+    if selector.optional:
+        options.append("optional")
     return (
-        f"{prefix}{selector.key}",
-        *(_label(getattr(formats, role)) for role in ROLES),
+        key,
+        *(_label(getattr(formats, role)) for role in roles),
         "\n".join(attention) or "–",
         "\n".join(options) or "–",
+    )
+
+
+def _rounds_outputs(recipe: Recipe) -> bool:
+    return any(
+        selector.formats.data_out is not None
+        for group in (recipe.selectors, *recipe.phases.values())
+        for selector in group
     )
 
 

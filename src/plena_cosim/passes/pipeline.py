@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -16,6 +17,7 @@ from plena_cosim.sources import calibration_set, load_tokenizer
 
 from .calibration import Calibration, calibrate, require_calibratable
 from .calibration.in_place import calibration_plans, is_in_place, put_values
+from .calibration.static_ranges import collect_ranges, needs_ranges
 from .checkpoints.run_folder import require_folder
 from .distillation import Distilled, distill, require_distillable
 from .fold import fold_rotations, fold_scaling
@@ -27,6 +29,7 @@ from .recipe.calibration_tables import GptqTable
 from .recipe.data_table import DataTable
 from .recipe.recipe import Recipe
 from .rotation_search import SearchResult, require_searchable, search_rotations
+from .weights.spec_values import Ranges
 from .weights.weight_record import WeightRecord
 
 
@@ -41,6 +44,7 @@ class Prepared:
         records: what calibration found, by the same names.
         search: the rounds of the search.
         distilled: the losses of the training.
+        ranges: of inputs and outputs with a static range.
         notes: what a user should be told.
     """
 
@@ -50,6 +54,7 @@ class Prepared:
     records: Mapping[str, list[WeightRecord]] = field(default_factory=dict)
     search: SearchResult | None = None
     distilled: Distilled | None = None
+    ranges: Ranges = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 
@@ -59,12 +64,14 @@ def prepare(
     *,
     plans: list[Plan] | None = None,
     tokens: Tensor | None = None,
+    samples: Iterable[Any] | None = None,
     progress: Progress | None = None,
 ) -> Prepared:
     """Do what comes before modules are replaced.
 
-    In this order: [scaling], R1 and R2 of [rotation], [rotation_search], [distill], [gptq]. Where
-    no selector takes what [gptq] calibrates, it comes before the search, which measures it.
+    In this order: [scaling], R1 and R2 of [rotation], [rotation_search], [distill], [gptq],
+    [ranges]. Where no selector takes what [gptq] calibrates, it comes before the search, which
+    measures it.
 
     Folding changes the model's weights and keeps its function; training changes both, as does
     calibration that no selector takes; nothing else changes the model. All that can be known to be
@@ -75,6 +82,8 @@ def prepare(
         recipe: checked.
         plans: of the model, by the recipe; None: they are made here.
         tokens: (samples, seqlen) int64 to calibrate with; None for the texts that the recipe names.
+        samples: what static ranges are found with, in the place of tokens: each a tensor that the
+            model is called with, or a mapping of its arguments.
         progress: told of each stage.
 
     Returns:
@@ -87,7 +96,9 @@ def prepare(
     if tokens is not None:
         _require_known(model, tokens, f"{recipe.source}: tokens")
     with evaluating(model):
-        return _prepare(model, recipe, plans or plans_of(model, recipe), tokens, progress)
+        given = None if samples is None else list(samples)
+        plans = plans or plans_of(model, recipe)
+        return _prepare(model, recipe, plans, tokens, given, progress)
 
 
 def _prepare(
@@ -95,13 +106,20 @@ def _prepare(
     recipe: Recipe,
     plans: list[Plan],
     tokens: Tensor | None,
+    samples: list[Any] | None,
     progress: Progress | None,
 ) -> Prepared:
     rotation = recipe.rotation
     in_place = calibration_plans(model, recipe) if is_in_place(recipe) else None
     require_possible(model, recipe, plans)
     _require_places(recipe)
-    texts = _Texts.of(model, recipe, tokens)
+    static = needs_ranges(plans)
+    if static and samples is None and tokens is None and recipe.ranges is None:
+        raise FormatError(
+            f"{recipe.source}: some range is static and needs calibration data; add a table "
+            "[ranges], or give the pass tokens or samples"
+        )
+    texts = _Texts.of(model, recipe, tokens, static=static and samples is None)
     if recipe.distill is not None:
         require_distillable(plans, recipe, texts.distill)
     if recipe.scaling is not None:
@@ -136,6 +154,10 @@ def _prepare(
     if recipe.gptq is not None and made is None:
         made = calibrate(model, plans, recipe, texts.gptq, progress=progress)
         notes = (*notes, *made.notes)
+    ranges: Ranges = {}
+    if static:
+        given = list(texts.ranges[:, None]) if samples is None else samples
+        ranges = collect_ranges(model, plans, given, progress)
     return Prepared(
         recipe=recipe,
         plans=plans,
@@ -143,6 +165,7 @@ def _prepare(
         records=made.records if made else {},
         search=found,
         distilled=trained,
+        ranges=ranges,
         notes=notes,
     )
 
@@ -180,10 +203,11 @@ class _Texts:
     search: Tensor
     scaling: Tensor
     distill: Tensor
+    ranges: Tensor
 
     @classmethod
-    def of(cls, model: nn.Module, recipe: Recipe, tokens: Tensor | None) -> _Texts:
-        """Read all texts that a recipe names; with `tokens`, every stage takes these."""
+    def of(cls, model: nn.Module, recipe: Recipe, tokens: Tensor | None, *, static: bool) -> _Texts:
+        """Read all texts that are needed; with `tokens`, every stage takes these."""
 
         def samples(table: GptqTable | DataTable | None) -> Tensor:
             if table is None:
@@ -198,6 +222,9 @@ class _Texts:
             search=search,
             scaling=samples(recipe.scaling),
             distill=samples(recipe.distill),
+            ranges=(tokens if tokens is not None else samples(recipe.ranges))
+            if static
+            else samples(None),
         )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -41,6 +41,7 @@ def quantize_module_transform_pass(
     numerics: Numerics | str = Numerics.FAKE,
     hw: HardwareConfig | None = None,
     tokens: Tensor | None = None,
+    samples: Iterable[Any] | None = None,
     device: str | None = None,
     progress: Progress | None = None,
 ) -> tuple[_Model, dict[str, ModuleInfo]]:
@@ -54,6 +55,9 @@ def quantize_module_transform_pass(
         numerics: "fake" (quantised operands, torch's arithmetic) or "exact" (the machine's).
         hw: the machine of exact numerics; what the recipe's [hardware] names, else the default one.
         tokens: (samples, seqlen) int64 to calibrate with, in the place of what the recipe names.
+        samples: what static ranges are found with, in the place of tokens, for models of other
+            things than text: each a tensor that the model is called with, or a mapping of its
+            arguments.
         device: where calibration, search and training run, in the place of what the recipe says.
         progress: told what long work is going on, how much of it is done, and how much there is.
 
@@ -88,7 +92,7 @@ def quantize_module_transform_pass(
     plans = plans_of(model, recipe)
     _check(plans, recipe, machine)
     _require_values(plans)
-    made = prepare(model, recipe, plans=plans, tokens=tokens, progress=progress)
+    made = prepare(model, recipe, plans=plans, tokens=tokens, samples=samples, progress=progress)
     recipe = made.recipe
     _check(made.plans, recipe, machine)  # weights and rotations may be others now
     own_configs(model)
@@ -96,7 +100,9 @@ def quantize_module_transform_pass(
     left = matrices_left(model, recipe, made.plans, machine, calibrated=calibrated)
     note_left_alone(model, left)
     _say(left, recipe)
-    info = replace_modules(model, made.plans, recipe, machine, calibrated=made.weights)
+    info = replace_modules(
+        model, made.plans, recipe, machine, calibrated=made.weights, ranges=made.ranges
+    )
     run_eagerly(model)
     for name, found in made.records.items():
         owner = name if name in info else name.rpartition(".")[0]

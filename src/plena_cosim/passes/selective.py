@@ -20,8 +20,9 @@ from .quantize_module import machine_of
 from .recipe.formats import AttentionFormats, CastFormat, Format
 from .recipe.numerics import Numerics
 from .recipe.recipe import Recipe
-from .recipe.role_format import ROLES
+from .recipe.role_format import ALL_ROLES
 from .recipe.selector import Selector
+from .recipe.spec_format import SpecFormat
 from .replace.check import check
 from .replace.own_configs import own_configs
 from .replace.replace import replace_modules
@@ -94,6 +95,7 @@ class SelectivePass:
             check(plan, self._machine, recipe.kv_handover)
         made = prepare(model, recipe, plans=plans, tokens=tokens, progress=progress)
         self._recipe, self._plans, self._weights = made.recipe, made.plans, made.weights
+        self._ranges = made.ranges
         if not self._plans:
             raise FormatError(f"{recipe.source}: the recipe leaves every module as it is")
         own_configs(model)
@@ -114,7 +116,9 @@ class SelectivePass:
         plans = plans_in(model, plans)
         for plan in plans:
             check(plan, self._machine, self._recipe.kv_handover)
-        replace_modules(model, plans, self._recipe, self._machine, calibrated=self._weights)
+        replace_modules(
+            model, plans, self._recipe, self._machine, calibrated=self._weights, ranges=self._ranges
+        )
         run_eagerly(model)
         return model
 
@@ -123,7 +127,7 @@ def _operands(plan: Plan) -> list[Operand]:
     """Return what a plan quantises."""
     selector = next(each for each in plan.selectors.values() if each is not None)
     made = []
-    for role in ROLES:
+    for role in ALL_ROLES:
         fmt = getattr(selector.formats, role)
         if fmt is not None:
             made.append(
@@ -131,14 +135,14 @@ def _operands(plan: Plan) -> list[Operand]:
                     module=plan.name,
                     role=role,
                     fmt=fmt,
-                    selector=selector.key,
+                    selector=selector.name,
                     elements=_elements(plan, role),
                 )
             )
     for field in fields(AttentionFormats):
         fmt = getattr(selector.formats.attention, field.name)
-        if isinstance(fmt, (Mx, CastFormat)):
-            made.append(Operand(module=plan.name, role=field.name, fmt=fmt, selector=selector.key))
+        if isinstance(fmt, (Mx, CastFormat, SpecFormat)):
+            made.append(Operand(module=plan.name, role=field.name, fmt=fmt, selector=selector.name))
     return made
 
 
@@ -173,8 +177,8 @@ def _kept(plan: Plan, choose: Choice) -> Plan | None:
 def _selector(selector: Selector, wanted: dict[str, Format | None]) -> Selector:
     """Return a selector with these formats."""
     before = selector.formats
-    inside = {name: fmt for name, fmt in wanted.items() if name not in ROLES}
-    roles = {name: fmt for name, fmt in wanted.items() if name in ROLES}
+    inside = {name: fmt for name, fmt in wanted.items() if name not in ALL_ROLES}
+    roles = {name: fmt for name, fmt in wanted.items() if name in ALL_ROLES}
     formats = replace(before, **roles, attention=replace(before.attention, **inside))  # type: ignore[arg-type]
     same = formats.weight == before.weight
     return replace(

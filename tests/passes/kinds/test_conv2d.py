@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,9 @@ import transformers
 from torch import Tensor, nn
 from torch.nn import functional
 
-from plena_cosim import golden
+from plena_cosim import fakequant, golden
 from plena_cosim.golden import FormatError
+from plena_cosim.golden.affine import AffineInt, Granularity, ScaledFp
 from plena_cosim.passes import dequantized_state_dict, quantize_module_transform_pass
 
 W4A8 = {
@@ -210,3 +212,47 @@ def test_classes_derived_from_it_are_left_alone() -> None:
     model = nn.Sequential(Scaled(1, 1, 1))
     with pytest.raises(FormatError, match=r"matches '0' \(Scaled\), but a recipe changes only"):
         quantize_module_transform_pass(model, {"0": W4A8})
+
+
+@EACH
+def test_spec_is_about_the_tensors_themselves(case: str) -> None:
+    layer, x = conv(**CASES[case]), image()
+    int8 = AffineInt(bits=8)
+    channels = Granularity(kind="channel", ch_axis=0)
+    weight = fakequant.quantize_affine(layer.weight.detach(), AffineInt(bits=4), channels)
+    expected = copy.deepcopy(layer)
+    expected.weight.data = weight
+    y = expected(fakequant.quantize_affine(x, int8))
+    table = {
+        "name": "spec",
+        "weight": {"element": "int4", "granularity": "channel"},
+        "data_in": {"element": "int8"},
+        "data_out": {"element": "fp8_e4m3"},
+    }
+    model, info = quantize_module_transform_pass(
+        nn.Sequential(layer), {"by": "type", "Conv2d": table}
+    )
+    made = model(x)
+    assert torch.allclose(made, fakequant.quantize_affine(y, ScaledFp(element="e4m3")), atol=1e-6)
+    assert torch.equal(model[0].weight, weight)
+    assert info["0"].bits_per_weight == pytest.approx(4 + 32 * 8 / weight.numel())
+    assert torch.equal(model(x[0]), model(x[:1])[0])
+
+
+def test_static_ranges_of_a_convolution() -> None:
+    static = {"element": "int8", "range": "min_max"}
+    table = {"name": "spec", "data_in": static, "data_out": static}
+    layer = conv(padding=1)
+    y = layer(image()).detach()
+    model, _ = quantize_module_transform_pass(
+        nn.Sequential(layer), {"by": "type", "Conv2d": table}, samples=[image()]
+    )
+    assert model[0].input_ranges.high_0 == image().max()
+    assert model[0].output_ranges.low_0 == y.min()
+    by_channel = {**static, "granularity": "channel", "axis": -1}
+    with pytest.raises(FormatError, match="a static range of a convolution is that of the tensor"):
+        quantize_module_transform_pass(
+            nn.Sequential(conv()),
+            {"by": "type", "Conv2d": {"name": "spec", "data_in": by_channel}},
+            samples=[image()],
+        )

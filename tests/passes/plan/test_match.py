@@ -199,7 +199,8 @@ def test_nothing_inside_chosen_experts_is_chosen_on_its_own() -> None:
         ),
         (
             {r"model\.embed_tokens": {**W4, **IN8}},
-            r"\(embedding\), which takes weight_ keys in mxint or mxfp; data_in cannot be given",
+            r"\(embedding\), which takes weight_ keys in mxint or mxfp, with name = .spec. weight; "
+            "data_in cannot be given",
         ),
         ({r"model\.embed_tokens": {**W4, "online_rotate": 16}}, "online_rotate cannot be given"),
         (
@@ -215,7 +216,7 @@ def test_nothing_inside_chosen_experts_is_chosen_on_its_own() -> None:
         (
             {LAYER + "self_attn": W4},
             r"\(attention\), which takes the sub-tables qk_matmul, av_matmul, rope, softmax, "
-            "kv_cache; weight cannot be given",
+            "kv_cache, with name = .spec. softmax_out; weight cannot be given",
         ),
         (
             {"defaults": IN8, r"model\.embed_tokens": {"name": "mxint"}},
@@ -238,3 +239,44 @@ def test_nothing_inside_chosen_experts_is_chosen_on_its_own() -> None:
 def test_what_does_not_fit_is_named(llama, recipe, message) -> None:
     with pytest.raises(golden.FormatError, match=message):
         choose(llama(), read_quant_config(recipe), Phase.DECODE)
+
+
+SPEC = {"name": "spec", "weight": {"element": "int8"}}
+
+
+def test_type_narrows_what_a_pattern_matches(llama) -> None:
+    found = chosen(llama(), by="glob", **{"*": {**SPEC, "type": ["Linear", "embedding"]}})
+    assert {name.rpartition(".")[2] for name in found} == {
+        *("q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"),
+        *("lm_head", "embed_tokens"),
+    }
+    with pytest.raises(golden.FormatError, match=r"matches no Conv2d, only .*Linear"):
+        chosen(llama(), by="glob", **{"*": {**SPEC, "type": "Conv2d"}})
+
+
+def test_a_list_of_tables_is_tried_in_order(llama) -> None:
+    first = {**SPEC, "type": "Embedding"}
+    second = {"name": "spec", "type": "Linear", "weight": {"element": "int4"}}
+    model = llama()
+    found = choose(model, read_quant_config({"by": "glob", "*": [first, second]}))
+    assert found["model.embed_tokens"].name == "* 1"
+    assert found["lm_head"].name == "* 2"
+    with pytest.raises(golden.FormatError, match=r"\[\* 2\]: all that it matches .* by \[\* 1\]"):
+        choose(model, read_quant_config({"by": "glob", "*": [second, second]}))
+    choose(model, read_quant_config({"by": "glob", "*": [second, {**second, "optional": True}]}))
+
+
+def test_an_optional_selector_may_match_nothing(llama) -> None:
+    missing = {"experts": SPEC, "lm_head": SPEC, "by": "name"}
+    with pytest.raises(golden.FormatError, match=r"\[experts\]: matches no module"):
+        chosen(llama(), **missing)
+    assert chosen(llama(), **{**missing, "experts": {**SPEC, "optional": True}}) == {
+        "lm_head": "lm_head"
+    }
+
+
+def test_spec_roles_fit_the_kind(llama) -> None:
+    with pytest.raises(golden.FormatError, match=r'embedding.* with name = "spec" weight; data_in'):
+        chosen(llama(), by="name", **{"model.embed_tokens": {**SPEC, "data_in": SPEC["weight"]}})
+    with pytest.raises(golden.FormatError, match=r"softmax_out; weight cannot be given"):
+        chosen(llama(), **{LAYER + "self_attn": SPEC})

@@ -26,7 +26,7 @@ W4 = "weight_block_size = 32\nweight_width = 4\n"
         (
             'name = "mxint"\nweight_widht = 4',
             WHERE + "unknown key 'weight_widht'; known: name, "
-            "bypass, weight_block_size.*Did you mean 'weight_width'",
+            "bypass, type, optional, weight_block_size.*Did you mean 'weight_width'",
         ),
         (
             'name = "mxint"\nweight_exponent_width = 2\nweight_frac_width = 1\n'

@@ -11,6 +11,7 @@ from torch.nn import functional
 from plena_cosim import fakequant
 from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FixedPoint, FormatError, HardwareConfig, Mx, ScaleRule, mxint
+from plena_cosim.golden.affine import Grouping
 
 from ..modules.operand import (
     DEFAULT_BLOCK,
@@ -20,6 +21,9 @@ from ..modules.operand import (
     matrix_operand,
 )
 from ..recipe.formats import AttentionFormats, Format
+from ..recipe.range_rule import RangeMethod
+from ..recipe.spec_format import SpecFormat
+from ..weights.spec_values import quantize_spec
 from .rotation import Rotator
 
 
@@ -80,10 +84,25 @@ def attend_fake(given: QueryChunk, rotator: Rotator) -> tuple[Tensor, Tensor]:
         shut = functional.pad(~given.allowed, (more, 0), value=False)
         scores = scores.masked_fill(shut, torch.finfo(scores.dtype).min)
     weights = functional.softmax(scores, dim=-1, dtype=torch.float32).to(given.query.dtype)
-    weights = weights[..., more:]
+    weights = probabilities(weights[..., more:], rotator.formats.softmax_out)
     p = rotator.narrow_av(weights, axis=-1)
     v = rotator.narrow_av(given.value, axis=-2)
     return given.by_head(given.grouped(p) @ v), weights
+
+
+def probabilities(x: Tensor, fmt: Format | None) -> Tensor:
+    """Return quantised probabilities; a static range is 0 … 1.
+
+    Those are the extremes in every causal model: its first token attends itself alone.
+
+    Args:
+        x: (batch, heads, queries, keys).
+        fmt: of `softmax_out`.
+    """
+    if not isinstance(fmt, SpecFormat) or not fmt.is_static:
+        return fake_quantize(x, fmt)
+    bounds = x.new_tensor(0.0), x.new_tensor(1.0)
+    return quantize_spec(x, fmt, [bounds if stage.range else None for stage in fmt.stages])
 
 
 @torch.no_grad()
@@ -136,6 +155,7 @@ def check_machine(
     Raises:
         FormatError: scores are soft-capped, or an operand does not fit the matrix unit.
     """
+    _require_probabilities(formats.softmax_out, where)
     if hw is None:
         return
     if getattr(module, "attn_logit_softcapping", None):
@@ -145,6 +165,19 @@ def check_machine(
         )
     for name in ("qk_matmul", "av_matmul"):
         _matrix(getattr(formats, name), f"{where}: {name}")
+
+
+def _require_probabilities(fmt: Format | None, where: str) -> None:
+    """Raise FormatError where a static range of probabilities is not the one that is known."""
+    for stage in fmt.stages if isinstance(fmt, SpecFormat) else ():
+        known = stage.range is None or (
+            stage.range.method is RangeMethod.MIN_MAX and stage.granularity.kind is Grouping.TENSOR
+        )
+        if not known:
+            raise FormatError(
+                f"{where}: softmax_out: a static range of probabilities is that of the tensor by "
+                f'min_max, 0 … 1; got {stage.name}. Take range = "dynamic"'
+            )
 
 
 def _matrix(fmt: Format | None, where: str) -> Mx:

@@ -13,12 +13,15 @@ from torch import Tensor, nn
 from plena_cosim import fakequant
 from plena_cosim.fakequant.backend import part_of
 from plena_cosim.golden import FormatError, HardwareConfig, Minifloat, Mx
+from plena_cosim.golden.affine import Grouping
+from plena_cosim.golden.blocks import TwoLevel
 
 from ..modules.operand import DEFAULT_BLOCK, fake_quantize
 from ..modules.phase import PhaseClock
 from ..modules.vector_unit import VectorUnit
 from ..recipe.formats import AttentionFormats, KvPosition
 from ..recipe.recipe import KvHandover, Phase
+from ..recipe.spec_format import SpecFormat
 from .align_keys import align
 from .arithmetic import QueryChunk, attend_exact, attend_fake
 from .kv_writer import KvWriter
@@ -166,7 +169,12 @@ class AttentionCore:
     def leaves_attention(self) -> bool:
         """Whether the model's own attention function does the rest."""
         formats = self.now
-        quantised = (formats.qk_matmul, formats.av_matmul, formats.softmax)
+        quantised = (
+            formats.qk_matmul,
+            formats.av_matmul,
+            formats.softmax,
+            formats.softmax_out,
+        )
         return self.hw is None and all(fmt is None for fmt in quantised)
 
     @part_of("attention")
@@ -216,8 +224,9 @@ class AttentionCore:
         key, value, allowed, bias = align(key, value, allowed, bias)
         weights = query.new_zeros(*query.shape[:3], key.shape[-2])
         outputs = []
-        for start in range(0, query.shape[2], QUERIES):
-            rows = slice(start, start + QUERIES)
+        at_a_time = self._queries_at_a_time(query.shape[2])
+        for start in range(0, query.shape[2], at_a_time):
+            rows = slice(start, start + at_a_time)
             shown = None if allowed is None else allowed[:, :, rows]
             keys = self._keys_for(shown, key.shape[-2])
             portion = QueryChunk(
@@ -240,6 +249,20 @@ class AttentionCore:
         if self.hw is None:
             return attend_fake(portion, self.rotator)
         return attend_exact(portion, self.rotator, self.hw, self.where)
+
+    def _queries_at_a_time(self, queries: int) -> int:
+        """Return all where probabilities of all queries share a scale that follows from them."""
+        fmt = self.now.softmax_out
+        shared = isinstance(fmt, SpecFormat) and any(
+            stage.range is None
+            and not isinstance(stage.fmt, Minifloat)
+            and (
+                isinstance(stage.fmt, TwoLevel)
+                or (stage.granularity.kind, stage.granularity.ch_axis) != (Grouping.GROUP, -1)
+            )
+            for stage in fmt.stages
+        )
+        return max(queries, 1) if shared else QUERIES
 
     def _keys_for(self, allowed: Tensor | None, keys: int) -> int:
         """Return how many of the first keys some query attends, in whole blocks and vectors.

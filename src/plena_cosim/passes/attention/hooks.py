@@ -93,7 +93,7 @@ def _check_scores(
             f"{where} gives its attention function {', '.join(seams.extras)}, which cannot be "
             "followed; use bypass = true"
         )
-    operations = (formats.qk_matmul, formats.av_matmul, formats.softmax)
+    operations = (formats.qk_matmul, formats.av_matmul, formats.softmax, formats.softmax_out)
     rotations = (formats.qk_rotate, formats.av_rotate, formats.kv_rotate)
     concerned = hw is not None or any(each is not None for each in operations) or any(rotations)
     if concerned and not seams.known_scores:

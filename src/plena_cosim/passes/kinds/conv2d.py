@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 from torch import Tensor, nn
 from torch.nn import functional
 
 from plena_cosim.golden import FormatError, Mx
+from plena_cosim.golden.affine import Grouping
 
 from ..modules.module_kind import BLOCKS, AcceptedFormats, BuildRequest, Built, ModuleKind
 from ..modules.operand import fake_quantize
 from ..modules.quantized_module import QuantizedModule
+from ..modules.static_ranges import static_ranges
 from ..recipe.formats import ModuleFormats
 from ..recipe.recipe import KvHandover
-from ..recipe.role_format import ROLES
+from ..recipe.role_format import ALL_ROLES, ROLES
+from ..recipe.spec_format import SpecFormat
 from ..weights.packed_weight import PackedWeight, WeightFactory
+from ..weights.spec_values import Range
+from .linear import require_spec
 
 
 class FakeConv2d(QuantizedModule):
@@ -26,16 +32,26 @@ class FakeConv2d(QuantizedModule):
     run along it: each output position has a patch of its own, padding included, and an input
     element is quantised once for each patch that it is in.
 
+    What `name = "spec"` says is about the tensors themselves, not about patches: the weight is
+    (out, in / groups, rows, columns), and torch convolves quantised inputs with it.
+
     The weight and bias are quantised once, here. Gradients reach the input straight through.
 
     Attributes:
-        stored: the quantised weight, (out, in / groups * rows * columns).
+        stored: the quantised weight, (out, in / groups * rows * columns), or in its own shape.
+        input_ranges, output_ranges: what quantises inputs and outputs where a range is static, else
+            None.
         stored_bias: the quantised bias, (out,).
         formats: what quantised them, and what quantises each input.
     """
 
     def __init__(
-        self, conv: nn.Conv2d, formats: ModuleFormats, *, store: WeightFactory = PackedWeight
+        self,
+        conv: nn.Conv2d,
+        formats: ModuleFormats,
+        *,
+        store: WeightFactory = PackedWeight,
+        ranges: Mapping[str, Sequence[Range | None]] | None = None,
     ) -> None:
         super().__init__()
         self.formats, self.groups, self.shape = formats, conv.groups, conv.weight.shape
@@ -45,7 +61,11 @@ class FakeConv2d(QuantizedModule):
         self.mode = "constant" if conv.padding_mode == "zeros" else conv.padding_mode
         self.margins = list(conv._reversed_padding_repeated_twice)  # left, right, top, bottom
         dtype = conv.weight.dtype
-        self.stored = store(conv.weight.detach().flatten(1), formats.weight, dtype=dtype)
+        self.padding = conv.padding if self.mode == "constant" else 0
+        self.stored = store(matrix_of(conv.weight.detach(), formats), formats.weight, dtype=dtype)
+        device = conv.weight.device
+        self.input_ranges = static_ranges("data_in", formats, ranges, 1, device)
+        self.output_ranges = static_ranges("data_out", formats, ranges, 1, device)
         self.stored_bias: PackedWeight | None = None
         if conv.bias is not None:
             self.stored_bias = store(conv.bias, formats.bias, dtype=dtype)
@@ -84,8 +104,32 @@ class FakeConv2d(QuantizedModule):
         if x.ndim == 3:
             one: Tensor = self(x[None])[0]
             return one
+        if not isinstance(self.formats.data_in, SpecFormat):
+            return self._out(self._by_patches(x))
+        ranges = self.input_ranges
+        operand = fake_quantize(x, self.formats.data_in) if ranges is None else ranges(x)
+        if self.mode != "constant":
+            operand = functional.pad(operand, self.margins, mode=self.mode)
+        y = functional.conv2d(
+            operand,
+            self.weight,
+            self.bias,
+            stride=self.stride,
+            padding=self.padding,
+            dilation=self.dilation,
+            groups=self.groups,
+        )
+        return self._out(y)
+
+    def _out(self, y: Tensor) -> Tensor:
+        if self.output_ranges is None:
+            return fake_quantize(y, self.formats.data_out)
+        quantised: Tensor = self.output_ranges(y)
+        return quantised
+
+    def _by_patches(self, x: Tensor) -> Tensor:
         operand = fake_quantize(self.patches(x), self.formats.data_in)
-        weight = self.stored.values
+        weight = self.stored.values.flatten(1)
         y = operand @ weight.view(self.groups, -1, weight.shape[1]).mT
         y = y.mT.flatten(1, 2)  # (batch, out, positions)
         if self.bias is not None:
@@ -108,10 +152,20 @@ class FakeConv2d(QuantizedModule):
         """Show shape and formats."""
         named = [
             f"{role}={fmt.name}" + (f"/{fmt.block_size}" if isinstance(fmt, Mx) else "")
-            for role in ROLES
+            for role in ALL_ROLES
             if (fmt := getattr(self.formats, role)) is not None
         ]
         return ", ".join([f"{tuple(self.shape)}, groups={self.groups}", *named])
+
+
+def matrix_of(weight: Tensor, formats: ModuleFormats) -> Tensor:
+    """Return a weight in the shape in which it is quantised.
+
+    Args:
+        weight: (out, in / groups, rows, columns).
+        formats: of the module.
+    """
+    return weight if isinstance(formats.weight, SpecFormat) else weight.flatten(1)
 
 
 class Conv2dKind(ModuleKind):
@@ -119,25 +173,38 @@ class Conv2dKind(ModuleKind):
 
     name = "Conv2d"
     priority = 80
-    accepts = AcceptedFormats(roles=dict.fromkeys(ROLES, BLOCKS))
+    accepts = AcceptedFormats(roles=dict.fromkeys(ROLES, BLOCKS), spec=ALL_ROLES)
 
     def recognise(self, module: nn.Module) -> bool:
         """Return whether it is torch's class; classes derived from it compute more."""
         return type(module) is nn.Conv2d
 
     def check(self, request: BuildRequest, handover: KvHandover) -> None:
-        """Refuse exact numerics."""
+        """Refuse exact numerics, and static ranges by channel."""
         if request.hw is not None:
             raise FormatError(
                 f"{request.where}: a convolution is quantised with fake numerics only; use these, "
                 "or exclude it from the recipe"
             )
+        require_spec(request)
+        formats = request.selector.formats
+        for role in ("data_in", "data_out"):
+            fmt = getattr(formats, role)
+            if isinstance(fmt, SpecFormat) and any(
+                stage.range is not None and stage.granularity.kind is not Grouping.TENSOR
+                for stage in fmt.stages
+            ):
+                raise FormatError(
+                    f"{request.where}: {role}: a static range of a convolution is that of the "
+                    f"tensor; got {fmt.name}"
+                )
 
     def build(self, request: BuildRequest) -> Built:
         """Return the quantised convolution."""
         assert isinstance(request.module, nn.Conv2d)
-        made = FakeConv2d(request.module, request.selector.formats, store=request.store)
-        before = request.module.weight.detach().flatten(1)
+        formats = request.selector.formats
+        made = FakeConv2d(request.module, formats, store=request.store, ranges=request.ranges)
+        before = matrix_of(request.module.weight.detach(), formats)
         return Built(modules={"": made}, weights=[(before, made.stored)])
 
 

@@ -13,7 +13,7 @@ class EmbeddingKind(ModuleKind):
 
     name = "embedding"
     priority = 20
-    accepts = AcceptedFormats(roles={"weight": BLOCKS})
+    accepts = AcceptedFormats(roles={"weight": BLOCKS}, spec=("weight",))
     looked_up = True
 
     def recognise(self, module: nn.Module) -> bool:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from plena_cosim.golden import Mx
+from plena_cosim.golden import FormatError, Mx
 
 from ..modules.exact_linear import ExactLinear, operand_formats
 from ..modules.fake_linear import FakeLinear
-from ..modules.hadamard import rotate, rotation_size
+from ..modules.hadamard import rotate, rotate_online, rotation_size
 from ..modules.linear_probe import differs_from_linear
 from ..modules.module_kind import (
     BLOCKS,
@@ -23,10 +23,12 @@ from ..modules.module_kind import (
 )
 from ..recipe.formats import Format, RotationMode
 from ..recipe.recipe import KvHandover, Phase
-from ..recipe.role_format import ROLES
+from ..recipe.role_format import ALL_ROLES, ROLES
 from ..recipe.selector import Selector
 from ..recipe.selector_tables import OPTIONS
+from ..recipe.spec_format import SpecFormat
 from ..weights.clip_search import clipped
+from ..weights.spec_values import require_static
 
 
 class LinearKind(ModuleKind):
@@ -38,7 +40,7 @@ class LinearKind(ModuleKind):
 
     name = "linear layer"
     priority = 10
-    accepts = AcceptedFormats(roles=dict.fromkeys(ROLES, BLOCKS), options=OPTIONS)
+    accepts = AcceptedFormats(roles=dict.fromkeys(ROLES, BLOCKS), spec=ALL_ROLES, options=OPTIONS)
     fake: type[FakeLinear] = FakeLinear
     exact: type[ExactLinear] = ExactLinear
 
@@ -68,6 +70,7 @@ class LinearKind(ModuleKind):
         """Raise FormatError where operands do not fit the matrix unit, or the rotation the axis."""
         if request.hw is not None:
             operand_formats(request.selector.formats, request.where)
+        require_spec(request)
         length = self.as_linear(request.module).in_features
         size_of_rotation(length, request.selector, request.where)
 
@@ -80,7 +83,7 @@ class LinearKind(ModuleKind):
             (replace(s.formats, data_in=None), s.clip_search, s.online_rotate)
             for s in chosen.values()
         }
-        if len(alike) > 1:
+        if len(alike) > 1 or any(_is_static(s.formats.data_in) for s in chosen.values()):
             return None
         if request.hw is None:
             return {phase: selector.formats.data_in for phase, selector in chosen.items()}
@@ -88,6 +91,13 @@ class LinearKind(ModuleKind):
         if len({weight for weight, _ in operands.values()}) > 1:
             return None
         return {phase: data_in for phase, (_, data_in) in operands.items()}
+
+    def observed_input(self, module: nn.Module, selector: Selector, x: Tensor) -> Tensor:
+        """Return the input in the basis in which it is quantised."""
+        if selector.semantics is RotationMode.DEQUANT:
+            return x
+        size = size_of_rotation(self.as_linear(module).in_features, selector, "")
+        return x if size is None else rotate_online(x, size)
 
     def build(self, request: BuildRequest) -> Built:
         """Return the quantised layer; it takes a calibrated weight in the basis of its rotation."""
@@ -109,7 +119,12 @@ class LinearKind(ModuleKind):
         made: FakeLinear | ExactLinear
         if hw is None:
             made = self.fake(
-                source, formats, rotation=rotation, dequant=dequant, store=request.store
+                source,
+                formats,
+                rotation=rotation,
+                dequant=dequant,
+                store=request.store,
+                ranges=request.ranges,
             )
         else:
             made = self.exact(
@@ -136,6 +151,28 @@ def size_of_rotation(length: int, selector: Selector, where: str) -> int | None:
     if not wanted:
         return None
     return rotation_size(length, None if wanted < 0 else wanted, where)
+
+
+def require_spec(request: BuildRequest) -> None:
+    """Raise FormatError where static ranges of input or output have no meaning.
+
+    Args:
+        request: for a linear layer or a convolution.
+    """
+    formats = request.selector.formats
+    for role in ("data_in", "data_out"):
+        fmt = getattr(formats, role)
+        if isinstance(fmt, SpecFormat):
+            require_static(fmt, f"{request.where}: {role}")
+            if fmt.is_static and request.selector.semantics is RotationMode.DEQUANT:
+                raise FormatError(
+                    f"{request.where}: {role} has a static range, which goes with semantics = "
+                    '"fused" only'
+                )
+
+
+def _is_static(fmt: Format | None) -> bool:
+    return isinstance(fmt, SpecFormat) and fmt.is_static
 
 
 KIND = LinearKind()

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 from torch import Tensor, nn
 from torch.nn import functional
 
 from plena_cosim.golden import Mx
 
 from ..recipe.formats import Format, ModuleFormats
+from ..recipe.role_format import ALL_ROLES
 from ..weights.packed_weight import PackedWeight, WeightFactory
+from ..weights.spec_values import Range
 from .hadamard import rotate, rotate_online
 from .operand import fake_quantize, fake_quantize_rotated
 from .phase import PhasedFormat, in_phase
 from .quantized_module import CalibratedModule, Observer
+from .static_ranges import static_ranges
 
 
 class FakeLinear(CalibratedModule):
-    """y = Q(x) @ Q(W).T + Q(b) with the products and sums of torch.
+    """y = Q(Q(x) @ Q(W).T + Q(b)) with the products and sums of torch.
 
     The weight and bias are quantised once, here. Gradients reach the input straight through.
 
@@ -28,6 +33,8 @@ class FakeLinear(CalibratedModule):
         rotation: size of the Hadamard blocks that each input is multiplied by first, as the weight
             was; None for none.
         dequant: the weight was not rotated, and each input is rotated back once it is quantised.
+        input_ranges, output_ranges: what quantises inputs and outputs where a range is static, else
+            None.
         observer: if set, told of each operand before it is multiplied.
     """
 
@@ -39,6 +46,7 @@ class FakeLinear(CalibratedModule):
         rotation: int | None = None,
         dequant: bool = False,
         store: WeightFactory = PackedWeight,
+        ranges: Mapping[str, Sequence[Range | None]] | None = None,
     ) -> None:
         super().__init__()
         self.in_features, self.out_features = linear.in_features, linear.out_features
@@ -50,6 +58,9 @@ class FakeLinear(CalibratedModule):
         self.stored_bias: PackedWeight | None = None
         if linear.bias is not None:
             self.stored_bias = store(linear.bias, formats.bias, dtype=dtype)
+        device = linear.weight.device
+        self.input_ranges = static_ranges("data_in", formats, ranges, self.in_features, device)
+        self.output_ranges = static_ranges("data_out", formats, ranges, self.out_features, device)
 
     @property
     def weight(self) -> Tensor:
@@ -72,6 +83,9 @@ class FakeLinear(CalibratedModule):
             return fake_quantize_rotated(x, self.data_in, self.rotation)
         if self.rotation is not None:
             x = rotate_online(x, self.rotation)
+        if self.input_ranges is not None:
+            quantised: Tensor = self.input_ranges(x)
+            return quantised
         return fake_quantize(x, self.data_in)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -79,10 +93,16 @@ class FakeLinear(CalibratedModule):
         operand = self.operand(x)
         if self.observer is not None:
             self.observer(0, operand, x)
-        return functional.linear(operand, self.stored.values, self.bias)
+        y = functional.linear(operand, self.stored.values, self.bias)
+        if self.output_ranges is not None:
+            quantised: Tensor = self.output_ranges(y)
+            return quantised
+        return fake_quantize(y, self.formats.data_out)
 
-    def operand_key(self) -> tuple[object, ...]:
-        """Return what besides the input decides the operand."""
+    def operand_key(self) -> tuple[object, ...] | None:
+        """Return what besides the input decides the operand; None: a range of its own."""
+        if self.input_ranges is not None:
+            return None
         return self.rotation, self.dequant, self.data_in
 
     def matrices(self, original: Tensor) -> list[Tensor]:
@@ -113,7 +133,7 @@ def describe(in_features: int, out_features: int, formats: ModuleFormats) -> str
     """
     named = [
         f"{role}={fmt.name}" + (f"/{fmt.block_size}" if isinstance(fmt, Mx) else "")
-        for role in ("weight", "data_in", "bias")
+        for role in ALL_ROLES
         if (fmt := getattr(formats, role)) is not None
     ]
     return ", ".join([f"in_features={in_features}, out_features={out_features}", *named])

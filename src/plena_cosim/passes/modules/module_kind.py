@@ -6,7 +6,7 @@ ask it, and know no kind by name.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -20,6 +20,7 @@ from ..recipe.recipe import KvHandover, Phase
 from ..recipe.selector import Selector
 from ..recipe.selector_tables import OPERATIONS
 from ..weights.packed_weight import PackedWeight, WeightFactory
+from ..weights.spec_values import Range
 from .phase import PhaseClock
 
 BLOCKS, SCALAR = "mxint or mxfp", "minifloat"
@@ -32,22 +33,27 @@ class AcceptedFormats:
 
     Attributes:
         roles: family of the format of each role.
+        spec: the roles that a table of `name = "spec"` may be about.
         options: which of gptq, clip_search, online_rotate.
         attention: whether it takes the sub-tables of attention.
     """
 
     roles: Mapping[str, str] = field(default_factory=dict)
+    spec: tuple[str, ...] = ()
     options: tuple[str, ...] = ()
     attention: bool = False
 
     def names(self) -> tuple[str, ...]:
         """Return all that it takes."""
-        return (*self.roles, *self.options, *(OPERATIONS if self.attention else ()))
+        inside = (*OPERATIONS, "softmax_out") if self.attention else ()
+        return (*self.roles, *self.spec, *self.options, *inside)
 
     def words(self) -> str:
         """Return all that it takes, for a message."""
         roles = [f"{role}_ keys in {family}" for role, family in self.roles.items()]
+        roles += [f'with name = "spec" {", ".join(self.spec)}'] if self.spec else []
         tables = ["the sub-tables " + ", ".join(OPERATIONS)] if self.attention else []
+        tables += ['with name = "spec" softmax_out'] if self.attention else []
         return ", ".join([*roles, *self.options, *tables])
 
 
@@ -61,6 +67,7 @@ class BuildRequest:
         hw: the machine of exact numerics; None for fake numerics.
         where: for messages.
         store: makes the weights; PackedWeight.empty where they come later.
+        ranges: what calibration found where a range is static, by role: one a stage.
         calibrated: weights that take the place of rounding to nearest, by the names that
             `weight_blocks` gives them.
     """
@@ -71,6 +78,7 @@ class BuildRequest:
     where: str
     store: WeightFactory = PackedWeight
     calibrated: Mapping[str, MxTensor] = field(default_factory=dict)
+    ranges: Mapping[str, Sequence[Range | None]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -183,6 +191,16 @@ class ModuleKind:
             module: of this kind.
         """
         return [module]
+
+    def observed_input(self, module: nn.Module, selector: Selector, x: Tensor) -> Tensor:
+        """Return what `data_in` quantises of what a module is given.
+
+        Args:
+            module: of this kind, in floating point.
+            selector: what it is to become.
+            x: its input.
+        """
+        return x
 
     def check(self, request: BuildRequest, handover: KvHandover) -> None:
         """Raise FormatError where `build` cannot do what is asked; change nothing.

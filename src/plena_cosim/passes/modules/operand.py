@@ -13,6 +13,8 @@ from plena_cosim.golden import FormatError, Minifloat, Mx, mxint
 
 from ..recipe.draws import draw_options
 from ..recipe.formats import CastFormat, Format
+from ..recipe.spec_format import SpecFormat
+from ..weights.spec_values import quantize_spec
 from .hadamard import rotate_online
 
 WIDEST_BITS = 16
@@ -24,17 +26,17 @@ def fake_quantize(x: Tensor, fmt: Format | None, axis: int = -1) -> Tensor:
 
     Args:
         x: floating-point tensor.
-        fmt: blocks along `axis`, a cast of each element, or None, which changes nothing.
+        fmt: blocks along `axis`, a cast of each element, stages with axes of their own, or None,
+            which changes nothing.
         axis: where blocks run.
     """
     if fmt is None:
         return x
     if isinstance(fmt, Mx):
         return fakequant.quantize(x, fmt, axis=axis, **draw_options(fmt, x.ndim))
-    if x.requires_grad and torch.is_grad_enabled():
-        straight: Tensor = _StraightCast.apply(x, fmt)  # type: ignore[no-untyped-call]
-        return straight
-    return _cast(x, fmt)
+    if isinstance(fmt, SpecFormat):
+        return _straight(x, quantize_spec(x.detach(), fmt))
+    return _straight(x, _cast(x.detach(), fmt))
 
 
 def fake_quantize_rotated(x: Tensor, fmt: Format | None, size: int | None) -> Tensor:
@@ -54,10 +56,18 @@ def _cast(x: Tensor, fmt: CastFormat) -> Tensor:
     return fakequant.round_once(fakequant.cast(x, fmt.fmt, rounding=fmt.rounding), x.dtype)
 
 
-class _StraightCast(torch.autograd.Function):
+def _straight(x: Tensor, values: Tensor) -> Tensor:
+    """Return `values` with the gradient of `x`."""
+    if x.requires_grad and torch.is_grad_enabled():
+        passed: Tensor = _Straight.apply(x, values)  # type: ignore[no-untyped-call]
+        return passed
+    return values
+
+
+class _Straight(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, fmt: CastFormat) -> Tensor:
-        return _cast(x, fmt)
+    def forward(ctx: Any, x: Tensor, values: Tensor) -> Tensor:
+        return values.view_as(values)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
@@ -79,7 +89,7 @@ def matrix_format(fmt: Format | None, *, block_size: int, where: str) -> Mx:
     """
     if fmt is None:
         return mxint(WIDEST_BITS, block_size=block_size)
-    if isinstance(fmt, CastFormat):
+    if not isinstance(fmt, Mx):
         raise FormatError(
             f"{where}: exact numerics need MX operands in the matrix unit, got {fmt.name} without "
             "a block size; give block_size or use fake numerics"

@@ -7,10 +7,12 @@ from typing import Any
 
 from plena_cosim.golden import FormatError, Mx
 
-from ..modules.module_kind import BLOCKS, ModuleKind
+from ..modules.module_kind import BLOCKS, AcceptedFormats, ModuleKind
 from ..recipe.formats import AttentionFormats, Format, ModuleFormats
+from ..recipe.role_format import ALL_ROLES
 from ..recipe.selector import Selector
 from ..recipe.selector_tables import OPTIONS
+from ..recipe.spec_format import SpecFormat
 
 NOTHING: dict[str, Any] = {
     entry.name: entry.default for entry in fields(Selector) if entry.name in OPTIONS
@@ -37,9 +39,9 @@ def fitted(selector: Selector, kind: ModuleKind, module: str, where: str) -> Sel
     if foreign := sorted(selector.explicit - set(takes.names())):
         raise FormatError(f"{complaint}{', '.join(foreign)} cannot be given")
     kept: dict[str, Format | None] = {}
-    for role, family in takes.roles.items():
+    for role in ALL_ROLES:
         fmt: Format | None = getattr(selector.formats, role)
-        fits = fmt is None or isinstance(fmt, Mx) == (family == BLOCKS)
+        fits = fmt is None or _fits(fmt, role, takes)
         if not fits and fmt is not None and role in selector.explicit:
             raise FormatError(f"{complaint}{role} is {fmt.name}")
         kept[role] = fmt if fits else None
@@ -51,3 +53,9 @@ def fitted(selector: Selector, kind: ModuleKind, module: str, where: str) -> Sel
         formats=ModuleFormats(**kept, attention=attention),
         **{option: NOTHING[option] for option in OPTIONS if option not in takes.options},
     )
+
+
+def _fits(fmt: Format, role: str, takes: AcceptedFormats) -> bool:
+    if role not in takes.roles or isinstance(fmt, SpecFormat):
+        return role in takes.spec
+    return isinstance(fmt, Mx) == (takes.roles[role] == BLOCKS)

@@ -66,8 +66,8 @@ class FusedSlices:
             if replace(selector, key=first[1].key, explicit=first[1].explicit) != first[1]:
                 raise FormatError(
                     f"{where}: {name!r} and {first[0]!r} are slices of one fused weight, "
-                    f"{owner!r}, which has one format, but [{selector.key}] gives it another; give "
-                    "all experts of a layer the same"
+                    f"{owner!r}, which has one format, but [{selector.name}] gives it another; "
+                    "give all experts of a layer the same"
                 )
         return first[1]
 

@@ -265,7 +265,7 @@ def _reason(
         if role not in plan.kind.operands(module):
             return Cause.UNABLE, f"of {owner}, recipes change only {_listed(plan.kind, module)}"
         if selector.formats.weight is None and hw is None:
-            return Cause.RECIPE, f"[{selector.key}] gives its weight no format"
+            return Cause.RECIPE, f"[{selector.name}] gives its weight no format"
         return None
     if name in staying:
         return Cause.RECIPE, staying[name]

@@ -71,7 +71,7 @@ def told_to_stay(model: nn.Module, recipe: Recipe, phase: Phase | None = None) -
     matcher = _Matcher(model, recipe)
     decided = matcher.decided(phase)
     bypassed = {
-        name: f"[{selector.key}] says bypass = true"
+        name: f"[{selector.name}] says bypass = true"
         for name, selector in decided.items()
         if selector.bypass
     }
@@ -149,9 +149,9 @@ class _Matcher:
         found: dict[str, Selector] = {}
         parts: dict[str, dict[str, Selector]] = {}
         owners = self.slices.owner
-        places = [f"{self.recipe.source} [{group}{selector.key}]" for selector in selectors]
+        places = [f"{self.recipe.source} [{group}{selector.name}]" for selector in selectors]
         all_matched = [
-            self._matches(selector.key, where)
+            self._matches_of(selector, where)
             for selector, where in zip(selectors, places, strict=True)
         ]
         # What any selector names as a whole is not chosen by its slices, too.
@@ -163,10 +163,10 @@ class _Matcher:
                 if name in self.kinds
                 or (name in owners and (owners[name] not in whole or owners[name] in taken))
             ]
-            if not able:
+            if not able and not selector.optional:
                 raise FormatError(f"{where}: {self._nothing_to_change(matched)}")
             free = [name for name in able if not {name, owners.get(name)} & set(taken)]
-            if not free:
+            if not free and not selector.optional:
                 earlier = ", ".join(
                     dict.fromkeys(taken.get(name) or taken[owners[name]] for name in able)
                 )
@@ -178,17 +178,36 @@ class _Matcher:
                 owner = owners.get(name)
                 kind, module = self.kinds[owner or name], owner or name
                 made = fitted(selector, kind, module, where)
-                taken[name] = f"[{group}{selector.key}]"
+                taken[name] = f"[{group}{selector.name}]"
                 if owner is None:
                     found[name] = made
                 else:
                     parts.setdefault(owner, {})[name] = made
         for owner, made_of in parts.items():
-            where = f"{self.recipe.source} [{group}{next(iter(made_of.values())).key}]"
+            where = f"{self.recipe.source} [{group}{next(iter(made_of.values())).name}]"
             found[owner] = self.slices.together(owner, made_of, where)
         return found
 
-    def _matches(self, pattern: str, where: str) -> list[str]:
+    def _matches_of(self, selector: Selector, where: str) -> list[str]:
+        """Return the modules that a selector is about, whether or not earlier ones have them."""
+        matched = self._matches(selector.key, where, optional=selector.optional)
+        if not selector.types:
+            return matched
+        wanted = set(map(str.lower, selector.types))
+        kept = [
+            name
+            for name in matched
+            if name in self.modules and wanted & set(map(str.lower, self._types(name)))
+        ]
+        if not kept and not selector.optional:
+            known = sorted({type(self.modules[name]).__name__ for name in matched})
+            raise FormatError(
+                f"{where}: matches no {' or '.join(selector.types)}, only {', '.join(known)}; "
+                "change type, or say optional = true"
+            )
+        return kept
+
+    def _matches(self, pattern: str, where: str, *, optional: bool = False) -> list[str]:
         by = self.recipe.by
         matched = {
             first: None
@@ -197,7 +216,7 @@ class _Matcher:
         }
         slices = {} if by is MatchBy.TYPE else self.slices.owner
         matched |= {name: None for name in slices if _matches(pattern, name, set(), by)}
-        if not matched:
+        if not matched and not optional:
             known = {name: self.modules[first] for name, first in self.names.items()}
             known |= {name: self.modules[owner] for name, owner in self.slices.owner.items()}
             raise FormatError(f"{where}: {_no_match(pattern, known, by)}")

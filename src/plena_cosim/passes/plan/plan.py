@@ -38,7 +38,7 @@ class Plan:
 
     def where(self, selector: Selector) -> str:
         """Return the place that an error message names."""
-        return f"{self.source} [{selector.key}]: module {self.name!r}"
+        return f"{self.source} [{selector.name}]: module {self.name!r}"
 
     def different(self) -> list[Selector]:
         """Return the selectors, each once."""

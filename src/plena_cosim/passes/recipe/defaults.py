@@ -30,7 +30,7 @@ def inherited(
         if key not in own and key in kind.model_fields and key != "name"
         if _fits(key, own, name)
     }
-    for role in ROLES:
+    for role in ROLES if name in SHAPE_KEYS else ():
         whole = {f"{role}_{shape}" for shape in SHAPE_KEYS[name]} <= set(found)
         if not whole and not any(role_of(key) == role for key in own):
             found = {key: value for key, value in found.items() if role_of(key) != role}

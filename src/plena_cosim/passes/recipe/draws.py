@@ -10,7 +10,7 @@ from plena_cosim.golden import Mx, Rounding
 from plena_cosim.golden.rounding import draw_seed
 
 from .formats import ModuleFormats
-from .role_format import ROLES
+from .role_format import ALL_ROLES
 from .selector import Selector
 
 _HELD = ("weight", "bias")
@@ -112,7 +112,7 @@ class DrawsOf:
             each.name: self._drawn(getattr(formats.attention, each.name), module, each.name)
             for each in fields(formats.attention)
         }
-        roles = {role: self._drawn(getattr(formats, role), module, role) for role in ROLES}
+        roles = {role: self._drawn(getattr(formats, role), module, role) for role in ALL_ROLES}
         return replace(formats, **roles, attention=replace(formats.attention, **inside))
 
     def _drawn(self, fmt: Any, module: str, role: str) -> Any:

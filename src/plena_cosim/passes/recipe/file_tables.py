@@ -14,10 +14,11 @@ from plena_cosim.golden import Rounding, ScaleRule
 
 from .calibration_tables import GptqTable, RotationSearchTable
 from .distill_table import DistillTable
+from .ranges_table import RangesTable
 from .read_table import Table
 from .rotation_table import RotationTable
 from .scaling_table import ScalingTable
-from .selector_tables import DefaultsTable, MinifloatTable, MxTable
+from .selector_tables import DefaultsTable, MinifloatTable, MxTable, SpecSelectorTable
 from .token_collector_table import TokenCollectorTable
 
 
@@ -108,11 +109,14 @@ class HardwareTable(Table):
     )
 
 
+_Selector = MxTable | MinifloatTable | SpecSelectorTable
+
+
 class SelectorsTable(Table):
     """[phase.prefill] or [phase.decode]: selectors that come before those of the file."""
 
     model_config = ConfigDict(extra="allow")
-    __pydantic_extra__: dict[str, MxTable | MinifloatTable] = Field(init=False)  # type: ignore[valid-type]
+    __pydantic_extra__: dict[str, _Selector | list[_Selector]] = Field(init=False)  # type: ignore[valid-type]
 
 
 class PhaseTable(Table):
@@ -191,6 +195,11 @@ class RecipeFile(SelectorsTable):
         None,
         description="Training of the weights against the float model, see below.",
         examples=[{"steps": 48}],
+    )
+    ranges: RangesTable | None = Field(
+        None,
+        description="Calibration data of static ranges, see below.",
+        examples=[{"nsamples": 16, "seqlen": 512}],
     )
     token_collector: TokenCollectorTable | None = Field(
         None,

@@ -7,6 +7,8 @@ from enum import Enum
 
 from plena_cosim.golden import Minifloat, Mx, Rounding
 
+from .spec_format import SpecFormat
+
 
 @dataclass(frozen=True, kw_only=True)
 class CastFormat:
@@ -27,8 +29,9 @@ class CastFormat:
         return f"{self.fmt.name}{mode}"
 
 
-Format = Mx | CastFormat
-"""What a role is quantised to: blocks that share a scale, or each element on its own."""
+Format = Mx | CastFormat | SpecFormat
+"""What a role is quantised to: blocks that share a scale, each element on its own, or what axes of
+a format say, one stage after another."""
 
 
 class KvPosition(Enum):
@@ -59,6 +62,7 @@ class AttentionFormats:
         rope: operands and tables of the rotary embedding.
         softmax: the scores that go into it.
         kv_cache: each key and value vector, along head_dim, once, when it is written.
+        softmax_out: the probabilities.
         kv_position: where keys are quantised.
         qk_rotate: size of the Hadamard blocks that queries and keys are rotated by along head_dim,
             after the rotary embedding and before the cache.
@@ -73,6 +77,7 @@ class AttentionFormats:
     rope: CastFormat | None = None
     softmax: CastFormat | None = None
     kv_cache: Format | None = None
+    softmax_out: Format | None = None
     kv_position: KvPosition = KvPosition.POST_ROPE
     qk_rotate: int | None = None
     av_rotate: int | None = None
@@ -99,10 +104,12 @@ class ModuleFormats:
     Attributes:
         weight, data_in: blocks run along the contraction axis (of an embedding: along its width).
         bias: blocks run along its only axis.
+        data_out: each output.
         attention: what happens between the projections; only for attention modules.
     """
 
     weight: Format | None = None
     data_in: Format | None = None
     bias: Format | None = None
+    data_out: Format | None = None
     attention: AttentionFormats = field(default_factory=AttentionFormats)

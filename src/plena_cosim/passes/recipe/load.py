@@ -21,6 +21,7 @@ from .calibration_notes import calibration_notes
 from .calibration_tables import GptqTable, RotationSearchTable, inherit_from_gptq
 from .distill_table import read_distill
 from .file_tables import HardwareTable, NumericsTable, PhaseTable, RecipeFile
+from .ranges_table import RangesTable
 from .read_table import read_table
 from .recipe import KvHandover, MatchBy, Phase, Recipe
 from .role_format import FormatDefaults, role_format, shared_numerics
@@ -130,6 +131,9 @@ def read_quant_config(
     if scaling is not None:
         where = f"{source} [scaling]"
         scaling = complete_scaling(read_table(ScalingTable, scaling, where), gptq, where)
+    ranges = rest.pop("ranges", None)
+    if ranges is not None:
+        ranges = read_table(RangesTable, ranges, f"{source} [ranges]").with_data_of(gptq)
     distill = rest.pop("distill", None)
     if distill is not None:
         distill = read_distill(distill, gptq, f"{source} [distill]")
@@ -167,6 +171,7 @@ def read_quant_config(
         rotation=rotation,
         scaling=scaling,
         distill=distill,
+        ranges=ranges,
         token_collector=collector,
         calibrated=calibrated,
         notes=tuple(notes),
@@ -291,12 +296,19 @@ class _Context:
         """Return the selectors of the file, or of a phase, and the defaults that they take."""
         selectors, used = [], frozenset[str]()
         for key, given in tables.items():
-            where = f"{self.source} [{group}{key}]"
-            self._require_selector(key, given, group, where)
-            selector, taken = read_selector(key, given, self.defaults, self.shared, where)
-            _check_calibrated(selector, self.calibrated, where)
-            selectors.append(selector)
-            used |= taken
+            several = (
+                isinstance(given, list) and given and all(isinstance(one, dict) for one in given)
+            )
+            for number, one in enumerate(given if several else [given], 1):
+                place = f"{key} {number}" if several else ""
+                where = f"{self.source} [{group}{place or key}]"
+                self._require_selector(key, one, group, where)
+                selector, taken = read_selector(
+                    key, one, self.defaults, self.shared, where, place=place
+                )
+                _check_calibrated(selector, self.calibrated, where)
+                selectors.append(selector)
+                used |= taken
         return tuple(selectors), used
 
     def _require_selector(self, key: Any, given: Any, group: str, where: str) -> None:

@@ -46,10 +46,13 @@ def read_table(kind: type[_T], given: Any, where: str) -> _T:
 
 
 def _first_complaint(kind: type[Table], errors: Sequence[ErrorDetails]) -> str:
-    first = errors[0]
-    steps, table, loc = [], kind, list(first["loc"])
+    first = next((error for error in errors if not _of_a_branch(error["loc"][-1:])), errors[0])
+    steps, table = [], kind
+    loc = [step for step in first["loc"] if not _of_a_branch((step,))]
     while len(loc) > 1 and isinstance(loc[0], str) and (inner := _sub_table(table, loc[0])):
         steps.append(str(loc.pop(0)))
+        if len(loc) > 1 and isinstance(loc[0], int):  # one of a list of tables
+            steps[-1] += f" {int(loc.pop(0)) + 1}"
         table = inner
     key = ".".join([*steps, str(loc[0])]) if loc else ".".join(steps)
     known = list(table.model_fields)
@@ -58,12 +61,17 @@ def _first_complaint(kind: type[Table], errors: Sequence[ErrorDetails]) -> str:
         return f"unknown key {key!r}; known: {', '.join(known)}{hint}"
     if first["type"] == "missing":
         return f"key {key!r} is missing"
-    depth = len(steps) + 1
+    depth = len(first["loc"]) if steps else 1
     same = [error for error in errors if error["loc"][:depth] == first["loc"][:depth]]
     wanted = " or ".join(dict.fromkeys(_wanted(error["msg"]) for error in same))
     given = first["input"]
     hint = did_you_mean(given, wanted.split("'")) if isinstance(given, str) else ""
     return f"{key} must be {wanted}, got {given!r}{hint}"
+
+
+def _of_a_branch(steps: Sequence[str | int]) -> bool:
+    """Return whether a step is no key but pydantic's word for one kind of what may stand there."""
+    return any(isinstance(step, str) and step.endswith(("Table", "Table]")) for step in steps)
 
 
 def _wanted(message: str) -> str:
@@ -74,7 +82,8 @@ def _wanted(message: str) -> str:
 
 def _sub_table(table: type[Table], key: str) -> type[Table] | None:
     field = table.model_fields.get(key)
-    kinds = [] if field is None else [field.annotation, *get_args(field.annotation)]
+    kinds: list[Any] = [] if field is None else [field.annotation, *get_args(field.annotation)]
+    kinds += [inner for each in kinds for inner in get_args(each)]
     return next(
         (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Table)), None
     )

@@ -11,6 +11,7 @@ from plena_cosim.golden import HardwareConfig, Mx
 
 from .calibration_tables import GptqTable, RotationSearchTable
 from .distill_table import DistillTable
+from .ranges_table import RangesTable
 from .rotation_table import RotationTable
 from .scaling_table import ScalingTable
 from .selector import Selector
@@ -62,6 +63,7 @@ class Recipe:
         seed: of stochastic rounding.
         strict: a NaN or Inf that a format cannot hold is an error.
         gptq, rotation_search, scaling, distill: what calibration is to do, if anything.
+        ranges: the data that show static ranges, if the recipe names some.
         token_collector: where the tokens go that the model is given, if anywhere.
         rotation: what is rotated by Hadamard matrices, if anything.
         calibrated: the weight format of [gptq].
@@ -85,6 +87,7 @@ class Recipe:
     rotation: RotationTable | None = None
     scaling: ScalingTable | None = None
     distill: DistillTable | None = None
+    ranges: RangesTable | None = None
     token_collector: TokenCollectorTable | None = None
     calibrated: Mx | None = None
     notes: tuple[str, ...] = ()

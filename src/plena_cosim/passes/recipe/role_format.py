@@ -14,6 +14,9 @@ from .formats import CastFormat, Format
 ROLES = ("weight", "data_in", "bias")
 """The operands of a module."""
 
+ALL_ROLES = ("weight", "data_in", "data_out", "bias")
+"""The operands, and the result, which only `name = "spec"` quantises."""
+
 SHAPE_KEYS = {
     "mxint": ("block_size", "width"),
     "mxfp": ("block_size", "exponent_width", "frac_width"),

@@ -21,6 +21,9 @@ class Selector:
         key: the text that chooses modules.
         formats: what they become.
         bypass: the modules stay as they are, whatever later selectors say.
+        types: only modules of these classes; empty: of any.
+        optional: it may choose nothing.
+        place: what messages call it; the key alone where it is empty.
         gptq: the weight is the one that [gptq] calibrates.
         clip_search: shares of a weight block's largest magnitude from which its clipping is chosen;
             empty: no search.
@@ -34,8 +37,16 @@ class Selector:
     key: str
     formats: ModuleFormats
     bypass: bool = False
+    types: tuple[str, ...] = ()
+    optional: bool = False
+    place: str = ""
     gptq: bool = False
     clip_search: tuple[float, ...] = ()
     online_rotate: int | None = None
     semantics: RotationMode = RotationMode.FUSED
     explicit: frozenset[str] = frozenset()
+
+    @property
+    def name(self) -> str:
+        """What messages call it: its key, and which of the tables of this key it is."""
+        return self.place or self.key

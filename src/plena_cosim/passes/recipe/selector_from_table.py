@@ -12,9 +12,18 @@ from plena_cosim.ground.did_you_mean import did_you_mean
 from .defaults import inherited
 from .formats import AttentionFormats, Format, KvPosition, ModuleFormats
 from .read_table import read_table
-from .role_format import ROLES, FormatDefaults, family_of, role_format, role_of, shape_keys
+from .role_format import (
+    ALL_ROLES,
+    ROLES,
+    FormatDefaults,
+    family_of,
+    role_format,
+    role_of,
+    shape_keys,
+)
 from .selector import CLIP_GRID, LARGEST_ROTATION, Selector
-from .selector_tables import OPERATIONS, ROTATING, ROTATIONS, SELECTOR_TABLES
+from .selector_tables import OPERATIONS, ROTATING, ROTATIONS, SELECTION, SELECTOR_TABLES, SPEC
+from .spec_table import spec_format
 
 
 def read_selector(
@@ -23,6 +32,8 @@ def read_selector(
     defaults: Mapping[str, Any],
     shared: FormatDefaults,
     where: str,
+    *,
+    place: str = "",
 ) -> tuple[Selector, frozenset[str]]:
     """Check one selector's table.
 
@@ -32,6 +43,7 @@ def read_selector(
         defaults: keys that it inherits.
         shared: what all formats have in common.
         where: file and table, for messages.
+        place: what messages call it, if not by its key.
 
     Returns:
         The selector, and the keys that it has from [defaults].
@@ -52,7 +64,7 @@ def read_selector(
     values = {**taken, **own}
     if rotates and any(map(role_of, values)):
         values.setdefault("online_rotate", True)
-    explicit = frozenset(role_of(key) or key for key in own if key not in ("name", "bypass"))
+    explicit = frozenset(role_of(key) or key for key in own if key not in SELECTION)
     try:
         selector = Selector(
             key=key,
@@ -61,14 +73,19 @@ def read_selector(
                 attention=_attention(values, shared, rotates=rotates),
             ),
             bypass=values.get("bypass", False),
+            types=_types(values.get("type", [])),
+            optional=values.get("optional", False),
+            place=place,
             explicit=explicit,
             **_options(values, explicit),
         )
-        if not selector.bypass and not set(values) - {"name", "bypass"}:
-            raise FormatError(
-                "quantises nothing; give weight_, data_in_ or bias_ keys, a sub-table such as "
-                "kv_cache, or bypass = true"
+        if not selector.bypass and not set(values) - set(SELECTION):
+            keys = (
+                f"{', '.join(ALL_ROLES)} or softmax_out"
+                if name == SPEC
+                else "weight_, data_in_ or bias_ keys, a sub-table such as kv_cache,"
             )
+            raise FormatError(f"quantises nothing; give {keys} or bypass = true")
     except FormatError as error:
         raise FormatError(f"{where}: {error}") from None
     return selector, frozenset(taken) | ({"name"} - set(given))
@@ -86,9 +103,26 @@ def _name(name: Any, where: str) -> str:
     return name
 
 
+def _types(given: str | list[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)
+
+
+def _spec(values: Mapping[str, Any], role: str) -> Format | None:
+    """Return the format of a role that is a table, or a list of them."""
+    given = values.get(role)
+    if given is None:
+        return None
+    try:
+        return spec_format(given if isinstance(given, list) else [given])
+    except FormatError as error:
+        raise FormatError(f"{role}: {error}") from None
+
+
 def _roles(
     name: str, values: Mapping[str, Any], shared: FormatDefaults
 ) -> dict[str, Format | None]:
+    if name == SPEC:
+        return {role: _spec(values, role) for role in ALL_ROLES}
     present = [role for role in ROLES if shape_keys(role, values)]
     families = {role: _family(role, name, values, alone=len(present) == 1) for role in present}
     blocks = {family for family in families.values() if family != "minifloat"}
@@ -131,7 +165,7 @@ def _in_own_words(keys: Mapping[str, Any]) -> dict[str, Any]:
 def _attention(
     values: Mapping[str, Any], shared: FormatDefaults, *, rotates: bool
 ) -> AttentionFormats:
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = {"softmax_out": _spec(values, "softmax_out")}
     for operation in OPERATIONS:
         table = values.get(operation)
         if table is None:

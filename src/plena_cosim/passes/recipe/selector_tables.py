@@ -12,7 +12,8 @@ from pydantic import Field, create_model
 from plena_cosim.golden import ScaleRule
 
 from .read_table import Table
-from .role_format import ROUND_MODES
+from .role_format import ALL_ROLES, ROUND_MODES
+from .spec_table import SpecTable
 
 OPERATIONS = ("qk_matmul", "av_matmul", "rope", "softmax", "kv_cache")
 """The operations inside attention, each a sub-table of its selector."""
@@ -22,6 +23,9 @@ ROTATIONS = {"qk_matmul": "qk_rotate", "av_matmul": "av_rotate", "kv_cache": "kv
 
 ROTATING = "_rotate"
 """What the reference puts behind a name where all operands are rotated."""
+
+SPEC = "spec"
+"""The name of selectors whose roles are tables, one key an axis of the format."""
 
 MX_NAMES = tuple(f"{name}{end}" for end in ("", ROTATING) for name in ("mxint", "mxfp"))
 
@@ -171,9 +175,21 @@ _ATTENTION: dict[str, Any] = {
     ),
 }
 
-_SELECTOR_OFF = {
-    "bypass": _key(bool, False, "Leave the modules as they are, whatever later tables say.", True)
+_SELECTOR = {
+    "bypass": _key(bool, False, "Leave the modules as they are, whatever later tables say.", True),
+    "type": _key(
+        str | list[str],
+        [],
+        "Of the modules that match, only those of this class, or of one of these; as with "
+        '`by = "type"`.',
+        "Linear",
+    ),
+    "optional": _key(bool, False, "It is no error that no module is left to match.", True),
 }
+"""What any selector may say."""
+
+SELECTION = ("name", *_SELECTOR)
+"""The keys that say nothing of formats."""
 
 _Share = Annotated[float, Field(json_schema_extra={"exclusiveMinimum": 0, "maximum": 1})]
 
@@ -228,23 +244,60 @@ def _name(*names: str) -> dict[str, Any]:
 MxTable = _table(
     "MxTable",
     "A selector of linear layers, embeddings, experts or attention in MXINT or MXFP.",
-    _name(*MX_NAMES) | _SELECTOR_OFF | _mx_roles() | _OPTIONS | _REFERENCE | _ATTENTION,
+    _name(*MX_NAMES) | _SELECTOR | _mx_roles() | _OPTIONS | _REFERENCE | _ATTENTION,
 )
 
 MinifloatTable = _table(
     "MinifloatTable",
     "A selector of norms, activations or attention in scalar formats.",
-    _name("minifloat") | _SELECTOR_OFF | _minifloat_roles() | _ATTENTION,
+    _name("minifloat") | _SELECTOR | _minifloat_roles() | _ATTENTION,
+)
+
+
+def _spec_roles() -> dict[str, Any]:
+    what = {
+        "weight": "The weight; of a linear layer (out, in).",
+        "data_in": "Each input.",
+        "data_out": "Each output.",
+        "bias": "The bias.",
+    }
+    chain = " A list of tables: one after the other."
+    return {
+        role: _key(
+            SpecTable | list[SpecTable] | None, None, what[role] + chain, {"element": "int8"}
+        )
+        for role in ALL_ROLES
+    }
+
+
+_SOFTMAX_OUT = {
+    "softmax_out": _key(
+        SpecTable | list[SpecTable] | None,
+        None,
+        "Attention: the probabilities, (batch, heads, queries, keys).",
+        {"element": "fp8_e4m3"},
+    )
+}
+
+SpecSelectorTable = _table(
+    "SpecSelectorTable",
+    "A selector whose roles are tables, one key an axis of the format; fake numerics, but for MX.",
+    _name(SPEC) | _SELECTOR | _spec_roles() | _SOFTMAX_OUT,
 )
 
 DefaultsTable = _table(
     "DefaultsTable",
     "[defaults]: keys that every selector has unless it gives them itself.",
-    _name(*MX_NAMES, "minifloat") | {**_mx_roles(), **_minifloat_roles()} | _OPTIONS | _ATTENTION,
+    _name(*MX_NAMES, "minifloat", SPEC)
+    | {**_mx_roles(), **_minifloat_roles()}
+    | _OPTIONS
+    | _ATTENTION
+    | _spec_roles(),
 )
 
 SELECTOR_TABLES: dict[str, type[Table]] = {
     **dict.fromkeys(MX_NAMES, MxTable),
     "minifloat": MinifloatTable,
+    SPEC: SpecSelectorTable,
 }
 """The tables of selectors by their `name`."""

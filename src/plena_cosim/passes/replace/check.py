@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import torch
+from torch import Tensor
 
 from plena_cosim.fakequant.cast import value_dtype
 from plena_cosim.golden import FormatError, HardwareConfig
+from plena_cosim.golden.affine.format import as_affine
 
 from ..modules.eager_forward import EagerForward
 from ..modules.module_kind import BuildRequest
 from ..modules.read_weight import MULTIPLIED_OUTSIDE
 from ..plan.plan import Plan
+from ..ranges import make_observer
 from ..recipe.formats import RotationMode
 from ..recipe.recipe import KvHandover
+from ..recipe.role_format import ALL_ROLES
 from ..recipe.selector import Selector
+from ..recipe.spec_format import SpecFormat
 
 
 def check(plan: Plan, hw: HardwareConfig | None, handover: KvHandover) -> None:
@@ -27,6 +32,7 @@ def check(plan: Plan, hw: HardwareConfig | None, handover: KvHandover) -> None:
     for selector in plan.different():
         where = plan.where(selector)
         _require_codes(selector, hw, where)
+        _require_spec(plan, selector, hw, where)
         if plan.kind.owns_weights:
             _require_finite(plan, where)
         request = BuildRequest(module=plan.module, selector=selector, hw=hw, where=where)
@@ -48,6 +54,30 @@ def _require_codes(selector: Selector, hw: HardwareConfig | None, where: str) ->
             "and what that gives are no MX codes, which alone the matrix unit multiplies; use "
             'semantics = "fused" in [rotation], or fake numerics'
         )
+
+
+def _require_spec(plan: Plan, selector: Selector, hw: HardwareConfig | None, where: str) -> None:
+    """Raise FormatError where axes of a format have no meaning, or the machine has no unit."""
+    formats = selector.formats
+    given = {role: getattr(formats, role) for role in ALL_ROLES}
+    given["softmax_out"] = formats.attention.softmax_out
+    for role, fmt in given.items():
+        if hw is not None and (isinstance(fmt, SpecFormat) or (fmt and role == "data_out")):
+            raise FormatError(
+                f"{where}: {role}: the machine has no unit for {fmt.name}; exact numerics take MX "
+                "operands in blocks along the contraction. Use fake numerics, or leave it out"
+            )
+        if not isinstance(fmt, SpecFormat):
+            continue
+        parameter = getattr(plan.module, role, None)
+        try:
+            for stage in fmt.stages:
+                if stage.range is not None:
+                    make_observer(stage.range, as_affine(stage.fmt), stage.granularity)
+                if isinstance(parameter, Tensor):
+                    stage.granularity.axis(parameter.shape)
+        except FormatError as error:
+            raise FormatError(f"{where}: {role}: {error}") from None
 
 
 def _require_own_forward(plan: Plan, where: str) -> None:

@@ -15,6 +15,7 @@ from plena_cosim.golden import Mx
 from ..modules.module_kind import ModuleKind
 from ..recipe.formats import CastFormat, Format, ModuleFormats, RotationMode
 from ..recipe.selector_tables import ROTATIONS
+from ..recipe.spec_format import SpecFormat
 from ..weights.packed_weight import PackedWeight
 from ..weights.weight_record import WeightRecord
 
@@ -27,13 +28,14 @@ class ModuleInfo:
         kind: what it is, such as "linear layer".
         selector: key of the recipe that chose it.
         numerics: "fake" or "exact".
-        weight, data_in, bias: names of the formats, None where left alone.
+        weight, data_in, data_out, bias: names of the formats, None where left alone.
         inside: names of the formats inside an attention module, by operation.
         block_size: of the weight, 0 where it has no blocks.
         parameters: number of weight elements.
         bits_per_weight: storage cost, the share of scales included.
         weight_mse: mean squared error of the weight.
-        clipped_fraction: share of weights beyond the largest element of their block.
+        clipped_fraction: share of weights beyond the largest element of their block; 0 where
+            axes of a format were given, which say where a range ends themselves.
         untied: the weight was shared with another module, which keeps its own.
         rotation: size of the Hadamard blocks of both operands, None without.
         rotated_inside: those of the operations inside an attention module.
@@ -48,6 +50,7 @@ class ModuleInfo:
     weight: str | None = None
     data_in: str | None = None
     bias: str | None = None
+    data_out: str | None = None
     inside: dict[str, str] | None = None
     block_size: int = 0
     parameters: int = 0
@@ -97,7 +100,7 @@ def module_info(
     inside = {
         name: fmt.name
         for name, fmt in vars(formats.attention).items()
-        if isinstance(fmt, (Mx, CastFormat))
+        if isinstance(fmt, (Mx, CastFormat, SpecFormat))
     }
     sizes = {name: getattr(formats.attention, field) for name, field in ROTATIONS.items()}
     rotated = {name: size for name, size in sizes.items() if size}
@@ -108,6 +111,7 @@ def module_info(
         weight=_name(formats.weight),
         data_in=_name(formats.data_in),
         bias=_name(formats.bias),
+        data_out=_name(formats.data_out),
         inside=inside or None,
         block_size=formats.weight.block_size if isinstance(formats.weight, Mx) else 0,
         parameters=elements,
@@ -130,6 +134,8 @@ def _bits(before: Tensor, after: PackedWeight) -> float:
         return before.numel() * before.element_size() * 8.0
     if isinstance(after.fmt, CastFormat):
         return float(before.numel() * after.fmt.fmt.width_bits)
+    if isinstance(after.fmt, SpecFormat):
+        return after.fmt.bits(before.shape)
     scale_bits = after.scales.numel() * after.fmt.scale_bits
     return float(before.numel() * after.fmt.element.width_bits + scale_bits)
 
@@ -143,7 +149,7 @@ def _squared_error(before: Tensor, after: PackedWeight) -> float:
 
 def _clipped(before: Tensor, after: PackedWeight) -> float:
     fmt = after.fmt
-    if fmt is None:
+    if fmt is None or isinstance(fmt, SpecFormat):
         return 0.0
     magnitudes = before.double().abs()
     if isinstance(fmt, CastFormat):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from torch import nn
@@ -17,8 +17,11 @@ from ..plan.plan import Plan
 from ..recipe.draws import DrawsOf, note_draws
 from ..recipe.numerics import Numerics
 from ..recipe.recipe import Phase, Recipe
+from ..recipe.role_format import ALL_ROLES
 from ..recipe.selector import Selector
+from ..recipe.spec_format import SpecFormat
 from ..weights.packed_weight import PackedWeight, WeightFactory
+from ..weights.spec_values import Range, Ranges
 from .carry_hooks import carry_hooks
 from .module_info import ModuleInfo, module_info
 
@@ -31,6 +34,7 @@ def replace_modules(
     *,
     store: WeightFactory = PackedWeight,
     calibrated: Mapping[str, MxTensor] | None = None,
+    ranges: Ranges | None = None,
 ) -> dict[str, ModuleInfo]:
     """Replace the modules of `root` that plans name; `check` has said of each that it can be done.
 
@@ -41,12 +45,13 @@ def replace_modules(
         hw: the machine of exact numerics; None for fake numerics.
         store: PackedWeight.empty where weights come later.
         calibrated: weights by module name, for selectors with gptq.
+        ranges: of inputs and outputs with a static range.
 
     Returns:
         What each module became, by its name; where prefill and decode differ: by name and phase.
     """
     users = _users(root)
-    work = _Work(root, recipe, hw, store, calibrated or {})
+    work = _Work(root, recipe, hw, store, calibrated or {}, ranges or {})
     while plans:
         plan = plans.pop(0)
         own = plan.module.parameters(recurse=False)
@@ -65,9 +70,10 @@ class _Work:
         hw: HardwareConfig | None,
         store: WeightFactory,
         calibrated: Mapping[str, MxTensor],
+        ranges: Ranges,
     ) -> None:
         self.model, self.recipe, self.hw, self.store = model, recipe, hw, store
-        self.calibrated = calibrated
+        self.calibrated, self.ranges = calibrated, ranges
         self.numerics = Numerics.FAKE if hw is None else Numerics.EXACT
         self.clock = PhaseClock(recipe.kv_handover)
         self.draws = DrawsOf(recipe.seed)
@@ -150,11 +156,21 @@ class _Work:
                 where=where,
                 store=self.store,
                 calibrated=calibrated,
+                ranges=self._ranges_of(plan.name, selector),
             )
         )
         for module in built.modules.values():
             module.train(plan.module.training)
         return built
+
+    def _ranges_of(self, name: str, selector: Selector) -> dict[str, Sequence[Range | None]]:
+        found: dict[str, Sequence[Range | None]] = {}
+        for role in ALL_ROLES:
+            fmt = getattr(selector.formats, role)
+            if isinstance(fmt, SpecFormat):
+                given = self.ranges.get((name, role, fmt, selector.online_rotate))
+                found |= {} if given is None else {role: given}
+        return found
 
     def _switched(self, by_phase: Mapping[Phase, nn.Module]) -> nn.Module:
         prefill, decode = by_phase[Phase.PREFILL], by_phase[Phase.DECODE]
@@ -172,7 +188,7 @@ class _Work:
             plan.kind,
             formats,
             [(before, after) for before, after in built.weights if not before.is_meta],
-            selector=selector.key,
+            selector=selector.name,
             numerics=self.numerics.value,
             untied=untied,
             rotation=built.rotation,

@@ -1,13 +1,14 @@
 """PackedWeight: a quantised weight, kept as the values that torch multiplies and their scales.
 
-Its state dict holds packed codes instead: `codes` and, for blocks, `scales`, both flat bytes.
+Its state dict holds packed codes instead: `codes` and, for blocks, `scales`, both flat bytes; of a
+SpecFormat, whose scales are many kinds of numbers, the values themselves.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 from torch import Tensor, nn
@@ -18,6 +19,7 @@ from plena_cosim.golden import FormatError, Mx
 
 from ..recipe.draws import draw_options
 from ..recipe.formats import CastFormat, Format
+from ..recipe.spec_format import SpecFormat
 from .element_codes import (
     block_codes,
     block_values,
@@ -27,6 +29,12 @@ from .element_codes import (
     scales_shape,
 )
 from .packing import pack_bits, packed_bytes, unpack_bits
+from .spec_values import quantize_spec, ranges_of
+
+
+def _has_codes(fmt: Format | None) -> TypeGuard[Mx | CastFormat]:
+    """Return whether a weight is saved as codes; else as values."""
+    return isinstance(fmt, (Mx, CastFormat))
 
 
 class PackedWeight(nn.Module):
@@ -62,6 +70,8 @@ class PackedWeight(nn.Module):
         values, scales = weight.detach(), torch.empty(0, dtype=torch.uint8, device=weight.device)
         if isinstance(fmt, CastFormat):
             values = fakequant.cast(values, fmt.fmt, rounding=fmt.rounding)
+        elif isinstance(fmt, SpecFormat):
+            values = quantize_spec(values, fmt, ranges_of(values, fmt))
         elif fmt is not None:
             draws = draw_options(fmt, values.ndim)
             quantized = fakequant.quantize_mx(values, fmt, axis=axis, **draws)
@@ -94,7 +104,7 @@ class PackedWeight(nn.Module):
         stored = cls.__new__(cls)
         nn.Module.__init__(stored)
         stored._describe(weight, fmt, axis, dtype)
-        if fmt is None:
+        if not _has_codes(fmt):
             stored._set_values(torch.empty_like(weight), weight.new_empty(0, dtype=torch.uint8))
             return stored
         stored.register_parameter("values", None)
@@ -158,7 +168,7 @@ class PackedWeight(nn.Module):
 
         accelerate's hooks would put it back when this module is called, which nobody does.
         """
-        if self.fmt is None:
+        if not _has_codes(self.fmt):
             return held["values"].to(device)
         parts = [held[name].to(device) for name in self._packed_sizes()]
         return round_once(self._decode(*parts)[0], dtype)
@@ -210,7 +220,7 @@ class PackedWeight(nn.Module):
         Raises:
             FormatError: it has no block format, or its values were converted and lost bits.
         """
-        if self.fmt is None or isinstance(self.fmt, CastFormat):
+        if not isinstance(self.fmt, Mx):
             raise FormatError("a weight without an MX format cannot enter the matrix unit")
         if self.values.dtype not in (torch.float32, torch.float64):
             raise FormatError(
@@ -227,7 +237,7 @@ class PackedWeight(nn.Module):
         self, weight: Tensor, fmt: Format | None, axis: int, dtype: torch.dtype | None
     ) -> None:
         self.shape, self.fmt, self.axis = weight.shape, fmt, axis % weight.ndim
-        self.dtype = weight.dtype if fmt is None and dtype is None else dtype
+        self.dtype = weight.dtype if dtype is None and not _has_codes(fmt) else dtype
 
     def _set_values(self, values: Tensor, scales: Tensor, dtype: torch.dtype | None = None) -> None:
         dtype = dtype or self.dtype
@@ -242,7 +252,7 @@ class PackedWeight(nn.Module):
         count = self.shape.numel()
         if isinstance(self.fmt, CastFormat):
             return {"codes": packed_bytes(count, self.fmt.fmt.width_bits)}
-        assert self.fmt is not None
+        assert isinstance(self.fmt, Mx)
         blocks = scales_shape(self.shape, self.fmt, self.axis).numel()
         return {
             "codes": packed_bytes(count, self.fmt.element.width_bits),
@@ -253,7 +263,7 @@ class PackedWeight(nn.Module):
         fmt = self.fmt
         if isinstance(fmt, CastFormat):
             return {"codes": pack_bits(scalar_codes(values, fmt.fmt), fmt.fmt.width_bits)}
-        assert fmt is not None
+        assert isinstance(fmt, Mx)
         codes = block_codes(values, self.scales, fmt, self.axis)
         return {
             "codes": pack_bits(codes, fmt.element.width_bits),
@@ -265,7 +275,7 @@ class PackedWeight(nn.Module):
         if isinstance(fmt, CastFormat):
             elements = unpack_bits(codes, fmt.fmt.width_bits, self.shape)
             return scalar_values(elements, fmt.fmt), codes.new_empty(0)
-        assert fmt is not None
+        assert isinstance(fmt, Mx)
         assert scales is not None
         elements = unpack_bits(codes, fmt.element.width_bits, self.shape)
         blocks = unpack_bits(scales, fmt.scale_bits, scales_shape(self.shape, fmt, self.axis))
@@ -274,7 +284,7 @@ class PackedWeight(nn.Module):
     def _save_to_state_dict(
         self, destination: dict[str, Any], prefix: str, keep_vars: bool
     ) -> None:
-        if self.fmt is None:
+        if not _has_codes(self.fmt):
             super()._save_to_state_dict(destination, prefix, keep_vars)
             return
         try:
@@ -294,7 +304,7 @@ class PackedWeight(nn.Module):
         error_msgs: list[str],
     ) -> None:
         rest = (local_metadata, strict, missing_keys, unexpected_keys, error_msgs)
-        if self.fmt is None:
+        if not _has_codes(self.fmt):
             super()._load_from_state_dict(state_dict, prefix, *rest)
             return
         keys = [f"{prefix}{name}" for name in self._packed_sizes()]

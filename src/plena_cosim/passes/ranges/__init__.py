@@ -1,0 +1,8 @@
+"""Ranges of static scales: observers that see calibration data batch by batch."""
+
+from plena_cosim import fakequant as _fakequant  # noqa: F401  (says what to install)
+
+from .make_observer import make_observer
+from .observer import Observer
+
+__all__ = ["Observer", "make_observer"]

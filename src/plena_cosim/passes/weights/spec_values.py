@@ -1,0 +1,132 @@
+"""quantize_spec: the values that the stages of a SpecFormat give a tensor, golden's bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from plena_cosim import fakequant
+from plena_cosim.fakequant.groups import from_groups, to_groups
+from plena_cosim.golden import FormatError, Minifloat, Mx, Overflow
+from plena_cosim.golden.affine import AffineInt, ScaledFp, ZeroPoint
+
+from ..ranges.make_observer import make_observer
+from ..recipe.spec_format import SpecFormat, Stage
+
+Range = tuple[Tensor, Tensor]
+"""The smallest and the largest value of each group, as `fakequant.affine_scale` takes them."""
+
+
+RangeKey = tuple[str, str, SpecFormat, int | None]
+"""A module's name, a role, its format, and the size of an online rotation before it."""
+
+Ranges = Mapping[RangeKey, Sequence[Range | None]]
+"""What calibration found: the range of each stage, None where it has none."""
+
+
+def quantize_spec(
+    x: Tensor, fmt: SpecFormat, ranges: Sequence[Range | None] | None = None
+) -> Tensor:
+    """Return the values of `x` after all stages, in its own dtype.
+
+    Args:
+        x: floating-point tensor.
+        fmt: what its stages say.
+        ranges: of each stage the range that calibration found, None where each tensor has its own;
+            without the argument that is so of all.
+
+    Raises:
+        FormatError: as fakequant's.
+    """
+    for stage, bounds in zip(fmt.stages, ranges or [None] * len(fmt.stages), strict=True):
+        x = quantize_stage(x, stage, bounds)
+    return x
+
+
+def quantize_stage(x: Tensor, stage: Stage, bounds: Range | None = None) -> Tensor:
+    """Return the values of `x` after one stage, in its own dtype.
+
+    Args:
+        x: floating-point tensor.
+        stage: what it becomes.
+        bounds: the range that the scale follows; None: that of the values.
+    """
+    fmt, granularity = stage.fmt, stage.granularity
+    if isinstance(fmt, Minifloat):
+        return fakequant.cast(x, fmt, overflow=Overflow.IEEE).to(x.dtype)
+    if not isinstance(fmt, (AffineInt, ScaledFp)):
+        axis = granularity.ch_axis
+        assert axis is not None
+        if isinstance(fmt, Mx):
+            return fakequant.quantize(x, fmt, axis)
+        return fakequant.quantize_blocks(x, fmt, axis)
+    scale, zero_point = _scale(x, stage, bounds)
+    values = fakequant.quantize_affine(x, fmt, granularity, scale=scale, zero_point=zero_point)
+    if not stage.symmetric_codes:
+        return values
+    assert isinstance(fmt, AffineInt)
+    assert scale is not None
+    # Rounding to a narrower dtype keeps the order, so that values may be clamped behind it.
+    lowest = (-fmt.highest * scale.unsqueeze(-1)).to(x.dtype)  # exact in float32
+    groups = to_groups(values, granularity).maximum(lowest)
+    return from_groups(groups, x.shape, granularity).contiguous()
+
+
+def _scale(x: Tensor, stage: Stage, bounds: Range | None) -> tuple[Tensor | None, Tensor | None]:
+    """Return scales and zero points where they do not simply follow from the tensor itself."""
+    fmt = stage.fmt
+    assert isinstance(fmt, (AffineInt, ScaledFp))
+    if bounds is None:
+        if not stage.min_scale and not stage.symmetric_codes:
+            return None, None
+        groups = to_groups(x.detach(), stage.granularity)
+        bounds = groups.amin(-1), groups.amax(-1)
+    scale, zero_point = fakequant.affine_scale(*bounds, fmt)
+    if stage.min_scale:
+        scale = scale.clamp(min=torch.tensor(stage.min_scale, dtype=torch.float32).item())
+    given = isinstance(fmt, AffineInt) and fmt.zero_point is not ZeroPoint.NONE
+    return scale, zero_point if given else None
+
+
+def ranges_of(weight: Tensor, fmt: SpecFormat) -> list[Range | None]:
+    """Return the ranges of static stages as a weight itself shows them.
+
+    Args:
+        weight: floating-point tensor; on the meta device it has none.
+        fmt: of the weight; a stage sees the result of those before it.
+
+    Raises:
+        FormatError: a rule does not take the stage's format or granularity, or the weight holds a
+            NaN or Inf.
+    """
+    found: list[Range | None] = []
+    for stage in fmt.stages:
+        bounds = None
+        if stage.range is not None and not weight.is_meta:
+            assert isinstance(stage.fmt, (AffineInt, ScaledFp))
+            observer = make_observer(stage.range, stage.fmt, stage.granularity)
+            observer.update(weight)
+            low, high = observer.range()
+            bounds = low.to(weight.device), high.to(weight.device)
+        found.append(bounds)
+        weight = quantize_stage(weight, stage, bounds)
+    return found
+
+
+def require_static(fmt: SpecFormat, where: str) -> None:
+    """Raise FormatError where a stage has a static range that has no meaning.
+
+    Args:
+        fmt: of an input or output.
+        where: for messages.
+    """
+    for stage in fmt.stages:
+        kind, axis = stage.granularity.kind.value, stage.granularity.ch_axis  # type: ignore[union-attr]
+        known = kind == "tensor" or (kind == "channel" and axis == -1)
+        if stage.range is not None and not known:
+            raise FormatError(
+                f"{where}: a static range of inputs or outputs is that of the tensor, or of "
+                f"channels along its last axis (axis = -1); got {stage.name}"
+            )
