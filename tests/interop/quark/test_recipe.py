@@ -28,8 +28,10 @@ from plena_cosim.interop.quark.quantization.config.type import DeviceType
 from plena_cosim.interop.quark.recipe import ROLES
 from plena_cosim.interop.quark.recipe_stages import stage_tables
 from plena_cosim.interop.quark.schemes import scheme
+from plena_cosim.passes.recipe.load import read_quant_config
 
 INT8, FP8 = Int8PerTensorSpec(), FP8E4M3PerTensorSpec()
+UINT8: Any = Uint8PerTensorSpec()
 MXFP4, INT4 = OCP_MXFP4Spec(), Int4PerChannelSpec(ch_axis=0)
 WEIGHT = QuantizationConfig(weight=INT8)
 BOTH = QuantizationConfig(weight=MXFP4, input_tensors=FP8, bias=INT8)
@@ -65,6 +67,9 @@ CONFIGS = {
         BOTH, {"Linear": OTHER}, {"*k_proj": OUTPUT, "vision.*": WEIGHT}, exclude=["*up_proj"]
     ),
     "an embedding by name": Config(BOTH, layer_quant_config={"*embed*": WEIGHT}),
+    "an embedding that an earlier name leaves": Config(
+        NOTHING, layer_quant_config={"*embed*": OUTPUT, "model*": WEIGHT}
+    ),
     "a name that quantises nothing": Config(NOTHING, {"Linear": BOTH}, {"vision*": NOTHING}),
     "cache": Config(BOTH, kv_cache_quant_config={"*k_proj": OUTPUT, "*v_proj": OUTPUT}),
     "cache of its own": Config(
@@ -120,13 +125,13 @@ def taken(tables: dict[str, Any], name: str, kind: str) -> dict[str, Any]:
     """What the tables of a recipe give a module: the first selector and the first of its tables."""
     rest = dict(tables)
     assert rest.pop("by") == "glob"
-    for pattern in rest.pop("exclude", []):
-        if fnmatchcase(name, pattern):
-            return {}
+    rest.pop("ranges", None)
     for pattern, selectors in rest.items():
         for table in selectors:
-            if fnmatchcase(name, pattern) and table.get("type", kind) == kind:
-                keys = {key: table[key] for key in table if key not in ("name", "type")}
+            types = table.get("type", kind)
+            if fnmatchcase(name, pattern) and kind in ([types] if types == kind else types):
+                selection = ("name", "type", "optional")
+                keys = {key: table[key] for key in table if key not in selection}
                 return {} if keys.pop("bypass", False) else keys
     return {}
 
@@ -148,6 +153,7 @@ def test_what_comes_from_above_is_noted() -> None:
     assert to_recipe(config).notes == (
         "layer_quant_config['*q_proj']: input_tensors is that of a level above; Quark 0.13 leaves "
         "it unquantised",
+        "static ranges are calibrated on the text of [ranges], here WikiText-2",
     )
 
 
@@ -158,8 +164,21 @@ def test_what_comes_from_above_is_noted() -> None:
             Config(QuantizationConfig(weight=INT8, target_device=DeviceType.CPU)),
             "global_quant_config: target_device = cpu is not read",
         ),
-        (Config(WEIGHT, kv_cache_group=["k", "v"]), "kv_cache_group: k, v have a scale each here"),
-        (Config(WEIGHT, min_kv_scale=0.5), "min_kv_scale = 0.5: scales have no floor here"),
+        (Config(WEIGHT, kv_cache_group=["k", "v"]), "kv_cache_group, min_kv_scale: no kv_cache_"),
+        (Config(WEIGHT, min_kv_scale=0.5), "kv_cache_group, min_kv_scale: no kv_cache_quant"),
+        (
+            Config(
+                WEIGHT,
+                kv_cache_quant_config={"k": QuantizationConfig(output_tensors=MXFP4)},
+                min_kv_scale=0.5,
+            ),
+            "kv_cache_quant_config['k']: kv_cache_group and min_kv_scale are about static scales",
+        ),
+        (Config(BOTH), "static ranges are calibrated on the text of [ranges], here WikiText-2"),
+        (
+            Config(WEIGHT, softmax_quant_spec=UINT8),
+            "softmax_quant_spec: of modules called *.self_attn, *.attn, *.self_attention, ",
+        ),
         (Config(WEIGHT, quant_mode="fx_graph_mode"), "quant_mode = fx_graph_mode is not read"),  # type: ignore[arg-type]
         (Config(NOTHING, algo_config=[AWQConfig()]), "no level quantises anything"),
         (Config(WEIGHT, algo_config=[AWQConfig()]), "awq: weights are not clipped"),
@@ -168,7 +187,7 @@ def test_what_comes_from_above_is_noted() -> None:
             "kv_cache_quant_config['*k_proj']: of what exclude '*.0.*' names, too",
         ),
         (
-            Config(BOTH, {}, {"*self_attn*": OTHER}, kv_cache_quant_config={"*k_proj": OUTPUT}),
+            Config(WEIGHT, {}, {"*self_attn*": OTHER}, kv_cache_quant_config={"*k_proj": OUTPUT}),
             "kv_cache_quant_config['*k_proj']: of what layer_quant_config['*self_attn*'] names",
         ),
         (
@@ -182,13 +201,51 @@ def test_what_a_recipe_does_not_say_is_noted(config: Config, note: str) -> None:
 
 
 def test_nothing_else_is_noted() -> None:
-    assert to_recipe(Config(BOTH, exclude=["lm_head"])).notes == ()
+    assert to_recipe(Config(WEIGHT, exclude=["lm_head"])).notes == ()
 
 
 def test_algorithms_stand_before_selectors() -> None:
     tables = to_recipe_tables(Config(WEIGHT, exclude=["lm_head"], algo_config=[AWQConfig()]))
     assert tables["scaling"] == {"method": "awq", "grid": 20}
-    assert list(tables) == ["by", "exclude", "scaling", "*"]
+    assert list(tables) == ["by", "scaling", "lm_head", "*"]
+
+
+def test_selectors_may_match_nothing_where_there_are_several() -> None:
+    (alone,) = to_recipe_tables(Config(WEIGHT))["*"]
+    assert "optional" not in alone
+    several = to_recipe_tables(Config(WEIGHT, exclude=["lm_head"]))
+    assert several["lm_head"] == [{"name": "spec", "bypass": True, "optional": True}]
+    assert several["*"][0]["optional"] is True
+
+
+def test_the_cache_shares_a_range_and_has_a_floor() -> None:
+    cache = {"*k_proj": OUTPUT, "*v_proj": OUTPUT, "*o_proj": OUTPUT}
+    tables = to_recipe_tables(
+        Config(
+            WEIGHT,
+            kv_cache_quant_config=cache,
+            kv_cache_group=["*k_proj", "*v_proj"],
+            min_kv_scale=1,
+        )
+    )
+    for name, word in (("*k_proj", "kv_cache"), ("*v_proj", "kv_cache"), ("*o_proj", None)):
+        output = tables[name][0]["data_out"]
+        assert output.get("shared_by") == word
+        assert output["min_scale"] == 1.0
+        assert "min_scale" not in tables[name][0]["weight"]
+
+
+def test_probabilities_are_a_key_of_attention() -> None:
+    tables = to_recipe_tables(Config(NOTHING, softmax_quant_spec=UINT8))
+    assert list(tables) == ["by", "*.self_attn", "*.attn", "*.self_attention", "*.attention"]
+    (table,) = tables["*.self_attn"]
+    assert table["softmax_out"]["element"] == "uint8"
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_recipe_is_one(name: str) -> None:
+    recipe = read_quant_config(to_recipe_tables(CONFIGS[name]))
+    assert all(each.bypass or each.formats for each in recipe.selectors)
 
 
 def test_configurations_of_an_installed_quark() -> None:
@@ -197,7 +254,9 @@ def test_configurations_of_an_installed_quark() -> None:
     del data["kv_cache_group"], data["min_kv_scale"]
     theirs = SimpleNamespace(to_dict=lambda: data, kv_cache_group=["k"], min_kv_scale=0.0)
     assert to_recipe_tables(theirs) == to_recipe_tables(Config(BOTH, exclude=["lm_head"]))
-    assert to_recipe(theirs).notes == ("kv_cache_group: k have a scale each here",)
+    assert "kv_cache_group, min_kv_scale: no kv_cache_quant_config, not read" in (
+        to_recipe(theirs).notes
+    )
     layer = SimpleNamespace(to_dict=BOTH.to_dict)
     assert to_recipe_tables(layer) == to_recipe_tables(BOTH) == to_recipe_tables(Config(BOTH))
 
@@ -211,7 +270,13 @@ def test_configurations_of_an_installed_quark() -> None:
             "changes no ConvTranspose2d; known: Linear, Conv2d, Embedding",
         ),
         (Config(WEIGHT, {"Lineer": WEIGHT}), "Did you mean 'Linear'?"),
-        (Config(WEIGHT, softmax_quant_spec=Uint8PerTensorSpec()), "softmax_quant_spec: a recipe "),  # type: ignore[arg-type]
+        (
+            Config(
+                WEIGHT,
+                softmax_quant_spec=QuantizationSpec("int16", qscheme="per_tensor"),  # type: ignore[arg-type]
+            ),
+            "softmax_quant_spec: no golden format is int16",
+        ),
         (
             Config(WEIGHT, kv_cache_quant_config={"k": OUTPUT}, kv_cache_post_rope=True),
             "kv_cache_post_rope: outputs of projections are quantised before",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
@@ -12,6 +13,7 @@ from plena_cosim.ground.did_you_mean import did_you_mean
 from .patterns import has_wildcards, meet
 from .quantization.config.layer_config import QuantizationConfig
 from .quantization.config.model_config import Config
+from .quantization.config.type import QuantizationMode
 from .recipe_algorithms import algorithm_tables
 from .recipe_stages import stage_tables
 
@@ -25,10 +27,16 @@ ROLES = {
 }
 """Roles of a recipe by the tensors of a QuantizationConfig."""
 
+_QUANTISES = {*ROLES.values(), "softmax_out"}
+
 LAYERS = ("Linear", "Conv2d")
 """Classes of the modules that the global configuration is about."""
 EMBEDDING = "Embedding"
 """A class of modules of which a name or a type has to say something; it has a weight only."""
+ATTENTION = ("*.self_attn", "*.attn", "*.self_attention", "*.attention")
+"""What modules are called inside which there is a softmax."""
+SHARED = "kv_cache"
+"""The word of projections that share a range."""
 
 _Tables = dict[str, Any]
 
@@ -58,7 +66,8 @@ def to_recipe(config: Any) -> QuarkRecipe:
     The more specific level decides: `exclude`, then a name, then a type, then the global
     configuration; what it leaves None is that of the next level. A name without wildcards comes
     before those with, and these are tried in their order. Names of the cache come before all; what
-    is excluded keeps of these the output only.
+    is excluded keeps of these the output only. As in Quark it is no error that a level matches
+    nothing: its selectors are optional.
 
     Args:
         config: a Config, of here or of an installed Quark; or a QuantizationConfig, for the global
@@ -90,7 +99,7 @@ def _ours(given: Any) -> Config:
     return Config.from_dict(found)
 
 
-@dataclass(kw_only=False)
+@dataclass
 class _Levels:
     """The levels of one configuration, and the notes made of it on the way."""
 
@@ -101,21 +110,28 @@ class _Levels:
         config = self.config
         self._require_known()
         selectors: dict[str, list[_Tables]] = {}
-        for name, found in (*self._cache(), *self._names(), ("*", self._everything())):
+        special = (*self._cache(), *self._excluded(), *self._names())
+        for name, found in (*special, ("*", self._everything()), *self._softmax()):
             if found:
                 selectors.setdefault(name, found)  # the first that has a name decides
+        if len(selectors) > 1 or len(selectors.get("*", ())) > 1:
+            for table in (table for tables in selectors.values() for table in tables):
+                table["optional"] = True
         algorithms, said = algorithm_tables(config.algo_config or [])
-        if not selectors and not algorithms:
+        quantises = any(set(table) & _QUANTISES for found in selectors.values() for table in found)
+        if not quantises and not algorithms:
             raise FormatError("the configuration quantises nothing; give it a specification")
+        if not quantises:
+            self._say("no level quantises anything: add a selector, or give a scheme")
         for each in said:
-            self.notes[each] = None
-        self._other_notes()
-        if not selectors:
-            self.notes["no level quantises anything: add a selector, or give a scheme"] = None
-        excluded = self._plain_exclude()
-        first: _Tables = {"by": "glob"} | ({"exclude": excluded} if excluded else {})
-        tables = {**first, **algorithms, **selectors}
-        return QuarkRecipe(tables=tables, notes=tuple(self.notes))
+            self._say(each)
+        tables: _Tables = {"by": "glob", **algorithms}
+        if any(map(_is_static, selectors.values())):
+            tables["ranges"] = {}
+            self._say("static ranges are calibrated on the text of [ranges], here WikiText-2")
+        if config.quant_mode is not QuantizationMode.eager_mode:
+            self._say(f"quant_mode = {config.quant_mode.name} is not read")
+        return QuarkRecipe(tables={**tables, **selectors}, notes=tuple(self.notes))
 
     def _require_known(self) -> None:
         config, known = self.config, (*LAYERS, EMBEDDING)
@@ -125,26 +141,14 @@ class _Levels:
                     f"layer_type_quant_config: a recipe changes no {name}; known: "
                     f"{', '.join(known)}{did_you_mean(name, known)}"
                 )
-        if config.softmax_quant_spec is not None:
-            raise FormatError(
-                "softmax_quant_spec: a recipe has no key for attention's probabilities in such a "
-                "format; leave it out"
-            )
         if config.kv_cache_post_rope and config.kv_cache_quant_config:
             raise FormatError(
                 "kv_cache_post_rope: outputs of projections are quantised before the rotary "
                 "embedding; leave it out"
             )
 
-    def _other_notes(self) -> None:
-        config = self.config
-        if config.kv_cache_group:
-            names = ", ".join(config.kv_cache_group)
-            self.notes[f"kv_cache_group: {names} have a scale each here"] = None
-        if config.min_kv_scale:
-            self.notes[f"min_kv_scale = {config.min_kv_scale}: scales have no floor here"] = None
-        if config.quant_mode.name != "eager_mode":
-            self.notes[f"quant_mode = {config.quant_mode.name} is not read"] = None
+    def _say(self, note: str) -> None:
+        self.notes[note] = None
 
     # ------------------------------------------------------------------------ levels as selectors
 
@@ -161,12 +165,47 @@ class _Levels:
             where = f"kv_cache_quant_config[{pattern!r}]"
             for name in dict.fromkeys((*whole, pattern)):
                 if fnmatchcase(name, pattern):
-                    found.append((name, self._cached(name, given, where)))
+                    tables = self._cached(name, given, where)
+                    for table in tables:
+                        self._as_cache(table, name, where)
+                    found.append((name, tables))
             self._say_what_meets(pattern, given, where)
-        if found:
-            left = [each for each in config.exclude if each not in self._plain_exclude()]
-            found += [(each, [{"name": FAMILY, "bypass": True}]) for each in left]
+        if not found and (config.kv_cache_group or config.min_kv_scale):
+            self._say("kv_cache_group, min_kv_scale: no kv_cache_quant_config, not read")
         return found
+
+    def _as_cache(self, table: _Tables, name: str, where: str) -> None:
+        """Add to the output of a table what all of the cache has in common."""
+        config = self.config
+        stages = table.get("data_out", [])
+        stages = stages if isinstance(stages, list) else [stages]
+        grouped = any(fnmatchcase(name, each) for each in config.kv_cache_group)
+        for stage in stages:
+            scaled = "scale" in stage
+            if config.min_kv_scale and scaled:
+                stage["min_scale"] = float(config.min_kv_scale)
+            if grouped and any("range" in each for each in stages):
+                stage["shared_by"] = SHARED
+            if (config.min_kv_scale and not scaled) or (grouped and "shared_by" not in stage):
+                self._say(
+                    f"{where}: kv_cache_group and min_kv_scale are about static scales, not read"
+                )
+
+    def _excluded(self) -> list[tuple[str, list[_Tables]]]:
+        return [(each, [{"name": FAMILY, "bypass": True}]) for each in self.config.exclude]
+
+    def _softmax(self) -> list[tuple[str, list[_Tables]]]:
+        """Return the selectors of attention's probabilities."""
+        spec = self.config.softmax_quant_spec
+        if spec is None:
+            return []
+        try:
+            made, said = stage_tables([spec], weight=False)
+        except FormatError as error:
+            raise FormatError(f"softmax_quant_spec: {error}") from None
+        for each in (*said, f"of modules called {', '.join(ATTENTION)}"):
+            self._say(f"softmax_quant_spec: {each}")
+        return [(name, [{"name": FAMILY, "softmax_out": made}]) for name in ATTENTION]
 
     def _cached(self, name: str, given: QuantizationConfig, where: str) -> list[_Tables]:
         """Return the tables of a name or pattern whose outputs are cached."""
@@ -180,24 +219,28 @@ class _Levels:
         if _output_of(given) != given:
             for each in config.exclude:
                 if _overlap(pattern, each):
-                    self.notes[
+                    self._say(
                         f"{where}: of what exclude {each!r} names, too, Quark quantises the "
                         "output only; here all that this level says"
-                    ] = None
+                    )
         for each in config.layer_quant_config:
             if _overlap(pattern, each) and self._name_above(pattern) is None:
-                self.notes[
+                self._say(
                     f"{where}: of what layer_quant_config[{each!r}] names, too, what is left open "
                     "is not taken from there; give it here"
-                ] = None
+                )
 
     def _names(self) -> list[tuple[str, list[_Tables]]]:
         given = self.config.layer_quant_config
         ordered = sorted(given, key=has_wildcards)  # stable
-        return [
-            (name, self._by_type(given[name], None, f"layer_quant_config[{name!r}]"))
-            for name in ordered
-        ]
+        found = []
+        for name in ordered:
+            tables = self._by_type(given[name], None, f"layer_quant_config[{name!r}]")
+            others = any(meet(name, other) for other in given if other != name)
+            if others and not any(EMBEDDING in table["type"] for table in tables):
+                tables += self._tables(QuantizationConfig(), "", [EMBEDDING])
+            found.append((name, tables))
+        return found
 
     def _everything(self) -> list[_Tables]:
         """Return the tables of types and of the global level."""
@@ -206,24 +249,29 @@ class _Levels:
             where = f"layer_type_quant_config[{kind!r}]"
             filled = self._filled(QuantizationConfig(), None, kind, "")
             self._say_filled(config.layer_type_quant_config[kind], filled, where)
-            tables += self._tables(filled, where, kind)
-        for kind in LAYERS:
-            if kind not in config.layer_type_quant_config:
-                made = self._tables(config.global_quant_config, "global_quant_config", kind)
-                tables += [table for table in made if "bypass" not in table]
+            tables += self._tables(filled, where, [kind])
+        rest = [kind for kind in LAYERS if kind not in config.layer_type_quant_config]
+        if rest and config.global_quant_config != QuantizationConfig():
+            tables += self._tables(config.global_quant_config, "global_quant_config", rest)
         return tables
 
     def _by_type(
         self, given: QuantizationConfig, above: QuantizationConfig | None, where: str
     ) -> list[_Tables]:
-        """Return a name's tables, one a class of module."""
-        tables = []
+        """Return a name's tables, one for each classes of modules that become the same."""
+        kinds: list[tuple[QuantizationConfig, list[str]]] = []
         for kind in (*LAYERS, EMBEDDING):
             filled = self._filled(given, above, kind, where)
-            if kind == EMBEDDING and filled.weight is None:
-                continue
-            tables += self._tables(filled, where, kind)
-        return tables
+            if kind == EMBEDDING:
+                filled = QuantizationConfig(weight=filled.weight)
+                if filled.weight is None:
+                    continue
+            same = next((names for config, names in kinds if config == filled), None)
+            if same is None:
+                kinds.append((filled, [kind]))
+            else:
+                same.append(kind)
+        return [table for config, names in kinds for table in self._tables(config, where, names)]
 
     def _filled(
         self, given: QuantizationConfig, above: QuantizationConfig | None, kind: str, where: str
@@ -243,9 +291,9 @@ class _Levels:
     ) -> None:
         for tensor in ROLES:
             if getattr(given, tensor) is None and getattr(filled, tensor) is not None:
-                self.notes[
+                self._say(
                     f"{where}: {tensor} is that of a level above; Quark 0.13 leaves it unquantised"
-                ] = None
+                )
 
     def _name_above(self, name: str) -> QuantizationConfig | None:
         """Return what the level of names says of a name of the cache."""
@@ -253,35 +301,34 @@ class _Levels:
         known = sorted(given, key=has_wildcards)
         return next((given[each] for each in known if fnmatchcase(name, each)), None)
 
-    def _plain_exclude(self) -> list[str]:
-        """Return the exclusions of which nothing is quantised, not even the cache."""
-        cache = self.config.kv_cache_quant_config
-        return [
-            each
-            for each in self.config.exclude
-            if not any(fnmatchcase(each, name) or fnmatchcase(name, each) for name in cache)
-        ]
-
     def _tables(
-        self, given: QuantizationConfig, where: str, kind: str | None = None
+        self, given: QuantizationConfig, where: str, kinds: Sequence[str] = LAYERS
     ) -> list[_Tables]:
         """Return the table of one configuration; of one that says nothing, that it is left."""
-        table: _Tables = {"name": FAMILY} | ({} if kind is None else {"type": kind})
+        types = kinds[0] if len(kinds) == 1 else list(kinds)
+        table: _Tables = {"name": FAMILY, "type": types}
         if given.target_device is not None:
-            self.notes[f"{where}: target_device = {given.target_device.value} is not read"] = None
+            self._say(f"{where}: target_device = {given.target_device.value} is not read")
         for tensor, role in ROLES.items():
             stages = given.stages(tensor)
-            if not stages or (kind == EMBEDDING and tensor != "weight"):
+            if not stages or (EMBEDDING in kinds and tensor != "weight"):
                 continue
             try:
                 table[role], said = stage_tables(stages, weight=tensor in ("weight", "bias"))
             except FormatError as error:
                 raise FormatError(f"{where}: {tensor}: {error}") from None
             for each in said:
-                self.notes[f"{where}: {tensor}: {each}"] = None
-        if not set(table) & set(ROLES.values()):
+                self._say(f"{where}: {tensor}: {each}")
+        if not set(table) & _QUANTISES:
             table["bypass"] = True
         return [table]
+
+
+def _is_static(tables: list[_Tables]) -> bool:
+    """Whether an input or an output has a static range; a weight has its own at hand."""
+    roles = [table[role] for table in tables for role in ("data_in", "data_out") if role in table]
+    stages = [each for role in roles for each in (role if isinstance(role, list) else [role])]
+    return any("range" in stage for stage in stages)
 
 
 def _output_of(given: QuantizationConfig) -> QuantizationConfig:
