@@ -60,9 +60,7 @@ def import_recipe(
         [*([] if file is None else [str(file)]), *([] if scheme_name is None else [scheme_name])]
     )
     found = to_recipe(config)
-    about = "\n".join(
-        [f"Made of {source} (AMD Quark).", *(f"Note: {each}" for each in found.notes)]
-    )
+    lines = [f"Made of {source} (AMD Quark).", *(f"Note: {each}" for each in found.notes)]
     return ImportedRecipe(
         source=source,
         tables=found.tables,

@@ -8,6 +8,7 @@ from typing import Any
 from plena_cosim.golden import FormatError
 
 from .quantization.config.algorithms import (
+    ALGORITHMS,
     AlgoConfig,
     AutoSmoothQuantConfig,
     AWQConfig,
@@ -40,14 +41,15 @@ def algorithm_tables(algorithms: Sequence[AlgoConfig]) -> tuple[_Tables, list[st
     notes: list[str] = []
     for algorithm in algorithms:
         found, said = _MEANINGS[type(algorithm)](algorithm)
+        whose = next(name for name, kind in ALGORITHMS.items() if isinstance(algorithm, kind))
         for name, table in found.items():
             if name in tables:
                 raise FormatError(
-                    f"algo_config: {algorithm.name}: a recipe has one [{name}], and another "
+                    f"algo_config: {whose}: a recipe has one [{name}], and another "
                     "algorithm takes it already; keep one of them"
                 )
             tables[name] = table
-        notes += [f"{algorithm.name}: {each}" for each in said]
+        notes += [f"{whose}: {each}" for each in said]
     return tables, notes
 
 
@@ -90,7 +92,7 @@ def _rotation(given: RotationConfig) -> tuple[_Tables, list[str]]:
         )
     if given.trainable or given.train_smooth:
         raise FormatError("rotation: trained rotations have no table in a recipe")
-    random = given.random or _one_random(given, given.random_r1, given.random_r2)
+    random = given.random or _one_random(given, r1=given.random_r1, r2=given.random_r2)
     return _rotated(given, random=random), _groups(given.scaling_layers)
 
 
@@ -100,7 +102,7 @@ def _quarot(given: QuaRotConfig) -> tuple[_Tables, list[str]]:
             f"quarot: optimized_rotation_path = {given.optimized_rotation_path!r}: [rotation] has "
             "Hadamard matrices only; leave it out"
         )
-    random = _one_random(given, given.random_r1, given.random_r2)
+    random = _one_random(given, r1=given.random_r1, r2=given.random_r2)
     return _rotated(given, random=random), _groups(given.scaling_layers)
 
 
@@ -113,12 +115,12 @@ def _rotated(given: RotationConfig | QuaRotConfig, *, random: bool) -> _Tables:
     return {"rotation": table}
 
 
-def _one_random(given: RotationConfig | QuaRotConfig, r1: bool, r2: bool) -> bool:
+def _one_random(given: RotationConfig | QuaRotConfig, *, r1: bool, r2: bool) -> bool:
     """Return whether signs are random; FormatError where R1 and R2 differ in that."""
     wanted = {one for one, used in ((r1, given.r1), (r2, given.r2)) if used}
     if len(wanted) > 1:
         raise FormatError(
-            f"{given.name}: random_r1 = {r1} and random_r2 = {r2}: random of [rotation] is about "
+            f"rotation: random_r1 = {r1} and random_r2 = {r2}: random of [rotation] is about "
             "both; give both the same value"
         )
     return True in wanted
