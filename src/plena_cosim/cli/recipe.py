@@ -87,6 +87,9 @@ def import_(
         list[str] | None,
         typer.Option(help="A name that stays as it is, with wildcards; may be given repeatedly."),
     ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The model that GPTQ calibrates: a folder or a hub id.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="The TOML file to write; without it TOML is printed.")
     ] = None,
@@ -103,7 +106,7 @@ def import_(
 
     if out is not None:
         require_file(out, given_as="--out")
-    found = import_recipe(file, scheme_name=scheme, exclude=exclude or ())
+    found = import_recipe(file, scheme_name=scheme, exclude=exclude or (), model_name=model)
     if out is None:
         typer.echo(found.text, nl=False)
     else:

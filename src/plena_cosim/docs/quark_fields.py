@@ -267,8 +267,11 @@ _ALGORITHM_TRIED: dict[str, Any] = {
 }
 
 
+_MX = quark.QuantizationConfig(weight=quark.OCP_MXFP4Spec())
+
+
 def _of_algorithm(given: Any) -> QuarkRecipe:
-    return to_recipe(quark.Config(_WEIGHT, algo_config=[given]))
+    return to_recipe(quark.Config(_MX, algo_config=[given]), model_name="demo")
 
 
 def _algorithm(kind: type) -> _Class:

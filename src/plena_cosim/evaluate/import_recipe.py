@@ -32,7 +32,11 @@ class ImportedRecipe:
 
 
 def import_recipe(
-    file: Path | None, *, scheme_name: str | None = None, exclude: Sequence[str] = ()
+    file: Path | None,
+    *,
+    scheme_name: str | None = None,
+    exclude: Sequence[str] = (),
+    model_name: str | None = None,
 ) -> ImportedRecipe:
     """Return the recipe that a configuration of AMD Quark means.
 
@@ -41,6 +45,7 @@ def import_recipe(
             folder; None: the scheme alone.
         scheme_name: what the global level is, where the file says none.
         exclude: names of modules, with wildcards, that stay as they are, beside the file's own.
+        model_name: what GPTQ calibrates: a folder or a hub id.
 
     Raises:
         FormatError: neither file nor scheme, something wrong in the file, or what no recipe says.
@@ -59,7 +64,7 @@ def import_recipe(
     source = ", ".join(
         [*([] if file is None else [str(file)]), *([] if scheme_name is None else [scheme_name])]
     )
-    found = to_recipe(config)
+    found = to_recipe(config, model_name=model_name)
     lines = [f"Made of {source} (AMD Quark).", *(f"Note: {each}" for each in found.notes)]
     return ImportedRecipe(
         source=source,

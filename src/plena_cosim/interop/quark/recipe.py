@@ -11,10 +11,12 @@ from plena_cosim.golden import FormatError
 from plena_cosim.ground.did_you_mean import did_you_mean
 
 from .patterns import has_wildcards, meet
+from .quantization.config.algorithms import GPTQConfig
 from .quantization.config.layer_config import QuantizationConfig
 from .quantization.config.model_config import Config
 from .quantization.config.type import QuantizationMode
 from .recipe_algorithms import algorithm_tables
+from .recipe_gptq import with_gptq
 from .recipe_stages import stage_tables
 
 FAMILY = "spec"
@@ -55,12 +57,12 @@ class QuarkRecipe:
     notes: tuple[str, ...]
 
 
-def to_recipe_tables(config: Any) -> _Tables:
+def to_recipe_tables(config: Any, *, model_name: str | None = None) -> _Tables:
     """Return the tables of the recipe that a configuration means; see `to_recipe`."""
-    return to_recipe(config).tables
+    return to_recipe(config, model_name=model_name).tables
 
 
-def to_recipe(config: Any) -> QuarkRecipe:
+def to_recipe(config: Any, *, model_name: str | None = None) -> QuarkRecipe:
     """Return the recipe that a configuration means.
 
     The more specific level decides: `exclude`, then a name, then a type, then the global
@@ -72,6 +74,7 @@ def to_recipe(config: Any) -> QuarkRecipe:
     Args:
         config: a Config, of here or of an installed Quark; or a QuantizationConfig, for the global
             level alone.
+        model_name: what GPTQ calibrates: a folder or a hub id.
 
     Raises:
         FormatError: a part that no recipe can say; the message names it.
@@ -80,8 +83,7 @@ def to_recipe(config: Any) -> QuarkRecipe:
     >>> to_recipe_tables(scheme("mxfp4_weight_only"))["*"][0]["weight"]["element"]
     'mxfp4_e2m1'
     """
-    levels = _Levels(_ours(config))
-    return levels.recipe()
+    return _Levels(_ours(config)).recipe(model_name)
 
 
 def _ours(given: Any) -> Config:
@@ -106,7 +108,7 @@ class _Levels:
     config: Config
     notes: dict[str, None] = field(default_factory=dict)
 
-    def recipe(self) -> QuarkRecipe:
+    def recipe(self, model_name: str | None) -> QuarkRecipe:
         config = self.config
         self._require_known()
         selectors: dict[str, list[_Tables]] = {}
@@ -117,14 +119,21 @@ class _Levels:
         if len(selectors) > 1 or len(selectors.get("*", ())) > 1:
             for table in (table for tables in selectors.values() for table in tables):
                 table["optional"] = True
-        algorithms, said = algorithm_tables(config.algo_config or [])
+        given = config.algo_config or []
+        gptq = [each for each in given if isinstance(each, GPTQConfig)]
+        algorithms, said = algorithm_tables([each for each in given if each not in gptq])
         quantises = any(set(table) & _QUANTISES for found in selectors.values() for table in found)
-        if not quantises and not algorithms:
+        if not quantises and not given:
             raise FormatError("the configuration quantises nothing; give it a specification")
         if not quantises:
             self._say("no level quantises anything: add a selector, or give a scheme")
-        for each in said:
-            self._say(each)
+        if len(gptq) > 1:
+            raise FormatError("algo_config: gptq: a recipe has one [gptq]; keep one of them")
+        for each in gptq:
+            algorithms["gptq"], selectors, words = with_gptq(selectors, each, model_name)
+            said += [f"gptq: {word}" for word in words]
+        for note in said:
+            self._say(note)
         tables: _Tables = {"by": "glob", **algorithms}
         if any(map(_is_static, selectors.values())):
             tables["ranges"] = {}
@@ -234,11 +243,13 @@ class _Levels:
         given = self.config.layer_quant_config
         ordered = sorted(given, key=has_wildcards)  # stable
         found = []
-        for name in ordered:
+        for place, name in enumerate(ordered):
             tables = self._by_type(given[name], None, f"layer_quant_config[{name!r}]")
-            others = any(meet(name, other) for other in given if other != name)
-            if others and not any(EMBEDDING in table["type"] for table in tables):
-                tables += self._tables(QuantizationConfig(), "", [EMBEDDING])
+            later = [
+                each for each in ordered[place + 1 :] if given[each].weight and meet(name, each)
+            ]
+            if later and not any(EMBEDDING in table["type"] for table in tables):
+                tables += self._tables(QuantizationConfig(), "", [EMBEDDING])  # not theirs
             found.append((name, tables))
         return found
 

@@ -12,7 +12,6 @@ from .quantization.config.algorithms import (
     AlgoConfig,
     AutoSmoothQuantConfig,
     AWQConfig,
-    GPTQConfig,
     QronosConfig,
     QuaRotConfig,
     RotationConfig,
@@ -32,7 +31,7 @@ def algorithm_tables(algorithms: Sequence[AlgoConfig]) -> tuple[_Tables, list[st
     """Return the tables [scaling] and [rotation] that algorithms mean, and what they do not say.
 
     Args:
-        algorithms: in any order; a recipe has one of its own.
+        algorithms: in any order; a recipe has one of its own. GPTQ is `with_gptq`'s.
 
     Raises:
         FormatError: no table does what one does, or two want the same table.
@@ -126,13 +125,6 @@ def _one_random(given: RotationConfig | QuaRotConfig, *, r1: bool, r2: bool) -> 
     return True in wanted
 
 
-def _gptq(given: GPTQConfig) -> tuple[_Tables, list[str]]:
-    raise FormatError(
-        "gptq: [gptq] calibrates weights in MXINT and MXFP of mxint and mxfp selectors, not those "
-        "of spec selectors; leave it out of algo_config and write [gptq] by hand"
-    )
-
-
 def _qronos(given: QronosConfig) -> tuple[_Tables, list[str]]:
     raise FormatError(
         'qronos: a recipe has no such algorithm; [gptq] has algorithm = "gptq", "local" and "gptaq"'
@@ -145,6 +137,5 @@ _MEANINGS: dict[type[AlgoConfig], Callable[[Any], tuple[_Tables, list[str]]]] = 
     AWQConfig: _awq,
     RotationConfig: _rotation,
     QuaRotConfig: _quarot,
-    GPTQConfig: _gptq,
     QronosConfig: _qronos,
 }
