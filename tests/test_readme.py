@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from plena_cosim.cli.main import app
-from plena_cosim.docs import format_table, op_table, quark_table
+from plena_cosim.docs import format_table, op_table, quark_fields, quark_table
 from plena_cosim.golden.ops import OPS
 
 
@@ -24,19 +24,22 @@ def test_the_command_renews_the_format_tables(
     page = format_table.DOCUMENT.read_text(encoding="utf-8")
     ops = op_table.DOCUMENT.read_text(encoding="utf-8")
     quark = quark_table.DOCUMENT.read_text(encoding="utf-8")
+    stale_quark = quark.replace("| `mx6` | 32 along", "| `mx6` | 33 along")
+    stale_quark = stale_quark.replace("| `scaling.alpha = 0.5` |", "| `scaling.alpha = 0.6` |")
     documents = {
         format_table: page.replace("| bf16 | 16 |", "| bf16 | 17 |"),
         op_table: ops.replace("every input: e5m2", "every input: e5m9"),
-        quark_table: quark.replace("| `mx6` | 32 along", "| `mx6` | 33 along"),
+        quark_table: stale_quark,
+        quark_fields: stale_quark,
     }
     for module, stale in documents.items():
         monkeypatch.setattr(module, "DOCUMENT", tmp_path / module.DOCUMENT.name)
         module.DOCUMENT.write_text(stale, encoding="utf-8")
-    assert CliRunner().invoke(app, ["formats", "--write"]).stdout.count("renewed") == 3
+    assert CliRunner().invoke(app, ["formats", "--write"]).stdout.count("renewed") == 4
     assert format_table.DOCUMENT.read_text(encoding="utf-8") == page
     assert op_table.DOCUMENT.read_text(encoding="utf-8") == ops
     assert quark_table.DOCUMENT.read_text(encoding="utf-8") == quark
-    assert CliRunner().invoke(app, ["formats", "--write"]).stdout.count("fresh") == 3
+    assert CliRunner().invoke(app, ["formats", "--write"]).stdout.count("fresh") == 4
 
 
 def test_op_table_is_fresh() -> None:

@@ -50,9 +50,9 @@ def formats(
 
     if write:
         # The regression tries every op in the named formats, and other projects' names mean them.
-        from ..docs import op_table, quark_table
+        from ..docs import op_table, quark_fields, quark_table
 
-        for document in (format_table, op_table, quark_table):
+        for document in (format_table, op_table, quark_table, quark_fields):
             _say_renewed(document.DOCUMENT, document.write())
         return
     if markdown:

@@ -70,6 +70,57 @@ def check(
             typer.echo(line)
 
 
+@recipe_app.command("import")
+def import_(
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            help="JSON of AMD Quark: a configuration, a layer's, an algorithm, the config.json of "
+            "a checkpoint, or its folder."
+        ),
+    ] = None,
+    scheme: Annotated[
+        str | None,
+        typer.Option(help="Quark's name of a scheme, such as int4_wo_128, for all linear layers."),
+    ] = None,
+    exclude: Annotated[
+        list[str] | None,
+        typer.Option(help="A name that stays as it is, with wildcards; may be given repeatedly."),
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="The model that GPTQ calibrates: a folder or a hub id.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="The TOML file to write; without it TOML is printed.")
+    ] = None,
+) -> None:
+    """Make a recipe of a configuration of AMD Quark, and say what it does not say.
+
+    Names, types and the global configuration become selectors, algorithms tables such as
+    [scaling]. What no recipe says is an error or a note; docs/quark.md has all of them.
+    """
+    from ..evaluate.import_recipe import import_recipe
+    from ..ground.destination import require_file
+    from ..ground.write_whole import write_whole
+    from ..passes.recipe.load import read_quant_config
+
+    if out is not None:
+        require_file(out, given_as="--out")
+    found = import_recipe(file, scheme_name=scheme, exclude=exclude or (), model_name=model)
+    if out is None:
+        typer.echo(found.text, nl=False)
+    else:
+        from ..docs.recipe_summary import recipe_table, remarks
+
+        recipe = read_quant_config(found.tables, source=str(out))
+        write_whole(out, found.text)
+        console.print(recipe_table(recipe))
+        for line in remarks(recipe):
+            typer.echo(line)
+    for note in found.notes:
+        typer.echo(f"note: {note}", err=out is None)
+
+
 @recipe_app.command()
 def docs(
     write: Annotated[

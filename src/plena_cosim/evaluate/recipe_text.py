@@ -22,14 +22,29 @@ def recipe_text(tables: Mapping[str, Any], *, about: str = "") -> str:
     return "\n".join(lines).lstrip("\n") + "\n"
 
 
-def _table(table: Mapping[str, Any], path: tuple[str, ...], lines: list[str]) -> None:
-    inner = {key: value for key, value in table.items() if isinstance(value, Mapping)}
+def _table(
+    table: Mapping[str, Any], path: tuple[str, ...], lines: list[str], *, one_of_many: bool = False
+) -> None:
+    inner = {key: value for key, value in table.items() if _has_header(value)}
     plain = {key: value for key, value in table.items() if key not in inner}
-    if path and (plain or not inner):
+    if one_of_many:
+        lines += ["", f"[[{'.'.join(map(_key, path))}]]"]
+    elif path and (plain or not inner):
         lines += ["", f"[{'.'.join(map(_key, path))}]"]
     lines += [f"{_key(key)} = {_value(value)}" for key, value in plain.items()]
     for key, value in inner.items():
-        _table(value, (*path, key), lines)
+        if isinstance(value, Mapping):
+            _table(value, (*path, key), lines)
+            continue
+        for each in value:
+            _table(each, (*path, key), lines, one_of_many=True)
+
+
+def _has_header(value: Any) -> bool:
+    """Whether a value is a table, or a list of tables, each with lines of its own."""
+    if isinstance(value, list):
+        return bool(value) and all(isinstance(each, Mapping) for each in value)
+    return isinstance(value, Mapping)
 
 
 def _key(key: str) -> str:

@@ -1,4 +1,4 @@
-"""AMD Quark: its specifications of tensors as data, and the numbers that each gives.
+"""AMD Quark: its configurations as data, the numbers that they give, and the recipes they mean.
 
 `quantization` has Quark's own modules and names and needs no torch, which is imported when
 `fake_quantize` is asked for. docs/quark.md says what each specification means.
@@ -14,8 +14,21 @@ if TYPE_CHECKING:
     from . import quantization
     from .golden_format import GoldenFormat, golden_formats
     from .numbers import fake_quantize
+    from .read_file import read_file
+    from .recipe import QuarkRecipe, to_recipe, to_recipe_tables
+    from .schemes import scheme
 
-__all__ = ["GoldenFormat", "fake_quantize", "golden_formats", "quantization"]
+__all__ = [
+    "GoldenFormat",
+    "QuarkRecipe",
+    "fake_quantize",
+    "golden_formats",
+    "quantization",
+    "read_file",
+    "scheme",
+    "to_recipe",
+    "to_recipe_tables",
+]
 
 __getattr__ = lazily(
     __name__,
@@ -23,5 +36,8 @@ __getattr__ = lazily(
         ".quantization": (),
         ".numbers": ("fake_quantize",),
         ".golden_format": ("GoldenFormat", "golden_formats"),
+        ".read_file": ("read_file",),
+        ".recipe": ("QuarkRecipe", "to_recipe", "to_recipe_tables"),
+        ".schemes": ("scheme",),
     },
 )

@@ -1,4 +1,4 @@
-"""Every specification of Quark's document: its name, its signature and its printed example."""
+"""Every class of Quark's document: its name, its signature and its printed example."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ import pytest
 
 from plena_cosim.interop.quark.quantization.config import config
 from plena_cosim.interop.quark.quantization.config.config import (
+    AlgoConfig,
+    AutoSmoothQuantConfig,
+    AWQConfig,
     Bfloat16Spec,
     BFP16Spec,
+    Config,
     Float16Spec,
     FP4PerGroupSpec,
     FP8E4M3PerChannelSpec,
@@ -22,6 +26,7 @@ from plena_cosim.interop.quark.quantization.config.config import (
     FP8E5M2PerChannelSpec,
     FP8E5M2PerGroupSpec,
     FP8E5M2PerTensorSpec,
+    GPTQConfig,
     Int2PerGroupSpec,
     Int3PerChannelSpec,
     Int3PerGroupSpec,
@@ -40,9 +45,16 @@ from plena_cosim.interop.quark.quantization.config.config import (
     OCP_MXFP8E5M2Spec,
     OCP_MXINT8Spec,
     ProgressiveSpec,
+    QConfig,
+    QLayerConfig,
+    QronosConfig,
     QTensorConfig,
+    QuantizationConfig,
     QuantizationSpec,
+    QuaRotConfig,
+    RotationConfig,
     ScaleQuantSpec,
+    SmoothQuantConfig,
     Uint4PerChannelSpec,
     Uint4PerGroupSpec,
     Uint4PerTensorSpec,
@@ -213,6 +225,63 @@ EXAMPLES: dict[str, Callable[[], Any]] = {
 }
 """The document's examples, as printed."""
 
+_ATTENTION = {
+    "prev_op": "input_layernorm",
+    "layers": ["self_attn.q_proj", "self_attn.k_proj", "self_attn.v_proj"],
+    "inp": "self_attn.q_proj",
+    "module2inspect": "self_attn",
+}
+_MLP = {
+    "prev_op": "post_attention_layernorm",
+    "layers": ["mlp.gate_proj", "mlp.up_proj"],
+    "inp": "mlp.gate_proj",
+    "module2inspect": "mlp",
+}
+_OUTPUT = {
+    "prev_op": "self_attn.v_proj",
+    "layers": ["self_attn.o_proj"],
+    "inp": "self_attn.o_proj",
+}
+_DOWN = {"prev_op": "mlp.up_proj", "layers": ["mlp.down_proj"], "inp": "mlp.down_proj"}
+_INSIDE = [
+    "self_attn.k_proj",
+    "self_attn.v_proj",
+    "self_attn.q_proj",
+    "self_attn.o_proj",
+    "mlp.up_proj",
+    "mlp.gate_proj",
+    "mlp.down_proj",
+]
+ALGORITHMS: dict[str, Callable[[], AlgoConfig]] = {
+    "SmoothQuantConfig": lambda: SmoothQuantConfig(
+        scaling_layers=[_ATTENTION, _MLP], model_decoder_layers="model.layers"
+    ),
+    "RotationConfig": lambda: RotationConfig(
+        scaling_layers=[_ATTENTION, _MLP], model_decoder_layers="model.layers"
+    ),
+    "QuaRotConfig": lambda: QuaRotConfig(
+        model_decoder_layers="model.layers",
+        v_proj="self_attn.v_proj",
+        o_proj="self_attn.o_proj",
+        self_attn="self_attn",
+        mlp="mlp",
+    ),
+    "AutoSmoothQuantConfig": lambda: AutoSmoothQuantConfig(
+        model_decoder_layers="model.layers",
+        scaling_layers=[_ATTENTION, _OUTPUT, _MLP, _DOWN],
+    ),
+    "AWQConfig": lambda: AWQConfig(
+        model_decoder_layers="model.layers", scaling_layers=[_ATTENTION, _MLP]
+    ),
+    "GPTQConfig": lambda: GPTQConfig(
+        inside_layer_modules=_INSIDE, model_decoder_layers="model.layers"
+    ),
+    "QronosConfig": lambda: QronosConfig(
+        inside_layer_modules=_INSIDE, model_decoder_layers="model.layers"
+    ),
+}
+"""The document's examples of algorithms, as printed."""
+
 TENSOR = "observer_method=None, symmetric=None, scale_type=None, round_method=None, is_dynamic=None"
 CHANNEL = "symmetric=None, scale_type=None, round_method=None, ch_axis=None, is_dynamic=None"
 GROUP = f"{CHANNEL}, group_size=None"
@@ -276,7 +345,44 @@ OTHERS = {
         "scale_calculation_mode=None, qat_spec=None, mx_element_dtype=None, "
         "zero_point_type=<ZeroPointType.int32: 'int32'>, is_scale_quant=False"
     ),
+    "QuantizationConfig": (
+        "input_tensors=None, output_tensors=None, weight=None, bias=None, target_device=None"
+    ),
+    "SmoothQuantConfig": (
+        "name='smooth', alpha=1, scale_clamp_min=0.001, scaling_layers=<factory>, "
+        "model_decoder_layers=''"
+    ),
+    "AutoSmoothQuantConfig": (
+        "name='autosmoothquant', scaling_layers=None, model_decoder_layers=None, "
+        "compute_scale_loss='MSE'"
+    ),
+    "AWQConfig": "name='awq', scaling_layers=<factory>, model_decoder_layers=''",
+    "QuaRotConfig": (
+        "scaling_layers=None, name='quarot', r1=True, r2=True, r3=True, r4=True, "
+        "rotation_size=None, random_r1=False, random_r2=False, optimized_rotation_path=None, "
+        "backbone='model', model_decoder_layers='model.layers', v_proj='self_attn.v_proj', "
+        "o_proj='self_attn.o_proj', self_attn='self_attn', mlp='mlp'"
+    ),
+    "GPTQConfig": (
+        "name='gptq', block_size=128, damp_percent=0.01, desc_act=True, static_groups=True, "
+        "inside_layer_modules=<factory>, model_decoder_layers=''"
+    ),
+    "QronosConfig": (
+        "inside_layer_modules, model_decoder_layers, name='qronos', block_size=128, "
+        "desc_act=True, static_groups=True, alpha=0.001, beta=10000.0"
+    ),
 }
+"""The same of all other classes; scaling_layers of QuaRot is left out in its example."""
+EXTENDED = {
+    "Config": (
+        "global_quant_config, layer_type_quant_config=<factory>, layer_quant_config=<factory>, "
+        "kv_cache_quant_config=<factory>, kv_cache_group=<factory>, min_kv_scale=0.0, "
+        "softmax_quant_spec=None, exclude=<factory>, algo_config=None, "
+        "quant_mode=<QuantizationMode.eager_mode: 1>, log_severity_level=1, version='0.10', "
+    ),
+    "RotationConfig": "model_decoder_layers, scaling_layers, name='rotation', random=False, ",
+}
+"""The document's signatures where Quark 0.13 has arguments besides, which follow."""
 
 
 @pytest.mark.parametrize("name", EXAMPLES)
@@ -288,16 +394,41 @@ def test_the_printed_example_constructs(name: str) -> None:
 
 def test_every_class_of_the_document_is_there() -> None:
     assert set(SIGNATURES) == set(DATA_TYPES)
-    assert {*SIGNATURES, *OTHERS} <= set(config.__all__)
+    assert {*SIGNATURES, *OTHERS, *EXTENDED} <= set(config.__all__)
     assert all(getattr(config, name) for name in config.__all__)
     assert QTensorConfig is QuantizationSpec
+    assert QLayerConfig is QuantizationConfig
+    assert QConfig is Config
+
+
+@pytest.mark.parametrize("name", ALGORITHMS)
+def test_the_printed_example_of_an_algorithm_constructs(name: str) -> None:
+    made = ALGORITHMS[name]()
+    assert type(made).__name__ == name
+    assert type(made).from_dict(made.to_dict()) == made
+
+
+@pytest.mark.parametrize("name", EXTENDED)
+def test_the_signature_begins_as_the_documents(name: str) -> None:
+    assert signature(name).startswith(EXTENDED[name])
+
+
+def test_what_a_factory_makes_is_empty() -> None:
+    made = Config(QuantizationConfig())
+    assert (made.layer_type_quant_config, made.layer_quant_config) == ({}, {})
+    assert (made.kv_cache_quant_config, made.kv_cache_group, made.exclude) == ({}, [], [])
+    assert SmoothQuantConfig().scaling_layers == AWQConfig().scaling_layers == []
+    assert GPTQConfig().inside_layer_modules == []
 
 
 @pytest.mark.parametrize("name", [*SIGNATURES, *OTHERS])
 def test_the_signature_is_the_documents(name: str) -> None:
+    assert signature(name) == {**SIGNATURES, **OTHERS}[name]
+
+
+def signature(name: str) -> str:
     parameters = inspect.signature(getattr(config, name)).parameters.values()
-    said = ", ".join(str(each.replace(annotation=each.empty)) for each in parameters)
-    assert said == {**SIGNATURES, **OTHERS}[name]
+    return ", ".join(str(each.replace(annotation=each.empty)) for each in parameters)
 
 
 def test_help_shows_the_arguments() -> None:
@@ -313,6 +444,8 @@ def test_no_specification_needs_torch() -> None:
         "import sys, plena_cosim.interop.quark.quantization.config.config as config; "
         "import plena_cosim.interop.quark.golden_format as golden; "
         "golden.golden_formats(config.MX6Spec()); "
+        "import plena_cosim.interop.quark.read_file, plena_cosim.interop.quark.recipe as recipe; "
+        "recipe.to_recipe(config.Config(config.QuantizationConfig(weight=config.MX6Spec()))); "
         "assert 'torch' not in sys.modules, 'torch'"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

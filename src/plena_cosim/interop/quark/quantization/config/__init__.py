@@ -1,1 +1,1 @@
-"""What a tensor is quantised to: `config` has the specifications, `type` their choices."""
+"""What a model is quantised to: `config` has all classes, `type` their choices."""

@@ -1,5 +1,20 @@
-"""Every specification of a tensor by the name and in the place that Quark gives it."""
+"""Every class of a configuration by the name and in the place that Quark gives it."""
 
+from .algorithm_files import (
+    load_pre_optimization_config_from_file,
+    load_quant_algo_config_from_file,
+)
+from .algorithms import (
+    AlgoConfig,
+    AutoSmoothQuantConfig,
+    AWQConfig,
+    GPTQConfig,
+    PreQuantOptConfig,
+    QronosConfig,
+    QuaRotConfig,
+    RotationConfig,
+    SmoothQuantConfig,
+)
 from .data_type_spec import DataTypeSpec
 from .data_types import (
     Bfloat16Spec,
@@ -40,15 +55,21 @@ from .data_types import (
     Uint8PerGroupSpec,
     Uint8PerTensorSpec,
 )
+from .layer_config import QuantizationConfig
+from .model_config import Config
 from .quantization_spec import QATSpec, QuantizationSpec, TQTSpec
 from .two_stage import ProgressiveSpec, ScaleQuantSpec, TwoStageSpec
 
-QTensorConfig = QuantizationSpec
-"""What Quark 0.13 calls it."""
+QConfig, QLayerConfig, QTensorConfig = Config, QuantizationConfig, QuantizationSpec
+"""What Quark 0.13 calls them."""
 
 __all__ = [
+    "AWQConfig",
+    "AlgoConfig",
+    "AutoSmoothQuantConfig",
     "BFP16Spec",
     "Bfloat16Spec",
+    "Config",
     "DataTypeSpec",
     "FP4PerGroupSpec",
     "FP6E2M3PerGroupSpec",
@@ -60,6 +81,7 @@ __all__ = [
     "FP8E5M2PerGroupSpec",
     "FP8E5M2PerTensorSpec",
     "Float16Spec",
+    "GPTQConfig",
     "Int2PerGroupSpec",
     "Int3PerChannelSpec",
     "Int3PerGroupSpec",
@@ -79,11 +101,19 @@ __all__ = [
     "OCP_MXFP8E5M2Spec",
     "OCP_MXINT8Spec",
     "OCP_MXSpec",
+    "PreQuantOptConfig",
     "ProgressiveSpec",
     "QATSpec",
+    "QConfig",
+    "QLayerConfig",
     "QTensorConfig",
+    "QronosConfig",
+    "QuaRotConfig",
+    "QuantizationConfig",
     "QuantizationSpec",
+    "RotationConfig",
     "ScaleQuantSpec",
+    "SmoothQuantConfig",
     "TQTSpec",
     "TwoStageSpec",
     "Uint4PerChannelSpec",
@@ -92,4 +122,6 @@ __all__ = [
     "Uint8PerChannelSpec",
     "Uint8PerGroupSpec",
     "Uint8PerTensorSpec",
+    "load_pre_optimization_config_from_file",
+    "load_quant_algo_config_from_file",
 ]
