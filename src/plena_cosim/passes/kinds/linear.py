@@ -93,7 +93,13 @@ class LinearKind(ModuleKind):
         return {phase: data_in for phase, (_, data_in) in operands.items()}
 
     def observed_input(self, module: nn.Module, selector: Selector, x: Tensor) -> Tensor:
-        """Return the input in the basis in which it is quantised."""
+        """Return the input in the basis in which it is quantised.
+
+        Args:
+            module: of this kind, in floating point.
+            selector: what it is to become.
+            x: what the module is given.
+        """
         if selector.semantics is RotationMode.DEQUANT:
             return x
         size = size_of_rotation(self.as_linear(module).in_features, selector, "")
