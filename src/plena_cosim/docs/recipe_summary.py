@@ -44,7 +44,7 @@ def remarks(recipe: Recipe) -> list[str]:
     if any(recipe.phases.values()):
         lines.append(f"cache from prefill to decode: {recipe.kv_handover.value}")
     if recipe.gptq is not None:
-        weights = recipe.gptq.weight_config.model_dump(exclude_none=True)
+        weights = recipe.gptq.weight_config.given()
         lines.append(f"gptq: {recipe.gptq.format}, {weights}")
     if recipe.rotation is not None:
         lines.append(f"rotation: {_rotation(recipe.rotation)}")

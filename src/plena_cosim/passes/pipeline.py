@@ -10,7 +10,6 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError
 from plena_cosim.ground.progress import Progress
 from plena_cosim.sources import calibration_set, load_tokenizer
@@ -29,6 +28,7 @@ from .recipe.calibration_tables import GptqTable
 from .recipe.data_table import DataTable
 from .recipe.recipe import Recipe
 from .rotation_search import SearchResult, require_searchable, search_rotations
+from .weights.spec_tensor import CalibratedWeight
 from .weights.spec_values import Ranges
 from .weights.weight_record import WeightRecord
 
@@ -50,7 +50,7 @@ class Prepared:
 
     recipe: Recipe
     plans: list[Plan]
-    weights: Mapping[str, MxTensor] = field(default_factory=dict)
+    weights: Mapping[str, CalibratedWeight] = field(default_factory=dict)
     records: Mapping[str, list[WeightRecord]] = field(default_factory=dict)
     search: SearchResult | None = None
     distilled: Distilled | None = None

@@ -195,7 +195,7 @@ def test_outputs_get_better(family: str) -> None:
 
 def test_gptaq_targets_the_float_model() -> None:
     """What GPTAQ fits is W t for the operands x: least squares in float64 gives the target."""
-    from plena_cosim.passes.calibration.group_calibrator import target_weight
+    from plena_cosim.passes.calibration.fit import target_weight
     from plena_cosim.passes.calibration.hessian import Hessian
 
     generator = torch.Generator().manual_seed(1)

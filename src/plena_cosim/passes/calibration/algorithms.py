@@ -1,4 +1,4 @@
-"""Algorithms by their names in [gptq]: what outputs are wanted, and what fits the weights to them.
+"""Algorithms by their names in [gptq]: what outputs are wanted, and how the Hessian is damped.
 
 Nothing else in this room names one, so that another is one more entry here.
 """
@@ -11,14 +11,8 @@ from enum import Enum
 
 from torch import Tensor
 
-from plena_cosim.golden import Mx
-
-from .block_scale import ScaleSearch
-from .gptq import Solution, solve
-
-Fit = Callable[[Tensor, Tensor, Mx, ScaleSearch, list[int] | None], Solution]
-"""Arguments and result as those of `gptq.solve`. Rows must not depend on each other: those of all
-matrices that read the same input come together."""
+from ..recipe.calibration_tables import GptqTable
+from .damping import Damping, damping_of_eigenvalue, damping_of_mean
 
 
 class Wanted(Enum):
@@ -38,11 +32,14 @@ class Algorithm:
 
     Attributes:
         wanted: which outputs are wanted.
-        fit: what quantises the weight that is best for them.
+        corrects_first: the first column is rounded as it is best while all others stay as they
+            were, and the others make up for it; else as it is best together with them.
+        damping: what is added to the Hessian's diagonal.
     """
 
     wanted: Wanted
-    fit: Fit = solve
+    corrects_first: bool = False
+    damping: Callable[[GptqTable, Tensor], Damping] = damping_of_mean
 
     def sums_cross_gram(self, *, expert: bool) -> bool:
         """Return whether a Hessian has to sum what is wanted in the place of the operands.
@@ -57,5 +54,6 @@ ALGORITHMS: Mapping[str, Algorithm] = {
     "gptq": Algorithm(wanted=Wanted.QUANTIZED),
     "local": Algorithm(wanted=Wanted.UNROUNDED),
     "gptaq": Algorithm(wanted=Wanted.FLOAT),
+    "qronos": Algorithm(wanted=Wanted.FLOAT, corrects_first=True, damping=damping_of_eigenvalue),
 }
 """The values of the key `algorithm` in `recipe/calibration_tables.py`."""

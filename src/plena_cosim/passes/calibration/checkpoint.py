@@ -16,14 +16,16 @@ import torch
 from torch import Tensor
 
 from plena_cosim.fakequant import MxTensor
-from plena_cosim.golden import Mx
 
 from ..checkpoints.fingerprint import Fingerprint
 from ..checkpoints.run_folder import begin_folder, read_tensors, write_tensors
+from ..recipe.spec_format import SpecFormat
 from ..weights.packed_weight import PackedWeight
+from ..weights.spec_tensor import CalibratedWeight, SpecTensor
 from ..weights.weight_record import WeightRecord
+from .target import StoredAs
 
-Layer = tuple[dict[str, MxTensor], dict[str, list[WeightRecord]]]
+Layer = tuple[dict[str, CalibratedWeight], dict[str, list[WeightRecord]]]
 """Calibrated weights of a layer and their records, by the modules' names in the model."""
 
 
@@ -48,7 +50,7 @@ class Checkpoints:
         self.key = fingerprint.key
         self.folder, self.notes = begin_folder(root, fingerprint, table="gptq")
 
-    def load(self, index: int, formats: Mapping[str, tuple[torch.Size, Mx, int]]) -> Layer | None:
+    def load(self, index: int, formats: Mapping[str, StoredAs]) -> Layer | None:
         """Return a layer that a run has finished, None where there is none that can be used.
 
         Args:
@@ -67,8 +69,8 @@ class Checkpoints:
             self.notes.append(f"{again}: {path.name} holds other weights")
             return None
         weights = {
-            name: _unpack(tensors[f"{name}:codes"], tensors[f"{name}:scales"], *formats[name])
-            for name in formats
+            name: _unpack({part: tensors[f"{name}:{part}"] for part in _parts(stored)}, stored)
+            for name, stored in formats.items()
         }
         records = {
             name: [WeightRecord(**record) for record in about["records"][name]] for name in formats
@@ -98,12 +100,22 @@ class Checkpoints:
         return self.folder / f"layer_{index:04d}.safetensors"
 
 
-def _packed(weight: MxTensor) -> dict[str, Tensor]:
+def _parts(stored: StoredAs) -> tuple[str, ...]:
+    """Return the names of the tensors of a weight."""
+    return ("values",) if isinstance(stored[1], SpecFormat) else ("codes", "scales")
+
+
+def _packed(weight: CalibratedWeight) -> dict[str, Tensor]:
+    if isinstance(weight, SpecTensor):
+        return {"values": weight.values.cpu()}
     stored = PackedWeight.of(weight)
     return {name: tensor.cpu() for name, tensor in stored.pack().items()}
 
 
-def _unpack(codes: Tensor, scales: Tensor, shape: torch.Size, mx: Mx, axis: int) -> MxTensor:
-    stored = PackedWeight.empty(torch.empty(shape, device="meta"), mx, axis=axis)
-    values, unpacked = stored._decode(codes, scales)
-    return MxTensor(values=values, scales=unpacked, mx=mx, axis=axis)
+def _unpack(parts: Mapping[str, Tensor], stored: StoredAs) -> CalibratedWeight:
+    shape, fmt, axis = stored
+    if isinstance(fmt, SpecFormat):
+        return SpecTensor(values=parts["values"], fmt=fmt)
+    packed = PackedWeight.empty(torch.empty(shape, device="meta"), fmt, axis=axis)
+    values, scales = packed._decode(parts["codes"], parts["scales"])
+    return MxTensor(values=values, scales=scales, mx=fmt, axis=axis)

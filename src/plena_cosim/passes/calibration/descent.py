@@ -11,6 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import Mx
 
 from .block_scale import ScaleSearch
@@ -44,6 +45,7 @@ def descend(
     Returns:
         Another solution of the same shape; its gain is that of `solution`.
     """
+    assert isinstance(solution.weight, MxTensor)
     # Rows and columns are swapped here, as in `solve`.
     values = solution.weight.values.T.contiguous()
     scales = solution.weight.scales.T.contiguous()

@@ -13,6 +13,7 @@ from plena_cosim.fakequant.carrier import SINGLE
 from plena_cosim.fakequant.element import ElementRounder
 from plena_cosim.golden import Mx
 
+from ..weights.spec_tensor import CalibratedWeight
 from .block_scale import ScaleSearch, Tried, scales_to_try
 
 
@@ -22,23 +23,25 @@ class Solution:
 
     Attributes:
         weight: (rows, n), blocks along the last axis.
-        offsets: (rows, blocks) int8: scale exponents less those of the format's scale rule.
+        offsets: (rows, blocks) int8: scale exponents less those of the format's scale rule; (rows,
+            0) where scales are no powers of two that were searched.
         loss: (rows,) float64: (Wq - W) H (Wq - W)^T of each row, by what each column adds to it.
         gain: (rows,) float64: what the choice of scales took off it, block by block as they were
             quantised.
     """
 
-    weight: MxTensor
+    weight: CalibratedWeight
     offsets: Tensor
     loss: Tensor
     gain: Tensor
 
     def split(self, sizes: Sequence[int]) -> list[Solution]:
-        """Return runs of rows as solutions of their own.
+        """Return runs of rows as solutions of their own; of MX blocks only.
 
         Args:
             sizes: rows of each, in order; all of them together are the rows of this one.
         """
+        assert isinstance(self.weight, MxTensor)
         parts = (self.weight.values, self.weight.scales, self.offsets, self.loss, self.gain)
         return [
             Solution(
@@ -87,7 +90,13 @@ def _damp(hessian: Tensor, damp: float) -> tuple[Tensor, Tensor]:
 
 
 def solve(
-    weight: Tensor, factor: Tensor, mx: Mx, search: ScaleSearch, order: list[int] | None = None
+    weight: Tensor,
+    factor: Tensor,
+    mx: Mx,
+    search: ScaleSearch,
+    order: list[int] | None = None,
+    *,
+    first: Tensor | None = None,
 ) -> Solution:
     """Return the weight quantised by GPTQ to MX blocks.
 
@@ -100,6 +109,8 @@ def solve(
         mx: the format.
         search: how scales are chosen.
         order: which block comes when; None for 0, 1, 2 …
+        first: (rows,) float32, rounded in the place of the column that comes first, whose error
+            stays its distance from the weight; None: that column is rounded.
 
     Returns:
         Weight and offsets with their columns in the order of `weight`, whatever `order` is.
@@ -122,7 +133,8 @@ def solve(
     for number in numbers:
         place = slice(number * mx.block_size, min((number + 1) * mx.block_size, n))
         end = start + place.stop - place.start
-        block = quantise_block(left[start:end], factor[start:end, start:end], mx, search)
+        own = factor[start:end, start:end]
+        block = quantise_block(left[start:end], own, mx, search, None if start else first)
         values[place] = block.values
         loss += block.errors.double().square().sum(0)
         gain += block.gain
@@ -163,7 +175,9 @@ class Block:
     gain: Tensor
 
 
-def quantise_block(block: Tensor, factor: Tensor, mx: Mx, search: ScaleSearch) -> Block:
+def quantise_block(
+    block: Tensor, factor: Tensor, mx: Mx, search: ScaleSearch, first: Tensor | None = None
+) -> Block:
     """Quantise one block of every row, column after column, by the best of the scales to try.
 
     Args:
@@ -171,20 +185,22 @@ def quantise_block(block: Tensor, factor: Tensor, mx: Mx, search: ScaleSearch) -
         factor: (elements, elements) float32, the part of U on its diagonal.
         mx: the format.
         search: how scales are chosen.
+        first: (rows,) of `solve`, where the block holds that column.
 
     Returns:
         Values, errors, scales and offsets; a row of zeros has scale code 0.
     """
-    tried = scales_to_try(block, mx, search)
+    seen = block if first is None else torch.cat([first[None], block[1:]])
+    tried = scales_to_try(seen, mx, search)
     ruled = tried.exponents[0]
     if not search.by_output and len(tried.exponents) > 1:
-        chosen = tried.exponents.gather(0, _least_weight_error(block, tried, mx))
+        chosen = tried.exponents.gather(0, _least_weight_error(seen, tried, mx))
         tried = Tried(  # the rule's scale is swept too, to tell what the choice has gained
             rule=tried.rule,
             exponents=torch.cat([ruled[None], chosen]),
             allowed=torch.stack([torch.zeros_like(ruled, dtype=torch.bool), ruled == ruled]),
         )
-    values, errors = _sweep(block, factor, tried.exponents, mx)
+    values, errors = _sweep(block, factor, tried.exponents, mx, seen[0])
     lost = errors.square().sum(0)
     best = lost.masked_fill(~tried.allowed, torch.inf).argmin(0, keepdim=True)
     take = best.expand(len(block), 1, -1)
@@ -209,7 +225,9 @@ def _least_weight_error(block: Tensor, tried: Tried, mx: Mx) -> Tensor:
     return error.argmin(0, keepdim=True)
 
 
-def _sweep(block: Tensor, factor: Tensor, exponents: Tensor, mx: Mx) -> tuple[Tensor, Tensor]:
+def _sweep(
+    block: Tensor, factor: Tensor, exponents: Tensor, mx: Mx, first: Tensor
+) -> tuple[Tensor, Tensor]:
     """Quantise the columns of a block in turn, once for each of k scales.
 
     Args:
@@ -217,6 +235,7 @@ def _sweep(block: Tensor, factor: Tensor, exponents: Tensor, mx: Mx) -> tuple[Te
         factor: (elements, elements) of U.
         exponents: (k, rows).
         mx: the format.
+        first: (rows,), what is rounded of the first column.
 
     Returns:
         Values, and what each is off by, over U's diagonal; both (elements, k, rows).
@@ -229,6 +248,7 @@ def _sweep(block: Tensor, factor: Tensor, exponents: Tensor, mx: Mx) -> tuple[Te
         left = column.expand(exponents.shape)
         if i:
             left = left - (factor[:i, i] @ flat[:i]).view(exponents.shape)
-        rounder.round(left.contiguous(), values[i])
+        rounded = left if i else first.expand(exponents.shape)
+        rounder.round(rounded.contiguous(), values[i])
         torch.sub(left, values[i], out=errors[i]).div_(factor[i, i])
     return values, errors

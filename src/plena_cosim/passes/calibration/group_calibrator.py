@@ -10,18 +10,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError
 
 from ..layers.output_cache import OutputCache
 from ..layers.run import Stop
 from ..recipe.calibration_tables import GptqTable
+from ..weights.spec_tensor import CalibratedWeight
 from ..weights.weight_record import WeightRecord, histogram
 from .algorithms import ALGORITHMS, Wanted
-from .descent import descend
-from .gptq import block_columns, damped, factorise
+from .fit import fit_matrices
 from .hessian import Hessian
-from .settings import scale_search
 from .target import CalibrationTarget
 
 
@@ -105,7 +103,7 @@ class GroupCalibrator:
         finally:
             target.quantized.observer = None
 
-    def solved(self, where: str) -> list[tuple[MxTensor, list[WeightRecord]]]:
+    def solved(self, where: str) -> list[tuple[CalibratedWeight, list[WeightRecord]]]:
         """Quantise the weights, give them to the quantised modules and return them with records.
 
         Args:
@@ -117,7 +115,7 @@ class GroupCalibrator:
         Raises:
             FormatError: an operand was not finite.
         """
-        solutions: list[list[MxTensor]] = [[] for _ in self.targets]
+        solutions: list[list[CalibratedWeight]] = [[] for _ in self.targets]
         records: list[list[WeightRecord]] = [[] for _ in self.targets]
         matrices = [target.matrices() for target in self.targets]
         for expert, hessian in enumerate(self.hessians):
@@ -137,32 +135,20 @@ class GroupCalibrator:
 
     def _matrices(
         self, weights: list[Tensor], hessian: Hessian
-    ) -> list[tuple[MxTensor, WeightRecord]]:
-        """Fit matrices that share a Hessian, all rows in one go where their formats are one."""
+    ) -> list[tuple[CalibratedWeight, WeightRecord]]:
+        """Fit matrices that share a Hessian."""
         table, n = self.table, weights[0].shape[1]
         gram = hessian.gram
         if not hessian.tokens:
             gram = torch.eye(n, device=gram.device)
         # Fewer operands than columns say little about most directions: trust them less.
-        damp = table.damp_percent * max(1.0, n / max(hessian.tokens, 1))
-        size = self.targets[0].mx.block_size
-        order = _descending(gram, size) if table.desc_act else None
-        columns = block_columns(order, n, size) if order else None
-        natural = factor = factorise(gram, damp)
-        if columns is not None:
-            factor = factorise(gram[columns][:, columns], damp)
-        search = scale_search(table)
+        more = max(1.0, n / max(hessian.tokens, 1))
         found = []
-        for mx, same in groupby(zip(self.targets, weights, strict=True), lambda pair: pair[0].mx):
+        pairs = zip(self.targets, weights, strict=True)
+        for fmt, same in groupby(pairs, lambda pair: pair[0].fmt):
             rows = [weight.to(gram.device).float() for _, weight in same]
-            wanted = torch.cat(rows)
-            if hessian.cross_gram is not None:
-                wanted = target_weight(wanted, hessian.cross_gram, natural)
-            solution = ALGORITHMS[table.algorithm].fit(wanted, factor, mx, search, order)
-            if table.descent_sweeps:
-                whole = damped(gram, damp)
-                solution = descend(solution, wanted, whole, mx, search, sweeps=table.descent_sweeps)
-            for part in solution.split([len(weight) for weight in rows]):
+            parts = fit_matrices(rows, fmt, gram, hessian.cross_gram, table, more_damping=more)
+            for part in parts:
                 record = WeightRecord(
                     tokens=hessian.tokens,
                     rounded=not hessian.tokens,
@@ -173,32 +159,6 @@ class GroupCalibrator:
                 )
                 found.append((part.weight, record))
         return found
-
-
-def target_weight(weight: Tensor, cross_gram: Tensor, factor: Tensor) -> Tensor:
-    """Return the float weight W' that is best for operands x where t is wanted.
-
-    Least squares of ||W' x - W t||^2: W' = W + W C H^-1 with C = sum (t - x) x^T, the correction of
-    GPTAQ (Li et al. 2025), for whom t is the float model's.
-
-    Args:
-        weight: (rows, n) float32.
-        cross_gram: (n, n), C.
-        factor: (n, n) float64, U of `factorise`.
-
-    Returns:
-        (rows, n) float32; the correction is computed in float64 and rounded once, then added.
-    """
-    change: Tensor = torch.linalg.multi_dot(
-        [weight.double(), cross_gram.double(), factor.T, factor]
-    )
-    return weight + change.float()
-
-
-def _descending(gram: Tensor, size: int) -> list[int]:
-    """Return the blocks in descending order of their share of the Hessian's diagonal."""
-    energy = [float(part.mean()) for part in torch.split(gram.diagonal(), size)]
-    return sorted(range(len(energy)), key=lambda block: -energy[block])
 
 
 def _first_token(operand: Tensor) -> Tensor:

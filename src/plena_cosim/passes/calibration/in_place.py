@@ -11,7 +11,6 @@ from collections.abc import Mapping
 import torch
 from torch import nn
 
-from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError
 
 from ..kinds import kind_of
@@ -22,6 +21,8 @@ from ..plan.plan import Plan
 from ..recipe.formats import ModuleFormats
 from ..recipe.recipe import Phase, Recipe
 from ..recipe.selector import Selector
+from ..recipe.spec_format import SpecFormat
+from ..weights.spec_tensor import CalibratedWeight
 
 
 def is_in_place(recipe: Recipe) -> bool:
@@ -41,7 +42,8 @@ def calibration_plans(model: nn.Module, recipe: Recipe) -> list[Plan]:
         recipe: with a [gptq] table.
 
     Raises:
-        FormatError: the model has no such modules in a stack of layers.
+        FormatError: the model has no such modules in a stack of layers, or one that does not take
+            the format.
     """
     left_out = excluded_modules(model, recipe)
     found = {
@@ -54,6 +56,13 @@ def calibration_plans(model: nn.Module, recipe: Recipe) -> list[Plan]:
     if not found:
         raise FormatError(f"{where}: the model has no linear layers to calibrate; remove the table")
     stack = stack_of(model, list(found), where)
+    fmt = recipe.calibrated
+    for name, (_, kind) in found.items():
+        if isinstance(fmt, SpecFormat) and "weight" not in kind.accepts.spec:
+            raise FormatError(
+                f"{where}: {name!r} ({kind.name}) takes no {fmt.name}; exclude it, "
+                "or say gptq = true in the selectors that are calibrated"
+            )
     selector = Selector(key="gptq", formats=ModuleFormats(weight=recipe.calibrated), gptq=True)
     return [
         Plan(
@@ -69,7 +78,7 @@ def calibration_plans(model: nn.Module, recipe: Recipe) -> list[Plan]:
 
 
 @torch.no_grad()
-def put_values(plans: list[Plan], weights: Mapping[str, MxTensor]) -> None:
+def put_values(plans: list[Plan], weights: Mapping[str, CalibratedWeight]) -> None:
     """Give modules the values of calibrated weights, in place.
 
     Args:

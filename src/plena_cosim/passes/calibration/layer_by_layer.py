@@ -16,8 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from plena_cosim.fakequant import MxTensor
-from plena_cosim.golden import FormatError, Mx
+from plena_cosim.golden import FormatError
 from plena_cosim.ground.progress import Progress
 
 from ..layers.device import device_of
@@ -27,6 +26,7 @@ from ..layers.stream import capture
 from ..plan.plan import Plan
 from ..recipe.calibration_tables import GptqTable
 from ..recipe.recipe import Recipe
+from ..weights.spec_tensor import CalibratedWeight
 from ..weights.weight_record import WeightRecord
 from .algorithms import ALGORITHMS, Wanted
 from .checkpoint import Checkpoints, Layer
@@ -34,7 +34,7 @@ from .eager_masks import eager_masks
 from .group_calibrator import GroupCalibrator
 from .quantized_layer import quantized_layer
 from .settings import fingerprint_of
-from .target import grouped, targets_of, weights_of
+from .target import StoredAs, grouped, targets_of, weights_of
 
 """Called with layers done and layers in all."""
 
@@ -50,7 +50,7 @@ class Calibration:
         notes: what a user should be told.
     """
 
-    weights: Mapping[str, MxTensor]
+    weights: Mapping[str, CalibratedWeight]
     records: Mapping[str, list[WeightRecord]]
     resumed: int = 0
     notes: tuple[str, ...] = ()
@@ -67,8 +67,9 @@ def calibrate(
 ) -> Calibration:
     """Return the calibrated weight of every module whose selector says gptq = true.
 
-    GPTQ (Frantar et al. 2022, arXiv:2210.17323), or GPTAQ (Li et al. 2025, arXiv:2504.02692), whose
-    layers are fitted to what the float model makes of its own inputs.
+    GPTQ (Frantar et al. 2022, arXiv:2210.17323), or GPTAQ (Li et al. 2025, arXiv:2504.02692) and
+    Qronos (Zhang et al. 2025, arXiv:2505.11695), whose layers are fitted to what the float model
+    makes of its own inputs.
 
     Args:
         model: a transformers model in floating point; not changed.
@@ -155,7 +156,7 @@ class _Run:
                 found[index] = self._layer(index, found[index], state, more=index < last)
                 if progress is not None:
                     progress("calibration", index + 1, count)
-        weights: dict[str, MxTensor] = {}
+        weights: dict[str, CalibratedWeight] = {}
         records: dict[str, list[WeightRecord]] = {}
         for layer in found.values():
             assert layer is not None
@@ -174,7 +175,7 @@ class _Run:
             return None
         return self.checkpoints.load(index, self._inside(index))
 
-    def _inside(self, index: int) -> dict[str, tuple[torch.Size, Mx, int]]:
+    def _inside(self, index: int) -> dict[str, StoredAs]:
         prefix = f"{self.stack.layer_name(index)}."
         return {name: about for name, about in self.names.items() if name.startswith(prefix)}
 
@@ -208,7 +209,7 @@ class _Run:
         name, arguments = self.stack.layer_name(index), state.arguments[index]
         layer, quantized = float_cache.layer, quantized_cache.layer
         inside = [full.removeprefix(f"{name}.") for full in self._inside(index)]
-        weights: dict[str, MxTensor] = {}
+        weights: dict[str, CalibratedWeight] = {}
         records: dict[str, list[WeightRecord]] = {}
         sample = state.quantized_inputs[0][:1]
         targets = targets_of(layer, quantized, inside)
@@ -235,7 +236,7 @@ class _Run:
 
 
 def _starved(
-    records: Mapping[str, list[WeightRecord]], weights: Mapping[str, MxTensor]
+    records: Mapping[str, list[WeightRecord]], weights: Mapping[str, CalibratedWeight]
 ) -> list[str]:
     """Return what to say of matrices that have seen few operands or none."""
     notes = []

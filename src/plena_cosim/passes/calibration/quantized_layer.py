@@ -7,12 +7,11 @@ from collections.abc import Mapping, Sequence
 
 from torch import nn
 
-from plena_cosim.fakequant import MxTensor
-
 from ..plan.plan import Plan
 from ..plan.plan_model import plans_in, plans_inside
 from ..recipe.recipe import Recipe
 from ..replace.replace import replace_modules
+from ..weights.spec_tensor import CalibratedWeight
 
 
 def quantized_layer(
@@ -20,7 +19,7 @@ def quantized_layer(
     name: str,
     plans: Sequence[Plan],
     recipe: Recipe,
-    calibrated: Mapping[str, MxTensor] | None = None,
+    calibrated: Mapping[str, CalibratedWeight] | None = None,
 ) -> nn.Module:
     """Return a copy of a layer with the quantised modules of a recipe, in fake numerics.
 

@@ -9,12 +9,16 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import FormatError, Mx
 
 from ..layers.run import run
 from ..modules.quantized_module import CalibratedModule
 from ..plan.plan import Plan
+from ..recipe.spec_format import SpecFormat
+from ..weights.spec_tensor import CalibratedWeight
+
+StoredAs = tuple[torch.Size, Mx | SpecFormat, int]
+"""Shape, format and axis of the contraction of a weight."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,10 +37,10 @@ class CalibrationTarget:
     original: Tensor
 
     @property
-    def mx(self) -> Mx:
+    def fmt(self) -> Mx | SpecFormat:
         """The format of the weight."""
         fmt = self.quantized.stored.fmt
-        assert isinstance(fmt, Mx)
+        assert isinstance(fmt, (Mx, SpecFormat))
         return fmt
 
     @property
@@ -64,7 +68,7 @@ class CalibrationTarget:
         """Return rows (…, in) in the basis in which weight and operand are multiplied."""
         return self.quantized.in_basis(x)
 
-    def put(self, solved: list[MxTensor]) -> MxTensor:
+    def put(self, solved: list[CalibratedWeight]) -> CalibratedWeight:
         """Give the quantised module calibrated matrices, and return them as it stores them.
 
         Args:
@@ -100,7 +104,7 @@ def _weight(layer: nn.Module, name: str) -> Tensor:
     return own[last] if last in own else layer.get_submodule(name).get_parameter("weight")
 
 
-def weights_of(plans: Sequence[Plan], source: str) -> dict[str, tuple[torch.Size, Mx, int]]:
+def weights_of(plans: Sequence[Plan], source: str) -> dict[str, StoredAs]:
     """Return shape, format and block axis of every weight that is to be calibrated, by name.
 
     Args:
@@ -108,16 +112,16 @@ def weights_of(plans: Sequence[Plan], source: str) -> dict[str, tuple[torch.Size
         source: what the recipe calls itself, for messages.
 
     Raises:
-        FormatError: there is none, one has no block format, or it changes between phases.
+        FormatError: there is none, one has a format without scales, or it changes between phases.
     """
-    found: dict[str, tuple[torch.Size, Mx, int]] = {}
+    found: dict[str, StoredAs] = {}
     for plan in plans:
         asking = [selector for selector in plan.different() if selector.gptq]
         if not asking:
             continue
         where, fmt = plan.where(asking[0]), asking[0].formats.weight
-        if not isinstance(fmt, Mx):
-            raise FormatError(f"{where}: gptq = true needs a weight format with blocks")
+        if not isinstance(fmt, (Mx, SpecFormat)):
+            raise FormatError(f"{where}: gptq = true needs a weight format with scales")
         if len(plan.different()) > 1 and plan.input_formats(None) is None:
             raise FormatError(
                 f"{where}: gptq = true, but prefill and decode would have different weights; let "

@@ -15,6 +15,7 @@ from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
 from ..recipe.formats import Format, ModuleFormats
 from ..weights.packed_weight import PackedWeight, WeightFactory
+from ..weights.spec_tensor import CalibratedWeight
 from .exact_linear import operand_formats
 from .operand import fake_quantize, matrix_operand
 from .quantized_module import CalibratedModule, HeldWeight, Observer
@@ -66,12 +67,13 @@ class ExpertWeight(CalibratedModule):
         """Return the matrix of each expert, (out, in)."""
         return list(original.mT if self.transposed else original)
 
-    def assembled(self, solved: list[MxTensor]) -> MxTensor:
+    def assembled(self, solved: list[CalibratedWeight]) -> CalibratedWeight:
         """Return the experts' matrices, (out, in) each, as one weight."""
+        blocks = [matrix for matrix in solved if isinstance(matrix, MxTensor)]
         whole = MxTensor(
-            values=torch.stack([matrix.values for matrix in solved]),
-            scales=torch.stack([matrix.scales for matrix in solved]),
-            mx=solved[0].mx,
+            values=torch.stack([matrix.values for matrix in blocks]),
+            scales=torch.stack([matrix.scales for matrix in blocks]),
+            mx=blocks[0].mx,
             axis=2,
         )
         return whole.mT if self.transposed else whole

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import HardwareConfig
 
 from ..recipe.formats import AttentionFormats, Format
@@ -20,6 +19,7 @@ from ..recipe.recipe import KvHandover, Phase
 from ..recipe.selector import Selector
 from ..recipe.selector_tables import OPERATIONS
 from ..weights.packed_weight import PackedWeight, WeightFactory
+from ..weights.spec_tensor import CalibratedWeight
 from ..weights.spec_values import Range
 from .phase import PhaseClock
 
@@ -77,7 +77,7 @@ class BuildRequest:
     hw: HardwareConfig | None
     where: str
     store: WeightFactory = PackedWeight
-    calibrated: Mapping[str, MxTensor] = field(default_factory=dict)
+    calibrated: Mapping[str, CalibratedWeight] = field(default_factory=dict)
     ranges: Mapping[str, Sequence[Range | None]] = field(default_factory=dict)
 
 

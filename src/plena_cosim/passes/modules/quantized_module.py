@@ -8,10 +8,10 @@ from typing import Any
 
 from torch import Tensor, nn
 
-from plena_cosim.fakequant import MxTensor
 from plena_cosim.fakequant.step_by_step import uncompiled
 
 from ..weights.packed_weight import PackedWeight
+from ..weights.spec_tensor import CalibratedWeight
 
 Observer = Callable[[int, Tensor, Tensor], None]
 """Is told which matrix of a module (0, or the number of an expert) is to multiply which operand,
@@ -92,6 +92,6 @@ class CalibratedModule(QuantizedModule):
         """Return rows (…, in) in the basis in which weight and operand are multiplied."""
         return x
 
-    def assembled(self, solved: list[MxTensor]) -> MxTensor:
+    def assembled(self, solved: list[CalibratedWeight]) -> CalibratedWeight:
         """Return quantised matrices as the weight is stored."""
         return solved[0]

@@ -8,12 +8,13 @@ from plena_cosim.golden import Mx
 
 from .calibration_tables import GptqTable
 from .selector import Selector
+from .spec_format import SpecFormat
 
 
 def calibration_notes(
     groups: Mapping[str, Iterable[Selector]],
     gptq: GptqTable | None,
-    calibrated: Mx | None,
+    calibrated: Mx | SpecFormat | None,
     source: str,
 ) -> list[str]:
     """Return a note where a recipe calibrates weights and no selector says gptq = true.
@@ -34,7 +35,7 @@ def calibration_notes(
     again = [
         (name, selector.formats.weight)
         for name, selector in named
-        if isinstance(selector.formats.weight, Mx) and not selector.bypass
+        if isinstance(selector.formats.weight, (Mx, SpecFormat)) and not selector.bypass
     ]
     if not again:
         return [f"{start}, and not rounded again"]

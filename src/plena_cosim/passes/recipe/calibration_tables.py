@@ -5,12 +5,13 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from plena_cosim.golden import ScaleRule
 from plena_cosim.ground.dataset_name import ALLOWED, is_dataset_name
 
 from .read_table import Table
+from .spec_table import SpecTable
 
 MatmulType = Literal[
     "q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj",
@@ -73,6 +74,14 @@ class GptqWeightTable(Table):
     )
 
 
+def _weight_table(given: Any) -> str:
+    """Return the name of the table that says a format with such keys."""
+    if isinstance(given, Table):
+        return type(given).__name__
+    by_axes = isinstance(given, dict) and "element" in given
+    return "SpecTable" if by_axes else "GptqWeightTable"
+
+
 class GptqTable(Table):
     """[gptq]: weights are calibrated with second-order statistics before modules are replaced."""
 
@@ -80,8 +89,10 @@ class GptqTable(Table):
         description="The model to calibrate: a Hugging Face id or a folder.",
         examples=["meta-llama/Meta-Llama-3-8B"],
     )
-    format: Literal["mxint", "mxfp"] = Field(
-        description="Family of the weight format.", examples=["mxint"]
+    format: Literal["mxint", "mxfp", "spec"] = Field(
+        description="Family of the weight format; `spec`: by its axes, as selectors of that name "
+        "say it.",
+        examples=["mxint"],
     )
     device: str = Field("cuda:0", description="Where calibration runs.", examples=["cpu"])
     dataset: Dataset = Field(
@@ -94,12 +105,12 @@ class GptqTable(Table):
     seqlen: int = Field(2048, ge=1, description="Tokens of a sample.", examples=[512])
     seed: int = Field(0, ge=0, description="Seed of the places in the text.", examples=[1])
     cali_batch_size: int = Field(32, ge=1, description="Samples that run together.", examples=[8])
-    algorithm: Literal["gptq", "local", "gptaq"] = Field(
+    algorithm: Literal["gptq", "local", "gptaq", "qronos"] = Field(
         "gptq",
         description="What weights are fitted to: `gptq` to the float weights; `local` to the "
         "layer's outputs for inputs that are not rounded, so that weights make up for the rounding "
         "of their own input; `gptaq` to the float model's outputs, for that of all inputs before "
-        "too.",
+        "too; `qronos` the same, with the first column corrected before the others move.",
         examples=["gptaq"],
     )
     token_weights: Literal["unit", "uniform"] = Field(
@@ -113,13 +124,45 @@ class GptqTable(Table):
         ge=0,
         le=1,
         allow_inf_nan=False,
-        description="Share of the mean of the Hessian's diagonal that is added to the diagonal.",
+        description="Share of the mean of the Hessian's diagonal that is added to the diagonal; "
+        "not with `qronos`.",
         examples=[0.1],
+    )
+    alpha: float = Field(
+        0.001,
+        ge=0,
+        le=1,
+        allow_inf_nan=False,
+        description="Qronos: share of the Hessian's largest eigenvalue that is added to the "
+        "diagonal.",
+        examples=[1e-06],
+    )
+    beta: float = Field(
+        10000.0,
+        gt=0,
+        allow_inf_nan=False,
+        description="Qronos: the Hessian is divided by this before it is factorised, and the "
+        "factor by its root; only float64's rounding depends on it.",
+        examples=[1.0],
     )
     desc_act: bool = Field(
         False,
-        description="Quantise blocks in descending order of their activations' energy.",
+        description="Quantise blocks in descending order of their activations' energy; of a spec "
+        "columns, by the Hessian's diagonal.",
         examples=[True],
+    )
+    static_groups: bool = Field(
+        False,
+        description="Spec: groups have the scales of the weight as it was; else those of their "
+        "columns when the first one is reached. Groups with `desc_act` need it.",
+        examples=[True],
+    )
+    block_size: int = Field(
+        128,
+        ge=1,
+        description="Spec: columns after which all later ones are updated; only how sums round "
+        "depends on it.",
+        examples=[64],
     )
     quantile_search: bool = Field(
         True, description="Search a clipping for each block, by `quantiles`.", examples=[False]
@@ -160,8 +203,12 @@ class GptqTable(Table):
     max_layers: int | None = Field(
         None, ge=1, description="Calibrate only the first layers, to try things.", examples=[16]
     )
-    weight_config: GptqWeightTable = Field(
-        description="The format of weights, see below.",
+    weight_config: Annotated[
+        Annotated[GptqWeightTable, Tag("GptqWeightTable")] | Annotated[SpecTable, Tag("SpecTable")],
+        Discriminator(_weight_table),
+    ] = Field(
+        description="The format of weights, see below; of a spec the "
+        "[keys of a role](#selectors-with-name--spec).",
         examples=[{"weight_block_size": 16, "weight_width": 4}],
     )
 

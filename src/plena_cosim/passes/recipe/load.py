@@ -8,15 +8,16 @@ import logging
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from plena_cosim.golden import FormatError, HardwareConfig, Mx, ScaleRule
+from plena_cosim.golden import FormatError, HardwareConfig, Mx
 from plena_cosim.golden.hardware import own_tables
 from plena_cosim.ground.did_you_mean import did_you_mean
 from plena_cosim.ground.shipped import shipped
 
+from .calibrated_format import calibrated_format, require_calibrated
 from .calibration_notes import calibration_notes
 from .calibration_tables import GptqTable, RotationSearchTable, inherit_from_gptq
 from .distill_table import read_distill
@@ -24,12 +25,13 @@ from .file_tables import HardwareTable, NumericsTable, PhaseTable, RecipeFile
 from .ranges_table import RangesTable
 from .read_table import read_table
 from .recipe import KvHandover, MatchBy, Phase, Recipe
-from .role_format import FormatDefaults, role_format, shared_numerics
+from .role_format import FormatDefaults, shared_numerics
 from .rotation_table import RotationTable
 from .scaling_table import ScalingTable, complete_scaling
 from .selector import Selector
 from .selector_from_table import read_selector
 from .selector_tables import SELECTOR_TABLES, DefaultsTable
+from .spec_format import SpecFormat
 from .token_collector_table import TokenCollectorTable
 
 _LOG = logging.getLogger(__name__)
@@ -287,7 +289,7 @@ class _Context:
     by: MatchBy
     defaults: Mapping[str, Any]
     shared: FormatDefaults
-    calibrated: Mx | None
+    calibrated: Mx | SpecFormat | None
     source: str
 
     def read(
@@ -306,7 +308,7 @@ class _Context:
                 selector, taken = read_selector(
                     key, one, self.defaults, self.shared, where, place=place
                 )
-                _check_calibrated(selector, self.calibrated, where)
+                require_calibrated(selector, self.calibrated, where)
                 selectors.append(selector)
                 used |= taken
         return tuple(selectors), used
@@ -332,32 +334,12 @@ class _Context:
         _require_pattern(key, self.by, where)
 
 
-def _gptq(given: Any, shared: FormatDefaults, source: str) -> tuple[GptqTable | None, Mx | None]:
+def _gptq(
+    given: Any, shared: FormatDefaults, source: str
+) -> tuple[GptqTable | None, Mx | SpecFormat | None]:
     """Return [gptq] and the weight format that it calibrates."""
     if given is None:
         return None, None
-    table = read_table(GptqTable, given, f"{source} [gptq]")
-    try:
-        fmt = role_format("weight", table.weight_config.given(), table.format, shared)
-    except FormatError as error:
-        raise FormatError(f"{source} [gptq.weight_config]: {error}") from None
-    assert isinstance(fmt, Mx)
-    return table, fmt
-
-
-def _check_calibrated(selector: Selector, calibrated: Mx | None, where: str) -> None:
-    if not selector.gptq:
-        return
-    if calibrated is None:
-        raise FormatError(f"{where}: gptq = true, but the recipe has no [gptq] table")
-    weight = selector.formats.weight
-    if isinstance(weight, Mx) and replace(weight, rounding=calibrated.rounding) != calibrated:
-        raise FormatError(
-            f"{where}: gptq = true, but the weight is {_words(weight)} and "
-            f"[gptq.weight_config] calibrates {_words(calibrated)}; give both the same format"
-        )
-
-
-def _words(mx: Mx) -> str:
-    codes = "" if mx.symmetric else ", full range"
-    return f"{mx.name}/{mx.block_size} (scale rule {ScaleRule(mx.scale_rule).value}{codes})"
+    where = f"{source} [gptq]"
+    table = read_table(GptqTable, given, where)
+    return table, calibrated_format(table, shared, where)

@@ -61,5 +61,5 @@ def _formats(recipe: Recipe) -> Iterator[Mx]:
             given = [getattr(made, role) for role in ROLES]
             given += [getattr(inside, field.name) for field in fields(inside)]
             yield from (each for each in given if isinstance(each, Mx) and not selector.bypass)
-    if recipe.calibrated is not None:
+    if isinstance(recipe.calibrated, Mx):
         yield recipe.calibrated

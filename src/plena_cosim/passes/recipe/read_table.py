@@ -49,9 +49,11 @@ def _first_complaint(kind: type[Table], errors: Sequence[ErrorDetails]) -> str:
     first = next((error for error in errors if not _of_a_branch(error["loc"][-1:])), errors[0])
     steps, table = [], kind
     loc = [step for step in first["loc"] if not _of_a_branch((step,))]
-    while len(loc) > 1 and isinstance(loc[0], str) and (inner := _sub_table(table, loc[0])):
+    branch = next((str(step) for step in first["loc"] if _of_a_branch((step,))), "")
+    while len(loc) > 1 and isinstance(loc[0], str) and (inner := _sub_table(table, loc[0], branch)):
         steps.append(str(loc.pop(0)))
-        if len(loc) > 1 and isinstance(loc[0], int):  # one of a list of tables
+        number = next(iter(loc))
+        if len(loc) > 1 and isinstance(number, int):  # one of a list of tables
             steps[-1] += f" {int(loc.pop(0)) + 1}"
         table = inner
     key = ".".join([*steps, str(loc[0])]) if loc else ".".join(steps)
@@ -80,10 +82,10 @@ def _wanted(message: str) -> str:
     return "a table" if message.startswith("a valid dictionary") else message
 
 
-def _sub_table(table: type[Table], key: str) -> type[Table] | None:
+def _sub_table(table: type[Table], key: str, branch: str) -> type[Table] | None:
+    """Return the table that a key holds: of several the one that is called as a branch is."""
     field = table.model_fields.get(key)
     kinds: list[Any] = [] if field is None else [field.annotation, *get_args(field.annotation)]
     kinds += [inner for each in kinds for inner in get_args(each)]
-    return next(
-        (kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Table)), None
-    )
+    found = [kind for kind in kinds if isinstance(kind, type) and issubclass(kind, Table)]
+    return next((kind for kind in found if kind.__name__ == branch), found[0] if found else None)

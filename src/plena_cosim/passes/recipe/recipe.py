@@ -15,6 +15,7 @@ from .ranges_table import RangesTable
 from .rotation_table import RotationTable
 from .scaling_table import ScalingTable
 from .selector import Selector
+from .spec_format import SpecFormat
 from .token_collector_table import TokenCollectorTable
 
 
@@ -89,7 +90,7 @@ class Recipe:
     distill: DistillTable | None = None
     ranges: RangesTable | None = None
     token_collector: TokenCollectorTable | None = None
-    calibrated: Mx | None = None
+    calibrated: Mx | SpecFormat | None = None
     notes: tuple[str, ...] = ()
     source: str = "quantisation recipe"
     sha256: str = ""

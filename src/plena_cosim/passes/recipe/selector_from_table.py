@@ -199,10 +199,11 @@ def _attention(
 
 def _options(values: Mapping[str, Any], explicit: frozenset[str]) -> dict[str, Any]:
     gptq, grid = values.get("gptq", False), _clip_grid(values.get("clip_search", False))
-    weight = bool(shape_keys("weight", values))
+    weight = bool(shape_keys("weight", values)) or values.get("weight") is not None
     for option, wanted in (("gptq", gptq), ("clip_search", grid)):
         if wanted and not weight and option in explicit:
-            raise FormatError(f"{option} is about the weight, but there are no weight_ keys")
+            none = "is no weight" if values.get("name") == SPEC else "are no weight_ keys"
+            raise FormatError(f"{option} is about the weight, but there {none}")
     gptq, grid = gptq and weight, grid if weight else ()
     if gptq and grid:
         if ("gptq" in explicit) == ("clip_search" in explicit):

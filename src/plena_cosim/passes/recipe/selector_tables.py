@@ -282,7 +282,7 @@ _SOFTMAX_OUT = {
 SpecSelectorTable = _table(
     "SpecSelectorTable",
     "A selector whose roles are tables, one key an axis of the format; fake numerics, but for MX.",
-    _name(SPEC) | _SELECTOR | _spec_roles() | _SOFTMAX_OUT,
+    _name(SPEC) | _SELECTOR | _spec_roles() | _SOFTMAX_OUT | {"gptq": _OPTIONS["gptq"]},
 )
 
 DefaultsTable = _table(

@@ -7,7 +7,6 @@ from dataclasses import replace
 
 from torch import nn
 
-from plena_cosim.fakequant import MxTensor
 from plena_cosim.golden import HardwareConfig
 
 from ..modules.module_kind import BuildRequest, Built, ModuleKind
@@ -21,6 +20,7 @@ from ..recipe.role_format import ALL_ROLES
 from ..recipe.selector import Selector
 from ..recipe.spec_format import SpecFormat
 from ..weights.packed_weight import PackedWeight, WeightFactory
+from ..weights.spec_tensor import CalibratedWeight
 from ..weights.spec_values import Range, Ranges
 from .carry_hooks import carry_hooks
 from .module_info import ModuleInfo, module_info
@@ -33,7 +33,7 @@ def replace_modules(
     hw: HardwareConfig | None,
     *,
     store: WeightFactory = PackedWeight,
-    calibrated: Mapping[str, MxTensor] | None = None,
+    calibrated: Mapping[str, CalibratedWeight] | None = None,
     ranges: Ranges | None = None,
 ) -> dict[str, ModuleInfo]:
     """Replace the modules of `root` that plans name; `check` has said of each that it can be done.
@@ -69,7 +69,7 @@ class _Work:
         recipe: Recipe,
         hw: HardwareConfig | None,
         store: WeightFactory,
-        calibrated: Mapping[str, MxTensor],
+        calibrated: Mapping[str, CalibratedWeight],
         ranges: Ranges,
     ) -> None:
         self.model, self.recipe, self.hw, self.store = model, recipe, hw, store
@@ -143,7 +143,7 @@ class _Work:
 
     def _build(self, plan: Plan, selector: Selector) -> Built:
         where = plan.where(selector)
-        calibrated: dict[str, MxTensor] = {}
+        calibrated: dict[str, CalibratedWeight] = {}
         if selector.gptq:
             for part in plan.kind.weight_blocks(plan.module, where):
                 found = self.calibrated.get(f"{plan.name}.{part}" if part else plan.name)

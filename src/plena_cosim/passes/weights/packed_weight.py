@@ -29,6 +29,7 @@ from .element_codes import (
     scales_shape,
 )
 from .packing import pack_bits, packed_bytes, unpack_bits
+from .spec_tensor import CalibratedWeight, SpecTensor
 from .spec_values import quantize_spec, ranges_of
 
 
@@ -123,22 +124,20 @@ class PackedWeight(nn.Module):
         stored._set_values(quantised.values, quantised.scales)
         return stored
 
-    def with_values(self, quantised: MxTensor) -> PackedWeight:
-        """Return one like this that holds a weight quantised elsewhere, to the same blocks.
+    def with_values(self, quantised: CalibratedWeight) -> PackedWeight:
+        """Return one like this that holds a weight quantised elsewhere, to the same format.
 
         Raises:
             FormatError: it has another shape or another format.
         """
-        asked = self.fmt
-        if isinstance(asked, Mx):
-            asked = replace(
-                asked, scale_rule=quantised.mx.scale_rule, rounding=quantised.mx.rounding
-            )
-        given = (quantised.shape, quantised.mx, quantised.axis)
-        if given != (self.shape, asked, self.axis):
+        asked, fmt = self.fmt, quantised.fmt if isinstance(quantised, SpecTensor) else quantised.mx
+        if isinstance(asked, Mx) and isinstance(fmt, Mx):
+            asked = replace(asked, scale_rule=fmt.scale_rule, rounding=fmt.rounding)
+        if (quantised.shape, fmt, quantised.axis) != (self.shape, asked, self.axis):
+            name = f"{fmt.name}/{fmt.block_size}" if isinstance(fmt, Mx) else fmt.name
             raise FormatError(
-                f"a calibrated weight of shape {tuple(quantised.shape)} in {quantised.mx.name}/"
-                f"{quantised.mx.block_size} cannot be stored as {self.extra_repr()}"
+                f"a calibrated weight of shape {tuple(quantised.shape)} in {name} cannot be stored "
+                f"as {self.extra_repr()}"
             )
         other = type(self).__new__(type(self))
         nn.Module.__init__(other)
@@ -149,7 +148,8 @@ class PackedWeight(nn.Module):
             self.dtype,
         )
         device = self.scales.device
-        other._set_values(quantised.values.to(device), quantised.scales.to(device))
+        scales = self.scales[:0] if isinstance(quantised, SpecTensor) else quantised.scales
+        other._set_values(quantised.values.to(device), scales.to(device))
         return other
 
     def __getattr__(self, name: str) -> Any:

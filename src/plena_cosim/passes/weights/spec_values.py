@@ -62,32 +62,48 @@ def quantize_stage(x: Tensor, stage: Stage, bounds: Range | None = None) -> Tens
         if isinstance(fmt, Mx):
             return fakequant.quantize(x, fmt, axis)
         return fakequant.quantize_blocks(x, fmt, axis)
-    scale, zero_point = _scale(x, stage, bounds)
-    values = fakequant.quantize_affine(x, fmt, granularity, scale=scale, zero_point=zero_point)
-    if not stage.symmetric_codes:
-        return values
-    assert isinstance(fmt, AffineInt)
-    assert scale is not None
-    # Rounding to a narrower dtype keeps the order, so that values may be clamped behind it.
-    lowest = (-fmt.highest * scale.unsqueeze(-1)).to(x.dtype)  # exact in float32
-    groups = to_groups(values, granularity).maximum(lowest)
-    return from_groups(groups, x.shape, granularity).contiguous()
+    if bounds is None and not stage.min_scale and not stage.symmetric_codes:
+        return fakequant.quantize_affine(x, fmt, granularity)
+    if bounds is None:
+        groups = to_groups(x.detach(), granularity)
+        bounds = groups.amin(-1), groups.amax(-1)
+    return quantize_scaled(x, stage, *stage_scale(bounds, stage))
 
 
-def _scale(x: Tensor, stage: Stage, bounds: Range | None) -> tuple[Tensor | None, Tensor | None]:
-    """Return scales and zero points where they do not simply follow from the tensor itself."""
+def stage_scale(bounds: Range, stage: Stage) -> tuple[Tensor, Tensor | None]:
+    """Return the scales of groups in float32, and zero points where the format has them.
+
+    Args:
+        bounds: the range of each group.
+        stage: with an affine format.
+    """
     fmt = stage.fmt
     assert isinstance(fmt, (AffineInt, ScaledFp))
-    if bounds is None:
-        if not stage.min_scale and not stage.symmetric_codes:
-            return None, None
-        groups = to_groups(x.detach(), stage.granularity)
-        bounds = groups.amin(-1), groups.amax(-1)
     scale, zero_point = fakequant.affine_scale(*bounds, fmt)
     if stage.min_scale:
         scale = scale.clamp(min=torch.tensor(stage.min_scale, dtype=torch.float32).item())
     given = isinstance(fmt, AffineInt) and fmt.zero_point is not ZeroPoint.NONE
     return scale, zero_point if given else None
+
+
+def quantize_scaled(x: Tensor, stage: Stage, scale: Tensor, zero_point: Tensor | None) -> Tensor:
+    """Return the values of `x` after a stage whose scales are given, in its own dtype.
+
+    Args:
+        x: floating-point tensor.
+        stage: with an affine format.
+        scale, zero_point: of each group of `x`, as `stage_scale` returns them.
+    """
+    fmt, granularity = stage.fmt, stage.granularity
+    assert isinstance(fmt, (AffineInt, ScaledFp))
+    values = fakequant.quantize_affine(x, fmt, granularity, scale=scale, zero_point=zero_point)
+    if not stage.symmetric_codes:
+        return values
+    assert isinstance(fmt, AffineInt)
+    # Rounding to a narrower dtype keeps the order, so that values may be clamped behind it.
+    lowest = (-fmt.highest * scale.unsqueeze(-1)).to(x.dtype)  # exact in float32
+    groups = to_groups(values, granularity).maximum(lowest)
+    return from_groups(groups, x.shape, granularity).contiguous()
 
 
 def ranges_of(weight: Tensor, fmt: SpecFormat) -> list[Range | None]:
