@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from plena_cosim import fakequant
-from plena_cosim.fakequant.groups import from_groups, to_groups
+from plena_cosim.fakequant.groups import to_groups
 from plena_cosim.golden import FormatError, Minifloat, Mx, Overflow
 from plena_cosim.golden.affine import AffineInt, ScaledFp, ZeroPoint
 
@@ -63,15 +63,7 @@ def quantize_stage(x: Tensor, stage: Stage, bounds: Range | None = None) -> Tens
             return fakequant.quantize(x, fmt, axis)
         return fakequant.quantize_blocks(x, fmt, axis)
     scale, zero_point = _scale(x, stage, bounds)
-    values = fakequant.quantize_affine(x, fmt, granularity, scale=scale, zero_point=zero_point)
-    if not stage.symmetric_codes:
-        return values
-    assert isinstance(fmt, AffineInt)
-    assert scale is not None
-    # Rounding to a narrower dtype keeps the order, so that values may be clamped behind it.
-    lowest = (-fmt.highest * scale.unsqueeze(-1)).to(x.dtype)  # exact in float32
-    groups = to_groups(values, granularity).maximum(lowest)
-    return from_groups(groups, x.shape, granularity).contiguous()
+    return fakequant.quantize_affine(x, fmt, granularity, scale=scale, zero_point=zero_point)
 
 
 def _scale(x: Tensor, stage: Stage, bounds: Range | None) -> tuple[Tensor | None, Tensor | None]:
@@ -79,7 +71,7 @@ def _scale(x: Tensor, stage: Stage, bounds: Range | None) -> tuple[Tensor | None
     fmt = stage.fmt
     assert isinstance(fmt, (AffineInt, ScaledFp))
     if bounds is None:
-        if not stage.min_scale and not stage.symmetric_codes:
+        if not stage.min_scale:
             return None, None
         groups = to_groups(x.detach(), stage.granularity)
         bounds = groups.amin(-1), groups.amax(-1)
