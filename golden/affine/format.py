@@ -75,6 +75,8 @@ class AffineInt:
     Args:
         bits: width of a code, 2..8.
         signed: codes are -2^(bits-1) … 2^(bits-1)-1, else 0 … 2^bits-1.
+        symmetric_codes: the code -2^(bits-1) is not used, so that Q(-x) = -Q(x) where rounding is
+            symmetric; signed integers without a zero point only.
         zero_point: none (symmetric), an integer or a real number.
         scale: fp32, fp16, bf16, e8m0 or pow2. With e8m0 the scale is 2^(e - (bits-2)), e the
             exponent that `scale_rule` gives amax: codes are then MXINT elements q2.(bits-2).
@@ -85,15 +87,19 @@ class AffineInt:
         name: label for messages; two formats that differ only in name are equal.
 
     Raises:
-        FormatError: a field out of range, e8m0 with a zero point, or pow2 with one in float32.
+        FormatError: a field out of range, e8m0 or symmetric codes with a zero point, or pow2 with one
+            in float32.
 
     >>> int4 = AffineInt(bits=4)
     >>> int4.name, int4.lowest, int4.highest, int4.half_range
     ('int4', -8, 7, 7.5)
+    >>> AffineInt(bits=8, symmetric_codes=True).half_range
+    127.0
     """
 
     bits: int
     signed: bool = True
+    symmetric_codes: bool = False
     zero_point: ZeroPoint | str = ZeroPoint.NONE
     scale: ScaleFormat | str = ScaleFormat.FP32
     scale_rule: ScaleRule | str = ScaleRule.EVEN
@@ -105,6 +111,7 @@ class AffineInt:
         label = self.name or "AffineInt"
         _set_int(self, label, "bits", 2, 8)
         _require_bool(label, "signed", self.signed)
+        _require_bool(label, "symmetric_codes", self.symmetric_codes)
         object.__setattr__(self, "zero_point", as_enum(ZeroPoint, self.zero_point, "zero point"))
         object.__setattr__(self, "quotient", as_enum(Quotient, self.quotient, "quotient"))
         _set_choice(self, label, "scale", ScaleFormat, _INT_SCALES)
@@ -120,18 +127,23 @@ class AffineInt:
                 f"{label}: a scale in pow2 goes with zero_point 'none' or 'int32', got 'float32'; "
                 "take fp32, fp16 or bf16"
             )
+        if self.symmetric_codes and not (self.signed and self.zero_point is ZeroPoint.NONE):
+            raise FormatError(
+                f"{label}: symmetric_codes goes with signed integers and zero_point 'none', got "
+                f"signed={self.signed} and {ZeroPoint(self.zero_point).value!r}"
+            )
         if not self.name:
             object.__setattr__(self, "name", f"{'' if self.signed else 'u'}int{self.bits}")
 
     @property
     def lowest(self) -> int:
         """Smallest code."""
-        return -(1 << (self.bits - 1)) if self.signed else 0
+        return int(self.symmetric_codes) - (1 << (self.bits - 1)) if self.signed else 0
 
     @property
     def highest(self) -> int:
         """Largest code."""
-        return self.lowest + (1 << self.bits) - 1
+        return (1 << (self.bits - self.signed)) - 1
 
     @property
     def half_range(self) -> float:

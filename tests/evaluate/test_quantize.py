@@ -202,7 +202,7 @@ def test_a_run_killed_between_two_renames_is_completed(tmp_path: Path) -> None:
     for name in ("old", "new"):
         (scratch / name).mkdir(parents=True)
         (scratch / name / "config.json").write_text(name)
-    quantize._sweep(out)
+    quantize.sweep(out)
     assert (out / "config.json").read_text() == "new"
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
@@ -210,5 +210,5 @@ def test_a_run_killed_between_two_renames_is_completed(tmp_path: Path) -> None:
 def test_a_run_at_work_is_not_swept(tmp_path: Path) -> None:
     mine = tmp_path / f".out.{os.getpid()}.abc.tmp"
     mine.mkdir()
-    quantize._sweep(tmp_path / "out")
+    quantize.sweep(tmp_path / "out")
     assert mine.exists()

@@ -471,9 +471,32 @@ def inspect(
 
 @app.command()
 def quantize(
-    quant_config: Annotated[Path, typer.Option(help="A TOML recipe.")],
-    out: Annotated[Path, typer.Option(callback=folder_to_write, help="The folder to make.")],
-    model: ModelName = "demo",
+    quant_config: Annotated[
+        Path | None, typer.Option(help="A TOML recipe; it goes with --out.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(callback=folder_to_write, help="The folder to make.")
+    ] = None,
+    spec: Annotated[
+        Path | None, typer.Option(help="In place of a recipe: an experiment file of NVIDIA TAO.")
+    ] = None,
+    results_dir: Annotated[
+        Path | None,
+        typer.Option(
+            callback=folder_to_write, help="With --spec: the folder to make, not the file's."
+        ),
+    ] = None,
+    calibration: Annotated[
+        str | None,
+        typer.Option(help="With --spec: a folder of images, or the text for a language model."),
+    ] = None,
+    calibration_images: Annotated[
+        int, typer.Option(min=1, help="With --spec: so many images of the folder at most.")
+    ] = 128,
+    model: Annotated[
+        str | None,
+        typer.Option(help="A folder, a hub id, or demo; else the --spec's model_path, or demo."),
+    ] = None,
     numerics: Annotated[
         Numerics, typer.Option(help="How the saved model computes: fake, or exact as hardware.")
     ] = Numerics.FAKE,
@@ -492,11 +515,43 @@ def quantize(
     plena quantize --quant-config configs/quant/llama_w4a4_mxint.toml --out build/demo-w4a4
 
     plena eval ppl --model build/demo-w4a4
+
+    With the section quantize of a TAO experiment file, models of images too (docs/tao.md):
+
+    plena quantize --spec experiment.yaml --model resnet --calibration images --results-dir build/q
     """
+    if spec is not None:
+        if quant_config is not None or out is not None:
+            raise typer.BadParameter(
+                "--spec has a recipe in it and goes with --results-dir; leave --quant-config and "
+                "--out away"
+            )
+        from ..evaluate.experiment.run import run_quantize_experiment
+
+        run_quantize_experiment(
+            spec=spec,
+            model=model,
+            calibration=calibration,
+            calibration_images=calibration_images,
+            results_dir=results_dir,
+            numerics=numerics.value,
+            hardware=hardware,
+            device=device,
+            dequantized=dequantized,
+            overwrite=overwrite,
+            console=console,
+        )
+        return
+    if quant_config is None or out is None:
+        raise typer.BadParameter("give --quant-config and --out, or --spec")
+    if results_dir is not None or calibration is not None:
+        raise typer.BadParameter(
+            "--results-dir and --calibration go with --spec; a recipe has --out and [ranges]"
+        )
     from ..evaluate.quantize import run_quantize
 
     run_quantize(
-        model=model,
+        model=model or "demo",
         quant_config=quant_config,
         out=out,
         numerics=numerics.value,

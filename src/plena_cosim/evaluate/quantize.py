@@ -56,8 +56,8 @@ def run_quantize(
         FormatError, TextSourceError: with one clear message each; `out` is as it was then.
     """
     console = console or Console()
-    _sweep(out)
-    _require_free(out, overwrite=overwrite)
+    sweep(out)
+    require_free(out, overwrite=overwrite)
     made = load_quantized(
         model,
         quant_config,
@@ -68,7 +68,7 @@ def run_quantize(
         console=console,
     )
     record = made.record() | {"dequantized": dequantized}
-    with _replacing(out) as folder:
+    with replacing(out) as folder:
         if dequantized:
             export_dequantized(made.network, folder)
         else:
@@ -89,21 +89,33 @@ def run_quantize(
     return record
 
 
-def _require_free(out: Path, *, overwrite: bool) -> None:
+def require_free(out: Path, *, overwrite: bool, given_as: str = "--out") -> None:
+    """See that a folder may be made, or replaced.
+
+    Args:
+        out: the folder.
+        overwrite: replace it if a model is there.
+        given_as: words for the message.
+
+    Raises:
+        TextSourceError: it is no folder, it is there and not to be replaced, or holds no model.
+    """
     if out.is_symlink() or (out.exists() and not out.is_dir()):
-        raise TextSourceError(f"{out} is not a folder; give another --out")
+        raise TextSourceError(f"{out} is not a folder; give another {given_as}")
     if not out.exists():
         return
     if not overwrite:
-        raise TextSourceError(f"{out} exists; give another --out, or --overwrite to replace it")
+        raise TextSourceError(
+            f"{out} exists; give another {given_as}, or --overwrite to replace it"
+        )
     if any(out.iterdir()) and not (out / "config.json").is_file():
         raise TextSourceError(
             f"{out} holds no model (no config.json), so --overwrite leaves it alone; give another "
-            "--out"
+            f"{given_as}"
         )
 
 
-def _sweep(out: Path) -> None:
+def sweep(out: Path) -> None:
     """Remove what killed runs left beside `out`; one that was replacing it comes to its end."""
     for scratch in scratch_of(out):
         if (scratch / "old").is_dir() and (scratch / "new").is_dir() and not out.exists():
@@ -112,7 +124,7 @@ def _sweep(out: Path) -> None:
 
 
 @contextmanager
-def _replacing(out: Path) -> Iterator[Path]:
+def replacing(out: Path) -> Iterator[Path]:
     """Give a folder beside `out` that becomes `out` if the block succeeds, and is gone if not."""
     try:
         out.parent.mkdir(parents=True, exist_ok=True)

@@ -69,6 +69,8 @@ def add(a: float, b: float) -> float:
 
 def ranges(fmt: Any) -> tuple[int, int]:
     """Smallest and largest code of an integer."""
+    if fmt.symmetric_codes:
+        return 1 - 2 ** (fmt.bits - 1), 2 ** (fmt.bits - 1) - 1
     low = -(2 ** (fmt.bits - 1)) if fmt.signed else 0
     return low, low + 2**fmt.bits - 1
 

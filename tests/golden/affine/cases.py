@@ -19,18 +19,23 @@ WIDTHS = [(bits, signed) for bits in range(2, 9) for signed in (True, False)]
 
 
 def integer_formats(bits: int, *, signed: bool) -> list[AffineInt]:
-    """All formats of a width: zero points, scales, roundings and quotients."""
+    """All formats of a width: zero points, codes, scales, roundings and quotients."""
     zeros = [
         *({"zero_point": "none", **scale} for scale in (*SCALES, POW2, *POWERS)),
         {"zero_point": "int32", **POW2},
         *({"zero_point": zero, **scale} for zero in ("int32", "float32") for scale in SCALES),
+    ]
+    narrow = [
+        AffineInt(bits=bits, symmetric_codes=True, **fields)
+        for fields in ({}, {"quotient": "reciprocal"}, *POWERS)
+        if signed
     ]
     return [
         AffineInt(bits=bits, signed=signed, rounding=rounding, quotient=quotient, **fields)
         for fields, rounding, quotient in itertools.product(
             zeros, ROUNDINGS, ("divide", "reciprocal")
         )
-    ]
+    ] + narrow
 
 
 def minifloat_formats(element: str) -> list[ScaledFp]:
@@ -50,7 +55,8 @@ def label(fmt: AffineInt | ScaledFp) -> str:
     if isinstance(fmt, ScaledFp):
         return f"{fmt.minifloat.name}-{fmt.scale.value}-{fmt.scale_rule.value}"
     parts = (fmt.zero_point, fmt.scale, fmt.scale_rule, fmt.rounding, fmt.quotient)
-    return "-".join([fmt.name, *(part.value for part in parts)])
+    codes = ["symmetric"] if fmt.symmetric_codes else []
+    return "-".join([fmt.name, *codes, *(part.value for part in parts)])
 
 
 MOST = float(np.finfo(np.float32).max)

@@ -20,6 +20,10 @@ def test_ranges_and_names() -> None:
         assert (signed.lowest, signed.highest) == (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1)
         assert (unsigned.lowest, unsigned.highest) == (0, 2**bits - 1)
         assert signed.half_range == unsigned.half_range == (2**bits - 1) / 2
+        narrow = AffineInt(bits=bits, symmetric_codes=True)
+        assert (narrow.lowest, narrow.highest) == (1 - 2 ** (bits - 1), 2 ** (bits - 1) - 1)
+        assert narrow.half_range == 2 ** (bits - 1) - 1
+        assert narrow != signed
         assert (signed.name, unsigned.name) == (f"int{bits}", f"uint{bits}")
     assert ScaledFp(element="e2m1", scale="e4m3").name == "e2m1 with scales in e4m3"
 
@@ -43,7 +47,7 @@ def test_names_and_members_are_the_same_format() -> None:
 
 
 def test_every_combination_is_a_format_of_its_own() -> None:
-    assert len(set(FORMATS)) == len(FORMATS) == 14 * 84 + 5 * 5
+    assert len(set(FORMATS)) == len(FORMATS) == 14 * 84 + 7 * 5 + 5 * 5
     assert len(set(map(label, FORMATS))) == len(FORMATS)
 
 
@@ -65,6 +69,15 @@ def test_nearest_powers_have_no_real_zero_point() -> None:
         ({"bits": 1}, r"bits must be an integer in 2\.\.8, got 1"),
         ({"bits": 4.0}, "bits must be an integer"),
         ({"signed": 1}, "signed must be true or false, got 1"),
+        ({"symmetric_codes": 1}, "symmetric_codes must be true or false, got 1"),
+        (
+            {"symmetric_codes": True, "signed": False},
+            "symmetric_codes goes with signed integers and zero_point 'none', got signed=False",
+        ),
+        (
+            {"symmetric_codes": True, "zero_point": "int32"},
+            "symmetric_codes goes with signed.*got signed=True and 'int32'",
+        ),
         ({"zero_point": "int8"}, "unknown zero point 'int8'; known: none, int32, float32"),
         ({"scale": "e4m3"}, "scale must be one of fp32, fp16, bf16, e8m0, pow2; got 'e4m3'"),
         (

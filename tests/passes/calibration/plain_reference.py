@@ -62,8 +62,6 @@ class Grids:
         codes = affine.quantize_affine(
             column, self.fmt, scale=self.scale[:, group], zero_point=zero
         )
-        if self.stage.symmetric_codes:
-            codes = codes._replace(codes=np.maximum(codes.codes, -self.fmt.highest))
         return affine.dequantize_affine(codes, self.fmt)[:, 0].astype(np.float64)
 
 

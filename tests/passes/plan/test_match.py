@@ -77,6 +77,16 @@ def test_by_name_glob_and_type(llama) -> None:
     assert len(found) == 15 + 5 + 2
 
 
+def test_by_glob_for_the_name_or_the_class(llama) -> None:
+    recipe = {"*.0.mlp.up_proj": W8, "Lin*": W4, "Llama?MSNorm": NORM, "lm_head": {**W8}}
+    recipe["lm_head"]["optional"] = True
+    found = chosen(llama(), by="glob_or_type", **recipe)
+    assert found.pop("model.layers.0.mlp.up_proj") == "*.0.mlp.up_proj"
+    assert list(found.values()).count("Lin*") == 14
+    assert list(found.values()).count("Llama?MSNorm") == 5
+    assert "lm_head" not in found.values()
+
+
 def test_a_bypass_takes_its_modules_out(llama) -> None:
     recipe = {"lm_head": {"name": "mxint", "bypass": True}, LAYER + "self_attn.q_proj": W4}
     assert len(chosen(llama(), **recipe)) == 2
@@ -164,6 +174,10 @@ def test_nothing_inside_chosen_experts_is_chosen_on_its_own() -> None:
         ),
         ({"self_attn": CACHE}, "matches no module"),
         ({"by": "glob", "model.layers.*.mpl": SILU}, "Did you mean 'model.layers.0.mlp'"),
+        (
+            {"by": "glob_or_type", "linear": W4},
+            r"matches no module .*, nor a class of it \(.*Linear.*\)\. Did you mean 'Linear'",
+        ),
         ({"by": "type", "LlamaAttn": CACHE}, "the model has .*Did you mean 'LlamaAttention'"),
         (
             {LAYER[:-2]: W4},

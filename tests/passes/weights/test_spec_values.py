@@ -118,6 +118,16 @@ def test_symmetric_codes_leave_out_the_most_negative_one() -> None:
     assert quantize_spec(x, narrow).tolist() == [[-127 / 32, 1.0]]
 
 
+def test_symmetric_codes_reach_the_largest_magnitude_on_both_sides() -> None:
+    x = torch.tensor([-127.0, 127.0, 0.6])
+    assert quantize_spec(x, spec({"element": "int8", "symmetric_codes": True})).tolist() == [
+        -127.0,
+        127.0,
+        1.0,
+    ]
+    assert quantize_spec(x, spec({"element": "int8"})).tolist()[0] != -127.0
+
+
 def test_a_scale_has_a_floor() -> None:
     x = torch.tensor([0.1, -0.02])
     made = quantize_spec(x, spec({"element": "int8", "min_scale": 0.05}))

@@ -18,6 +18,7 @@ from plena_cosim.ground.launched import launched
 from plena_cosim.ground.record import write_record
 from plena_cosim.ground.write_whole import remove_scratch, write_whole
 from plena_cosim.passes import Recipe
+from plena_cosim.passes.recipe.load import YAML
 from plena_cosim.sources import TextSourceError
 
 from ..processes import Processes
@@ -286,9 +287,10 @@ def read_results(folder: Path) -> dict[str, Any]:
 
 
 def recipe_copy(recipe: Recipe) -> str:
-    """Return a recipe's own text, or its tables where the file is not as it was read."""
+    """Return a recipe's own text, or its tables where the file is not TOML, or as it was read."""
+    source = Path(recipe.source)
     try:
-        content = Path(recipe.source).read_bytes()
+        content = b"" if source.suffix.lower() in YAML else source.read_bytes()
     except OSError:
         content = b""
     if recipe.sha256 and hashlib.sha256(content).hexdigest() == recipe.sha256:

@@ -247,6 +247,8 @@ def _matches(pattern: str, name: str, types: Iterable[str], by: MatchBy) -> bool
         return re.fullmatch(pattern, name) is not None
     if by is MatchBy.GLOB:
         return fnmatch.fnmatchcase(name, pattern)
+    if by is MatchBy.GLOB_OR_TYPE:
+        return any(fnmatch.fnmatchcase(each, pattern) for each in (name, *types))
     if by is MatchBy.NAME:
         return pattern == name
     return pattern.lower() in map(str.lower, types)
@@ -259,8 +261,12 @@ def _no_match(pattern: str, modules: Mapping[str, nn.Module | None], by: MatchBy
             f"no module of that type; the model has {', '.join(known)}"
             f"{did_you_mean(pattern, known)}"
         )
+    or_class, types = "", set[str]()
+    if by is MatchBy.GLOB_OR_TYPE:
+        types = {type(module).__name__ for module in modules.values() if module is not None}
+        or_class = f", nor a class of it ({', '.join(sorted(types))})"
     literal = pattern.replace("\\d+", "0").replace("*", "0").replace("\\", "").rstrip("$")
     return (
         "matches no module of the model (the whole name counts, such as "
-        f"{next(iter(modules), '')!r}){did_you_mean(literal, modules)}"
+        f"{next(iter(modules), '')!r}){or_class}{did_you_mean(literal, [*modules, *types])}"
     )

@@ -143,7 +143,7 @@ class PhaseTable(Table):
 class RecipeFile(SelectorsTable):
     """A quantisation recipe: every other table is a selector."""
 
-    by: Literal["regex_name", "name", "type", "glob"] = Field(
+    by: Literal["regex_name", "name", "type", "glob", "glob_or_type"] = Field(
         "regex_name",
         description="What selectors are compared with, see below.",
         examples=["glob"],

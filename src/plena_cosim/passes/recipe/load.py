@@ -1,4 +1,4 @@
-"""Reading a quantisation recipe: a TOML file becomes selectors with formats, or one clear error."""
+"""Reading a quantisation recipe: a file becomes selectors with formats, or one clear error."""
 
 from __future__ import annotations
 
@@ -38,13 +38,17 @@ _LOG = logging.getLogger(__name__)
 SELECTOR_KEYS = frozenset(key for kind in SELECTOR_TABLES.values() for key in kind.model_fields)
 """All that may stand in a selector's table."""
 
+YAML = (".yaml", ".yml")
+"""Endings of experiment files."""
+
 
 def load_quant_config(path: str | Path) -> Recipe:
     """Read a quantisation recipe.
 
     Args:
         path: a TOML file: `by`, one table a selector, and what docs/recipe.md lists besides; also
-            the bare name of one that comes with the package.
+            the bare name of one that comes with the package. A .yaml or .yml file is an experiment
+            file of NVIDIA TAO, see docs/tao.md.
 
     Returns:
         The recipe as arguments of `quantize_module_transform_pass`; what its notes say is logged.
@@ -66,12 +70,14 @@ def read_recipe_file(path: str | Path) -> Recipe:
     """Read a recipe as `load_quant_config` does, and leave its notes to the caller.
 
     Args:
-        path: a TOML file.
+        path: a TOML file, or a YAML file of TAO.
 
     Raises:
         FormatError: as `load_quant_config`.
     """
     path = shipped(Path(path))
+    if path.suffix.lower() in YAML:
+        return _of_experiment(path)
     try:
         raw = path.read_bytes()
         tables = tomllib.loads(raw.decode("utf-8-sig"))
@@ -85,6 +91,16 @@ def read_recipe_file(path: str | Path) -> Recipe:
         ) from None
     digest = hashlib.sha256(raw).hexdigest()
     return read_quant_config(tables, source=str(path), folder=path.parent, sha256=digest)
+
+
+def _of_experiment(path: Path) -> Recipe:
+    try:
+        from plena_cosim.interop.tao import experiment_recipe
+    except ImportError as error:
+        raise FormatError(
+            f"experiment file {path}: cannot read YAML ({error}); pip install 'plena-cosim[torch]'"
+        ) from None
+    return experiment_recipe(path)
 
 
 def read_quant_config(

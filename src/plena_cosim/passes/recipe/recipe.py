@@ -30,6 +30,8 @@ class MatchBy(Enum):
     """The class name of a module; case does not matter (`linear`)."""
     GLOB = "glob"
     """The whole name of a module, by pattern: `*` is any text, dots included, `?` a character."""
+    GLOB_OR_TYPE = "glob_or_type"
+    """A pattern for the whole name or, where that does not match, for the name of the class."""
 
 
 class Phase(Enum):

@@ -34,14 +34,12 @@ class Stage:
         granularity: which values share a scale; of a block format the axis and the block's size; a
             tensor where there is no scale.
         range: how a static range is found in calibration data; None: each tensor has its own.
-        symmetric_codes: the most negative code of an AffineInt is not used.
         min_scale: a scale is not smaller than this.
     """
 
     fmt: AffineFormat | Mx | BlockFormat | Minifloat
     granularity: Granularity
     range: RangeRule | None = None
-    symmetric_codes: bool = False
     min_scale: float = 0.0
 
     @property
@@ -92,8 +90,8 @@ class Stage:
                 words.append(f"zero point {_word(fmt.zero_point)}")
             if _word(fmt.rounding) != "rne":
                 words.append(_word(fmt.rounding))
-        if self.symmetric_codes:
-            words.append("symmetric codes")
+            if fmt.symmetric_codes:
+                words.append("symmetric codes")
         if self.range is not None:
             words.append(_range(self.range))
         if self.min_scale:

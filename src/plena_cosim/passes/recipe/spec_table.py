@@ -100,7 +100,7 @@ class SpecTable(Table):
     )
     symmetric_codes: bool = Field(
         False,
-        description="Integers: never the most negative code; scales are powers of two.",
+        description="Signed integers without a zero point: never the most negative code.",
         examples=[True],
     )
     range: str = Field(
@@ -206,22 +206,17 @@ def _stage(table: SpecTable) -> Stage:
         fmt = AffineInt(
             bits=int(found[2]),
             signed=not found[1],
+            symmetric_codes=table.symmetric_codes,
             zero_point=table.zero_point or ZeroPoint.NONE,
             scale=scale,
             rounding=table.rounding or "rne",
             quotient=table.quotient or Quotient.DIVIDE,
             **rule,
         )
-        if table.symmetric_codes and (scale != ScaleFormat.E8M0.value or found[1]):
-            raise FormatError(
-                'symmetric_codes goes with signed integers and scale = "e8m0"; other scales make '
-                "room for all codes"
-            )
     return Stage(
         fmt=fmt,
         granularity=_granularity(table),
         range=_range(table),
-        symmetric_codes=table.symmetric_codes,
         min_scale=table.min_scale,
     )
 

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from plena_cosim import fakequant
-from plena_cosim.fakequant.groups import from_groups, to_groups
+from plena_cosim.fakequant.groups import to_groups
 from plena_cosim.golden import FormatError, Minifloat, Mx, Overflow
 from plena_cosim.golden.affine import AffineInt, ScaledFp, ZeroPoint
 
@@ -62,7 +62,7 @@ def quantize_stage(x: Tensor, stage: Stage, bounds: Range | None = None) -> Tens
         if isinstance(fmt, Mx):
             return fakequant.quantize(x, fmt, axis)
         return fakequant.quantize_blocks(x, fmt, axis)
-    if bounds is None and not stage.min_scale and not stage.symmetric_codes:
+    if bounds is None and not stage.min_scale:
         return fakequant.quantize_affine(x, fmt, granularity)
     if bounds is None:
         groups = to_groups(x.detach(), granularity)
@@ -96,14 +96,7 @@ def quantize_scaled(x: Tensor, stage: Stage, scale: Tensor, zero_point: Tensor |
     """
     fmt, granularity = stage.fmt, stage.granularity
     assert isinstance(fmt, (AffineInt, ScaledFp))
-    values = fakequant.quantize_affine(x, fmt, granularity, scale=scale, zero_point=zero_point)
-    if not stage.symmetric_codes:
-        return values
-    assert isinstance(fmt, AffineInt)
-    # Rounding to a narrower dtype keeps the order, so that values may be clamped behind it.
-    lowest = (-fmt.highest * scale.unsqueeze(-1)).to(x.dtype)  # exact in float32
-    groups = to_groups(values, granularity).maximum(lowest)
-    return from_groups(groups, x.shape, granularity).contiguous()
+    return fakequant.quantize_affine(x, fmt, granularity, scale=scale, zero_point=zero_point)
 
 
 def ranges_of(weight: Tensor, fmt: SpecFormat) -> list[Range | None]:
