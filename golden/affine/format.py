@@ -87,8 +87,8 @@ class AffineInt:
         name: label for messages; two formats that differ only in name are equal.
 
     Raises:
-        FormatError: a field out of range, e8m0 or symmetric codes with a zero point, or pow2 with one
-            in float32.
+        FormatError: a field out of range, e8m0 or symmetric codes with a zero point, or pow2 with
+            one in float32.
 
     >>> int4 = AffineInt(bits=4)
     >>> int4.name, int4.lowest, int4.highest, int4.half_range
