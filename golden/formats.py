@@ -72,8 +72,8 @@ class ScaleRule(Enum):
     CEIL = "ceil"
     """ceil(log2 amax) - e_max."""
     EVEN = "even"
-    """As `floor`, with amax first rounded half up at the element's fraction width (AMD Quark, whose
-    MXINT however counts two bits more: docs/numerics.md)."""
+    """As `floor`, with amax first rounded half up to the fraction bits of an MXFP element, or to W
+    in MXINT(W) (AMD Quark)."""
     RCEIL = "rceil"
     """ceil(log2(amax / largest element)): the smallest scale that never clips (NVIDIA)."""
     MASE = "mase"
@@ -443,6 +443,12 @@ class Mx:
     def min_scale_exp(self) -> int:
         """Smallest scale exponent (scale code 0)."""
         return -self.scale_bias
+
+    @property
+    def even_bits(self) -> int:
+        """Fraction bits that the rule `even` rounds amax to: an MXFP element's, W for MXINT(W)."""
+        element = self.element
+        return element.man_bits if isinstance(element, Minifloat) else element.width_bits
 
     @property
     def bits_per_value(self) -> float:

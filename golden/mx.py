@@ -110,7 +110,7 @@ def scale_exponent(amax: Values, mx: Mx) -> Int64:
     elif rule is ScaleRule.CEIL:
         exp = floor_log2 + (significand > 1.0) - element.emax
     elif rule is ScaleRule.EVEN:
-        half_unit = np.ldexp(1.0, -element.man_bits - 1)
+        half_unit = np.ldexp(1.0, -mx.even_bits - 1)
         exp = floor_log2 + (significand >= 2.0 - half_unit) - element.emax
     elif rule is ScaleRule.RCEIL:
         largest = np.ldexp(element.max_value, -element.emax)  # in [1, 2)

@@ -29,7 +29,7 @@ def scale_threshold(mx: Mx, fraction_bits: int) -> ScaleThreshold:
     Args:
         mx: format and scale rule.
         fraction_bits: of the floating-point numbers that amax is given in: 23 for float32, 52 for
-            float64; more than the element's fraction bits.
+            float64; more than those that `even` rounds to.
 
     Returns:
         ScaleThreshold, for normal amax; what is clamped by the scale's range is not its concern.
@@ -46,7 +46,7 @@ def scale_threshold(mx: Mx, fraction_bits: int) -> ScaleThreshold:
     return {
         ScaleRule.FLOOR: ScaleThreshold(one, element.emax),
         ScaleRule.CEIL: ScaleThreshold(1, element.emax),
-        ScaleRule.EVEN: ScaleThreshold(one - (one >> (element.man_bits + 1)), element.emax),
+        ScaleRule.EVEN: ScaleThreshold(one - (one >> (mx.even_bits + 1)), element.emax),
         ScaleRule.RCEIL: ScaleThreshold(largest + 1, element.emax),
         # MXINT: LSB = 2^(ceil(log2 amax) - (W - 1)), and the scale is 2^(W - 2) LSBs.
         ScaleRule.MASE: ScaleThreshold(1, 1),

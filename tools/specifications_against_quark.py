@@ -157,10 +157,10 @@ def main() -> None:
             if not bool(same.all()):
                 differ[kind] = int((~same).sum())
         words = ", ".join(f"{key} {value}" for key, value in given.items() if key != "is_dynamic")
-        table.add_row(
-            f"{name}({words})" + (", static in Quark" if static else ""), str(dtype).removeprefix("torch."), str(count),
-            str(sum(differ.values())), ", ".join(f"{kind} {n}" for kind, n in differ.items()),
-        )  # fmt: skip
+        where = ", ".join(f"{kind} {number}" for kind, number in differ.items())
+        named = f"{name}({words})" + (", static in Quark" if static else "")
+        kind = str(dtype).removeprefix("torch.")
+        table.add_row(named, kind, str(count), str(sum(differ.values())), where)
     Console().print(table)
 
 

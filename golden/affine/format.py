@@ -80,8 +80,8 @@ class AffineInt:
         zero_point: none (symmetric), an integer or a real number.
         scale: fp32, fp16, bf16, e8m0 or pow2. With e8m0 the scale is 2^(e - (bits-2)), e the
             exponent that `scale_rule` gives amax: codes are then MXINT elements q2.(bits-2).
-        scale_rule: floor, ceil or even, where amax first has `bits` fraction bits (AMD Quark's for
-            integers; two more than MXINT's own rule). Only e8m0 reads it.
+        scale_rule: floor, ceil or even, where amax first has `bits` fraction bits, as in MXINT.
+            Only e8m0 reads it.
         rounding: rne, rna or rdown.
         quotient: how a value is divided by its scale. e8m0 and pow2 always divide: it is exact.
         name: label for messages; two formats that differ only in name are equal.

@@ -335,6 +335,11 @@ package plena_pkg;
     return m.scale_rule == RuleMase && m.elem.exp_w != 0 ? RuleFloor : m.scale_rule;
   endfunction
 
+  // Fraction bits that the rule `even` rounds amax to: those of a minifloat, W for MXINT(W).
+  function automatic int unsigned even_bits(mx_t m);
+    return m.elem.exp_w == 0 ? m.elem.width : m.elem.man_w;
+  endfunction
+
   // Width of an exact product of two MX elements, in units of both last places. An MXINT magnitude
   // has man_w + 1 bits or is a single power of two above them: only two of those need another bit.
   function automatic int unsigned mx_product_width(fmt_t a, fmt_t b);

@@ -27,7 +27,10 @@ module plena_fp_to_mx_core
   localparam bit          IsInt      = M.elem.exp_w == 0;
   localparam bit          HasNan     = has_scale_nan(M);
   localparam int          CodeMax    = max_scale_code(M);
-  localparam int unsigned Rule       = scale_rule_of(M);
+  localparam int unsigned EvenW      = even_bits(M);
+  // Where amax has no more bits than `even` rounds it to, this rule is `floor`.
+  localparam int unsigned Rule       = scale_rule_of(M) == RuleEven && EvenW >= Src.man_w
+                                     ? RuleFloor : scale_rule_of(M);
   localparam int          ElemEmax   = IsInt ? 0 : int'(max_exp_field(M.elem)) - M.elem.bias;
   localparam int unsigned LargestMag = largest_element(M);
 
@@ -37,11 +40,11 @@ module plena_fp_to_mx_core
   localparam int          CodeOffset = scale_bias(M) - Src.bias - ElemEmax - Lower;
   // Leading zeros of a subnormal amax that leave a scale code above 0.
   localparam int          SubnormalLz = CodeOffset + (Rule == RuleFloor ? 0 : 1);
-  // Fraction bits of amax that the rule looks at: a leading one in the reach of the scale, the
-  // element's bits and one more to round half up, four to compare with 3/16, or all.
+  // Fraction bits of amax that the rule looks at: a leading one in the reach of the scale, EvenW
+  // and one more to round half up, four to compare with 3/16, or all.
   localparam int unsigned FracW = min(Src.man_w,
       Rule == RuleFloor ? max(SubnormalLz, 0)
-    : Rule == RuleEven ? int'(M.elem.man_w) + 1 + max(SubnormalLz, 0)
+    : Rule == RuleEven ? int'(EvenW) + 1 + max(SubnormalLz, 0)
     : Rule == RuleClip ? 4 + max(SubnormalLz, 0) : int'(Src.man_w));
   localparam int unsigned AmaxW = Src.exp_w + FracW;
 

@@ -25,6 +25,7 @@ module plena_mx_scale
 );
   localparam int unsigned CodeMax = max_scale_code(M);
   localparam int unsigned Rule    = scale_rule_of(M);
+  localparam int unsigned EvenW   = even_bits(M);
 
   // The code before clamping, with up to FracW leading zeros and up to one more by the rule.
   localparam int CodeLow  = 1 - int'(FracW) + min(CodeOffset, 0);
@@ -70,9 +71,9 @@ module plena_mx_scale
       assign bump = sig[FracW-1:0] != '0;
     end else if (Rule == RuleRceil && Limit < (1 << FracW) - 1) begin : gen_rceil
       assign bump = sig[FracW-1:0] > FracW'(Limit);
-    end else if (Rule == RuleEven && M.elem.man_w < FracW) begin : gen_even
-      // Half a unit of the element below the next power of two, or more.
-      assign bump = &sig[FracW-1-:M.elem.man_w+1];
+    end else if (Rule == RuleEven && EvenW < FracW) begin : gen_even
+      // Half a unit of EvenW fraction bits below the next power of two, or more.
+      assign bump = &sig[FracW-1-:EvenW+1];
     end else if (Rule == RuleClip) begin : gen_clip
       assign bump = sig[FracW-1:0] >= FracW'(ClipFrom);
     end else begin : gen_floor

@@ -249,6 +249,8 @@ def _to_mx_cases() -> list[Case]:
                 ("e4m1", "mxint4,block_size=4,scale_rule=clip,scale_bits=3"),
                 ("fp16", "mxint4,block_size=7,scale_rule=clip,scale_bits=4"),
                 ("bf16", "mxfp8_e4m3fnuz,block_size=8,scale_rule=even"),
+                ("bf16", "mxint8,block_size=4,scale_rule=even"),  # too few bits: as `floor`
+                ("fp16", "mxint8,block_size=4,scale_rule=even,scale_bits=4"),
                 ("e5m10fnuz", "mxfp8_e5m2fnuz,block_size=4,scale_bits=4"),
             )
         ),

@@ -138,7 +138,7 @@ def _largest_scaled(mx: Mx) -> float:
     if rule is ScaleRule.RCEIL:
         return mx.element.max_value
     if rule is ScaleRule.EVEN:
-        return _below(top * (2 - float(np.ldexp(1.0, -mx.element.man_bits - 1))))
+        return _below(top * (2 - float(np.ldexp(1.0, -mx.even_bits - 1))))
     if rule is ScaleRule.MASE and isinstance(mx.element, FixedPoint):
         return 2 * top
     if rule is ScaleRule.CLIP:

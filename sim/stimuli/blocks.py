@@ -239,7 +239,7 @@ def _spread(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> CodeArray:
 
 def _near_powers(rng: Rng, src: Scalar, mx: Mx, shape: tuple[int, int]) -> CodeArray:
     """The largest magnitude at, just below and just above what decides the scale."""
-    ties = 2.0 - np.ldexp(1.0, -mx.element.man_bits - 1)  # where `even` carries
+    ties = 2.0 - np.ldexp(1.0, -mx.even_bits - 1)  # where `even` carries
     largest = mx.element.max_value / 2.0**mx.element.emax  # where `rceil` steps
     edges = [1.0, ties, largest, 2.0 - np.ldexp(1.0, -mx.element.man_bits)]
     if mx.scale_rule is ScaleRule.CLIP:

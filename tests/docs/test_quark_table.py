@@ -33,12 +33,7 @@ def test_rows_of_each_kind() -> None:
         "fp32",
         "is_dynamic True",
     )
-    assert rows["OCP_MXINT8Spec"] == (
-        "`AffineInt(bits=8)`, codes ±127",
-        "32 along axis -1",
-        "e8m0, even",
-        "",
-    )
+    assert rows["OCP_MXINT8Spec"] == ("`mxint8`", "32 along axis -1", "e8m0, even", "")
     assert rows["OCP_MXFP4Spec"] == ("`mxfp4_e2m1`", "32 along axis -1", "e8m0, even", "")
     assert rows["BFP16Spec"] == ("`bfp16`", "8 along axis -1", "e8m0", "")
     assert rows["FP8E4M3PerTensorSpec"][1] == "tensor"

@@ -35,6 +35,12 @@ def fraction_bits(mx: Any) -> int:
     return element.width - 2 if isinstance(element, Fixed) else element.man_bits
 
 
+def even_bits(mx: Any) -> int:
+    """Fraction bits that `even` rounds amax to: of a minifloat its own, of an integer its width."""
+    element = scalar(mx.element)
+    return element.width if isinstance(element, Fixed) else element.man_bits
+
+
 def unclamped_scale_exp(amax: Fraction, mx: Any) -> int:
     """The scale rules in words of docs/numerics.md, by exact comparison."""
     e_max, largest = element_top(mx)
@@ -53,7 +59,7 @@ def unclamped_scale_exp(amax: Fraction, mx: Any) -> int:
         return ceil_log2(amax) - e_max
     if rule == "rceil":
         return ceil_log2(amax / largest)
-    unit = pow2(floor_log2(amax) - fraction_bits(mx))
+    unit = pow2(floor_log2(amax) - even_bits(mx))
     rounded = math.floor(amax / unit + Fraction(1, 2)) * unit  # half up
     return floor_log2(rounded) - e_max
 

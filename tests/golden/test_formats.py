@@ -188,6 +188,8 @@ def test_scale_facts() -> None:
         (8, 127, -127, 127, 255),
     }
     assert get_format("mxfp6_e3m2", block_size=16, scale_bits=4).bits_per_value == 6.25
+    named = ("mxint8", "mxint4", "mxfp4_e2m1", "mxfp8_e4m3", "mxfp8_e5m2")
+    assert [get_format(name).even_bits for name in named] == [8, 4, 1, 3, 2]
 
 
 def test_integers_of_numpy_are_integers() -> None:

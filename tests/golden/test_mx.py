@@ -95,6 +95,7 @@ def test_every_fp32_exponent_with_the_fractions_around_each_threshold(name: str,
     mx = get_format(name, block_size=1, scale_rule=rule)
     fractions = {0, 1, 2, 0x3FFFFF, 0x400000, 0x400001, 0x600000, 0x700000, 0x77FFFF, 0x780000}
     fractions |= {0x17FFFF, 0x180000, 0x180001, 0x1FFFFF, 0x100000, 0x140000}
+    fractions |= {0x7FBFFF, 0x7FC000, 0x7FC001, 0x7BFFFE, 0x7C0001}
     fractions |= {0x7FFFFE, 0x7FFFFF, 0x6FFFFF, 0x600001, 0x7BFFFF, 0x7C0000, 0x7EFFFF, 0x7F0000}
     patterns = (np.arange(255)[:, None] << 23 | np.array(sorted(fractions))).astype(np.uint32)
     values = patterns.ravel().view(np.float32)
@@ -555,13 +556,25 @@ def test_infinities_where_the_scale_has_no_nan() -> None:
     assert golden.quantize([-0.0, 1.0], e4m3).codes.tolist()[0] == 0x80
 
 
-@pytest.mark.parametrize(("width", "places"), [(4, 3), (8, 7)])
-def test_even_switches_where_the_documents_say(width: int, places: int) -> None:
-    """AMD Quark's own rule for MXINT would at two places more: 2 - 2^-5 and 2 - 2^-9."""
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("width", range(2, 17))
+def test_even_switches_where_the_documents_say(width: int, dtype: type) -> None:
+    """W fraction bits and half of the last one: AMD Quark's MXINT."""
     mx = get_format(f"mxint{width}", block_size=1, scale_rule="even")
-    switch = np.float32(2 - 2.0**-places)
-    below = np.nextafter(switch, np.float32(0))
+    assert mx.even_bits == width
+    switch = dtype(2 - Fraction(1, 2 ** (width + 1)))
+    below = np.nextafter(switch, dtype(0))
     assert quantize(np.array([[below], [switch]]), mx, axis=-1).scales.tolist() == [[127], [128]]
+
+
+def test_even_of_mxint8_is_floor_for_bf16() -> None:
+    """Its 7 fraction bits never round up to the next power of two at 8."""
+    x = np.arange(0x7F80, dtype=np.uint16).view(ml_dtypes.bfloat16)[:, None]
+    scales = [
+        quantize(x, get_format("mxint8", block_size=1, scale_rule=rule)).scales
+        for rule in ("even", "floor")
+    ]
+    np.testing.assert_array_equal(*scales)
 
 
 def test_a_block_has_no_minus_zero_where_its_code_is_nan() -> None:

@@ -203,8 +203,8 @@ LISTED = (
         "fp_to_mx-bf16-mxint4.even-blocks",
         SCALE,
         "even carries at one bit too few",
-        "&sig[FracW-1-:M.elem.man_w+1]",
-        "&sig[FracW-1-:M.elem.man_w]",
+        "&sig[FracW-1-:EvenW+1]",
+        "&sig[FracW-1-:EvenW]",
     ),
     _fault(
         "fp_to_mx-bf16-mxfp4_e2m1.rceil-blocks",

@@ -67,8 +67,7 @@ def _format(golden: GoldenFormat) -> str:
     if isinstance(fmt, AffineInt):
         signed = "" if fmt.signed else ", signed=False"
         zero = "" if fmt.zero_point is ZeroPoint.NONE else f', zero_point="{_word(fmt.zero_point)}"'
-        codes = f", codes ±{fmt.highest}" if golden.symmetric_codes else ""
-        return f"`AffineInt(bits={fmt.bits}{signed}{zero})`{codes}"
+        return f"`AffineInt(bits={fmt.bits}{signed}{zero})`"
     if isinstance(fmt, ScaledFp):
         return f'`ScaledFp(element="{fmt.minifloat.name}")`'
     return f"`{fmt.name}`"

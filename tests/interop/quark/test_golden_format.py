@@ -83,6 +83,7 @@ FORMATS: list[tuple[Any, Any, Granularity]] = [
     (quark.OCP_MXFP6E3M2Spec(), get_format("mxfp6_e3m2", scale_rule="even"), blocks(32)),
     (quark.OCP_MXFP6E2M3Spec(), get_format("mxfp6_e2m3", scale_rule="even"), blocks(32)),
     (quark.OCP_MXFP4Spec(), get_format("mxfp4_e2m1", scale_rule="even"), blocks(32)),
+    (quark.OCP_MXINT8Spec(), get_format("mxint8", scale_rule="even"), blocks(32)),
     (
         quark.OCP_MXINT8Spec(scale_calculation_mode="floor"),
         get_format("mxint8", scale_rule="floor"),
@@ -97,6 +98,11 @@ FORMATS: list[tuple[Any, Any, Granularity]] = [
         QuantizationSpec("mx", mx_element_dtype="fp4", group_size=32),
         get_format("mxfp4_e2m1", scale_rule="even"),
         blocks(32),
+    ),
+    (
+        QuantizationSpec("mx", mx_element_dtype="int4", group_size=16),
+        get_format("mxint4", block_size=16, scale_rule="even"),
+        blocks(16),
     ),
     (quark.OCP_MXFP4DiffsSpec(is_dynamic=True), get_block_format("mxfp4_diffs"), blocks(32)),
     (quark.MX6Spec(), get_block_format("mx6"), blocks(32)),
@@ -117,15 +123,6 @@ FORMATS: list[tuple[Any, Any, Granularity]] = [
 def test_the_format_and_the_granularity(spec: Any, fmt: Any, granularity: Granularity) -> None:
     (found,) = golden_formats(spec, dynamic=True)
     assert found == GoldenFormat(fmt=fmt, granularity=granularity)
-
-
-def test_mxint_by_even_is_the_affine_integer_without_its_last_code() -> None:
-    (found,) = golden_formats(quark.OCP_MXINT8Spec())
-    assert found == GoldenFormat(
-        fmt=AffineInt(bits=8, scale="e8m0", scale_rule="even"),
-        granularity=blocks(32),
-        symmetric_codes=True,
-    )
 
 
 def test_static_formats_want_a_range() -> None:

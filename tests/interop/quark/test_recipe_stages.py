@@ -45,7 +45,6 @@ def meant(table: dict[str, Any]) -> GoldenFormat:
     shared = {"kind": keys.pop("granularity"), "ch_axis": keys.pop("axis", None)}
     shared["group_size"] = keys.pop("group_size", None)
     needs_range = keys.pop("range", "dynamic") != "dynamic"
-    symmetric = keys.pop("symmetric_codes", False)
     size = {"block_size": shared["group_size"]}
     fmt: Any
     if element in BLOCKS:
@@ -70,9 +69,7 @@ def meant(table: dict[str, Any]) -> GoldenFormat:
         )
     assert not keys, f"not read: {keys}"
     granularity = Granularity(**shared)
-    return GoldenFormat(
-        fmt=fmt, granularity=granularity, needs_range=needs_range, symmetric_codes=symmetric
-    )
+    return GoldenFormat(fmt=fmt, granularity=granularity, needs_range=needs_range)
 
 
 def exact(golden: GoldenFormat) -> GoldenFormat:

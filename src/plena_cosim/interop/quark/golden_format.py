@@ -88,13 +88,11 @@ class GoldenFormat:
             tensor where there is no scale.
         needs_range: the scale follows from a range that is given, not from that of the values; in
             nvfp4_two_stage the scale of the tensor alone.
-        symmetric_codes: the most negative code of an AffineInt is not used.
     """
 
     fmt: AffineFormat | Mx | BlockFormat | Minifloat
     granularity: Granularity
     needs_range: bool = False
-    symmetric_codes: bool = False
 
 
 def golden_formats(
@@ -170,11 +168,8 @@ def _mx(spec: QuantizationSpec) -> GoldenFormat:
         return GoldenFormat(
             fmt=_mx_format(spec, MINIFLOATS[spec.mx_element_dtype]), granularity=_blocks(spec)
         )
-    rule, bits = _scale_rule(spec), _integer_bits(spec, spec.mx_element_dtype)[0]
-    if rule is ScaleRule.EVEN:  # Quark rounds amax two bits finer than MXINT's own rule does
-        fmt = AffineInt(bits=bits, scale=ScaleFormat.E8M0, scale_rule=rule)
-        return GoldenFormat(fmt=fmt, granularity=_blocks(spec), symmetric_codes=True)
-    mxint = get_format(f"mxint{bits}", block_size=_group_size(spec), scale_rule=rule)
+    bits = _integer_bits(spec, spec.mx_element_dtype)[0]
+    mxint = get_format(f"mxint{bits}", block_size=_group_size(spec), scale_rule=_scale_rule(spec))
     assert isinstance(mxint, Mx)
     return GoldenFormat(fmt=mxint, granularity=_blocks(spec))
 

@@ -9,9 +9,8 @@ import torch
 from torch import Tensor
 
 from plena_cosim import fakequant
-from plena_cosim.fakequant.groups import from_groups, to_groups
 from plena_cosim.golden import FormatError, Minifloat, Mx, Overflow
-from plena_cosim.golden.affine import AffineInt, Granularity, ScaledFp, ZeroPoint
+from plena_cosim.golden.affine import AffineInt, ScaledFp, ZeroPoint
 
 from .golden_format import AnySpec, GoldenFormat, golden_formats
 
@@ -106,9 +105,6 @@ def _stage(x: Tensor, stage: GoldenFormat, bounds: Range | None) -> Tensor:
         return fakequant.quantize(x, fmt, _axis(stage))
     if not isinstance(fmt, (AffineInt, ScaledFp)):
         return fakequant.quantize_blocks(x, fmt, _axis(stage), tensor_amax=_amax(bounds))
-    if stage.symmetric_codes:
-        assert isinstance(fmt, AffineInt)
-        return _symmetric(x, fmt, granularity)
     if bounds is None:
         return fakequant.quantize_affine(x, fmt, granularity)
     scale, zero_point = fakequant.affine_scale(*bounds, fmt)
@@ -128,18 +124,6 @@ def _amax(bounds: Range | None) -> float | None:
             f"{tuple(bounds[0].shape)} and {tuple(bounds[1].shape)}"
         )
     return max(abs(float(bound)) for bound in bounds)
-
-
-def _symmetric(x: Tensor, fmt: AffineInt, granularity: Granularity) -> Tensor:
-    """Return values of which none is the most negative code; the scale is a power of two.
-
-    Rounding to a narrower dtype keeps the order, so that values may be clamped behind it.
-    """
-    groups = to_groups(x, granularity)
-    scale, _ = fakequant.affine_scale(groups.amin(-1), groups.amax(-1), fmt)
-    values = to_groups(fakequant.quantize_affine(x, fmt, granularity, scale=scale), granularity)
-    lowest = (-fmt.highest * scale.unsqueeze(-1)).to(x.dtype)  # exact in float32
-    return from_groups(values.maximum(lowest), x.shape, granularity).contiguous()
 
 
 def _axis(stage: GoldenFormat) -> int:

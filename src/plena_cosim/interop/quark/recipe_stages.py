@@ -100,8 +100,6 @@ def stage_table(golden: GoldenFormat, method: str) -> dict[str, Any]:
             keys["rounding"] = Rounding(fmt.rounding).value
         if fmt.scale is not ScaleFormat.E8M0:  # by a power of two either is exact
             keys["quotient"] = Quotient(fmt.quotient).value
-        if golden.symmetric_codes:
-            keys["symmetric_codes"] = True
     elif isinstance(fmt, ScaledFp):
         element = _ELEMENTS[fmt.minifloat.name]
         keys = {"element": element, **_shared(golden.granularity), **_scale(fmt)}
