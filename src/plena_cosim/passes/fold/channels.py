@@ -10,6 +10,7 @@ from torch.utils.hooks import RemovableHandle
 
 from plena_cosim.golden import FormatError
 
+from .calls import Calls
 from .groups import Group
 
 _TINY = 1e-60
@@ -22,10 +23,11 @@ class Channels:
         largest: largest magnitude by input channel, (in,) float64.
         rows: of the tokens that are kept: their inputs, one tensor a sample.
         experts: of the same tokens and for each target with experts: those that they go to.
+        calls: of the module that is inspected, if one is.
     """
 
-    def __init__(self, group: Group) -> None:
-        self.group = group
+    def __init__(self, group: Group, calls: Calls | None = None) -> None:
+        self.group, self.calls = group, calls
         self.largest = torch.zeros(())
         self.rows: list[Tensor] = []
         self.experts: dict[str, list[Tensor]] = {}
@@ -47,6 +49,8 @@ class Channels:
         """Return the hooks that fill this object while a layer runs."""
         first = model.get_submodule(self.group.targets[0].module)
         handles = [first.register_forward_pre_hook(self._see, with_kwargs=True)]
+        if self.calls is not None:
+            handles.append(self.calls.watch())
         for target in self.group.targets:
             if target.weight.ndim == 3:
                 experts = model.get_submodule(target.module)

@@ -57,21 +57,41 @@ class _Product:
 
     def error(self, spread: Tensor) -> float:
         small, large = self.x / spread.to(self.x), self.weight * spread.to(self.x)
-        formats, size = self.selector.formats, self._rotation()
-        if size is not None and self.selector.semantics is RotationMode.FUSED:
-            small, large = rotate(small, size), rotate(large, size)
-            size = None
-        found = (
-            fake_quantize_rotated(small, formats.data_in, size)
-            @ fake_quantize(large, formats.weight).T
-        )
+        found = quantised_operand(small, self.selector) @ quantised_weight(large, self.selector).T
         return float((self.exact - found).square().sum(dtype=torch.float64))
 
-    def _rotation(self) -> int | None:
-        wanted = self.selector.online_rotate
-        if not wanted:
-            return None
-        return rotation_size(self.x.shape[-1], None if wanted < 0 else wanted, self.selector.key)
+
+def quantised_operand(x: Tensor, selector: Selector) -> Tensor:
+    """Return what a quantised weight multiplies, (…, in), in the basis of `quantised_weight`.
+
+    Args:
+        x: the input of its module.
+        selector: the module's, with its online rotation.
+    """
+    size = _rotation(x, selector)
+    if size is not None and selector.semantics is RotationMode.FUSED:
+        x, size = rotate(x, size), None
+    return fake_quantize_rotated(x, selector.formats.data_in, size)
+
+
+def quantised_weight(weight: Tensor, selector: Selector) -> Tensor:
+    """Return a weight, (…, out, in), rounded to nearest in the basis of its operands.
+
+    Args:
+        weight: in floating point.
+        selector: the module's, with its online rotation.
+    """
+    size = _rotation(weight, selector)
+    if size is not None and selector.semantics is RotationMode.FUSED:
+        weight = rotate(weight, size)
+    return fake_quantize(weight, selector.formats.weight)
+
+
+def _rotation(x: Tensor, selector: Selector) -> int | None:
+    wanted = selector.online_rotate
+    if not wanted:
+        return None
+    return rotation_size(x.shape[-1], None if wanted < 0 else wanted, selector.key)
 
 
 def _operands(target: Matrix, x: Tensor, channels: Channels) -> list[tuple[Tensor, Tensor]]:

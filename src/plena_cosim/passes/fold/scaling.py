@@ -1,7 +1,7 @@
 """fold_scaling: scales of channels that make a model easier to quantise, folded into its weights.
 
-Balanced energies (docs/folding.md), SmoothQuant (Xiao et al. 2022, arXiv:2211.10438, equation 4)
-and AWQ (Lin et al. 2023, arXiv:2306.00978, equations 4 and 5).
+Balanced energies (docs/folding.md), SmoothQuant (Xiao et al. 2022, arXiv:2211.10438, equation 4),
+AWQ (Lin et al. 2023, arXiv:2306.00978, equations 4 and 5), and AutoSmoothQuant as AMD Quark has it.
 """
 
 from __future__ import annotations
@@ -22,16 +22,20 @@ from ..plan.match import choose
 from ..recipe.recipe import Phase, Recipe
 from ..recipe.scaling_table import ScalingTable
 from ..recipe.selector import Selector
+from .calls import Calls
 from .channels import Channels
 from .find_structure import find_structure
 from .groups import Group, groups_of
 from .matrix import Matrix, Side
+from .module_error import ModuleError, module_of
 from .output_error import OutputError
 from .structure import Norm
 from .value_path import require_values_by_head
 
 ERROR_TOKENS = 1024
 """At most so many of the calibration tokens judge the exponents of AWQ."""
+AUTO_STEPS = 10
+"""AutoSmoothQuant tries the exponents 0, 0.1 … 0.9."""
 LARGEST_SCALE = 1e4
 """Scales lie between this and its reciprocal, so that weights stay within their dtype."""
 
@@ -41,12 +45,12 @@ class ScalingRecord:
     """What was chosen for one group of channels.
 
     Attributes:
-        method: "balance", "smoothquant" or "awq".
+        method: "balance", "smoothquant", "awq" or "autosmoothquant".
         targets: names of the weights that take the scales in.
-        exponent: alpha, or the one that AWQ has chosen.
+        exponent: alpha, or the one that a search has chosen.
         largest: the largest scale.
-        error_before, error_after: AWQ's sum of squared errors without scales (its exponent 0) and
-            with those that were chosen.
+        error_before, error_after: the error that a search has compared, without scales (the
+            exponent 0) and with those that were chosen.
     """
 
     method: str
@@ -109,8 +113,9 @@ def fold_scaling(
         stream = capture(model, layers, tokens)
         keep = _kept(tokens) if table.method == "awq" else None
         for index, of_layer in enumerate(groups):
-            for channels in _observe(model, stream, index, of_layer, keep):
-                scales, record = _CHOICES[table.method](channels, table, chosen)
+            calls = table.method == "autosmoothquant"
+            for channels in _observe(model, stream, index, of_layer, keep, calls=calls):
+                scales, record = _CHOICES[table.method](channels, table, chosen, model)
                 found.append((channels.group, scales))
                 records[channels.group.name] = record
             if progress is not None:
@@ -120,10 +125,19 @@ def fold_scaling(
 
 
 def _observe(
-    model: nn.Module, stream: Stream, index: int, groups: list[Group], keep: Tensor | None
+    model: nn.Module,
+    stream: Stream,
+    index: int,
+    groups: list[Group],
+    keep: Tensor | None,
+    *,
+    calls: bool,
 ) -> list[Channels]:
     """Take all samples through one layer and return what its groups have seen."""
-    watched = [Channels(group) for group in groups]
+    watched = [
+        Channels(group, Calls(model.get_submodule(module_of(group))) if calls else None)
+        for group in groups
+    ]
     handles = [handle for channels in watched for handle in channels.watch(model)]
     try:
         for sample, hidden in enumerate(stream.hidden):
@@ -148,7 +162,7 @@ def _kept(tokens: Tensor) -> Tensor:
 
 
 def _smooth(
-    channels: Channels, table: ScalingTable, chosen: Mapping[str, Selector]
+    channels: Channels, table: ScalingTable, chosen: Mapping[str, Selector], model: nn.Module
 ) -> tuple[Tensor, ScalingRecord]:
     """Return s = max|X|^alpha / max|W|^(1 - alpha)."""
     group = channels.group
@@ -156,12 +170,13 @@ def _smooth(
     weights = [t.largest_by_input() for t in group.targets if t.module in chosen]
     w = group.gathered(torch.stack(weights).amax(0)).amax(1)
     alive = (x > 0) & (w > 0)
-    scales = _bounded(torch.where(alive, x**table.alpha / w ** (1 - table.alpha), 1.0))
+    scales = torch.where(alive, x**table.alpha / w ** (1 - table.alpha), 1.0)
+    scales = _bounded(scales).clamp(min=table.scale_clamp_min)
     return scales.flatten(), _record(table, group, table.alpha, scales)
 
 
 def _aware(
-    channels: Channels, table: ScalingTable, chosen: Mapping[str, Selector]
+    channels: Channels, table: ScalingTable, chosen: Mapping[str, Selector], model: nn.Module
 ) -> tuple[Tensor, ScalingRecord]:
     """Return s = mean|X|^a with the exponent a of the grid that errs least."""
     group = channels.group
@@ -175,8 +190,23 @@ def _aware(
     return tried[best], record
 
 
+def _automatic(
+    channels: Channels, table: ScalingTable, chosen: Mapping[str, Selector], model: nn.Module
+) -> tuple[Tensor, ScalingRecord]:
+    """Return s = max|X|^a with the exponent a with which the module around errs least."""
+    group = channels.group
+    x = group.gathered(channels.largest).amax(1)
+    assert channels.calls is not None
+    error = ModuleError(group, channels.calls, model, chosen, loss=table.loss)
+    tried = [activation_scales(x, step / AUTO_STEPS).flatten() for step in range(AUTO_STEPS)]
+    errors = [error.of(scales) for scales in tried]
+    best = errors.index(min(errors))
+    record = _record(table, group, best / AUTO_STEPS, tried[best], errors[0], errors[best])
+    return tried[best], record
+
+
 def _balance(
-    channels: Channels, table: ScalingTable, chosen: Mapping[str, Selector]
+    channels: Channels, table: ScalingTable, chosen: Mapping[str, Selector], model: nn.Module
 ) -> tuple[Tensor, ScalingRecord]:
     """Return s = √(rms X / rms W), divided by √(largest · smallest).
 
@@ -213,7 +243,12 @@ def activation_scales(mean: Tensor, exponent: float) -> Tensor:
     return _bounded(torch.where(alive, scales / middle, 1.0))
 
 
-_CHOICES = {"smoothquant": _smooth, "awq": _aware, "balance": _balance}
+_CHOICES = {
+    "smoothquant": _smooth,
+    "awq": _aware,
+    "balance": _balance,
+    "autosmoothquant": _automatic,
+}
 
 
 def _bounded(scales: Tensor) -> Tensor:

@@ -15,9 +15,10 @@ from .data_table import DataTable
 class ScalingTable(DataTable):
     """[scaling]: channels are scaled so that they quantise better, and the function stays."""
 
-    method: Literal["balance", "smoothquant", "awq"] = Field(
+    method: Literal["balance", "smoothquant", "awq", "autosmoothquant"] = Field(
         description="How scales are found: from the energies of activations and weights, from "
-        "their largest magnitudes, or by the least error of the outputs.",
+        "their largest magnitudes, or by the least error of the outputs, of the linear layers or "
+        "of attention and MLP.",
         examples=["awq"],
     )
     alpha: float = Field(
@@ -27,6 +28,19 @@ class ScalingTable(DataTable):
         allow_inf_nan=False,
         description="SmoothQuant: share of the difficulty that moves from activations to weights.",
         examples=[0.7],
+    )
+    scale_clamp_min: float = Field(
+        0.0001,
+        gt=0,
+        le=1,
+        allow_inf_nan=False,
+        description="SmoothQuant: no scale is smaller than this.",
+        examples=[0.001],
+    )
+    loss: Literal["mse", "mae"] = Field(
+        "mse",
+        description="AutoSmoothQuant: the mean of squared or of absolute errors is made least.",
+        examples=["mae"],
     )
     grid: int = Field(
         20,
@@ -47,7 +61,12 @@ def complete_scaling(scaling: ScalingTable, gptq: GptqTable | None, where: str) 
     Raises:
         FormatError: a key of the other method is given.
     """
-    owners = {"grid": "awq", "alpha": "smoothquant"}
+    owners = {
+        "grid": "awq",
+        "alpha": "smoothquant",
+        "scale_clamp_min": "smoothquant",
+        "loss": "autosmoothquant",
+    }
     for other, owner in owners.items():
         if owner == scaling.method or other not in scaling.model_fields_set:
             continue

@@ -106,7 +106,7 @@ class SpecTable(Table):
     range: str = Field(
         DYNAMIC,
         description="Whose extremes the scale follows: those of each tensor, or what calibration "
-        "data showed, by a [method](calibration.md#ranges).",
+        "data showed, by a [method](calibration.md#ranges-of-static-scales).",
         examples=["min_max"],
         json_schema_extra={"enum": [DYNAMIC, *_METHODS]},
     )
