@@ -54,6 +54,13 @@ RICH: dict[str, Any] = {
     "scaling": {"method": "smoothquant", "alpha": 0.7, "nsamples": 8},
     "phase": {"kv_handover": "keep", "decode": {"a": {"weight_width": 8}}},
     "a": {"gptq": True, "online_rotate": 32, "data_in_block_size": 32, "data_in_width": 8},
+    "s": {
+        "name": "spec",
+        "type": "Linear",
+        "optional": True,
+        "weight": [{"element": "fp8_e4m3"}, {"element": "int4", "group_size": 16}],
+        "data_in": {"element": "int8", "zero_point": "int32", "range": "min_max"},
+    },
     "b": {"clip_search": [1.0, 0.5], "bias_block_size": 32, "bias_width": 8},
     "c": {
         "name": "mxfp",
@@ -86,8 +93,9 @@ def tables_of(recipe: dict[str, Any]) -> list[dict[str, Any]]:
     """Return a recipe and all tables inside it."""
     found = [recipe]
     for value in recipe.values():
-        if isinstance(value, dict):
-            found += tables_of(value)
+        for inner in value if isinstance(value, list) else [value]:
+            if isinstance(inner, dict):
+                found += tables_of(inner)
     return found
 
 
@@ -103,7 +111,7 @@ def fitting(key: str) -> st.SearchStrategy[Any]:
     node = NODES.get(key, {})
     if "enum" in node:
         return st.sampled_from(node["enum"])
-    if "maximum" in node:
+    if "maximum" in node and "minimum" in node:
         return st.integers(node["minimum"], min(node["maximum"], 40))
     if node.get("type") == "boolean":
         return st.booleans()
