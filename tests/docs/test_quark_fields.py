@@ -33,9 +33,8 @@ SAME = {
     "scale_calculation_mode": {"BFP16Spec", "MX6Spec", "MX9Spec", "OCP_MXFP4DiffsSpec"},
     "is_dynamic": {"BFP16Spec", "MX6Spec", "MX9Spec", "OCP_MXINT8Spec"},
     "threshold_init_meth": {"TQTSpec"},
-    "name": {*ALGORITHMS, "GPTQConfig"},
-    "model_decoder_layers": {*ALGORITHMS, "GPTQConfig"},
-    "block_size": {"GPTQConfig"},
+    "name": {*ALGORITHMS, "GPTQConfig", "QronosConfig"},
+    "model_decoder_layers": {*ALGORITHMS, "GPTQConfig", "QronosConfig"},
     "backbone": ROTATIONS,
     "v_proj": ROTATIONS,
     "o_proj": ROTATIONS,
@@ -92,7 +91,8 @@ def test_a_field_means_what_its_row_says(kind: str, name: str) -> None:
         ("SmoothQuantConfig", "alpha", "`scaling.alpha = 0.5`"),
         ("QuaRotConfig", "rotation_size", "`rotation.size = 64`"),
         ("GPTQConfig", "damp_percent", "`gptq.damp_percent = 0.1`"),
-        ("QronosConfig", "beta", "refused: qronos: a recipe has no such algorithm"),
+        ("GPTQConfig", "block_size", "`gptq.block_size = 64`"),
+        ("QronosConfig", "beta", "`gptq.beta = 1000000.0`"),
     ],
 )
 def test_some_rows(kind: str, name: str, effect: str) -> None:

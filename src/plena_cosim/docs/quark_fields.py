@@ -267,11 +267,11 @@ _ALGORITHM_TRIED: dict[str, Any] = {
 }
 
 
-_MX = quark.QuantizationConfig(weight=quark.OCP_MXFP4Spec())
+_INT4 = quark.QuantizationConfig(weight=quark.Int4PerGroupSpec(ch_axis=-1, group_size=128))
 
 
 def _of_algorithm(given: Any) -> QuarkRecipe:
-    return to_recipe(quark.Config(_MX, algo_config=[given]), model_name="demo")
+    return to_recipe(quark.Config(_INT4, algo_config=[given]), model_name="demo")
 
 
 def _algorithm(kind: type) -> _Class:

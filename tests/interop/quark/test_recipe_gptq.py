@@ -1,4 +1,4 @@
-"""GPTQ as [gptq] with selectors of mxint and mxfp, whose formats are the specifications'."""
+"""GPTQ and Qronos as [gptq] with selectors that take what it calibrates."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ import pytest
 from plena_cosim.golden import FormatError, get_format
 from plena_cosim.interop.quark import scheme, to_recipe, to_recipe_tables
 from plena_cosim.interop.quark.quantization.config.config import (
+    AlgoConfig,
     AWQConfig,
+    Bfloat16Spec,
     Config,
-    FP8E4M3PerTensorSpec,
     GPTQConfig,
-    Int8PerTensorSpec,
+    Int4PerGroupSpec,
+    MX9Spec,
     OCP_MXFP4Spec,
     OCP_MXINT8Spec,
+    QronosConfig,
     QuantizationConfig,
 )
 from plena_cosim.interop.quark.schemes import SCHEMES
@@ -25,19 +28,22 @@ MXFP4, MXINT8 = OCP_MXFP4Spec(), OCP_MXINT8Spec(scale_calculation_mode="floor")
 WEIGHT = QuantizationConfig(weight=MXFP4)
 
 
-def made(layer: QuantizationConfig, *, gptq: GPTQConfig | None = None, **more: Any) -> Any:
+def made(layer: QuantizationConfig, *, gptq: AlgoConfig | None = None, **more: Any) -> Any:
     algorithms = [gptq or GPTQConfig()]
     return to_recipe(Config(layer, algo_config=algorithms, **more), model_name="demo")
 
 
-@pytest.mark.parametrize("name", [name for name in SCHEMES if name.startswith("mxfp")])
-def test_schemes_of_mx_have_the_same_formats_with_gptq(name: str) -> None:
-    if name == "mxfp4_fp8":
-        with pytest.raises(FormatError, match=r"data_in: .* got fp8_e4m3"):
-            made(scheme(name))
-        return
+CALIBRATED = [
+    name for name in SCHEMES if name.startswith(("mxfp", "int", "uint", "fp8", "ptpc_fp8"))
+    and name not in ("int4_fp8",)
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("algorithm", [GPTQConfig(), QronosConfig([], "")])
+@pytest.mark.parametrize("name", CALIBRATED)
+def test_schemes_have_the_same_formats_when_calibrated(name: str, algorithm: AlgoConfig) -> None:
     plain = read_quant_config(to_recipe_tables(scheme(name))).selectors[0]
-    found = read_quant_config(made(scheme(name)).tables)
+    found = read_quant_config(made(scheme(name), gptq=algorithm).tables)
     linear, convolution = found.selectors
     assert (linear.types, linear.gptq) == (("Linear",), True)
     assert (convolution.types, convolution.gptq) == (("Conv2d",), False)
@@ -45,29 +51,57 @@ def test_schemes_of_mx_have_the_same_formats_with_gptq(name: str) -> None:
     assert found.calibrated == plain.formats.weight
 
 
-def test_integers() -> None:
+def test_mx_is_the_format_of_the_machine() -> None:
     found = read_quant_config(made(QuantizationConfig(weight=MXINT8)).tables)
-    assert found.selectors[0].formats.weight == get_format("mxint8", scale_rule="floor")
-    assert found.gptq is not None
-    assert found.gptq.format == "mxint"
+    assert found.calibrated == get_format("mxint8", scale_rule="floor")
 
 
 def test_the_table() -> None:
     table = made(WEIGHT, gptq=GPTQConfig(damp_percent=0.1, desc_act=False)).tables["gptq"]
     assert table == {
         "model_name": "demo",
-        "format": "mxfp",
+        "format": "spec",
         "damp_percent": 0.1,
         "desc_act": False,
         "quantile_search": False,
         "scale_neighbours": 0,
         "weight_config": {
-            "weight_block_size": 32,
-            "weight_exponent_width": 2,
-            "weight_frac_width": 1,
-            "weight_scale_rule": "even",
+            "element": "mxfp4_e2m1",
+            "granularity": "group",
+            "axis": -1,
+            "group_size": 32,
+            "scale_rule": "even",
         },
     }
+
+
+def test_the_table_of_integers() -> None:
+    layer = QuantizationConfig(weight=Int4PerGroupSpec(ch_axis=-1, group_size=128))
+    table = made(layer, gptq=GPTQConfig(block_size=64)).tables["gptq"]
+    weight = table.pop("weight_config")
+    assert table == {
+        "model_name": "demo",
+        "format": "spec",
+        "damp_percent": 0.01,
+        "desc_act": True,
+        "static_groups": True,
+        "block_size": 64,
+    }
+    assert (weight["element"], weight["group_size"]) == ("int4", 128)
+
+
+def test_qronos() -> None:
+    found = made(WEIGHT, gptq=QronosConfig([], "", alpha=1e-6, beta=100.0))
+    table = found.tables["gptq"]
+    assert {key: table[key] for key in ("algorithm", "alpha", "beta")} == {
+        "algorithm": "qronos",
+        "alpha": 1e-6,
+        "beta": 100.0,
+    }
+    assert "damp_percent" not in table
+    read = read_quant_config(found.tables)
+    assert read.gptq is not None
+    assert read.gptq.algorithm == "qronos"
 
 
 def test_levels_embeddings_and_exclusions() -> None:
@@ -100,15 +134,10 @@ def test_notes() -> None:
 @pytest.mark.parametrize(
     ("layer", "message"),
     [
-        (QuantizationConfig(weight=Int8PerTensorSpec()), "weight: .* got int8"),
-        (QuantizationConfig(weight=OCP_MXFP4Spec(ch_axis=0)), "weight: .* along the last axis"),
-        (QuantizationConfig(weight=MXFP4, output_tensors=MXFP4), "data_out: .* got mxfp4_e2m1"),
-        (QuantizationConfig(weight=[MXFP4, MXFP4]), "weight: .* got a chain"),
+        (QuantizationConfig(weight=MX9Spec()), "integers, minifloats and MX; got mx9"),
+        (QuantizationConfig(weight=Bfloat16Spec()), "integers, minifloats and MX; got bf16"),
+        (QuantizationConfig(weight=[MXFP4, MXFP4]), "integers, minifloats and MX; got a chain"),
         (QuantizationConfig(input_tensors=MXFP4), "weights of one format; here are 0: none"),
-        (
-            QuantizationConfig(weight=MXFP4, input_tensors=FP8E4M3PerTensorSpec(is_dynamic=True)),
-            "data_in: .* got fp8_e4m3",
-        ),
     ],
 )
 def test_what_it_does_not_calibrate_is_one_error(layer: QuantizationConfig, message: str) -> None:

@@ -11,7 +11,7 @@ from plena_cosim.golden import FormatError
 from plena_cosim.ground.did_you_mean import did_you_mean
 
 from .patterns import has_wildcards, meet
-from .quantization.config.algorithms import GPTQConfig
+from .quantization.config.algorithms import GPTQConfig, QronosConfig
 from .quantization.config.layer_config import QuantizationConfig
 from .quantization.config.model_config import Config
 from .quantization.config.type import QuantizationMode
@@ -74,7 +74,7 @@ def to_recipe(config: Any, *, model_name: str | None = None) -> QuarkRecipe:
     Args:
         config: a Config, of here or of an installed Quark; or a QuantizationConfig, for the global
             level alone.
-        model_name: what GPTQ calibrates: a folder or a hub id.
+        model_name: what GPTQ or Qronos calibrates: a folder or a hub id.
 
     Raises:
         FormatError: a part that no recipe can say; the message names it.
@@ -120,7 +120,7 @@ class _Levels:
             for table in (table for tables in selectors.values() for table in tables):
                 table["optional"] = True
         given = config.algo_config or []
-        gptq = [each for each in given if isinstance(each, GPTQConfig)]
+        gptq = [each for each in given if isinstance(each, (GPTQConfig, QronosConfig))]
         algorithms, said = algorithm_tables([each for each in given if each not in gptq])
         quantises = any(set(table) & _QUANTISES for found in selectors.values() for table in found)
         if not quantises and not given:
@@ -128,10 +128,12 @@ class _Levels:
         if not quantises:
             self._say("no level quantises anything: add a selector, or give a scheme")
         if len(gptq) > 1:
-            raise FormatError("algo_config: gptq: a recipe has one [gptq]; keep one of them")
+            raise FormatError(
+                "algo_config: gptq, qronos: a recipe has one [gptq]; keep one of them"
+            )
         for each in gptq:
             algorithms["gptq"], selectors, words = with_gptq(selectors, each, model_name)
-            said += [f"gptq: {word}" for word in words]
+            said += [f"[gptq]: {word}" for word in words]
         for note in said:
             self._say(note)
         tables: _Tables = {"by": "glob", **algorithms}

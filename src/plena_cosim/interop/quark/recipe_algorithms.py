@@ -12,16 +12,13 @@ from .quantization.config.algorithms import (
     AlgoConfig,
     AutoSmoothQuantConfig,
     AWQConfig,
-    QronosConfig,
     QuaRotConfig,
     RotationConfig,
     SmoothQuantConfig,
 )
 
-AUTO_GRID = 10
-"""Exponents that Quark 0.13's AutoSmoothQuant tries."""
 AWQ_GRID = 20
-"""Those of its AWQ."""
+"""Exponents that Quark 0.13's AWQ tries."""
 
 _Tables = dict[str, dict[str, Any]]
 _ROTATIONS = ("r1", "r2", "r3", "r4")
@@ -31,7 +28,7 @@ def algorithm_tables(algorithms: Sequence[AlgoConfig]) -> tuple[_Tables, list[st
     """Return the tables [scaling] and [rotation] that algorithms mean, and what they do not say.
 
     Args:
-        algorithms: in any order; a recipe has one of its own. GPTQ is `with_gptq`'s.
+        algorithms: in any order; a recipe has one of its own. GPTQ and Qronos are `with_gptq`'s.
 
     Raises:
         FormatError: no table does what one does, or two want the same table.
@@ -55,18 +52,22 @@ def algorithm_tables(algorithms: Sequence[AlgoConfig]) -> tuple[_Tables, list[st
 def _smooth(given: SmoothQuantConfig) -> tuple[_Tables, list[str]]:
     if not 0 <= given.alpha <= 1:
         raise FormatError(f"smooth: alpha must be 0 … 1 in [scaling]; got {given.alpha}")
-    notes = [f"scale_clamp_min = {given.scale_clamp_min}: here scales lie within 1e-4 … 1e4"]
-    table = {"method": "smoothquant", "alpha": float(given.alpha)}
-    return {"scaling": table}, notes + _groups(given.scaling_layers)
+    if not 0 < given.scale_clamp_min <= 1:
+        raise FormatError(
+            f"smooth: scale_clamp_min must be above 0 and at most 1 in [scaling]; got "
+            f"{given.scale_clamp_min}"
+        )
+    table = {
+        "method": "smoothquant",
+        "alpha": float(given.alpha),
+        "scale_clamp_min": float(given.scale_clamp_min),
+    }
+    return {"scaling": table}, _groups(given.scaling_layers)
 
 
 def _auto_smooth(given: AutoSmoothQuantConfig) -> tuple[_Tables, list[str]]:
-    if given.compute_scale_loss == "MAE":
-        raise FormatError(
-            'autosmoothquant: [scaling] knows squared errors only; take compute_scale_loss="MSE"'
-        )
-    table = {"method": "awq", "grid": AUTO_GRID}
-    return {"scaling": table}, [_ENDPOINT, *_groups(given.scaling_layers)]
+    table = {"method": "autosmoothquant", "loss": (given.compute_scale_loss or "MSE").lower()}
+    return {"scaling": table}, _groups(given.scaling_layers)
 
 
 def _awq(given: AWQConfig) -> tuple[_Tables, list[str]]:
@@ -125,17 +126,10 @@ def _one_random(given: RotationConfig | QuaRotConfig, *, r1: bool, r2: bool) -> 
     return True in wanted
 
 
-def _qronos(given: QronosConfig) -> tuple[_Tables, list[str]]:
-    raise FormatError(
-        'qronos: a recipe has no such algorithm; [gptq] has algorithm = "gptq", "local" and "gptaq"'
-    )
-
-
 _MEANINGS: dict[type[AlgoConfig], Callable[[Any], tuple[_Tables, list[str]]]] = {
     SmoothQuantConfig: _smooth,
     AutoSmoothQuantConfig: _auto_smooth,
     AWQConfig: _awq,
     RotationConfig: _rotation,
     QuaRotConfig: _quarot,
-    QronosConfig: _qronos,
 }
