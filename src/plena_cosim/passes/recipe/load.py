@@ -8,7 +8,7 @@ import logging
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,8 @@ SELECTOR_KEYS = frozenset(key for kind in SELECTOR_TABLES.values() for key in ki
 
 YAML = (".yaml", ".yml")
 """Endings of experiment files."""
+JSON = ".json"
+"""Ending of a configuration of AMD Quark."""
 
 
 def load_quant_config(path: str | Path) -> Recipe:
@@ -48,7 +50,8 @@ def load_quant_config(path: str | Path) -> Recipe:
     Args:
         path: a TOML file: `by`, one table a selector, and what docs/recipe.md lists besides; also
             the bare name of one that comes with the package. A .yaml or .yml file is an experiment
-            file of NVIDIA TAO, see docs/tao.md.
+            file of NVIDIA TAO (docs/tao.md), a .json file a configuration of AMD Quark
+            (docs/quark.md).
 
     Returns:
         The recipe as arguments of `quantize_module_transform_pass`; what its notes say is logged.
@@ -70,7 +73,7 @@ def read_recipe_file(path: str | Path) -> Recipe:
     """Read a recipe as `load_quant_config` does, and leave its notes to the caller.
 
     Args:
-        path: a TOML file, or a YAML file of TAO.
+        path: a TOML file, a YAML file of TAO, or a JSON file of AMD Quark.
 
     Raises:
         FormatError: as `load_quant_config`.
@@ -78,6 +81,8 @@ def read_recipe_file(path: str | Path) -> Recipe:
     path = shipped(Path(path))
     if path.suffix.lower() in YAML:
         return _of_experiment(path)
+    if path.suffix.lower() == JSON:
+        return _of_quark(path)
     try:
         raw = path.read_bytes()
         tables = tomllib.loads(raw.decode("utf-8-sig"))
@@ -101,6 +106,20 @@ def _of_experiment(path: Path) -> Recipe:
             f"experiment file {path}: cannot read YAML ({error}); pip install 'plena-cosim[torch]'"
         ) from None
     return experiment_recipe(path)
+
+
+def _of_quark(path: Path) -> Recipe:
+    from plena_cosim.interop.quark import read_file, to_recipe
+
+    try:
+        made = to_recipe(read_file(path))
+    except FormatError as error:
+        where = "" if str(path) in str(error) else f"{path}: "
+        raise FormatError(f"{where}{error}") from None
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    recipe = read_quant_config(made.tables, source=str(path), folder=path.parent, sha256=digest)
+    said = tuple(f"{path}: {note}" for note in made.notes)
+    return replace(recipe, notes=(*said, *recipe.notes))
 
 
 def read_quant_config(
