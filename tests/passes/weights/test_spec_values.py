@@ -178,9 +178,18 @@ def test_a_weight_saves_its_values() -> None:
         ({"element": "int8", "zero_point": "int32"}, (4, 40), 4 * 40 * 8 + 64),
         ({"element": "fp8_e4m3", "granularity": "channel"}, (4, 40), 4 * 40 * 8 + 4 * 32),
         ({"element": "int8", "scale": "e8m0", "group_size": 40}, (4, 40), 4 * 40 * 8 + 4 * 8),
+        ({"element": "int8", "scale": "pow2"}, (4, 40), 4 * 40 * 8 + 8),
         ({"element": "bf16"}, (4, 40), 4 * 40 * 16),
         ({"element": "mx9"}, (4, 32), 4 * 32 * (8 + 0.5 + 8 / 32)),
     ],
 )
 def test_the_cost_of_storing_counts_scales(table, shape, bits) -> None:
     assert spec(table).bits(shape) == bits
+
+
+def test_every_format_of_scales_has_a_cost() -> None:
+    for scale in affine.ScaleFormat:
+        element = "fp4_e2m1" if scale is affine.ScaleFormat.E4M3 else "int8"
+        width = 4 if element == "fp4_e2m1" else 8
+        extra = spec({"element": element, "scale": scale.value}).bits((2, 4)) - 8 * width
+        assert extra == {"fp32": 32, "fp16": 16, "bf16": 16}.get(scale.value, 8)

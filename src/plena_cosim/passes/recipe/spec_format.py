@@ -20,7 +20,7 @@ from plena_cosim.golden.blocks import BlockFormat
 
 from .range_rule import RangeRule
 
-_SCALE_BITS = {"fp32": 32, "fp16": 16, "bf16": 16, "e8m0": 8, "e4m3": 8}
+_SCALE_BITS = {"fp32": 32, "fp16": 16, "bf16": 16, "e8m0": 8, "pow2": 8, "e4m3": 8}
 _ZERO_POINT_BITS = {ZeroPoint.NONE: 0, ZeroPoint.INT32: 32, ZeroPoint.FLOAT32: 32}
 
 
