@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import io
 import json
 import os
@@ -13,10 +14,12 @@ from pathlib import Path
 import pytest
 import torch
 from rich.console import Console
+from torch import nn
 
 from plena_cosim.evaluate import TextSourceError, load_model, quantize, run_eval_ppl
-from plena_cosim.evaluate.quantize import run_quantize
+from plena_cosim.evaluate.quantize import run_quantize, stored_as
 from plena_cosim.golden import FormatError
+from plena_cosim.passes import quantize_module_transform_pass
 
 from .recipes import LINEAR
 
@@ -212,3 +215,16 @@ def test_a_run_at_work_is_not_swept(tmp_path: Path) -> None:
     mine.mkdir()
     quantize.sweep(tmp_path / "out")
     assert mine.exists()
+
+
+def test_it_says_which_weights_are_saved_as_values() -> None:
+    layers = {"first": nn.Linear(32, 32), "second": nn.Linear(32, 32)}
+    model = nn.ModuleDict(layers)
+    mx = {"name": "mxint", "weight_block_size": 32, "weight_width": 8}
+    axes = {"name": "spec", "weight": {"element": "int8"}}
+    for second, words in ((mx, "packed codes"), (axes, "packed codes, values of 1")):
+        recipe = {"by": "name", "first": mx, "second": second}
+        made, _ = quantize_module_transform_pass(copy.deepcopy(model), recipe)
+        assert stored_as(made) == words
+    made, _ = quantize_module_transform_pass(model, {"by": "type", "Linear": axes})
+    assert stored_as(made) == "values, formats by axes have no codes"

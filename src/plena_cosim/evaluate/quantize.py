@@ -12,9 +12,14 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from torch import nn
 
+from plena_cosim.golden import Mx
 from plena_cosim.ground.write_whole import remove_scratch, scratch_of
 from plena_cosim.passes import export_dequantized
+from plena_cosim.passes.recipe.formats import CastFormat
+from plena_cosim.passes.recipe.spec_format import SpecFormat
+from plena_cosim.passes.weights.packed_weight import PackedWeight
 from plena_cosim.sources import TextSourceError
 
 from .left_table import print_left
@@ -82,11 +87,28 @@ def run_quantize(
     table.add_row("recipe", f"{made.recipe.source} ({numerics})")
     table.add_row("modules quantised", str(len(made.info)))
     table.add_row("left in float", made.left.words())
-    table.add_row("weights", "dequantised values" if dequantized else "packed codes")
+    table.add_row("weights", "dequantised values" if dequantized else stored_as(made.network))
     table.add_row("size of the weights", f"{size / 1e6:.1f} MB")
     console.print(table)
     print_left(made.left, console)
     return record
+
+
+def stored_as(model: nn.Module) -> str:
+    """Return how a file keeps the weights of a quantised model.
+
+    Args:
+        model: with its quantised modules.
+
+    >>> stored_as(nn.Linear(1, 1))
+    'packed codes'
+    """
+    weights = [module for module in model.modules() if isinstance(module, PackedWeight)]
+    values = sum(isinstance(weight.fmt, SpecFormat) for weight in weights)
+    if not values:
+        return "packed codes"
+    coded = any(isinstance(weight.fmt, (Mx, CastFormat)) for weight in weights)
+    return f"packed codes, values of {values}" if coded else "values, formats by axes have no codes"
 
 
 def require_free(out: Path, *, overwrite: bool, given_as: str = "--out") -> None:
