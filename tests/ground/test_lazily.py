@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from plena_cosim.ground.lazily import lazily
+
 PACKAGE = """
 from plena_cosim.ground.lazily import lazily
 __getattr__ = lazily(__name__, {".heavy": ("weigh",), ".whole": ()})
@@ -37,6 +39,11 @@ def test_a_name_is_imported_when_it_is_asked_for(package) -> None:
 
 def test_a_module_can_be_a_name(package) -> None:
     assert package.whole.value == 4
+
+
+def test_a_name_is_not_that_of_a_module() -> None:
+    with pytest.raises(ValueError, match=r"some: \.weigh is a module and a name in it"):
+        lazily("some", {".weigh": ("weigh",), ".other": ("thing",)})
 
 
 def test_an_unknown_name_is_the_usual_error(package) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from plena_cosim.golden import FormatError
 from plena_cosim.interop.quark import read_file, scheme, to_recipe
-from plena_cosim.interop.quark.read_file import with_scheme
+from plena_cosim.interop.quark.files import with_scheme
 
 from .recipe_text import recipe_text
 

@@ -18,7 +18,14 @@ def lazily(package: str, homes: Mapping[str, Sequence[str]]) -> Callable[[str], 
 
     Returns:
         A function that takes a name and returns what it stands for.
+
+    Raises:
+        ValueError: a name is that of one of the modules, which importing puts into its place.
     """
+    for names in homes.values():
+        if both := {f".{name}" for name in names} & set(homes):
+            # Whoever imports such a module first would find it in the place of the name.
+            raise ValueError(f"{package}: {', '.join(sorted(both))} is a module and a name in it")
     known = {
         name: (home, names)
         for home, names in homes.items()

@@ -12,9 +12,9 @@ from plena_cosim.ground.lazily import lazily
 
 if TYPE_CHECKING:
     from . import quantization
+    from .files import read_file
     from .golden_format import GoldenFormat, golden_formats
     from .numbers import fake_quantize
-    from .read_file import read_file
     from .recipe import QuarkRecipe, to_recipe, to_recipe_tables
     from .schemes import scheme
 
@@ -36,7 +36,7 @@ __getattr__ = lazily(
         ".quantization": (),
         ".numbers": ("fake_quantize",),
         ".golden_format": ("GoldenFormat", "golden_formats"),
-        ".read_file": ("read_file",),
+        ".files": ("read_file",),
         ".recipe": ("QuarkRecipe", "to_recipe", "to_recipe_tables"),
         ".schemes": ("scheme",),
     },

@@ -444,7 +444,7 @@ def test_no_specification_needs_torch() -> None:
         "import sys, plena_cosim.interop.quark.quantization.config.config as config; "
         "import plena_cosim.interop.quark.golden_format as golden; "
         "golden.golden_formats(config.MX6Spec()); "
-        "import plena_cosim.interop.quark.read_file, plena_cosim.interop.quark.recipe as recipe; "
+        "import plena_cosim.interop.quark.files, plena_cosim.interop.quark.recipe as recipe; "
         "recipe.to_recipe(config.Config(config.QuantizationConfig(weight=config.MX6Spec()))); "
         "assert 'torch' not in sys.modules, 'torch'"
     )

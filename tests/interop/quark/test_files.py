@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from plena_cosim.golden import FormatError
+from plena_cosim.interop.quark.files import config_from_json, read_file, with_scheme
 from plena_cosim.interop.quark.quantization.config.config import (
     AWQConfig,
     Config,
@@ -19,7 +20,6 @@ from plena_cosim.interop.quark.quantization.config.config import (
     SmoothQuantConfig,
     Uint4PerGroupSpec,
 )
-from plena_cosim.interop.quark.read_file import config_from_json, read_file, with_scheme
 from plena_cosim.interop.quark.schemes import scheme
 
 INT8 = QuantizationConfig(weight=Int8PerTensorSpec())
