@@ -126,10 +126,11 @@ def _rounds_outputs(recipe: Recipe) -> bool:
 def _rotation(table: RotationTable) -> str:
     shorthands = [name for name in ("r1", "r2", "r3", "r4") if getattr(table, name)]
     size = "largest that fits" if table.size is None else f"size {table.size}"
+    trained = f", trained matrices of {table.matrices}" if table.matrices else ""
     signs = f", random signs of seed {table.seed}" if table.random else ""
     linear = ["all linear layers"] if table.online_rotate else []
     what = ", ".join([*shorthands, *linear, *table.online]) or "where selectors say"
-    return f"{what}; {size}{signs}; {table.semantics}"
+    return f"{what}; {size}{signs}{trained}; {table.semantics}"
 
 
 def _size(wanted: int) -> str:

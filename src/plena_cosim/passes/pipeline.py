@@ -19,7 +19,7 @@ from .calibration.in_place import calibration_plans, is_in_place, put_values
 from .calibration.static_ranges import collect_ranges, needs_ranges
 from .checkpoints.run_folder import require_folder
 from .distillation import Distilled, distill, require_distillable
-from .fold import fold_rotations, fold_scaling
+from .fold import fold_rotations, fold_scaling, read_rotations
 from .layers.device import on_device
 from .layers.evaluating import evaluating
 from .plan.plan import Plan
@@ -113,6 +113,8 @@ def _prepare(
     in_place = calibration_plans(model, recipe) if is_in_place(recipe) else None
     require_possible(model, recipe, plans)
     _require_places(recipe)
+    if rotation is not None and rotation.matrices is not None:
+        read_rotations(rotation.matrices)  # complains now, not behind [scaling]
     static = needs_ranges(plans)
     if static and samples is None and tokens is None and recipe.ranges is None:
         raise FormatError(
@@ -133,6 +135,7 @@ def _prepare(
             size=rotation.size,
             random=rotation.random,
             seed=rotation.seed,
+            trained=None if rotation.matrices is None else read_rotations(rotation.matrices),
         )
     notes: tuple[str, ...] = ()
     made: Calibration | None = None

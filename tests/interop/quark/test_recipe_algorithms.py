@@ -49,6 +49,10 @@ TABLES: list[tuple[AlgoConfig, dict[str, Any]]] = [
         {"rotation": {"r1": True, "r2": True, "r3": True, "r4": True}},
     ),
     (
+        QuaRotConfig(r3=False, r4=False, random_r1=True, optimized_rotation_path="R.bin"),
+        {"rotation": {"r1": True, "r2": True, "matrices": "R.bin"}},
+    ),
+    (
         QuaRotConfig(r3=False, r4=False, rotation_size=64),
         {"rotation": {"r1": True, "r2": True, "size": 64}},
     ),
@@ -98,7 +102,10 @@ def test_two_tables() -> None:
         ([AWQConfig(), SmoothQuantConfig()], r"smooth: a recipe has one \[scaling\]"),
         ([SmoothQuantConfig(alpha=1.5)], "alpha must be 0 … 1"),
         ([SmoothQuantConfig(scale_clamp_min=0.0)], "scale_clamp_min must be above 0"),
-        ([QuaRotConfig(optimized_rotation_path="R.bin")], "'R.bin'.* Hadamard matrices only"),
+        (
+            [QuaRotConfig(r1=False, r2=False, optimized_rotation_path="R.bin")],
+            "'R.bin' is of R1 and R2, and both are False",
+        ),
         ([QuaRotConfig(random_r1=True)], "random_r1 = True and random_r2 = False"),
         ([rotation(r2=True, random_r2=True)], "random_r1 = False and random_r2 = True"),
         ([rotation(online_r1_rotation=True)], "online_r1_rotation has no key"),

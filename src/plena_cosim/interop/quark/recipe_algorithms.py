@@ -97,13 +97,17 @@ def _rotation(given: RotationConfig) -> tuple[_Tables, list[str]]:
 
 
 def _quarot(given: QuaRotConfig) -> tuple[_Tables, list[str]]:
-    if given.optimized_rotation_path is not None:
+    path = given.optimized_rotation_path
+    if path is not None and not (given.r1 or given.r2):
         raise FormatError(
-            f"quarot: optimized_rotation_path = {given.optimized_rotation_path!r}: [rotation] has "
-            "Hadamard matrices only; leave it out"
+            f"quarot: optimized_rotation_path = {path!r} is of R1 and R2, and both are False"
         )
-    random = _one_random(given, r1=given.random_r1, r2=given.random_r2)
-    return _rotated(given, random=random), _groups(given.scaling_layers)
+    trained = path is not None
+    random = not trained and _one_random(given, r1=given.random_r1, r2=given.random_r2)
+    tables = _rotated(given, random=random)
+    if path is not None:
+        tables["rotation"]["matrices"] = path
+    return tables, _groups(given.scaling_layers)
 
 
 def _rotated(given: RotationConfig | QuaRotConfig, *, random: bool) -> _Tables:

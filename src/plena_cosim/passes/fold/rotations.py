@@ -18,6 +18,7 @@ from .find_structure import find_structure
 from .hadamard_matrix import rotation_matrix
 from .matrix import Side
 from .parts import matrices_of
+from .rotation_file import TrainedRotations
 from .structure import Layer, Structure
 from .untie import untie
 from .value_path import require_values_by_head
@@ -31,6 +32,7 @@ def fold_rotations(
     size: int | None = None,
     random: bool = False,
     seed: int = 0,
+    trained: TrainedRotations | None = None,
 ) -> None:
     """Rotate the hidden states (R1) and the values by head (R2) of a decoder, in place.
 
@@ -46,31 +48,40 @@ def fold_rotations(
         size: of Hadamard blocks; for R2 at most head_dim. Without it as large as they can be built.
         random: with random signs, H diag(±1), from `seed`.
         seed: of the signs.
+        trained: matrices of a file, in the place of Hadamard matrices.
 
     Raises:
-        FormatError: the model has a part that folding does not know, or the size does not fit.
-            Nothing has been changed then.
+        FormatError: the model has a part that folding does not know, the size does not fit, or the
+            file has not the matrices of this model. Nothing has been changed then.
     """
     if not (r1 or r2):
         return
     structure = find_structure(model)
-    sizes = {layer.values.head_dim for layer in structure.layers if layer.values is not None}
+    widths = [None if each.values is None else each.values.head_dim for each in structure.layers]
     if r2:
         require_values_by_head(model, structure)
     options: dict[str, Any] = {"random": random, "seed": seed}
     try:
-        stream = rotation_matrix(structure.hidden, size=size, **options) if r1 else None
-        by_head = {
-            n: rotation_matrix(n, size=None if size is None else min(size, n), **options)
-            for n in sizes
-            if r2
-        }
+        if trained is not None:
+            stream = trained.stream(structure.hidden) if r1 else None
+            of_layers = [
+                trained.values(number, width) if r2 and width is not None else None
+                for number, width in enumerate(widths)
+            ]
+        else:
+            stream = rotation_matrix(structure.hidden, size=size, **options) if r1 else None
+            by_head = {
+                n: rotation_matrix(n, size=None if size is None else min(size, n), **options)
+                for n in set(widths)
+                if r2 and n is not None
+            }
+            of_layers = [None if width is None else by_head.get(width) for width in widths]
     except FormatError as error:
         raise FormatError(f"{type(model).__name__}: {error}") from None
     if stream is not None:
         _fold_ends(model, structure, stream)
-    for layer in structure.layers:
-        _fold_layer(layer, stream, by_head)
+    for layer, rotation in zip(structure.layers, of_layers, strict=True):
+        _fold_layer(layer, stream, rotation)
 
 
 def _fold_ends(model: nn.Module, structure: Structure, stream: Tensor) -> None:
@@ -84,9 +95,8 @@ def _fold_ends(model: nn.Module, structure: Structure, stream: Tensor) -> None:
     structure.norm.set_gain(torch.ones_like(gain))
 
 
-def _fold_layer(layer: Layer, stream: Tensor | None, by_head: dict[int, Tensor]) -> None:
+def _fold_layer(layer: Layer, stream: Tensor | None, rotation: Tensor | None) -> None:
     values = layer.values
-    rotation = by_head.get(values.head_dim) if values is not None else None
     for sublayer in (layer.attention, layer.mlp):
         gain = sublayer.norm.gain() if stream is not None else None
         for reader in sublayer.readers:

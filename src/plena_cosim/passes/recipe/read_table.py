@@ -46,6 +46,8 @@ def read_table(kind: type[_T], given: Any, where: str) -> _T:
 
 
 def _first_complaint(kind: type[Table], errors: Sequence[ErrorDetails]) -> str:
+    if not errors[0]["loc"]:  # about the table as a whole
+        return _wanted(errors[0]["msg"])
     first = next((error for error in errors if not _of_a_branch(error["loc"][-1:])), errors[0])
     steps, table = [], kind
     loc = [step for step in first["loc"] if not _of_a_branch((step,))]

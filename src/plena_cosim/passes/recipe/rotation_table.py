@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
 from plena_cosim.golden.hadamard_sizes import HADAMARD_SIZES, hadamard_order, nearest_hadamard_sizes
 
@@ -22,6 +22,12 @@ class RotationTable(Table):
 
     `r1` … `r4` are the names of QuaRot and SpinQuant.
     """
+
+    @model_validator(mode="after")
+    def _matrices_are_of_r1_and_r2(self) -> Self:
+        if self.matrices is not None and (self.random or not (self.r1 or self.r2)):
+            raise ValueError("matrices goes with r1 or r2, and without random")
+        return self
 
     r1: bool = Field(
         False,
@@ -69,6 +75,12 @@ class RotationTable(Table):
         False, description="R1 and R2: Hadamard matrices with random signs.", examples=[True]
     )
     seed: int = Field(0, ge=0, description="Of the random signs.", examples=[1])
+    matrices: str | None = Field(
+        None,
+        description="R1 and R2: a file of trained matrices, as SpinQuant writes it: `R1`, and `R2` "
+        "by layer; from the working directory.",
+        examples=["R.bin"],
+    )
     semantics: Literal["fused", "dequant"] = Field(
         "fused",
         description='Online rotations: `"fused"` quantises rotated operands and multiplies them; '
