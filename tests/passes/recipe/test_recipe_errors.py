@@ -288,7 +288,8 @@ WEIGHTS = "[gptq.weight_config]\nweight_block_size = 32\nweight_width = 4\n"
         ("rotation = 3\n" + GOOD, r"\[rotation\]: must be a table, got 3"),
         ("[rotation]\nr4 = true\n", "no selector; give one table for each group"),
         (GOOD + '[scaling]\nmethod = "awk"\n',
-         r"\[scaling\]: method must be 'balance', 'smoothquant', 'awq' or 'autosmoothquant', got 'awk'. "
+         r"\[scaling\]: method must be 'balance', 'smoothquant', 'awq' or 'autosmoothquant', "
+            r"got 'awk'. "
          "Did you mean 'awq'"),
         (GOOD + "[scaling]\nalpha = 0.5\n", r"\[scaling\]: key 'method' is missing"),
         (GOOD + '[scaling]\nmethod = "awq"\nalpha = 0.5\n',
