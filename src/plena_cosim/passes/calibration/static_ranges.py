@@ -61,7 +61,7 @@ def collect_ranges(
         wanted = [each for each in watched if each.observe(number)]
         if not wanted:
             continue
-        _run(model, wanted, given, partial(_told, progress, f"ranges, stage {number + 1}"))
+        _run(model, wanted, given, f"ranges, stage {number + 1}", progress)
         for each in wanted:
             each.keep()
         _share(watched, number)
@@ -132,7 +132,13 @@ def _watched(plans: Iterable[Plan]) -> Iterable[_Watched]:
 
 
 @torch.no_grad()
-def _run(model: nn.Module, wanted: Sequence[_Watched], samples: Sequence[Any], told: Any) -> None:
+def _run(
+    model: nn.Module,
+    wanted: Sequence[_Watched],
+    samples: Sequence[Any],
+    what: str,
+    progress: Progress | None,
+) -> None:
     handles = []
     try:
         for each in wanted:
@@ -152,7 +158,8 @@ def _run(model: nn.Module, wanted: Sequence[_Watched], samples: Sequence[Any], t
                 model(**moved)
             else:
                 model(sample.to(device))
-            told(number + 1, len(samples))
+            if progress is not None:
+                progress(what, number + 1, len(samples))
     finally:
         for handle in handles:
             handle.remove()
@@ -166,11 +173,6 @@ def _input(
 
 def _output(each: _Watched, module: nn.Module, args: tuple[Any, ...], output: Tensor) -> None:
     each.see(output)
-
-
-def _told(progress: Progress | None, what: str, done: int, total: int) -> None:
-    if progress is not None:
-        progress(what, done, total)
 
 
 def _share(watched: Sequence[_Watched], number: int) -> None:
