@@ -24,6 +24,7 @@ import pytest
 from plena_cosim.sim.verilate.process import heed_interrupts
 
 PATIENCE_S = 15
+LONG = bool(os.environ.get("PLENA_TEST_LONG"))
 MARK = "PLENA_TEST_MARK"
 ENDED = {signal.SIGINT: 130, signal.SIGTERM: 143}
 # Where the RTL commands note results is no option of theirs, and a user has some there.
@@ -118,6 +119,8 @@ COMMANDS = {
         again="",
     ),
 }
+# One of each way of having children; all of them in `make test-long`.
+ENOUGH = COMMANDS if LONG else ("sim", "sim-long", "synth", "families", "ladder")
 SLOW = {"families-slow": replace(COMMANDS["families"], module="slow")}
 
 
@@ -200,7 +203,7 @@ def running(
     shutil.rmtree(short)
 
 
-@pytest.mark.parametrize("running", COMMANDS, indirect=True)
+@pytest.mark.parametrize("running", ENOUGH, indirect=True)
 def test_kill_9_ends_its_children_and_the_next_run_tidies_up(running: Running) -> None:
     assert running.end_at_work(signal.SIGKILL) == -signal.SIGKILL
     again = running.command.again
@@ -217,19 +220,22 @@ def test_kill_9_ends_its_children_and_the_next_run_tidies_up(running: Running) -
 
 
 # SIGTERM is an interrupt by another name: one of the two for each command.
+SIGNALS = (
+    ("coverage", signal.SIGINT),
+    ("demo", signal.SIGTERM),
+    ("mutate", signal.SIGINT),
+    ("prove", signal.SIGINT),
+)
+OTHER_SIGNALS = (
+    ("families", signal.SIGTERM),
+    ("ladder", signal.SIGTERM),
+    ("sim-long", signal.SIGTERM),
+    ("synth", signal.SIGTERM),
+)
+
+
 @pytest.mark.parametrize(
-    ("running", "number"),
-    [
-        ("coverage", signal.SIGINT),
-        ("demo", signal.SIGTERM),
-        ("families", signal.SIGTERM),
-        ("ladder", signal.SIGTERM),
-        ("mutate", signal.SIGINT),
-        ("prove", signal.SIGINT),
-        ("sim-long", signal.SIGTERM),
-        ("synth", signal.SIGTERM),
-    ],
-    indirect=["running"],
+    ("running", "number"), SIGNALS + (OTHER_SIGNALS if LONG else ()), indirect=["running"]
 )
 def test_a_signal_ends_its_children_and_leaves_nothing(
     running: Running, number: signal.Signals
@@ -243,7 +249,7 @@ def test_a_signal_ends_its_children_and_leaves_nothing(
         assert list(running.folder.glob(pattern)) == []
 
 
-@pytest.mark.parametrize("after_s", [0, 0.5])
+@pytest.mark.parametrize("after_s", [0, 0.5] if LONG else [0.5])
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 @pytest.mark.parametrize("running", ["families-slow"], indirect=True)
 def test_a_server_of_processes_ends_while_it_loads(

@@ -1,4 +1,4 @@
-"""The examples of docs/evaluation.md, as a reader would type them, on the demo model."""
+"""The examples of docs/evaluation.md, as a reader would type them, on a short demo model."""
 
 from __future__ import annotations
 
@@ -11,7 +11,11 @@ from pathlib import Path
 import pytest
 
 from plena_cosim.evaluate.results.index import runs_under
+from plena_cosim.ground.cache import cache_root
+from plena_cosim.sources.demo_model import demo_model_folder
 
+LAYERS = 3
+"""Of the demo model's thirty: each command is the same, in a tenth of the time."""
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "evaluation.md"
 
@@ -23,7 +27,27 @@ def examples() -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A user's cache in which the demo model ends after some layers."""
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    theirs = cache_root()
+    whole = demo_model_folder(theirs)
+    cache = tmp_path_factory.mktemp("cache")
+    own = cache / theirs.name
+    own.mkdir()
+    (own / "wheels").symlink_to(theirs / "wheels")
+    model = AutoModelForCausalLM.from_pretrained(whole)
+    model.model.layers = model.model.layers[:LAYERS]
+    model.config.num_hidden_layers = LAYERS
+    model.config.layer_types = None
+    model.save_pretrained(own / whole.name)
+    AutoTokenizer.from_pretrained(whole).save_pretrained(own / whole.name)
+    return cache
+
+
+@pytest.fixture(scope="module")
+def said(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> dict[str, str]:
     """What each example says, one after the other, in a folder that has the recipes."""
     folder = tmp_path_factory.mktemp("reader")
     (folder / "configs").symlink_to(ROOT / "configs")
@@ -33,6 +57,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     (commands / "plena").chmod(0o755)
     path = f"{commands}{os.pathsep}{os.environ['PATH']}"
     given = os.environ | {"PATH": path, "HF_HUB_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
+    given["XDG_CACHE_HOME"] = str(cache)
     found = {}
     for line in examples():
         done = subprocess.run(

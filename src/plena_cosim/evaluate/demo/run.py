@@ -40,7 +40,7 @@ def run_demo(
     *,
     out: Path = Path("results/demo"),
     recipes: Path = Path("configs/quant"),
-    tokens: int = 4096,
+    tokens: int = 1536,
     seqlen: int = 512,
     cache: Path | None = None,
     console: Console | None = None,

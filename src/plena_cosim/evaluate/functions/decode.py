@@ -1,0 +1,154 @@
+"""What a model has written, as calls of functions."""
+
+from __future__ import annotations
+
+import ast
+import json
+import operator
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+Call = dict[str, dict[str, Any]]
+"""A function's name with its arguments by name."""
+
+TOOL_CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
+LONGEST = 100_000
+"""Characters of an answer that are read; Python's parser needs memory."""
+_LARGEST_POWER = 1_000
+_SUMS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
+    ast.FloorDiv: operator.floordiv,
+    ast.Mod: operator.mod,
+    ast.Pow: operator.pow,
+}
+
+
+class NotCallsError(ValueError):
+    """The text is not a list of calls."""
+
+
+def calls_of_text(text: str) -> list[Call]:
+    """Read calls in Python's notation: `[name(a=1), other.name(b="x")]`.
+
+    Nothing is executed. Square brackets may be missing; a name in the place of a value is its text.
+
+    Args:
+        text: of an answer.
+
+    Returns:
+        The calls in their order.
+
+    Raises:
+        NotCallsError: the text is something else.
+    """
+    text = text.strip("`\n ")
+    if len(text) > LONGEST:
+        raise NotCallsError(f"{len(text)} characters, more than {LONGEST}")
+    text = text if text.startswith("[") else f"[{text}"
+    text = text if text.endswith("]") else f"{text}]"
+    try:
+        body = ast.parse(text.strip().strip("'"), mode="eval").body
+        if not isinstance(body, ast.List):
+            raise NotCallsError("not a list of calls")
+        return [_call(each) for each in body.elts]
+    except NotCallsError:
+        raise
+    except (SyntaxError, ValueError, TypeError, RecursionError, MemoryError) as error:
+        raise NotCallsError(f"not Python: {error}") from None
+    except ArithmeticError as error:
+        raise NotCallsError(str(error)) from None
+
+
+def calls_of_message(message: Mapping[str, Any], names: Mapping[str, str]) -> list[Call]:
+    """Read calls of a chat message: its `tool_calls`, or <tool_call> blocks in its text.
+
+    Args:
+        message: of the assistant.
+        names: the functions' own names, by those under which they were offered.
+
+    Raises:
+        NotCallsError: arguments are no JSON object.
+    """
+    found = [each["function"] for each in message.get("tool_calls") or ()]
+    try:
+        if not found:
+            blocks = TOOL_CALL.findall(message.get("content") or "")
+            found = [json.loads(block) for block in blocks]
+        return [_json_call(each, names) for each in found]
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise NotCallsError(f"not a call in JSON: {error}") from None
+
+
+def _json_call(given: Mapping[str, Any], names: Mapping[str, str]) -> Call:
+    for key in ("name", "arguments"):
+        if key not in given:
+            raise NotCallsError(f"a call without {key!r}")
+    arguments = given["arguments"]
+    arguments = json.loads(arguments) if isinstance(arguments, str) else arguments
+    if not isinstance(arguments, dict):
+        raise NotCallsError(f"arguments of {given['name']} are no JSON object")
+    return {names.get(given["name"], given["name"]): arguments}
+
+
+def _call(node: ast.expr) -> Call:
+    if not isinstance(node, ast.Call):
+        raise NotCallsError("an element of the list is no call")
+    parts: list[str] = []
+    function = node.func
+    while isinstance(function, ast.Attribute):
+        parts.append(function.attr)
+        function = function.value
+    if not isinstance(function, ast.Name):
+        raise NotCallsError("what is called has no name")
+    name = ".".join([function.id, *reversed(parts)])
+    if any(each.arg is None for each in node.keywords):
+        raise NotCallsError(f"{name} is called with **")
+    return {name: {str(each.arg): _value(each.value) for each in node.keywords}}
+
+
+def _value(node: ast.expr) -> Any:
+    match node:
+        case ast.Constant(value=value) if not isinstance(value, bytes | complex):
+            return "..." if value is Ellipsis else value
+        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
+            return -value
+        case ast.UnaryOp(op=ast.UAdd(), operand=ast.Constant(value=int() | float() as value)):
+            return value
+        case ast.List(elts=elements):
+            return [_value(each) for each in elements]
+        case ast.Tuple(elts=elements):
+            return tuple(_value(each) for each in elements)
+        case ast.Dict(keys=keys, values=values) if None not in keys:
+            return {
+                _value(key): _value(value)
+                for key, value in zip(keys, values, strict=True)
+                if key is not None
+            }
+        case ast.BinOp():
+            return _sum(node)
+        case ast.Name(id=name):
+            return name
+        case ast.Call(keywords=[]) | ast.Subscript():
+            return ast.unparse(node)
+        case ast.Call():
+            return _call(node)
+    raise NotCallsError(f"{type(node).__name__} is no value")
+
+
+def _sum(node: ast.BinOp) -> Any:
+    """Return the value of an arithmetic expression of constants."""
+    sides: Sequence[Any] = [
+        _sum(side) if isinstance(side, ast.BinOp) else _value(side)
+        for side in (node.left, node.right)
+    ]
+    apply = _SUMS.get(type(node.op))
+    kinds = {type(side) for side in sides}
+    if apply is None or not (kinds <= {int, float} or (kinds == {str} and apply is operator.add)):
+        raise NotCallsError("an expression of something else than constants")
+    if apply is operator.pow and max(map(abs, sides)) > _LARGEST_POWER:
+        raise NotCallsError("a power beyond reason")
+    return apply(*sides)

@@ -1,0 +1,80 @@
+"""Answers of models, as calls; nothing of them is executed."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from plena_cosim.evaluate.functions.decode import (
+    LONGEST,
+    NotCallsError,
+    calls_of_message,
+    calls_of_text,
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "calls"),
+    [
+        ("[f(a=1)]", [{"f": {"a": 1}}]),
+        ("f(a=1), g.h.i(b='x')", [{"f": {"a": 1}}, {"g.h.i": {"b": "x"}}]),
+        ("```\n[f()]\n```", [{"f": {}}]),
+        ("[]", []),
+        ("", []),
+        ("f(a=-1.5, b=+2, c=True, d=None)", [{"f": {"a": -1.5, "b": 2, "c": True, "d": None}}]),
+        ("f(a=[1, (2, 3)], b={'k': [4]})", [{"f": {"a": [1, (2, 3)], "b": {"k": [4]}}}]),
+        ("f(a=2 * 3 + 1, b='x' + 'y')", [{"f": {"a": 7, "b": "xy"}}]),
+        ("f(a=name, b=g(), c=g(d=1), e=x[0])",
+         [{"f": {"a": "name", "b": "g()", "c": {"g": {"d": 1}}, "e": "x[0]"}}]),
+        ("f(1, 2, a=3)", [{"f": {"a": 3}}]),
+    ],
+)  # fmt: skip
+def test_python_s_notation(text: str, calls: list[Any]) -> None:
+    assert calls_of_text(text) == calls
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I cannot do that.",
+        "f(a=1",
+        "[1, 2]",
+        "[f(a=1)][0]",
+        "f(**x)",
+        "(lambda: 1)()",
+        "f(a=lambda: 1)",
+        "f(a=9**9**9)",
+        "f(a=1/0)",
+        "f(a='x' * 10**10)",
+        "f(a=2.0**1e9)",
+        "f(a=x.y)",
+        "f(a={**x})",
+        "f(a=not 1)",
+        "f(a=-'x')",
+        "f(a=b'x')",
+        "f(a=2j)",
+        "[" * 5000,
+        "f(a=" + "(" * 5000,
+        "f(a=1)\x00",
+        "x" * (LONGEST + 1),
+    ],
+)
+def test_what_is_no_list_of_calls(text: str) -> None:
+    with pytest.raises(NotCallsError):
+        calls_of_text(text)
+
+
+def test_messages_of_the_chat_api() -> None:
+    tool = {"type": "function", "function": {"name": "m_f", "arguments": '{"a": [1]}'}}
+    assert calls_of_message({"tool_calls": [tool], "content": None}, {"m_f": "m.f"}) == [
+        {"m.f": {"a": [1]}}
+    ]
+    text = 'Well. <tool_call>{"name": "g", "arguments": {}}</tool_call> <tool_call>\n{}</tool_call>'
+    with pytest.raises(NotCallsError, match="a call without 'name'"):
+        calls_of_message({"content": text}, {})
+    assert calls_of_message({"content": text[:65]}, {}) == [{"g": {}}]
+    assert calls_of_message({"content": "No."}, {}) == []
+    tool["function"]["arguments"] = "[1]"  # type: ignore[index]
+    with pytest.raises(NotCallsError, match="m_f are no JSON object"):
+        calls_of_message({"tool_calls": [tool]}, {})
