@@ -46,6 +46,7 @@ def examine() -> list[Finding]:
         _torch(),
         _package("transformers", "torch"),
         _gpu(),
+        _sandbox(),
     ]
 
 
@@ -130,3 +131,19 @@ def _gpu() -> Finding:
         if torch.cuda.is_available():
             return Finding(what="GPU", ok=True, found=torch.cuda.get_device_name(0))
     return Finding(what="GPU", ok=None, found="none visible to torch (optional)")
+
+
+def _sandbox() -> Finding:
+    from ..sandbox.at_hand import obstacle
+    from ..sandbox.method import Method
+
+    reasons = {each: obstacle(each) for each in (Method.NAMESPACES, Method.LANDLOCK)}
+    at_hand = [each.value for each, reason in reasons.items() if not reason]
+    if at_hand:
+        return Finding(what="sandbox", ok=True, found=f"generated code: {', '.join(at_hand)}")
+    return Finding(
+        what="sandbox",
+        ok=None,
+        found="; ".join(f"{each.value}: {reason}" for each, reason in reasons.items()),
+        mend="Linux 6.2 or newer with Landlock, or namespaces of users, for generated code",
+    )
