@@ -17,7 +17,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from plena_cosim.evaluate.functions.decode import NotCallsError, calls_of_text
+from plena_cosim.evaluate.chat.tool_calls import NotCallsError
+from plena_cosim.evaluate.functions.decode import calls_of_text
 from plena_cosim.evaluate.functions.questions import (
     CATEGORIES,
     Question,

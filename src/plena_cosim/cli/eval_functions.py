@@ -68,6 +68,7 @@ def functions(
 
     plena eval functions --categories simple --limit 20 --quant-config llama_w4a4_mxint.toml
     """
+    from ..evaluate.chat.asked import Place
     from ..evaluate.chat.client import Asking
     from ..evaluate.functions.run import Style, run_eval_functions
     from ..golden import FormatError
@@ -84,15 +85,17 @@ def functions(
     asking = Asking(max_tokens=max_new_tokens, temperature=temperature, top_p=top_p, seed=seed)
     run_eval_functions(
         categories=[word.strip() for word in categories.split(",") if word.strip()],
-        serve=words,
-        base_url=base_url,
-        key_env=api_key_env,
-        served_model=served_model,
+        place=Place(
+            serve=words,
+            base_url=base_url,
+            key_env=api_key_env,
+            model=served_model,
+            timeout_s=timeout,
+        ),
         style=Style(style),
         asking=asking,
         parallel=parallel,
         limit=limit,
-        timeout_s=timeout,
         data=data,
         out=out,
         results=Path("results"),

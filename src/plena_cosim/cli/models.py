@@ -16,12 +16,14 @@ from plena_cosim.ground.progress_bar import progress_bars
 
 from .console import console
 from .destination import file_to_write, folder_to_write
+from .eval_agent import agent
 from .eval_functions import functions
 
 app = typer.Typer()
 eval_app = typer.Typer(no_args_is_help=True, help="Measure a model under a quantisation recipe.")
 app.add_typer(eval_app, name="eval")
 eval_app.command()(functions)
+eval_app.command()(agent)
 calib_app = typer.Typer(no_args_is_help=True, help="Collect and show calibration tokens.")
 app.add_typer(calib_app, name="calib")
 search_app = typer.Typer(no_args_is_help=True, help="Search what a recipe leaves open.")

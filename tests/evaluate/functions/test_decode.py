@@ -6,12 +6,8 @@ from typing import Any
 
 import pytest
 
-from plena_cosim.evaluate.functions.decode import (
-    LONGEST,
-    NotCallsError,
-    calls_of_message,
-    calls_of_text,
-)
+from plena_cosim.evaluate.chat.tool_calls import NotCallsError
+from plena_cosim.evaluate.functions.decode import LONGEST, calls_of_text
 
 
 @pytest.mark.parametrize(
@@ -63,18 +59,3 @@ def test_python_s_notation(text: str, calls: list[Any]) -> None:
 def test_what_is_no_list_of_calls(text: str) -> None:
     with pytest.raises(NotCallsError):
         calls_of_text(text)
-
-
-def test_messages_of_the_chat_api() -> None:
-    tool = {"type": "function", "function": {"name": "m_f", "arguments": '{"a": [1]}'}}
-    assert calls_of_message({"tool_calls": [tool], "content": None}, {"m_f": "m.f"}) == [
-        {"m.f": {"a": [1]}}
-    ]
-    text = 'Well. <tool_call>{"name": "g", "arguments": {}}</tool_call> <tool_call>\n{}</tool_call>'
-    with pytest.raises(NotCallsError, match="a call without 'name'"):
-        calls_of_message({"content": text}, {})
-    assert calls_of_message({"content": text[:65]}, {}) == [{"g": {}}]
-    assert calls_of_message({"content": "No."}, {}) == []
-    tool["function"]["arguments"] = "[1]"  # type: ignore[index]
-    with pytest.raises(NotCallsError, match="m_f are no JSON object"):
-        calls_of_message({"tool_calls": [tool]}, {})

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import ast
-import json
 import operator
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-Call = dict[str, dict[str, Any]]
-"""A function's name with its arguments by name."""
+from ..chat.tool_calls import Call, NotCallsError
 
-TOOL_CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 LONGEST = 100_000
 """Characters of an answer that are read; Python's parser needs memory."""
 _LARGEST_POWER = 1_000
@@ -25,10 +21,6 @@ _SUMS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Mod: operator.mod,
     ast.Pow: operator.pow,
 }
-
-
-class NotCallsError(ValueError):
-    """The text is not a list of calls."""
 
 
 def calls_of_text(text: str) -> list[Call]:
@@ -61,37 +53,6 @@ def calls_of_text(text: str) -> list[Call]:
         raise NotCallsError(f"not Python: {error}") from None
     except ArithmeticError as error:
         raise NotCallsError(str(error)) from None
-
-
-def calls_of_message(message: Mapping[str, Any], names: Mapping[str, str]) -> list[Call]:
-    """Read calls of a chat message: its `tool_calls`, or <tool_call> blocks in its text.
-
-    Args:
-        message: of the assistant.
-        names: the functions' own names, by those under which they were offered.
-
-    Raises:
-        NotCallsError: arguments are no JSON object.
-    """
-    found = [each["function"] for each in message.get("tool_calls") or ()]
-    try:
-        if not found:
-            blocks = TOOL_CALL.findall(message.get("content") or "")
-            found = [json.loads(block) for block in blocks]
-        return [_json_call(each, names) for each in found]
-    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
-        raise NotCallsError(f"not a call in JSON: {error}") from None
-
-
-def _json_call(given: Mapping[str, Any], names: Mapping[str, str]) -> Call:
-    for key in ("name", "arguments"):
-        if key not in given:
-            raise NotCallsError(f"a call without {key!r}")
-    arguments = given["arguments"]
-    arguments = json.loads(arguments) if isinstance(arguments, str) else arguments
-    if not isinstance(arguments, dict):
-        raise NotCallsError(f"arguments of {given['name']} are no JSON object")
-    return {names.get(given["name"], given["name"]): arguments}
 
 
 def _call(node: ast.expr) -> Call:

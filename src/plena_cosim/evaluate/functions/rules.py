@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from .decode import Call
+from ..chat.tool_calls import Call
 from .questions import Question
 
 TYPES: Mapping[str, type] = {

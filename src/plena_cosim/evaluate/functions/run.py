@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -15,16 +13,16 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from plena_cosim.golden import FormatError
 from plena_cosim.ground.progress_bar import progress_bars
 from plena_cosim.ground.record import environment
 from plena_cosim.sources import TextSourceError
 
+from ..chat.asked import Asked, Place, asked
 from ..chat.client import Asking, ChatClient, Reply
-from ..chat.server import chat_server
+from ..chat.tool_calls import NotCallsError, calls_of_message
 from ..results.report import Report, ReportTable
 from ..results.run_folder import RunFile, RunFolder, open_run
-from .decode import NotCallsError, calls_of_message, calls_of_text
+from .decode import calls_of_text
 from .prompt import Wording, as_text, as_tools
 from .questions import Question, named_categories, read_questions, wheel_place
 from .rules import fault_of
@@ -89,15 +87,11 @@ class Task:
 def run_eval_functions(
     *,
     categories: Sequence[str] = ("simple",),
-    serve: Sequence[str] = (),
-    base_url: str | None = None,
-    key_env: str | None = None,
-    served_model: str | None = None,
+    place: Place | None = None,
     style: Style = Style.TEXT,
     asking: Asking | None = None,
     parallel: int = 4,
     limit: int | None = None,
-    timeout_s: float = 600.0,
     data: Path | None = None,
     out: Path | None = None,
     results: Path | None = None,
@@ -109,15 +103,11 @@ def run_eval_functions(
 
     Args:
         categories: names of BFCL's, "simple" or "all".
-        serve: options of `plena serve`, which is started with them; not with `base_url`.
-        base_url: of a server that is there.
-        key_env: the variable that holds its key.
-        served_model: its name there; None: the first.
+        place: where the model is asked; None: the demo model, served for this.
         style: whether functions are described in the system message, or are tools.
         asking: how the model is to write.
         parallel: questions that are asked at a time.
         limit: of each category, only so many.
-        timeout_s: seconds for an answer.
         data: the wheel of bfcl-eval; None: from PyPI, kept in the cache.
         out, results, overwrite: as of other evaluations.
         cache: the user's cache directory when None.
@@ -131,13 +121,6 @@ def run_eval_functions(
     """
     console = console or Console()
     names = named_categories(categories)
-    if base_url is not None and serve:
-        raise FormatError("a model is chosen where it is served; --base-url goes without --model")
-    key = None
-    if key_env is not None:
-        key = os.environ.get(key_env)
-        if not key:
-            raise FormatError(f"the variable {key_env}, of --api-key-env, is not set")
     wheel = wheel_place(data, cache=cache)
     task = Task(
         questions=[each for name in names for each in read_questions(wheel, name)[:limit]],
@@ -145,14 +128,11 @@ def run_eval_functions(
         style=style,
         asking=asking or Asking(),
     )
-    with ExitStack() as stack:
-        address = base_url or stack.enter_context(chat_server(serve))
-        client = ChatClient(address, key=key, model=served_model, timeout_s=timeout_s)
-        setting = client.setting()
-        file = _run_file(task, client, setting, wheel, names, limit, base_url)
+    with asked(place or Place()) as model:
+        file = _run_file(task, model, wheel, names, limit)
         folder = out
         if folder is None and results is not None:
-            folder = results / file.name(Path(client.model).name)
+            folder = results / file.name(Path(model.client.model).name)
         with open_run(folder, file, overwrite=overwrite) as run:
             if run.earlier is not None:
                 record = run.earlier
@@ -161,10 +141,11 @@ def run_eval_functions(
                     f"measured at {record['run']['time']}; --overwrite measures again", style="dim"
                 )
             else:
-                _ask(task, client, run, parallel, console)
+                _ask(task, model.client, run, parallel, console)
                 record = {
-                    "model": client.model,
-                    "setting": setting,
+                    "model": model.client.model,
+                    "how": model.words(),
+                    "recipe": model.arguments["recipe"],
                     "style": style.value,
                     "asking": asdict(task.asking),
                     "categories": _figures(task, run),
@@ -178,38 +159,16 @@ def run_eval_functions(
 
 
 def _run_file(
-    task: Task,
-    client: ChatClient,
-    setting: dict[str, Any] | None,
-    wheel: Path,
-    names: Sequence[str],
-    limit: int | None,
-    base_url: str | None,
+    task: Task, model: Asked, wheel: Path, names: Sequence[str], limit: int | None
 ) -> RunFile:
-    served = None if setting is None else setting["fingerprint"]
+    how = {"style": task.style.value, **asdict(task.asking)}
+    chosen = {"categories": list(names), "limit": limit}
     return RunFile(
         command=COMMAND,
-        arguments={
-            "model": client.model,
-            "base_url": base_url,
-            "recipe": None if setting is None else setting["toml"],
-            "categories": list(names),
-            "style": task.style.value,
-            "limit": limit,
-            **asdict(task.asking),
-        },
-        samples={
-            "questions_sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(),
-            "categories": list(names),
-            "limit": limit,
-        },
-        key={
-            "model": client.model,
-            "served": served if served is not None else client.base_url,
-            "style": task.style.value,
-            **asdict(task.asking),
-        },
-        baseline=setting is not None and setting["recipe"] is None,
+        arguments={**model.arguments, **chosen, **how},
+        samples={"questions_sha256": hashlib.sha256(wheel.read_bytes()).hexdigest(), **chosen},
+        key={**model.key, **how},
+        baseline=model.unquantised,
         environment=environment(("plena-cosim",)),
     )
 
@@ -282,15 +241,8 @@ def _rows(record: dict[str, Any]) -> list[list[str]]:
     ]
 
 
-def _how(record: dict[str, Any]) -> str:
-    setting = record["setting"]
-    if setting is None:
-        return "as its server has it"
-    return "unquantised" if setting["recipe"] is None else f"a recipe, {setting['numerics']}"
-
-
 def _show(record: dict[str, Any], console: Console) -> None:
-    table = Table(title=f"Calls of functions by {record['model']} ({_how(record)})")
+    table = Table(title=f"Calls of functions by {record['model']} ({record['how']})")
     for name in _HEADER:
         table.add_column(name, justify="left" if name == "category" else "right")
     for row in _rows(record):
@@ -308,10 +260,9 @@ def _report(record: dict[str, Any], run: RunFolder) -> Report:
         for name, each in run.samples.items()
         if each["fault"] is not None
     ]
-    setting = record["setting"]
     last = record["categories"][-1]
     return Report(
-        title=f"Calls of functions by {record['model']}: {_how(record)}",
+        title=f"Calls of functions by {record['model']}: {record['how']}",
         headline=[("right", f"{last['accuracy']:.3f}"), ("questions", str(last["questions"]))],
         facts=[
             ("questions", "BFCL v4"),
@@ -333,6 +284,6 @@ def _report(record: dict[str, Any], run: RunFolder) -> Report:
                 note=f"{len(wrong)} answers are wrong; all are in samples.jsonl",
             ),
         ],
-        recipe=None if setting is None else setting["toml"],
+        recipe=record["recipe"],
         environment=run.environment,
     )

@@ -1,0 +1,1 @@
+"""Agents: models that use tools, step by step, until a task is done."""
