@@ -28,7 +28,7 @@ comma     := ,
 installed  = $(VENV)/.with-$(if $(wildcard $(VENV)/.with-dev),dev,$(1)$(addprefix $(comma),$(2)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup shell demo test quick slowest sim sim-long prove mutate synth fpga replay waves coverage families-long cosim-long test-long docs lint bench clean
+.PHONY: help setup shell demo test quick slowest sim sim-long prove mutate synth fpga replay waves coverage families-long cosim-long test-long fuzz-long docs lint bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -105,6 +105,9 @@ cosim-long: $(VENV)/.with-dev ## a fault in each block that a model's run uses, 
 
 test-long: $(VENV)/.with-dev ## long commands killed in all ways, each at work (some minutes)
 	@PLENA_TEST_LONG=1 $(BIN)/python -m pytest -q -n $(JOBS) tests/cli/test_killed.py
+
+fuzz-long: $(VENV)/.with-dev ## files, requests and saved models with mistakes in them: one clear error, or the right answer: SEED=
+	@$(BIN)/python -m tools.fuzz $(if $(SEED),--seed $(SEED))
 
 docs: $(call installed,docs) ## the documentation as a site that needs no network: build/site/index.html
 	@# Not --quiet: that drops the warnings that --strict counts.

@@ -72,6 +72,8 @@ def said(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> dict[str, str
         "eval lm",
         "eval phase",
         "eval attribute",
+        "eval functions",
+        "eval agent",
     }
     return found
 

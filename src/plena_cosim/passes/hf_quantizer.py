@@ -22,6 +22,7 @@ from plena_cosim.golden import FormatError
 from .modules.guards import guards
 from .quantize_module import build_modules
 from .saving.attach_config import put_config
+from .saving.digests import NAME, digests, require_undamaged
 from .saving.plena_config import METHOD, PlenaConfig, dtype_name
 from .weights.packed_weight import PackedWeight
 
@@ -46,8 +47,9 @@ class PlenaQuantizer(HfQuantizer):
         return True
 
     def get_state_dict_and_metadata(self, model: Any) -> tuple[dict[str, torch.Tensor], Any]:
-        """Return what a file holds: the state, and what makes other readers stop."""
-        return {**model.state_dict(), **guards(model)}, {}
+        """Return what a file holds: the state, what makes other readers stop, and digests."""
+        state = {**model.state_dict(), **guards(model)}
+        return {**state, NAME: digests(state, model.plena_config.to_dict())}, {}
 
     @property
     def is_trainable(self) -> bool:
@@ -66,6 +68,7 @@ class PlenaQuantizer(HfQuantizer):
 
     def _process_model_before_weight_loading(self, model: Any, **kwargs: Any) -> None:
         config = self.quantization_config
+        require_undamaged(kwargs.get("checkpoint_files") or (), config.to_dict())
         config.dtype = dtype_name(model.dtype)  # now, while its weights are still of one kind
         build_modules(
             model,
@@ -74,7 +77,7 @@ class PlenaQuantizer(HfQuantizer):
             hw=config.machine(),
             store=PackedWeight.empty,
         )
-        ignored = {f"^{re.escape(name)}$" for name in guards(model)}
+        ignored = {f"^{re.escape(name)}$" for name in (*guards(model), NAME)}
         model._keys_to_ignore_on_load_unexpected = ignored | set(
             model._keys_to_ignore_on_load_unexpected or ()
         )

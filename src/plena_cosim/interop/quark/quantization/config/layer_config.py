@@ -171,10 +171,10 @@ def _device(given: Any) -> DeviceType | None:
     if given is None or isinstance(given, DeviceType):
         return given
     known = {each.value: each for each in DeviceType}
-    name = given.lower() if isinstance(given, str) else given
+    name = given.lower() if isinstance(given, str) else None
     if name not in known:
         raise FormatError(
             f"unknown target_device {given!r}; known: {', '.join(known)}"
             f"{did_you_mean(str(given), known)}"
         )
-    return known[name]
+    return known[str(name)]
