@@ -47,6 +47,7 @@ def said(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         "eval lm",
         "eval phase",
         "eval attribute",
+        "eval code",
     }
     return found
 
