@@ -344,8 +344,10 @@ def code(
     ] = 1.0,
     max_new_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a completion.")] = 512,
     limit: Annotated[int | None, typer.Option(min=1, help="Only the first problems.")] = None,
-    timeout: Annotated[float, typer.Option(help="Seconds of a program.")] = 10.0,
-    memory: Annotated[int, typer.Option(min=32, help="MiB of a program.")] = 512,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, max=86400, help="Seconds of a program.")
+    ] = 10.0,
+    memory: Annotated[int, typer.Option(min=64, help="MiB of a program.")] = 512,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads of torch; its own choice by default.")
