@@ -74,6 +74,7 @@ def said(tmp_path_factory: pytest.TempPathFactory, cache: Path) -> dict[str, str
         "eval attribute",
         "eval functions",
         "eval agent",
+        "eval code",
     }
     return found
 

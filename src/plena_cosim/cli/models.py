@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -315,6 +316,83 @@ def attribute(
         limit=limit,
         test_tokens=test_tokens,
         seed=seed,
+        out=out,
+        results=RESULTS,
+        overwrite=overwrite,
+        console=console,
+    )
+
+
+@eval_app.command()
+def code(
+    model: ModelName = "demo",
+    dataset: Annotated[
+        str,
+        typer.Option(
+            help="humaneval (164 problems), mbpp (of the hub), or a .jsonl file in the form of one."
+        ),
+    ] = "humaneval",
+    quant_config: Annotated[
+        Path | None, typer.Option(help="A TOML recipe; without one the model runs as it is.")
+    ] = None,
+    numerics: Annotated[Numerics, typer.Option(help="fake or exact.")] = Numerics.FAKE,
+    hardware: Machine = None,
+    device: MeasureDevice = None,
+    samples: Annotated[int, typer.Option(min=1, help="Completions of each problem.")] = 1,
+    k: Annotated[str, typer.Option(help="For pass@k; with commas, such as 1,10.")] = "1",
+    temperature: Annotated[
+        float, typer.Option(min=0, help="0: the most likely token; else logits are divided by it.")
+    ] = 0.0,
+    top_p: Annotated[
+        float, typer.Option(help="The most likely tokens of this probability together are kept.")
+    ] = 1.0,
+    max_new_tokens: Annotated[int, typer.Option(min=1, help="Tokens of a completion.")] = 512,
+    limit: Annotated[int | None, typer.Option(min=1, help="Only the first problems.")] = None,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, max=86400, help="Seconds of a program.")
+    ] = 10.0,
+    memory: Annotated[int, typer.Option(min=64, help="MiB of a program.")] = 512,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the samples.")] = 0,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads of torch; its own choice by default.")
+    ] = None,
+    unsafe: Annotated[
+        bool,
+        typer.Option("--unsafe", help="Run programs even where nothing isolates them."),
+    ] = False,
+    out: RunOut = None,
+    overwrite: Overwrite = False,
+) -> None:
+    """Measure pass@k of programs that a model completes, each run in a sandbox.
+
+    Programs have no network, see no files but Python's and their own, and are ended when they use
+    too much; plena doctor says what isolates them here. For example, ten samples of each problem:
+
+    plena eval code --quant-config R.toml --samples 10 --k 1,10 --temperature 0.8 --top-p 0.95
+    """
+    from ..evaluate.code.run import run_eval_code
+    from ..evaluate.code.write import Sampling
+    from ..sandbox.limits import MIB, Limits
+
+    words = [each.strip() for each in k.split(",")]
+    if not all(each.isdigit() for each in words):
+        raise typer.BadParameter(f"--k takes numbers with commas, such as 1,10; got {k!r}")
+    _set_threads(threads)
+    run_eval_code(
+        model=model,
+        dataset=dataset,
+        quant_config=quant_config,
+        numerics=numerics.value,
+        hardware=hardware,
+        device=device,
+        samples=samples,
+        ks=[int(each) for each in words],
+        sampling=Sampling(
+            temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens, seed=seed
+        ),
+        limits=Limits(wall_s=timeout, cpu_s=max(1, math.ceil(timeout)), memory_bytes=memory * MIB),
+        limit=limit,
+        unsafe=unsafe,
         out=out,
         results=RESULTS,
         overwrite=overwrite,

@@ -47,5 +47,5 @@ def best() -> Method:
         reasons.append(f"{method.value}: {reason}")
     raise SandboxError(
         f"nothing isolates programs on this machine ({'; '.join(reasons)}); run this on Linux 6.2 "
-        "or newer, or allow namespaces of users"
+        "or newer, allow namespaces of users, or give --unsafe where no harm can be done"
     )

@@ -1,6 +1,6 @@
 """What runs in the new process: it locks itself in, and becomes the program.
 
-    python -S -E -c "… launch.main()" '{"method": …}'
+    python -I -S -c "… launch.main()" '{"method": …}'
 
 The program's own three files are as the caller opened them. What goes wrong before the program
 starts, and in namespaces the status of its end, is written to the file `report`, a line each.

@@ -28,7 +28,7 @@ from .usage import memory_used, scratch_used
 
 _SOURCES = Path(__file__).resolve().parents[2]
 _BEGIN = (
-    "import sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "import sys; sys.path.append(sys.argv.pop(1)); "
     "from plena_cosim.sandbox.launch import main; main()"
 )
 _LOOK_S = 0.02
@@ -72,7 +72,7 @@ def run(program: Program, *, limits: Limits | None = None, method: Method | None
             }
             try:
                 process = subprocess.Popen(
-                    [interpreter(), "-S", "-E", "-c", _BEGIN, str(_SOURCES),
+                    [interpreter(), "-I", "-S", "-c", _BEGIN, str(_SOURCES),
                      json.dumps(given)],
                     stdin=stdin, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                     pass_fds=[writer], start_new_session=True, cwd="/", env={},

@@ -21,7 +21,7 @@ from .run_folder import REPORT, RESULTS, SAMPLES, RunFile, different, read_run
 from .sample_log import read_samples
 from .svg import svg_of
 
-COMPARABLE = ("eval ppl", "eval lm", "eval phase")
+COMPARABLE = ("eval ppl", "eval lm", "eval phase", "eval code")
 """Commands whose samples are those of one model."""
 
 
