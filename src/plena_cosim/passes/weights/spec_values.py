@@ -134,6 +134,22 @@ def ranges_of(weight: Tensor, fmt: SpecFormat) -> list[Range | None]:
     return found
 
 
+def quantize_matrices(weight: Tensor, fmt: SpecFormat, axis: int) -> Tensor:
+    """Return the values of a matrix an expert, each quantised by itself as a linear layer's.
+
+    Args:
+        weight: (experts, rows, columns), floating-point.
+        fmt: of each matrix (out, in); a static range is its own.
+        axis: of the inputs, 1 or 2.
+
+    Raises:
+        FormatError: as `ranges_of`, or fakequant's.
+    """
+    matrices = weight if axis == 2 else weight.mT
+    values = [quantize_spec(each, fmt, ranges_of(each, fmt)) for each in matrices]
+    return torch.stack(values) if axis == 2 else torch.stack(values).mT.contiguous()
+
+
 def require_static(fmt: SpecFormat, where: str) -> None:
     """Raise FormatError where a stage has a static range that has no meaning.
 
