@@ -13,7 +13,7 @@ from typing import Any
 from ..golden import FormatError
 from ..interop.quark.quantization.config import config as quark
 from ..interop.quark.quantization.config.data_types import DATA_TYPES
-from ..interop.quark.quantization.config.type import DeviceType, QSchemeType, TQTThresholdInitMeth
+from ..interop.quark.quantization.config.type import DeviceType, TQTThresholdInitMeth
 from ..interop.quark.recipe import QuarkRecipe, to_recipe
 from .generated import between, renew
 from .quark_table import DOCUMENT
@@ -94,10 +94,9 @@ def _of_weight(spec: Any) -> QuarkRecipe:
 def _spec(kind: type) -> _Class:
     names = {field.name for field in fields(kind)}
     base: dict[str, Any] = {"group_size": 32} if "group_size" in names else {}
+    if kind is quark.OCP_MXFP4DiffsSpec:
+        base["is_dynamic"] = True  # both of its scales are tried on the values
     point = kind(**base).to_quantization_spec()
-    if point.qscheme is QSchemeType.per_group and "is_dynamic" in names:
-        base["is_dynamic"] = True  # static groups of inputs are refused
-        point = kind(**base).to_quantization_spec()
     tried = {**_SPEC_TRIED, "symmetric": not point.symmetric, "is_dynamic": not point.is_dynamic}
     mode = {"scale_calculation_mode": "ceil"}
     tried["scale_calculation_mode"] = mode | (
@@ -116,7 +115,7 @@ _QUANTIZATION_SPEC = _Class(
         "is_dynamic": True,
         "qscheme": {"qscheme": "per_channel", "ch_axis": 0},
         "ch_axis": {"qscheme": "per_channel", "ch_axis": 1},
-        "group_size": {"qscheme": "per_group", "group_size": 32, "is_dynamic": True},
+        "group_size": {"qscheme": "per_group", "group_size": 32},
         "symmetric": False,
         "round_method": "floor",
         "scale_type": "bfloat16",
@@ -372,7 +371,8 @@ def _effect(kind: type, how: _Class, together: dict[str, Any]) -> str:
     except FormatError as error:
         return f"{REFUSED}{_short(str(error))}"
     assert before is not None
-    new = [f"`[{key}]`" for key in after.tables if key not in before.tables]
+    added = [key for key in after.tables if key not in (*before.tables, "ranges")]
+    new = [f"`[{key}]`" for key in added]  # [ranges] comes with a key of a role
     changed = new or _changes(_flat(before.tables), _flat(after.tables))
     notes = dict.fromkeys(_short(each) for each in after.notes if each not in before.notes)
     return "; ".join([*changed[:MOST], *(f"note: {each}" for each in notes)]) or NOT_READ

@@ -49,6 +49,7 @@ MODULES = {
     },
     "model.norm": "LlamaRMSNorm",
     "vision.conv": "Conv2d",
+    "vision.up": "ConvTranspose2d",
     "lm_head": "Linear",
 }
 
@@ -56,6 +57,7 @@ CONFIGS = {
     "global": Config(BOTH),
     "exclude": Config(BOTH, exclude=["lm_head", "*.mlp.*"]),
     "types": Config(BOTH, {"Conv2d": WEIGHT}),
+    "transposed convolutions": Config(BOTH, {"ConvTranspose2d": WEIGHT}),
     "a type alone": Config(NOTHING, {"Linear": WEIGHT}),
     "an embedding by type": Config(NOTHING, {"Embedding": BOTH}),
     "names": Config(BOTH, layer_quant_config={"*q_proj": OTHER, "*layers.0.*": WEIGHT}),
@@ -99,7 +101,7 @@ CONFIGS = {
 
 def documented(config: Config, name: str, kind: str) -> dict[str, Any]:
     """What a module gets, level by level, as Quark's document says it."""
-    if kind not in ("Linear", "Conv2d", "Embedding"):
+    if kind not in ("Linear", "Conv2d", "ConvTranspose2d", "Embedding"):
         return {}
     levels = [config.global_quant_config] if kind != "Embedding" else []
     if kind in config.layer_type_quant_config:
@@ -192,7 +194,11 @@ def test_what_comes_from_above_is_noted() -> None:
         ),
         (
             Config(scheme("nvfp4")),
-            "global_quant_config: input_tensors: the scale of scales follows each tensor",
+            "static ranges are calibrated on the text of [ranges], here WikiText-2",
+        ),
+        (
+            Config(QuantizationConfig(input_tensors=Int8PerGroupSpec(group_size=32))),
+            "global_quant_config: input_tensors: groups along the last axis have one static range",
         ),
     ],
 )
@@ -266,8 +272,8 @@ def test_configurations_of_an_installed_quark() -> None:
     [
         (Config(NOTHING), "the configuration quantises nothing"),
         (
-            Config(WEIGHT, {"ConvTranspose2d": WEIGHT}),
-            "changes no ConvTranspose2d; known: Linear, Conv2d, Embedding",
+            Config(WEIGHT, {"EmbeddingBag": WEIGHT}),
+            "changes no EmbeddingBag; known: Linear, Conv2d, ConvTranspose2d, Embedding",
         ),
         (Config(WEIGHT, {"Lineer": WEIGHT}), "Did you mean 'Linear'?"),
         (

@@ -46,7 +46,7 @@ def test_schemes_have_the_same_formats_when_calibrated(name: str, algorithm: Alg
     found = read_quant_config(made(scheme(name), gptq=algorithm).tables)
     linear, convolution = found.selectors
     assert (linear.types, linear.gptq) == (("Linear",), True)
-    assert (convolution.types, convolution.gptq) == (("Conv2d",), False)
+    assert (convolution.types, convolution.gptq) == (("Conv2d", "ConvTranspose2d"), False)
     assert linear.formats == convolution.formats == plain.formats
     assert found.calibrated == plain.formats.weight
 
@@ -114,11 +114,11 @@ def test_levels_embeddings_and_exclusions() -> None:
     assert [(each.key, each.types, each.gptq, each.bypass) for each in found] == [
         ("lm_head", (), False, True),
         ("*embed*", ("Linear",), True, False),
-        ("*embed*", ("Conv2d", "Embedding"), False, False),
+        ("*embed*", ("Conv2d", "ConvTranspose2d", "Embedding"), False, False),
         ("*q_proj", ("Linear",), True, False),
-        ("*q_proj", ("Conv2d",), False, False),
+        ("*q_proj", ("Conv2d", "ConvTranspose2d"), False, False),
         ("*", ("Linear",), True, False),
-        ("*", ("Conv2d",), False, False),
+        ("*", ("Conv2d", "ConvTranspose2d"), False, False),
     ]
 
 

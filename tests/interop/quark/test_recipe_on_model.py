@@ -12,10 +12,16 @@ from torch.nn.functional import linear
 from plena_cosim.interop.quark import fake_quantize, scheme, to_recipe_tables
 from plena_cosim.interop.quark.quantization.config.config import (
     Config,
+    FP4PerGroupSpec,
     FP8E4M3PerTensorSpec,
     Int4PerChannelSpec,
+    Int8PerChannelSpec,
+    Int8PerGroupSpec,
     Int8PerTensorSpec,
+    OCP_MXFP4Spec,
     QuantizationConfig,
+    ScaleQuantSpec,
+    Uint4PerGroupSpec,
 )
 from plena_cosim.interop.quark.schemes import SCHEMES
 from plena_cosim.passes import quantize_module_transform_pass
@@ -51,7 +57,7 @@ def values(x: Tensor, config: QuantizationConfig, tensor: str) -> Tensor:
     stages = config.stages(tensor)
     if not stages:
         return x
-    static = tensor == "input_tensors" and len(stages) == 1 and not stages[0].is_dynamic
+    static = tensor == "input_tensors" and not stages[-1].is_dynamic
     if not static or stages[0].qscheme is None:
         return fake_quantize(x, stages, dynamic=True)
     low, high = torch.stack(SAMPLES).aminmax()
@@ -94,3 +100,45 @@ def test_levels_and_the_cache() -> None:
     low, high = torch.cat([plain.k_proj(each) for each in SAMPLES]).detach().aminmax()
     output = fake_quantize(linear(BATCH, key, plain.k_proj.bias), FP8, ranges=[(low, high)])
     assert torch.equal(made.k_proj(BATCH), output)
+
+
+STATIC = [
+    Int8PerGroupSpec(symmetric=False, group_size=64),
+    Uint4PerGroupSpec(group_size=32),
+    FP4PerGroupSpec(scale_format="e4m3", group_size=16, is_dynamic=False),
+    OCP_MXFP4Spec(is_dynamic=False),
+]
+
+
+@pytest.mark.parametrize("spec", STATIC)
+def test_static_groups_have_one_range_for_all_rows(spec: Any) -> None:
+    config = QuantizationConfig(weight=spec, input_tensors=spec)
+    made, plain = quantised(config), Attention()
+    size = spec.to_quantization_spec().group_size
+    parts = torch.cat(SAMPLES).view(-1, 256).split(size, -1)
+    low = torch.stack([part.min() for part in parts]).expand(2, 3, -1)
+    high = torch.stack([part.max() for part in parts]).expand(2, 3, -1)
+    operand = fake_quantize(3 * BATCH, spec, ranges=[(low, high)])
+    weight = fake_quantize(plain.q_proj.weight.detach(), spec, dynamic=True)
+    assert torch.equal(made.q_proj(3 * BATCH), linear(operand, weight, plain.q_proj.bias))
+
+
+def test_a_static_scale_of_scales_is_that_of_the_calibration_data() -> None:
+    spec = ScaleQuantSpec(FP4PerGroupSpec(group_size=16, is_dynamic=True), FP8)
+    made, plain = quantised(QuantizationConfig(weight=spec, input_tensors=spec)), Attention()
+    ranges = [torch.cat(SAMPLES).aminmax()]
+    weight = fake_quantize(plain.q_proj.weight.detach(), spec, dynamic=True)
+    for x in (BATCH / 3, 3 * BATCH):
+        operand = fake_quantize(x, spec, ranges=ranges)
+        assert torch.equal(made.q_proj(x), linear(operand, weight, plain.q_proj.bias))
+        assert not torch.equal(operand, fake_quantize(x, spec, dynamic=True))
+
+
+def test_the_global_level_takes_transposed_convolutions() -> None:
+    torch.manual_seed(0)
+    plain = nn.ConvTranspose2d(4, 6, 3)
+    spec = Int8PerChannelSpec(symmetric=True, ch_axis=1)
+    tables = to_recipe_tables(QuantizationConfig(weight=spec))
+    made, _ = quantize_module_transform_pass(nn.Sequential(plain), tables)
+    weight = fake_quantize(plain.weight.detach(), spec, dynamic=True)
+    assert torch.equal(made[0].weight, weight)

@@ -14,24 +14,30 @@ from plena_cosim.interop.quark.golden_format import GoldenFormat, golden_formats
 from plena_cosim.interop.quark.quantization.config.config import (
     FP4PerGroupSpec,
     FP8E4M3PerChannelSpec,
+    FP8E4M3PerGroupSpec,
     FP8E4M3PerTensorSpec,
     Int4PerChannelSpec,
+    Int4PerGroupSpec,
     Int8PerChannelSpec,
     Int8PerGroupSpec,
     Int8PerTensorSpec,
+    OCP_MXFP4DiffsSpec,
     OCP_MXFP4Spec,
+    OCP_MXFP8E4M3Spec,
     OCP_MXINT8Spec,
     ProgressiveSpec,
     QuantizationConfig,
     QuantizationSpec,
     ScaleQuantSpec,
     TQTSpec,
+    Uint4PerGroupSpec,
 )
 from plena_cosim.interop.quark.quantization.config.data_types import DATA_TYPES
 from plena_cosim.interop.quark.recipe_stages import stage_tables
 
 SCALARS = {"fp8_e4m3": "e4m3", "fp8_e5m2": "e5m2", "fp6_e2m3": "e2m3", "fp6_e3m2": "e3m2"}
 SCALARS |= {"fp4_e2m1": "e2m1"}
+FP8 = FP8E4M3PerTensorSpec(is_dynamic=False)
 BLOCKS = ("mx6", "mx9", "bfp16", "mxfp4_diffs", "nvfp4", "nvfp4_two_stage")
 
 
@@ -148,15 +154,37 @@ def test_a_chain_is_a_list() -> None:
     assert [each["element"] for each in tables] == ["fp8_e4m3", "int4"]
 
 
-def test_static_scales_of_dynamic_ones_are_noted() -> None:
+def test_the_scale_of_scales_is_static_for_inputs_and_a_weights_own() -> None:
     spec = ScaleQuantSpec(
         FP4PerGroupSpec(group_size=16, is_dynamic=True), FP8E4M3PerTensorSpec(is_dynamic=False)
     )
-    table, notes = stage_tables(spec.to_quantization_spec(), weight=False)
-    assert isinstance(table, dict)
-    assert table["element"] == "nvfp4_two_stage"
-    assert notes == ["the scale of scales follows each tensor; Quark takes it from calibration"]
-    assert stage_tables(spec.to_quantization_spec(), weight=True) == (table, [])
+    (table,) = assert_means(spec, weight=False)
+    assert (table["element"], table["range"]) == ("nvfp4_two_stage", "min_max")
+    own, _ = stage_tables(spec.to_quantization_spec(), weight=True)
+    assert own == {key: value for key, value in table.items() if key != "range"}
+    of_weight = ScaleQuantSpec(FP4PerGroupSpec(group_size=16, is_dynamic=False), FP8)
+    assert stage_tables(of_weight.to_quantization_spec(), weight=True) == (own, [])
+
+
+STATIC_GROUPS = [
+    Int4PerGroupSpec(group_size=16),
+    Int8PerGroupSpec(symmetric=False, group_size=16),
+    Uint4PerGroupSpec(group_size=16),
+    FP4PerGroupSpec(group_size=16, is_dynamic=False),
+    FP8E4M3PerGroupSpec(group_size=16, is_dynamic=False),
+    FP4PerGroupSpec(scale_format="e4m3", group_size=16, is_dynamic=False),
+    OCP_MXFP4Spec(is_dynamic=False),
+    OCP_MXFP8E4M3Spec(is_dynamic=False, scale_calculation_mode="floor"),
+]
+
+
+@pytest.mark.parametrize("spec", STATIC_GROUPS)
+def test_static_groups_of_inputs_have_a_range(spec: Any) -> None:
+    (table,) = assert_means(spec, weight=False)
+    assert (table["granularity"], table["range"]) == ("group", "min_max")
+    _, notes = stage_tables([spec.to_quantization_spec()], weight=False)
+    assert [each.partition(" have")[0] for each in notes] == ["groups along the last axis"]
+    assert stage_tables([spec.to_quantization_spec()], weight=True)[1] == []
 
 
 def test_training_is_noted() -> None:
@@ -178,3 +206,26 @@ def test_training_is_noted() -> None:
 def test_what_no_recipe_says_is_one_error(spec: Any, message: str) -> None:
     with pytest.raises(FormatError, match=message):
         stage_tables([spec.to_quantization_spec()], weight=True)
+
+
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        (OCP_MXFP4DiffsSpec(is_dynamic=False), "the better of two scales for anything but dynamic"),
+        (
+            ScaleQuantSpec(FP4PerGroupSpec(group_size=16, is_dynamic=False), FP8),
+            "static scales of groups; take is_dynamic=True in the first stage",
+        ),
+        (
+            ScaleQuantSpec(
+                FP4PerGroupSpec(group_size=16, is_dynamic=True),
+                FP8E4M3PerTensorSpec(observer_method="percentile"),
+            ),
+            "scales have a range by min_max, not by percentile",
+        ),
+    ],
+)
+def test_what_no_input_has_is_one_error(spec: Any, message: str) -> None:
+    stages = QuantizationConfig(input_tensors=spec).stages("input_tensors")
+    with pytest.raises(FormatError, match=message):
+        stage_tables(stages, weight=False)

@@ -142,13 +142,31 @@ def test_a_saved_model_is_loaded_without_calibration(tmp_path: Path) -> None:
     assert torch.equal(loaded.get_submodule(QUERY).stored.values, values)
 
 
-def test_experts_are_refused() -> None:
+@pytest.mark.parametrize("family", ["qwen3_moe", "gpt_oss"])
+def test_each_expert_is_fitted_to_its_own_tokens(family: str) -> None:
     selector = {"name": "spec", "gptq": True, "weight": WEIGHT}
-    args = read_quant_config({"gptq": TABLE, LINEAR_AND_EXPERTS: selector})
-    with pytest.raises(FormatError, match=r"\(experts\), which takes"):
-        plans_of(build("qwen3_moe"), args)
-    with pytest.raises(FormatError, match=r"experts' \(experts\) takes no int4/16; exclude it"):
-        quantize_module_transform_pass(build("qwen3_moe"), {"gptq": TABLE}, tokens=TOKENS)
+    model, info = quantize_module_transform_pass(
+        build(family), {"gptq": TABLE, LINEAR_AND_EXPERTS: selector}, tokens=TOKENS
+    )
+    name = "model.layers.0.mlp.experts"
+    plain = build(family).get_submodule(name).down_proj.detach()
+    values = model.get_submodule(name).down_proj.stored.values
+    turned = values.mT if family == "gpt_oss" else values
+    levels = [len(group.unique()) for row in turned.flatten(0, 1) for group in row.split(16)]
+    assert max(levels) <= 16
+    records = info[name].calibration
+    assert records is not None
+    assert sum(each.tokens > 0 for each in records)
+    rounded, _ = quantize_module_transform_pass(
+        build(family), {LINEAR_AND_EXPERTS: {**selector, "gptq": False}}
+    )
+    nearest = rounded.get_submodule(name).down_proj.stored.values
+    assert values.shape == plain.shape == nearest.shape
+    assert not torch.equal(values, nearest)
+    # what is fitted is near the weight still, and further than what is rounded to nearest
+    assert (nearest - plain).norm() < (values - plain).norm() < 2 * (nearest - plain).norm()
+    in_place, _ = quantize_module_transform_pass(build(family), {"gptq": TABLE}, tokens=TOKENS)
+    assert in_place.get_submodule(name).down_proj.shape == plain.shape
 
 
 @pytest.mark.parametrize(

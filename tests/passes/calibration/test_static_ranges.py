@@ -2,14 +2,18 @@
 
 import copy
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from plena_cosim import fakequant
-from plena_cosim.golden import FormatError
+from plena_cosim.golden import FormatError, blocks
+from plena_cosim.golden import affine as golden_affine
 from plena_cosim.golden.affine import AffineInt, ScaledFp
 from plena_cosim.passes import quantize_module_transform_pass
+from plena_cosim.passes.ranges import make_observer
+from plena_cosim.passes.recipe.range_rule import RangeRule
 
 
 class Pair(nn.Module):
@@ -24,6 +28,9 @@ class Pair(nn.Module):
 
 
 SAMPLES = [torch.randn(3, 8, generator=torch.Generator().manual_seed(n)) for n in range(4)]
+
+
+UINT4 = AffineInt(bits=4, signed=False, zero_point="int32")
 
 
 def recipe(**roles) -> dict:
@@ -64,6 +71,91 @@ def test_channels_have_ranges_of_their_own() -> None:
     low, high = made.first.input_ranges.ranges()[0]
     assert torch.equal(low, torch.cat(SAMPLES).amin(0))
     assert torch.equal(high, torch.cat(SAMPLES).amax(0))
+
+
+@pytest.mark.parametrize("group_size", [4, 3])
+@pytest.mark.parametrize(
+    ("element", "fmt"),
+    [
+        ({"element": "int8"}, AffineInt(bits=8)),
+        (
+            {"element": "uint4", "zero_point": "int32"},
+            AffineInt(bits=4, signed=False, zero_point="int32"),
+        ),
+        ({"element": "fp4_e2m1", "scale": "e8m0"}, ScaledFp(element="e2m1", scale="e8m0")),
+        ({"element": "fp4_e2m1", "scale": "e4m3"}, ScaledFp(element="e2m1", scale="e4m3")),
+    ],
+)
+def test_groups_along_the_last_axis_have_one_range_for_all_rows(element, fmt, group_size) -> None:
+    made = quantised({"data_in": {**element, "range": "min_max", "group_size": group_size}})
+    seen = torch.cat(SAMPLES)
+    parts = seen.split(group_size, -1)
+    low = torch.stack([part.min() for part in parts])
+    high = torch.stack([part.max() for part in parts])
+    assert torch.equal(made.first.input_ranges.low_0, low)
+    assert torch.equal(made.first.input_ranges.high_0, high)
+    x = torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(9)) * 2
+    granularity = golden_affine.Granularity(kind="group", ch_axis=-1, group_size=group_size)
+    scale, zero_point = golden_affine.affine_scale(low.numpy(), high.numpy(), fmt)
+    shape = (2, 5, len(scale))
+    given = {"scale": np.broadcast_to(scale, shape)}
+    if "zero_point" in element:
+        given["zero_point"] = np.broadcast_to(zero_point, shape)
+    groups = golden_affine.to_groups(x.numpy(), granularity)
+    quantised_groups = golden_affine.quantize_affine(groups, fmt, **given)
+    values = golden_affine.dequantize_affine(quantised_groups, fmt)
+    operand = torch.tensor(golden_affine.from_groups(values, x.shape, granularity))
+    expected = nn.functional.linear(operand, made.first.weight, made.first.bias)
+    assert torch.equal(made.first(x), expected)
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [
+        {"range": "percentile", "percentile": 90.0},
+        {"range": "histogram"},
+        {"range": "histogram_pro", "bins": 64},
+        {"range": "mse", "bins": 64, "start_bin": 40},
+        {"range": "entropy", "bins": 256, "start_bin": 128},
+    ],
+    ids=lambda rule: rule["range"],
+)
+def test_every_method_finds_ranges_of_groups(rule) -> None:
+    made = quantised({"data_in": {"element": "int8", "group_size": 4, **rule}})
+    given = RangeRule(rule["range"], **{key: each for key, each in rule.items() if key != "range"})
+    ends = []
+    for columns in (slice(0, 4), slice(4, 8)):
+        alone = make_observer(given, AffineInt(bits=8), golden_affine.Granularity())
+        for x in SAMPLES:
+            alone.update(x[:, columns])
+        ends.append(alone.range())
+    assert torch.equal(made.first.input_ranges.low_0, torch.stack([low for low, _ in ends]))
+    assert torch.equal(made.first.input_ranges.high_0, torch.stack([high for _, high in ends]))
+
+
+def test_ranges_of_groups_are_saved_and_shared() -> None:
+    role = {"element": "int8", "range": "min_max", "group_size": 4}
+    made = quantised({"data_out": {**role, "shared_by": "pair"}})
+    assert torch.equal(made.first.output_ranges.low_0, made.second.output_ranges.low_0)
+    other = quantised({"data_out": {**role, "shared_by": "pair"}}, samples=[SAMPLES[0] * 4])
+    assert not torch.equal(other(SAMPLES[1]), made(SAMPLES[1]))
+    other.load_state_dict(made.state_dict())
+    assert torch.equal(other(SAMPLES[1]), made(SAMPLES[1]))
+
+
+@pytest.mark.parametrize("name", ["nvfp4", "nvfp4_two_stage"])
+def test_two_levels_of_scale_have_a_static_scale_of_the_tensor(name: str) -> None:
+    made = quantised({"data_in": {"element": name, "group_size": 4, "range": "min_max"}})
+    x = torch.randn(2, 5, 8, generator=torch.Generator().manual_seed(9)) * 2
+    amax = torch.cat(SAMPLES).abs().max()
+    assert amax != x.abs().max()
+    fmt = blocks.get_block_format(name, block_size=4)
+    found = blocks.quantize(x.numpy(), fmt, tensor_amax=amax.item())
+    operand = torch.tensor(found.dequantize()).float()
+    expected = nn.functional.linear(operand, made.first.weight, made.first.bias)
+    assert torch.equal(made.first(x), expected)
+    dynamic = quantised({"data_in": {"element": name, "group_size": 4}})
+    assert not torch.equal(dynamic.first(x), expected)
 
 
 def test_a_later_stage_sees_what_the_stages_before_give() -> None:
@@ -120,9 +212,9 @@ def test_gradients_pass_straight_through() -> None:
         ({"data_in": {"element": "int8", "range": "min_max"}}, None, r"add a table \[ranges\]"),
         ({"data_in": {"element": "int8", "range": "min_max"}}, [], "there are no samples"),
         (
-            {"data_in": {"element": "int8", "range": "min_max", "group_size": 4}},
+            {"data_in": {"element": "int8", "range": "min_max", "group_size": 4, "axis": 0}},
             SAMPLES,
-            "that of the tensor, or of channels along its last axis",
+            "that of the tensor, or of channels or groups along its last axis",
         ),
         (
             {"data_in": {"element": "fp8_e4m3", "range": "entropy"}},

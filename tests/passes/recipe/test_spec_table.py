@@ -65,6 +65,11 @@ def read(table: dict, **more):
         ),
         ({"weight": {"element": "int8", "range": "mnimax"}}, "range method 'mnimax'"),
         ({"weight": {"element": "int8", "range": "min_max", "bins": 64}}, "does not read bins"),
+        (
+            {"data_in": {"element": "nvfp4", "range": "percentile"}},
+            "nvfp4 has a static range by min_max, histogram: .*; got percentile",
+        ),
+        ({"data_in": {"element": "mx6", "range": "min_max"}}, "mx6 does not take range"),
         ({"data_in": {"element": "int8", "shared_by": "kv"}}, "shared_by needs a static range"),
         ({"weight_width": 4}, "unknown key 'weight_width'"),
         ({}, "quantises nothing; give weight, data_in, data_out, bias or softmax_out"),

@@ -31,7 +31,7 @@ ROLES = {
 
 _QUANTISES = {*ROLES.values(), "softmax_out"}
 
-LAYERS = ("Linear", "Conv2d")
+LAYERS = ("Linear", "Conv2d", "ConvTranspose2d")
 """Classes of the modules that the global configuration is about."""
 EMBEDDING = "Embedding"
 """A class of modules of which a name or a type has to say something; it has a weight only."""

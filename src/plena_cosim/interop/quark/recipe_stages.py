@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from plena_cosim.golden import Minifloat, Mx, Rounding, ScaleRule
+from plena_cosim.golden import FormatError, Minifloat, Mx, Rounding, ScaleRule
 from plena_cosim.golden.affine import (
     AffineInt,
     Granularity,
@@ -57,19 +57,21 @@ def stage_tables(
     """
     notes: list[str] = []
     taken: list[QuantizationSpec] = []
-    for place, stage in enumerate(stages):
+    for stage in stages:
         if stage.qat_spec is not None:
             notes.append("qat_spec is about training; its numbers are those of rounding")
         stage = replace(stage, qat_spec=None)
-        own = weight and stage.observer_cls not in _SEARCHED
-        if own or _scales_of_dynamic(stages, place):
-            if not own and not stage.is_dynamic:
-                notes.append(
-                    "the scale of scales follows each tensor; Quark takes it from calibration"
-                )
+        if weight and (stage.is_scale_quant or stage.observer_cls not in _SEARCHED):
             stage = replace(stage, is_dynamic=True)
+        elif stage.is_scale_quant and (method := _SEARCHED.get(stage.observer_cls)):
+            raise FormatError(f"scales have a range by min_max, not by {method}; leave it out")
         taken.append(stage)
     golden = golden_formats(taken)
+    if not weight and any(map(_has_static_groups, golden)):
+        notes.append(
+            "groups along the last axis have one static range each, for all rows; Quark 0.13 "
+            "refuses static groups of activations"
+        )
     observers = [stage.observer_cls for stage in taken if not stage.is_scale_quant]
     tables = [
         stage_table(each, _SEARCHED.get(observer, "min_max"))
@@ -112,9 +114,10 @@ def stage_table(golden: GoldenFormat, method: str) -> dict[str, Any]:
     return keys
 
 
-def _scales_of_dynamic(stages: Sequence[QuantizationSpec], place: int) -> bool:
-    """Whether a stage quantises the scales of a dynamic one."""
-    return bool(place and stages[place].is_scale_quant and stages[place - 1].is_dynamic)
+def _has_static_groups(golden: GoldenFormat) -> bool:
+    """Whether the range of each group is static."""
+    affine = isinstance(golden.fmt, (AffineInt, ScaledFp))
+    return affine and golden.needs_range and golden.granularity.kind is Grouping.GROUP
 
 
 def _shared(granularity: Granularity) -> dict[str, Any]:

@@ -115,7 +115,7 @@ def _packed(weight: CalibratedWeight) -> dict[str, Tensor]:
 def _unpack(parts: Mapping[str, Tensor], stored: StoredAs) -> CalibratedWeight:
     shape, fmt, axis = stored
     if isinstance(fmt, SpecFormat):
-        return SpecTensor(values=parts["values"], fmt=fmt)
+        return SpecTensor(values=parts["values"], fmt=fmt, axis=axis)
     packed = PackedWeight.empty(torch.empty(shape, device="meta"), fmt, axis=axis)
     values, scales = packed._decode(parts["codes"], parts["scales"])
     return MxTensor(values=values, scales=scales, mx=fmt, axis=axis)

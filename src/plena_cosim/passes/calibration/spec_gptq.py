@@ -76,7 +76,7 @@ def solve_spec(
     found = torch.empty_like(values)
     found[numbers] = values
     return Solution(
-        weight=SpecTensor(values=found.T.contiguous(), fmt=fmt),
+        weight=SpecTensor(values=found.T.contiguous(), fmt=fmt, axis=1),
         offsets=torch.empty(rows, 0, dtype=torch.int8, device=weight.device),
         loss=errors.double().square().sum(0),
         gain=torch.zeros(rows, dtype=torch.float64, device=weight.device),

@@ -11,11 +11,10 @@ import torch
 from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
-from plena_cosim.golden.affine.format import as_affine
 from plena_cosim.ground.progress import Progress
 
 from ..plan.plan import Plan
-from ..ranges import Observer, make_observer
+from ..ranges import Observer, PositionObserver, stage_observer
 from ..recipe.selector import Selector
 from ..recipe.spec_format import SpecFormat
 from ..weights.spec_values import Range, RangeKey, Ranges, quantize_stage
@@ -77,7 +76,7 @@ class _Watched:
     role: str
     fmt: SpecFormat
     ranges: list[Range | None] = field(default_factory=list)
-    observer: Observer | None = None
+    observer: Observer | PositionObserver | None = None
 
     def observe(self, number: int) -> bool:
         """Begin with a stage; return whether it has a static range."""
@@ -88,7 +87,7 @@ class _Watched:
         if stage.range is None:
             self.ranges.append(None)
             return False
-        self.observer = make_observer(stage.range, as_affine(stage.fmt), stage.granularity)
+        self.observer = stage_observer(stage, of_rows=True)
         return True
 
     def see(self, x: Tensor) -> None:
@@ -187,7 +186,7 @@ def _share(watched: Sequence[_Watched], number: int) -> None:
         if len({low.shape for low, _ in bounds}) > 1:
             raise FormatError(
                 f"{members[0].where()}: shares its range with {members[1].plan.name!r}, which has "
-                'another number of channels; take granularity = "tensor"'
+                'another number of channels or groups; take granularity = "tensor"'
             )
         low = torch.stack([low for low, _ in bounds]).amin(0)
         high = torch.stack([high for _, high in bounds]).amax(0)

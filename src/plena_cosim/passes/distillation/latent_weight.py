@@ -74,6 +74,7 @@ class LatentWeight(PackedWeight):
             fmt: Format | None,
             *,
             axis: int = -1,
+            by_matrix: bool = False,
             dtype: torch.dtype | None = None,
         ) -> PackedWeight:
             return cls(weight, fmt, axis=axis, dtype=dtype, rounded=rounded)

@@ -150,12 +150,23 @@ class FakeConv2d(QuantizedModule):
 
     def extra_repr(self) -> str:
         """Show shape and formats."""
-        named = [
-            f"{role}={fmt.name}" + (f"/{fmt.block_size}" if isinstance(fmt, Mx) else "")
-            for role in ALL_ROLES
-            if (fmt := getattr(self.formats, role)) is not None
-        ]
-        return ", ".join([f"{tuple(self.shape)}, groups={self.groups}", *named])
+        return describe(self.shape, self.groups, self.formats)
+
+
+def describe(shape: Sequence[int], groups: int, formats: ModuleFormats) -> str:
+    """Return shape and formats of a convolution on one line.
+
+    Args:
+        shape: of the weight.
+        groups: of the convolution.
+        formats: of its roles.
+    """
+    named = [
+        f"{role}={fmt.name}" + (f"/{fmt.block_size}" if isinstance(fmt, Mx) else "")
+        for role in ALL_ROLES
+        if (fmt := getattr(formats, role)) is not None
+    ]
+    return ", ".join([f"{tuple(shape)}, groups={groups}", *named])
 
 
 def matrix_of(weight: Tensor, formats: ModuleFormats) -> Tensor:
@@ -166,6 +177,31 @@ def matrix_of(weight: Tensor, formats: ModuleFormats) -> Tensor:
         formats: of the module.
     """
     return weight if isinstance(formats.weight, SpecFormat) else weight.flatten(1)
+
+
+def require_convolution(request: BuildRequest) -> None:
+    """Raise FormatError for exact numerics, and for static ranges by channel or group.
+
+    Args:
+        request: for a convolution.
+    """
+    if request.hw is not None:
+        raise FormatError(
+            f"{request.where}: a convolution is quantised with fake numerics only; use these, "
+            "or exclude it from the recipe"
+        )
+    require_spec(request)
+    formats = request.selector.formats
+    for role in ("data_in", "data_out"):
+        fmt = getattr(formats, role)
+        if isinstance(fmt, SpecFormat) and any(
+            stage.range is not None and stage.range_granularity.kind is not Grouping.TENSOR
+            for stage in fmt.stages
+        ):
+            raise FormatError(
+                f"{request.where}: {role}: a static range of a convolution is that of the "
+                f"tensor; got {fmt.name}"
+            )
 
 
 class Conv2dKind(ModuleKind):
@@ -181,23 +217,7 @@ class Conv2dKind(ModuleKind):
 
     def check(self, request: BuildRequest, handover: KvHandover) -> None:
         """Refuse exact numerics, and static ranges by channel."""
-        if request.hw is not None:
-            raise FormatError(
-                f"{request.where}: a convolution is quantised with fake numerics only; use these, "
-                "or exclude it from the recipe"
-            )
-        require_spec(request)
-        formats = request.selector.formats
-        for role in ("data_in", "data_out"):
-            fmt = getattr(formats, role)
-            if isinstance(fmt, SpecFormat) and any(
-                stage.range is not None and stage.granularity.kind is not Grouping.TENSOR
-                for stage in fmt.stages
-            ):
-                raise FormatError(
-                    f"{request.where}: {role}: a static range of a convolution is that of the "
-                    f"tensor; got {fmt.name}"
-                )
+        require_convolution(request)
 
     def build(self, request: BuildRequest) -> Built:
         """Return the quantised convolution."""

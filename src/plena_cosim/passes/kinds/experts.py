@@ -25,6 +25,9 @@ from ..modules.module_kind import (
 )
 from ..modules.phase import PhaseClock
 from ..recipe.recipe import KvHandover
+from ..recipe.spec_format import SpecFormat
+
+_ROLES = ("weight", "data_in")
 
 
 class ExpertsKind(ModuleKind):
@@ -32,7 +35,7 @@ class ExpertsKind(ModuleKind):
 
     name = "experts"
     priority = 50
-    accepts = AcceptedFormats(roles=dict.fromkeys(("weight", "data_in"), BLOCKS), options=("gptq",))
+    accepts = AcceptedFormats(roles=dict.fromkeys(_ROLES, BLOCKS), spec=_ROLES, options=("gptq",))
     encloses = True
 
     def recognise(self, module: nn.Module) -> bool:
@@ -70,10 +73,28 @@ class ExpertsKind(ModuleKind):
         return []
 
     def check(self, request: BuildRequest, handover: KvHandover) -> None:
-        """Raise FormatError where the contraction axis is not known, or operands do not fit."""
+        """Raise FormatError where the contraction axis is not known, or formats do not fit."""
         is_transposed(request.module, request.where)
+        data_in = request.selector.formats.data_in
         if request.hw is not None:
             operand_formats(request.selector.formats, request.where)
+        if isinstance(data_in, SpecFormat) and data_in.is_static:
+            raise FormatError(
+                f"{request.where}: data_in: experts are handed their tokens inside the module, "
+                'where no range is calibrated; take range = "dynamic"'
+            )
+        self._require_axes(request)
+
+    def _require_axes(self, request: BuildRequest) -> None:
+        """Raise FormatError where a matrix has no such axis as its format names."""
+        fmt = request.selector.formats.weight
+        for stage in fmt.stages if isinstance(fmt, SpecFormat) else ():
+            for shape, axis in self.weight_blocks(request.module, request.where).values():
+                _, rows, columns = shape
+                try:
+                    stage.granularity.axis((rows, columns) if axis == 2 else (columns, rows))
+                except FormatError as error:
+                    raise FormatError(f"{request.where}: weight: {error}") from None
 
     def check_phases(self, request: PhasedRequest) -> None:
         """Refuse phases that differ.

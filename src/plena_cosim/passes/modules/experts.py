@@ -15,7 +15,7 @@ from plena_cosim.golden import FormatError, HardwareConfig, Mx
 
 from ..recipe.formats import Format, ModuleFormats
 from ..weights.packed_weight import PackedWeight, WeightFactory
-from ..weights.spec_tensor import CalibratedWeight
+from ..weights.spec_tensor import CalibratedWeight, SpecTensor
 from .exact_linear import operand_formats
 from .operand import fake_quantize, matrix_operand
 from .quantized_module import CalibratedModule, HeldWeight, Observer
@@ -54,7 +54,8 @@ class ExpertWeight(CalibratedModule):
         if hw is not None:
             fmt, self.data_in = operand_formats(formats, where)
         dtype = weight.dtype if hw is None else None
-        self.stored = store(weight, fmt, axis=-2 if transposed else -1, dtype=dtype)
+        axis = -2 if transposed else -1
+        self.stored = store(weight, fmt, axis=axis, by_matrix=True, dtype=dtype)
 
     def held(self) -> list[HeldWeight]:
         """Return the one weight: the parameter that this module stands for."""
@@ -69,6 +70,12 @@ class ExpertWeight(CalibratedModule):
 
     def assembled(self, solved: list[CalibratedWeight]) -> CalibratedWeight:
         """Return the experts' matrices, (out, in) each, as one weight."""
+        found = [matrix for matrix in solved if isinstance(matrix, SpecTensor)]
+        if found:
+            values = torch.stack([matrix.values for matrix in found])
+            if self.transposed:
+                values = values.mT.contiguous()
+            return SpecTensor(values=values, fmt=found[0].fmt, axis=self.stored.axis)
         blocks = [matrix for matrix in solved if isinstance(matrix, MxTensor)]
         whole = MxTensor(
             values=torch.stack([matrix.values for matrix in blocks]),

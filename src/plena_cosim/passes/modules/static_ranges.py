@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from plena_cosim.golden import FormatError
-from plena_cosim.golden.affine import Grouping
+from plena_cosim.golden.affine import Granularity, Grouping
 
 from ..recipe.formats import ModuleFormats
 from ..recipe.spec_format import SpecFormat
@@ -47,7 +47,7 @@ class StaticRanges(nn.Module):
         for number, stage in enumerate(fmt.stages):
             if stage.range is None:
                 continue
-            shape = (channels,) if stage.granularity.kind is Grouping.CHANNEL else ()
+            shape = _shape(stage.range_granularity, channels)
             given = None if ranges is None else ranges[number]
             for place, name in enumerate(("low", "high")):
                 nothing = torch.full(shape, torch.nan, device=device)
@@ -94,6 +94,13 @@ class StaticRanges(nn.Module):
     def extra_repr(self) -> str:
         """Show the stages."""
         return self.fmt.name
+
+
+def _shape(granularity: Granularity, channels: int) -> tuple[int, ...]:
+    """Return the shape of the ends of a range whose channels or groups are on the last axis."""
+    if granularity.kind is Grouping.TENSOR:
+        return ()
+    return (-(-channels // (granularity.group_size or 1)),)
 
 
 def static_ranges(

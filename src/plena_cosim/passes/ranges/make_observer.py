@@ -8,7 +8,7 @@ from plena_cosim.golden import FormatError
 from plena_cosim.golden.affine import AffineFormat, AffineInt, Granularity, Grouping
 from plena_cosim.golden.affine.format import as_affine
 
-from ..recipe.range_rule import RangeMethod, RangeRule
+from ..recipe.range_rule import AS_MIN_MAX, RangeMethod, RangeRule
 from .bound import BoundObserver
 from .least_divergence import least_divergence_bound
 from .least_error import least_error_bound
@@ -16,9 +16,6 @@ from .min_max import MinMaxObserver
 from .observer import Observer
 from .percentile import PercentileObserver
 from .shrinking import ShrinkingObserver
-
-_BY_GROUP = (RangeMethod.MIN_MAX, RangeMethod.HISTOGRAM)
-"""Methods that keep two numbers a scale."""
 
 
 def make_observer(rule: RangeRule, fmt: AffineFormat, granularity: Granularity) -> Observer:
@@ -42,13 +39,13 @@ def make_observer(rule: RangeRule, fmt: AffineFormat, granularity: Granularity) 
     if not isinstance(rule, RangeRule):
         raise FormatError(f"make_observer: need a RangeRule such as RangeRule('mse'), got {rule!r}")
     fmt, method = as_affine(fmt), RangeMethod(rule.method)
-    if granularity.kind is Grouping.GROUP and method not in _BY_GROUP:
-        known = ", ".join(each.value for each in _BY_GROUP)
+    if granularity.kind is Grouping.GROUP and method not in AS_MIN_MAX:
+        known = ", ".join(each.value for each in AS_MIN_MAX)
         raise FormatError(
             f"range method {method.value!r} counts values, and groups have too few of them; "
             f"take one of {known}, or a scale a tensor or channel"
         )
-    if method in (RangeMethod.MIN_MAX, RangeMethod.HISTOGRAM):
+    if method in AS_MIN_MAX:
         return MinMaxObserver(granularity)
     if method is RangeMethod.PERCENTILE:
         assert rule.percentile is not None

@@ -44,14 +44,9 @@ class Observer(ABC):
             FormatError: `x` is not of these dtypes, holds a NaN or Inf, has no such axis, or has
                 other scales than the batches before. Nothing has changed then.
         """
-        if not isinstance(x, Tensor) or x.dtype not in _DTYPES:
-            given = x.dtype if isinstance(x, Tensor) else type(x).__name__
-            allowed = ", ".join(str(dtype).removeprefix("torch.") for dtype in _DTYPES)
-            raise FormatError(f"calibration: need a tensor of {allowed}; got {given}")
-        if not x.numel():
+        single = as_batch(x)
+        if not single.numel():
             return
-        single = x.detach().float()
-        _require_finite(single)
         groups = to_groups(single, self.granularity)
         if self._low is not None and self._low.shape != groups.shape[:-1]:
             raise FormatError(
@@ -85,6 +80,24 @@ class Observer(ABC):
     @abstractmethod
     def _range(self, low: Tensor, high: Tensor) -> tuple[Tensor, Tensor]:
         """Return the range of data whose smallest and largest values are `low` and `high`."""
+
+
+def as_batch(x: Tensor) -> Tensor:
+    """Return what observers see of a tensor: its values in float32, without a graph.
+
+    Args:
+        x: float32, bfloat16, float16 or float64 tensor, on any device.
+
+    Raises:
+        FormatError: `x` is not of these dtypes, or holds a NaN or Inf.
+    """
+    if not isinstance(x, Tensor) or x.dtype not in _DTYPES:
+        given = x.dtype if isinstance(x, Tensor) else type(x).__name__
+        allowed = ", ".join(str(dtype).removeprefix("torch.") for dtype in _DTYPES)
+        raise FormatError(f"calibration: need a tensor of {allowed}; got {given}")
+    single = x.detach().float()
+    _require_finite(single)
+    return single
 
 
 def within(low: Tensor, high: Tensor, bound: Tensor) -> tuple[Tensor, Tensor]:

@@ -36,6 +36,9 @@ _DEFAULTS: dict[RangeMethod, dict[str, float | int | bool]] = {
 }
 """What each method reads: AMD Quark 0.13's values, modelopt 0.47's of ENTROPY."""
 
+AS_MIN_MAX = (RangeMethod.MIN_MAX, RangeMethod.HISTOGRAM)
+"""Methods whose range is from the smallest to the largest value."""
+
 MOST_BINS = 1 << 16
 """Bins of a histogram at first; it may grow beyond."""
 

@@ -16,7 +16,7 @@ from plena_cosim.golden.affine import (
     ScaleFormat,
     ZeroPoint,
 )
-from plena_cosim.golden.blocks import BlockFormat
+from plena_cosim.golden.blocks import BlockFormat, TwoLevel
 
 from .range_rule import RangeRule
 
@@ -33,7 +33,8 @@ class Stage:
             to Inf if it has one.
         granularity: which values share a scale; of a block format the axis and the block's size; a
             tensor where there is no scale.
-        range: how a static range is found in calibration data; None: each tensor has its own.
+        range: how a static range is found in calibration data; None: each tensor has its own. In a
+            format with two levels of scale that of the tensor scale; its groups have their own.
         min_scale: a scale is not smaller than this.
     """
 
@@ -46,6 +47,11 @@ class Stage:
     def name(self) -> str:
         """Name for tables and messages, such as `int4/128`."""
         return f"{self._element()}{self._place()}{self._details()}"
+
+    @property
+    def range_granularity(self) -> Granularity:
+        """Which values share a static range."""
+        return Granularity() if isinstance(self.fmt, TwoLevel) else self.granularity
 
     def bits(self, shape: Sequence[int]) -> float:
         """Return what storing a tensor costs, scales and zero points included.

@@ -10,10 +10,10 @@ from pydantic import Field
 from plena_cosim.golden import FormatError, Minifloat, Mx, ScaleRule, get_format
 from plena_cosim.golden.affine import AffineInt, Granularity, Grouping, ScaledFp
 from plena_cosim.golden.affine.format import Quotient, ScaleFormat, ZeroPoint
-from plena_cosim.golden.blocks import BLOCK_FORMATS, get_block_format
+from plena_cosim.golden.blocks import BLOCK_FORMATS, TwoLevel, get_block_format
 from plena_cosim.ground.did_you_mean import did_you_mean
 
-from .range_rule import MOST_BINS, RangeMethod, RangeRule
+from .range_rule import AS_MIN_MAX, MOST_BINS, RangeMethod, RangeRule
 from .read_table import Table
 from .spec_format import SpecFormat, Stage
 
@@ -106,7 +106,8 @@ class SpecTable(Table):
     range: str = Field(
         DYNAMIC,
         description="Whose extremes the scale follows: those of each tensor, or what calibration "
-        "data showed, by a [method](calibration.md#ranges-of-static-scales).",
+        "data showed, by a [method](calibration.md#ranges-of-static-scales). Of `nvfp4` and "
+        "`nvfp4_two_stage` that of the tensor's scale, by `min_max`.",
         examples=["min_max"],
         json_schema_extra={"enum": [DYNAMIC, *_METHODS]},
     )
@@ -223,8 +224,10 @@ def _stage(table: SpecTable) -> Stage:
 
 def _blocks(table: SpecTable, given: set[str]) -> Stage:
     element, mx = table.element, table.element in MX_ELEMENTS
+    two_levels = not mx and isinstance(get_block_format(element), TwoLevel)
     keys = {"axis", "group_size", "granularity"}
-    _require(element, given, keys | {"scale_rule"} if mx else keys)
+    keys |= {"scale_rule"} if mx else {"range"} if two_levels else set()
+    _require(element, given, keys)
     if table.granularity not in (None, "group"):
         raise FormatError(
             f"{element} has blocks; granularity must be group or left out, got {table.granularity}"
@@ -238,7 +241,14 @@ def _blocks(table: SpecTable, given: set[str]) -> Stage:
     else:
         fmt = get_block_format(element, **size)
     along = Granularity(kind=Grouping.GROUP, ch_axis=axis, group_size=fmt.block_size)
-    return Stage(fmt=fmt, granularity=along)
+    rule_of_range = _range(table)
+    if rule_of_range is not None and RangeMethod(rule_of_range.method) not in AS_MIN_MAX:
+        known = ", ".join(each.value for each in AS_MIN_MAX)
+        raise FormatError(
+            f"{element} has a static range by {known}: it is that of the tensor's scale; got "
+            f"{table.range}"
+        )
+    return Stage(fmt=fmt, granularity=along, range=rule_of_range)
 
 
 def _granularity(table: SpecTable) -> Granularity:

@@ -7,13 +7,12 @@ from torch import Tensor
 
 from plena_cosim.fakequant.cast import value_dtype
 from plena_cosim.golden import FormatError, HardwareConfig
-from plena_cosim.golden.affine.format import as_affine
 
 from ..modules.eager_forward import EagerForward
 from ..modules.module_kind import BuildRequest
 from ..modules.read_weight import MULTIPLIED_OUTSIDE
 from ..plan.plan import Plan
-from ..ranges import make_observer
+from ..ranges import stage_observer
 from ..recipe.formats import RotationMode
 from ..recipe.recipe import KvHandover
 from ..recipe.role_format import ALL_ROLES
@@ -73,7 +72,7 @@ def _require_spec(plan: Plan, selector: Selector, hw: HardwareConfig | None, whe
         try:
             for stage in fmt.stages:
                 if stage.range is not None:
-                    make_observer(stage.range, as_affine(stage.fmt), stage.granularity)
+                    stage_observer(stage, of_rows=role in ("data_in", "data_out"))
                 if isinstance(parameter, Tensor):
                     stage.granularity.axis(parameter.shape)
         except FormatError as error:

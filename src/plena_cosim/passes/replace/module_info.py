@@ -135,7 +135,7 @@ def _bits(before: Tensor, after: PackedWeight) -> float:
     if isinstance(after.fmt, CastFormat):
         return float(before.numel() * after.fmt.fmt.width_bits)
     if isinstance(after.fmt, SpecFormat):
-        return after.fmt.bits(before.shape)
+        return after.spec_bits()
     scale_bits = after.scales.numel() * after.fmt.scale_bits
     return float(before.numel() * after.fmt.element.width_bits + scale_bits)
 

@@ -30,7 +30,7 @@ from .element_codes import (
 )
 from .packing import pack_bits, packed_bytes, unpack_bits
 from .spec_tensor import CalibratedWeight, SpecTensor
-from .spec_values import quantize_spec, ranges_of
+from .spec_values import quantize_matrices, quantize_spec, ranges_of
 
 
 def _has_codes(fmt: Format | None) -> TypeGuard[Mx | CastFormat]:
@@ -50,6 +50,7 @@ class PackedWeight(nn.Module):
         shape: of the weight.
         fmt: the format; None for a weight that is stored as it was.
         axis: the axis along which blocks run.
+        by_matrix: a SpecFormat is that of each matrix (experts, rows, columns) by itself.
         dtype: of the values; None for the narrowest of float32 and float64 that is exact (without a
             format: that of the weight).
     """
@@ -64,15 +65,19 @@ class PackedWeight(nn.Module):
         fmt: Format | None,
         *,
         axis: int = -1,
+        by_matrix: bool = False,
         dtype: torch.dtype | None = None,
     ) -> None:
         super().__init__()
-        self._describe(weight, fmt, axis, dtype)
+        self._describe(weight, fmt, axis, dtype, by_matrix)
         values, scales = weight.detach(), torch.empty(0, dtype=torch.uint8, device=weight.device)
         if isinstance(fmt, CastFormat):
             values = fakequant.cast(values, fmt.fmt, rounding=fmt.rounding)
         elif isinstance(fmt, SpecFormat):
-            values = quantize_spec(values, fmt, ranges_of(values, fmt))
+            if by_matrix:
+                values = quantize_matrices(values, fmt, self.axis)
+            else:
+                values = quantize_spec(values, fmt, ranges_of(values, fmt))
         elif fmt is not None:
             draws = draw_options(fmt, values.ndim)
             quantized = fakequant.quantize_mx(values, fmt, axis=axis, **draws)
@@ -88,6 +93,7 @@ class PackedWeight(nn.Module):
         fmt: Format | None,
         *,
         axis: int = -1,
+        by_matrix: bool = False,
         dtype: torch.dtype | None = None,
     ) -> PackedWeight:
         """Return one without values, for a state to be loaded into.
@@ -100,11 +106,12 @@ class PackedWeight(nn.Module):
             weight: any number of axes; it may be on the meta device.
             fmt: the format; None for a weight that is stored as it is.
             axis: along which blocks run.
+            by_matrix: a SpecFormat is that of each matrix by itself.
             dtype: of the values; None for the narrowest that is exact.
         """
         stored = cls.__new__(cls)
         nn.Module.__init__(stored)
-        stored._describe(weight, fmt, axis, dtype)
+        stored._describe(weight, fmt, axis, dtype, by_matrix)
         if not _has_codes(fmt):
             stored._set_values(torch.empty_like(weight), weight.new_empty(0, dtype=torch.uint8))
             return stored
@@ -141,12 +148,8 @@ class PackedWeight(nn.Module):
             )
         other = type(self).__new__(type(self))
         nn.Module.__init__(other)
-        other.shape, other.fmt, other.axis, other.dtype = (
-            self.shape,
-            self.fmt,
-            self.axis,
-            self.dtype,
-        )
+        other.shape, other.fmt, other.axis = self.shape, self.fmt, self.axis
+        other.by_matrix, other.dtype = self.by_matrix, self.dtype
         device = self.scales.device
         scales = self.scales[:0] if isinstance(quantised, SpecTensor) else quantised.scales
         other._set_values(quantised.values.to(device), scales.to(device))
@@ -229,14 +232,29 @@ class PackedWeight(nn.Module):
             )
         return MxTensor(values=self.values, scales=self.scales, mx=self.fmt, axis=self.axis)
 
+    def spec_bits(self) -> float:
+        """Return what storing a weight in a SpecFormat costs, scales and zero points included."""
+        assert isinstance(self.fmt, SpecFormat)
+        if not self.by_matrix:
+            return self.fmt.bits(self.shape)
+        count, rows, columns = self.shape
+        matrix = (rows, columns) if self.axis == 2 else (columns, rows)
+        return count * self.fmt.bits(matrix)
+
     def extra_repr(self) -> str:
         """Show shape and format."""
         return f"shape={tuple(self.shape)}, fmt={self.fmt.name if self.fmt else None}"
 
     def _describe(
-        self, weight: Tensor, fmt: Format | None, axis: int, dtype: torch.dtype | None
+        self,
+        weight: Tensor,
+        fmt: Format | None,
+        axis: int,
+        dtype: torch.dtype | None,
+        by_matrix: bool = False,
     ) -> None:
         self.shape, self.fmt, self.axis = weight.shape, fmt, axis % weight.ndim
+        self.by_matrix = by_matrix
         self.dtype = weight.dtype if dtype is None and not _has_codes(fmt) else dtype
 
     def _set_values(self, values: Tensor, scales: Tensor, dtype: torch.dtype | None = None) -> None:

@@ -17,22 +17,20 @@ class SpecTensor:
     """What MxTensor is to blocks, to formats by their axes.
 
     Attributes:
-        values: (out, in) float32, each a code of the format times its scale.
+        values: (out, in), or a matrix an expert, float32, each a code of the format times its
+            scale.
         fmt: what they were quantised to.
+        axis: of the contraction, not negative.
     """
 
     values: Tensor
     fmt: SpecFormat
+    axis: int
 
     @property
     def shape(self) -> torch.Size:
         """Shape of the weight."""
         return self.values.shape
-
-    @property
-    def axis(self) -> int:
-        """The axis of the contraction, the last one."""
-        return self.values.ndim - 1
 
 
 CalibratedWeight = MxTensor | SpecTensor

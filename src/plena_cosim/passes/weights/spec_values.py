@@ -10,13 +10,15 @@ from torch import Tensor
 from plena_cosim import fakequant
 from plena_cosim.fakequant.groups import to_groups
 from plena_cosim.golden import FormatError, Minifloat, Mx, Overflow
-from plena_cosim.golden.affine import AffineInt, ScaledFp, ZeroPoint
+from plena_cosim.golden.affine import AffineInt, Grouping, ScaledFp, ZeroPoint
+from plena_cosim.golden.blocks import TwoLevel
 
-from ..ranges.make_observer import make_observer
+from ..ranges.stage_observer import stage_observer
 from ..recipe.spec_format import SpecFormat, Stage
 
 Range = tuple[Tensor, Tensor]
-"""The smallest and the largest value of each group, as `fakequant.affine_scale` takes them."""
+"""The smallest and the largest value of each group, as `fakequant.affine_scale` takes them; of
+groups along the last axis maybe (groups,), one for all rows."""
 
 
 RangeKey = tuple[str, str, SpecFormat, int | None]
@@ -51,7 +53,8 @@ def quantize_stage(x: Tensor, stage: Stage, bounds: Range | None = None) -> Tens
     Args:
         x: floating-point tensor.
         stage: what it becomes.
-        bounds: the range that the scale follows; None: that of the values.
+        bounds: the range that the scale follows, of a format with two levels that of the tensor
+            scale; None: that of the values.
     """
     fmt, granularity = stage.fmt, stage.granularity
     if isinstance(fmt, Minifloat):
@@ -61,13 +64,21 @@ def quantize_stage(x: Tensor, stage: Stage, bounds: Range | None = None) -> Tens
         assert axis is not None
         if isinstance(fmt, Mx):
             return fakequant.quantize(x, fmt, axis)
-        return fakequant.quantize_blocks(x, fmt, axis)
+        if bounds is None or not isinstance(fmt, TwoLevel):
+            return fakequant.quantize_blocks(x, fmt, axis)
+        amax = max(abs(float(bound)) for bound in bounds)
+        return fakequant.quantize_blocks(x, fmt, axis, tensor_amax=amax)
     if bounds is None and not stage.min_scale:
         return fakequant.quantize_affine(x, fmt, granularity)
     if bounds is None:
         groups = to_groups(x.detach(), granularity)
         bounds = groups.amin(-1), groups.amax(-1)
-    return quantize_scaled(x, stage, *stage_scale(bounds, stage))
+    scale, zero_point = stage_scale(bounds, stage)
+    if granularity.kind is Grouping.GROUP and scale.ndim == 1:  # one for all rows
+        shape = (*x.shape[:-1], len(scale))
+        scale = scale.expand(shape)
+        zero_point = None if zero_point is None else zero_point.expand(shape)
+    return quantize_scaled(x, stage, scale, zero_point)
 
 
 def stage_scale(bounds: Range, stage: Stage) -> tuple[Tensor, Tensor | None]:
@@ -114,14 +125,29 @@ def ranges_of(weight: Tensor, fmt: SpecFormat) -> list[Range | None]:
     for stage in fmt.stages:
         bounds = None
         if stage.range is not None and not weight.is_meta:
-            assert isinstance(stage.fmt, (AffineInt, ScaledFp))
-            observer = make_observer(stage.range, stage.fmt, stage.granularity)
+            observer = stage_observer(stage, of_rows=False)
             observer.update(weight)
             low, high = observer.range()
             bounds = low.to(weight.device), high.to(weight.device)
         found.append(bounds)
         weight = quantize_stage(weight, stage, bounds)
     return found
+
+
+def quantize_matrices(weight: Tensor, fmt: SpecFormat, axis: int) -> Tensor:
+    """Return the values of a matrix an expert, each quantised by itself as a linear layer's.
+
+    Args:
+        weight: (experts, rows, columns), floating-point.
+        fmt: of each matrix (out, in); a static range is its own.
+        axis: of the inputs, 1 or 2.
+
+    Raises:
+        FormatError: as `ranges_of`, or fakequant's.
+    """
+    matrices = weight if axis == 2 else weight.mT
+    values = [quantize_spec(each, fmt, ranges_of(each, fmt)) for each in matrices]
+    return torch.stack(values) if axis == 2 else torch.stack(values).mT.contiguous()
 
 
 def require_static(fmt: SpecFormat, where: str) -> None:
@@ -132,10 +158,10 @@ def require_static(fmt: SpecFormat, where: str) -> None:
         where: for messages.
     """
     for stage in fmt.stages:
-        kind, axis = stage.granularity.kind.value, stage.granularity.ch_axis  # type: ignore[union-attr]
-        known = kind == "tensor" or (kind == "channel" and axis == -1)
+        shared = stage.range_granularity
+        known = shared.kind is Grouping.TENSOR or shared.ch_axis == -1
         if stage.range is not None and not known:
             raise FormatError(
                 f"{where}: a static range of inputs or outputs is that of the tensor, or of "
-                f"channels along its last axis (axis = -1); got {stage.name}"
+                f"channels or groups along its last axis (axis = -1); got {stage.name}"
             )

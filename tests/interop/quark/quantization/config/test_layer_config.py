@@ -99,10 +99,6 @@ def test_a_device_by_its_word() -> None:
         ({"weight": "int8"}, "weight must be a specification such as Int8PerTensorSpec"),
         ({"weight": []}, "weight: an empty list; give a specification or None"),
         ({"target_device": "gpu"}, "unknown target_device 'gpu'; known: cpu, ipu"),
-        (
-            {"input_tensors": OCP_MXFP4Spec(is_dynamic=False)},
-            "input_tensors: groups of activations cannot be static; take is_dynamic=True",
-        ),
     ],
 )
 def test_what_cannot_be_is_one_error(given: dict[str, Any], message: str) -> None:

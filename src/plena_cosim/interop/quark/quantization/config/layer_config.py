@@ -12,10 +12,9 @@ from plena_cosim.ground.did_you_mean import did_you_mean
 from .data_type_spec import DataTypeSpec
 from .quantization_spec import QuantizationSpec, require_keys
 from .two_stage import TwoStageSpec
-from .type import DeviceType, QSchemeType
+from .type import DeviceType
 
 TENSORS = ("input_tensors", "output_tensors", "weight", "bias")
-ACTIVATIONS = ("input_tensors", "output_tensors")
 
 OneSpec = QuantizationSpec | DataTypeSpec | TwoStageSpec
 Given = OneSpec | Sequence[OneSpec]
@@ -42,7 +41,7 @@ class QuantizationConfig:
     QuantizationSpec, a list where there is more than one stage.
 
     Raises:
-        FormatError: no specification, or static groups of inputs or outputs, as in Quark.
+        FormatError: no specification.
     """
 
     input_tensors: Given | None = None
@@ -54,12 +53,6 @@ class QuantizationConfig:
     def __post_init__(self) -> None:
         for key in TENSORS:
             object.__setattr__(self, key, _kept(getattr(self, key), key))
-        for key in ACTIVATIONS:
-            for stage in self.stages(key):
-                if stage.qscheme is QSchemeType.per_group and stage.is_dynamic is False:
-                    raise FormatError(
-                        f"{key}: groups of activations cannot be static; take is_dynamic=True"
-                    )
         object.__setattr__(self, "target_device", _device(self.target_device))
 
     def stages(self, tensor: str) -> list[QuantizationSpec]:
