@@ -73,7 +73,7 @@ slowest: $(VENV)/.with-dev ## the twenty slowest tests of the last `make test`
 sim: $(call installed,rtl) ## RTL regression; narrow it with BLOCK=fp_mul FMT=bf16 SEED=7
 	@plena sim $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) --seed $(SEED)
 
-sim-long: $(call installed,rtl) ## all 2^32 pairs of fp16, adder and multiplier (an hour a block on one core; goes on where it was): BLOCK=, FMT=, CHUNKS=
+sim-long: $(call installed,rtl) ## all 2^32 pairs of fp16, adder and multiplier (an hour a block on one core; goes on where it was), Hadamard of up to 92 lanes: BLOCK=, FMT=, CHUNKS=
 	@plena sim-long $(if $(BLOCK),--block $(BLOCK)) $(if $(FMT),--fmt $(FMT)) $(if $(CHUNKS),--chunks $(CHUNKS)) --jobs $(JOBS)
 
 prove: $(call installed,rtl,synth) ## formal proofs of the RTL, each with faults it must find; narrow with BLOCK=fp_mul, PROOF=round

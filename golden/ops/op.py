@@ -37,6 +37,9 @@ _PRODUCTS = {("a", "b"): "depth", ("q", "k"): "depth", ("p", "v"): "keys"}
 
 _WIDTHS = {"flag": 1, "byte": 8}
 
+EVERY_MODE = ("rounding", "overflow", "inverse")
+"""What golden and gates of an op may take beside its formats and sizes."""
+
 
 class Family(Enum):
     """Ops with the same kind of ports and of arithmetic: they share cases, proofs and costs."""
@@ -169,7 +172,7 @@ class Op:
         formats: format arguments, each with the prefix of its SystemVerilog parameter.
         sizes: integer arguments (lanes, rows …), each with its SystemVerilog parameter.
         inputs, outputs: data ports in the order of golden's arguments and results.
-        modes: which of "rounding" and "overflow" golden and the module accept.
+        modes: which of EVERY_MODE golden and the module accept.
         stateful: results depend on earlier vectors of the same run (after a reset); a flag port
             called `first` starts anew.
         result_when: the flag port that says which beats have a result; "" where all do. Golden
@@ -211,12 +214,13 @@ class Op:
         *,
         rounding: Rounding | str = Rounding.RNE,
         overflow: Overflow | str = Overflow.SATURATE,
+        inverse: bool = False,
         **arguments: Any,
     ) -> dict[str, int]:
         """Return the SystemVerilog parameters of the block.
 
         Args:
-            rounding, overflow: modes, for ops that have them.
+            rounding, overflow, inverse: modes, for ops that have them.
             **arguments: the op's formats and sizes.
 
         Raises:
@@ -232,6 +236,10 @@ class Op:
         if "overflow" in self.modes:
             limit = as_enum(Overflow, overflow, "overflow mode")
             parameters["Saturate"] = int(limit is Overflow.SATURATE)
+        if "inverse" in self.modes:
+            if not isinstance(inverse, bool):
+                raise FormatError(f"{self.name}: inverse must be True or False, got {inverse!r}")
+            parameters["Inverse"] = int(inverse)
         return parameters
 
     def _built(self, argument: str, fmt: Any) -> Any:

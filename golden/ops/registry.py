@@ -243,6 +243,7 @@ OPS: dict[str, Op] = {
             sizes=LANES | {"block": "Block"},
             inputs=vector("x"),
             outputs=vector("y"),
+            modes=("inverse",),
             check=_check_hadamard,
         ),
         activation_op("silu", silu, "x times its sigmoid, by exponential and reciprocal"),

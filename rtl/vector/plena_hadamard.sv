@@ -3,7 +3,7 @@
 // Orthonormal Hadamard transform of a vector, in blocks of K * 2^r lanes, where K is 1 or 4 times an
 // odd number, 12 to 172.
 //
-// Golden twin: golden.ops.hadamard; without `inverse`.
+// Golden twin: golden.ops.hadamard.
 // Method:     plena_signed_sums of the K lanes at distance 2^r, where K > 1 | r stages of
 //             butterflies, neighbours first, each sum rounded | times RN(1 / sqrt(K * 2^r)). Lane 0
 //             is in the least significant bits.
@@ -15,11 +15,12 @@ module plena_hadamard
   import plena_pkg::*;
   import plena_hadamard_pkg::*;
 #(
-  parameter  int unsigned Fmt   = Bf16,
-  parameter  int unsigned Lanes = 8,
-  parameter  int unsigned Block = Lanes & -Lanes,  // K * 2^r, divides Lanes
-  localparam fmt_t        F     = minifloat_of(Fmt),
-  localparam int unsigned Width = F.width
+  parameter  int unsigned Fmt     = Bf16,
+  parameter  int unsigned Lanes   = 8,
+  parameter  int unsigned Block   = Lanes & -Lanes,  // K * 2^r, divides Lanes
+  parameter  bit          Inverse = 1'b0,            // of the matrix of K, transposed
+  localparam fmt_t        F       = minifloat_of(Fmt),
+  localparam int unsigned Width   = F.width
 ) (
   input  logic                        clk_i,        // clock
   input  logic                        rst_ni,       // asynchronous reset
@@ -70,7 +71,7 @@ module plena_hadamard
       end
 
       plena_signed_sums #(
-        .Fmt(Fmt), .Order(Order)
+        .Fmt(Fmt), .Order(Order), .Inverse(Inverse)
       ) u_sums (
         .clk_i, .rst_ni,
         .in_valid_i, .in_ready_o(group_ready[group]), .x_i(x),

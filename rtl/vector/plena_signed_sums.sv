@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 //
-// Stream of vectors times a Hadamard matrix: for each of its rows the sum of all codes with the
-// signs of that row.
+// Stream of vectors times a Hadamard matrix or its transpose: for each row the sum of all codes with
+// the signs of that row.
 //
 // Golden twin: golden.ops.hadamard, its first step; each sum is a golden.ops.reduce_sum.
 // Method:     a balanced tree for each row, neighbours first, each sum rounded, a register a level
@@ -15,10 +15,11 @@ module plena_signed_sums
   import plena_pkg::*;
   import plena_hadamard_pkg::*;
 #(
-  parameter  int unsigned Fmt   = Bf16,
-  parameter  int unsigned Order = 12,  // K, of a matrix in plena_hadamard_pkg
-  localparam fmt_t        F     = minifloat_of(Fmt),
-  localparam int unsigned Width = F.width
+  parameter  int unsigned Fmt     = Bf16,
+  parameter  int unsigned Order   = 12,    // K, of a matrix in plena_hadamard_pkg
+  parameter  bit          Inverse = 1'b0,  // signs of its columns
+  localparam fmt_t        F       = minifloat_of(Fmt),
+  localparam int unsigned Width   = F.width
 ) (
   input  logic                        clk_i,        // clock
   input  logic                        rst_ni,       // asynchronous reset
@@ -32,7 +33,7 @@ module plena_signed_sums
   localparam int unsigned Levels = $clog2(Order);
 
   localparam logic [Order-1:0][Order-1:0] Negative =
-      (Order * Order)'(hadamard_negative(8'(Order)));
+      (Order * Order)'(Inverse ? hadamard_transposed(8'(Order)) : hadamard_negative(8'(Order)));
 
   if (!is_hadamard_order(Order)) begin : gen_illegal_order
     $fatal(1, "plena_signed_sums: Order=%0d (4 times an odd number, 12 to %0d)", Order, MaxOrder);

@@ -20,7 +20,7 @@ from ..player.player import UNSTALLED, Block, CodeArray, Stalls, load_block
 from ..stimuli.stimuli import Beats, sample, stimuli
 from ..verilate.model import PLAYER, SHORT, BuildProfile
 from ..verilate.rtl_files import RTL_DIR
-from .table import Case, argument_label
+from .table import Case, argument_label, mode_labels
 
 Seen = Callable[[Beats, Beats], None]
 """Takes every chunk of inputs and golden's outputs."""
@@ -113,7 +113,7 @@ def format_text(case: Case) -> list[str]:
         getattr(given, "name", None) or argument_label(argument, given)
         for argument, given in case.formats.items()
     ]
-    return [*names, *case.modes.values()]
+    return [*names, *mode_labels(case.modes)]
 
 
 def compare_case(

@@ -17,6 +17,7 @@ from plena_cosim.golden import (
     get_format,
 )
 from plena_cosim.golden.blocks.formats import BLOCK_FORMATS, MicroMx, get_block_format
+from plena_cosim.golden.hadamard_sizes import hadamard_order
 from plena_cosim.golden.ops.op import Family
 from plena_cosim.golden.ops.registry import OPS, Op, get_op
 from plena_cosim.ground.did_you_mean import did_you_mean
@@ -31,6 +32,8 @@ BUDGETS = {
     "slices": 16_384,
 }
 """Random beats, by how the inputs are chosen."""
+USUAL_SUMS = 256
+"""Sums of lanes up to which a beat is no more work for golden than others."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +51,7 @@ class Case:
     def id(self) -> str:
         """Name of the case: block, formats, modes, and how its inputs are chosen."""
         chosen = inputs_word(self.op, self.formats)
-        return "-".join([self.op.name, *self.labels, *self.modes.values(), chosen])
+        return "-".join([self.op.name, *self.labels, *mode_labels(self.modes), chosen])
 
     @property
     def labels(self) -> list[str]:
@@ -58,7 +61,17 @@ class Case:
     @property
     def budget(self) -> int:
         """Random beats."""
-        return BUDGETS[inputs_word(self.op, self.formats)]
+        return BUDGETS[inputs_word(self.op, self.formats)] // self.weight
+
+    @property
+    def weight(self) -> int:
+        """How many times the work of other beats golden has with one.
+
+        A sum of all K lanes for each row of a matrix of order K, in every transform.
+        """
+        size = self.formats.get("block", 1)
+        sums = (hadamard_order(size) or 1) * self.formats["lanes"] if size > 1 else 1
+        return -(-sums // USUAL_SUMS)
 
     @property
     def beats(self) -> int:
@@ -68,7 +81,7 @@ class Case:
     @property
     def fmt_text(self) -> str:
         """Formats and modes for tables."""
-        return " ".join([joined_labels(self.op, self.labels), *self.modes.values()])
+        return " ".join([joined_labels(self.op, self.labels), *mode_labels(self.modes)])
 
 
 def joined_labels(op: Op, labels: Sequence[str]) -> str:
@@ -80,6 +93,11 @@ def joined_labels(op: Op, labels: Sequence[str]) -> str:
 def argument_label(name: str, given: Any) -> str:
     """Return the label of one argument: a format's name, or a size with its name (lanes8)."""
     return f"{name}{given}" if isinstance(given, int) else format_label(given)
+
+
+def mode_labels(modes: Mapping[str, Any]) -> list[str]:
+    """Return the labels of modes: their values; of what is switched on its name (inverse)."""
+    return [name if given is True else given for name, given in modes.items() if given is not False]
 
 
 def format_label(fmt: Any) -> str:
@@ -496,6 +514,15 @@ def _hadamard_cases() -> list[Case]:
         _case("hadamard", "e3m2", lanes=24, block=24),
         _case("hadamard", "e5m2fnuz", lanes=24, block=12),
         _case("hadamard", "e5m2", lanes=20, block=20),
+        _case("hadamard", "e3m2", lanes=28, block=28),
+    ]
+
+
+def _large_hadamard_cases() -> list[Case]:
+    # Of few bits, but enough for a gain that is no 0.
+    return [
+        *(_case("hadamard", "e3m2", lanes=k, block=k) for k in (36, 40, 60, 92)),
+        _case("hadamard", "e3m2", lanes=92, block=92, inverse=True),
     ]
 
 
@@ -568,11 +595,18 @@ _OPS: Mapping[str, Callable[[], list[Case]]] = {
     "attention_step": _attention_cases,
 }
 """Ops that need others, or more, than their family."""
+_LARGE: Mapping[str, Callable[[], list[Case]]] = {"hadamard": _large_hadamard_cases}
+"""Cases that take minutes to build: the long run has them."""
 
 
 def all_cases() -> list[Case]:
     """Return the whole table, op by op: an op's own cases, or those of its family."""
     return [case for name in OPS for case in _cases_of(name)]
+
+
+def large_cases(block: str | None = None) -> list[Case]:
+    """Return the cases of one block, or of all, that only the long run has."""
+    return [case for name, cases in _LARGE.items() if block in (None, name) for case in cases()]
 
 
 def _cases_of(name: str) -> list[Case]:
@@ -623,7 +657,7 @@ def _format_names(case: Case) -> set[str]:
 
 def find_case(case_id: str) -> Case:
     """Return the case with this id; FormatError names the nearest known one."""
-    cases = {case.id: case for case in all_cases()}
+    cases = {case.id: case for case in (*all_cases(), *large_cases())}
     if case_id in cases:
         return cases[case_id]
     name, _, rest = case_id.partition("-")

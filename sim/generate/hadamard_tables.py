@@ -7,7 +7,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from plena_cosim.golden.hadamard_matrices import hadamard_matrix
+import numpy as np
+
+from plena_cosim.golden.hadamard_matrices import Signs, hadamard_matrix
 from plena_cosim.golden.hadamard_sizes import hadamard_orders
 
 from ..verilate.rtl_files import RTL_DIR
@@ -54,8 +56,17 @@ package plena_hadamard_pkg;
   function automatic logic [MatrixW-1:0] hadamard_negative(logic [7:0] order);
     case (order)
 """
-_TAIL = """\
+_TRANSPOSED = """\
       default: return MatrixW'(0);
+    endcase
+  endfunction
+
+  // The same, column by column: what is its own transpose is as above.
+  function automatic logic [MatrixW-1:0] hadamard_transposed(logic [7:0] order);
+    case (order)
+"""
+_TAIL = """\
+      default: return hadamard_negative(order);
     endcase
   endfunction
 
@@ -65,12 +76,16 @@ endpackage
 
 def text() -> str:
     """Return the package's text."""
-    return _HEAD + "".join(_matrix(order) for order in hadamard_orders() if order > 1) + _TAIL
+    matrices = {order: hadamard_matrix(order) for order in hadamard_orders() if order > 1}
+    plain = "".join(_matrix(matrix) for matrix in matrices.values())
+    turned = "".join(_matrix(m.T) for m in matrices.values() if not np.array_equal(m, m.T))
+    return _HEAD + plain + _TRANSPOSED + turned + _TAIL
 
 
-def _matrix(order: int) -> str:
+def _matrix(matrix: Signs) -> str:
     """Return the case of an order: its rows, the last one first, as many a line as fit."""
-    rows = [f"{order}'h{_row(row):x}" for row in (hadamard_matrix(order) < 0).tolist()][::-1]
+    order = len(matrix)
+    rows = [f"{order}'h{_row(row):x}" for row in (matrix < 0).tolist()][::-1]
     lines = ["       "]
     for row in rows:
         if len(lines[-1]) + len(row) + 2 > COLUMNS:

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from plena_cosim.golden.formats import FormatError
+from plena_cosim.golden.ops.op import EVERY_MODE
 from plena_cosim.golden.ops.registry import Op, get_op
 from plena_cosim.ground.errors import PlenaError
 
@@ -23,7 +24,6 @@ from ..verilate.toolchain import Toolchain
 from .harness import SizedPort, input_ports, output_ports, player_files
 
 CodeArray = npt.NDArray[Any]
-MODES = ("rounding", "overflow")
 
 
 class ProtocolError(PlenaError, RuntimeError):
@@ -249,16 +249,16 @@ def load_block(
         rtl_dir: where the RTL is.
         toolchain: Verilator and the compiler; looked for when None.
         cache: folder of the cache; the user's when None.
-        **formats_and_modes: the op's format and size arguments, and `rounding` and `overflow`
-            where it has them, as golden takes them: `fmt="bf16", rounding="rtz"`.
+        **formats_and_modes: the op's format and size arguments, and `rounding`, `overflow` and
+            `inverse` where it has them, as golden takes them: `fmt="bf16", rounding="rtz"`.
 
     Raises:
         FormatError: an unknown op, wrong format arguments, or a mode that gates do not have.
         BuildError, ToolchainError: see `build`.
     """
     op = get_op(name)
-    modes = {key: value for key, value in formats_and_modes.items() if key in MODES}
-    formats = {key: value for key, value in formats_and_modes.items() if key not in MODES}
+    modes = {key: value for key, value in formats_and_modes.items() if key in EVERY_MODE}
+    formats = {key: value for key, value in formats_and_modes.items() if key not in EVERY_MODE}
     for mode in modes:
         if mode not in op.modes:
             raise FormatError(f"{name} has no {mode}; it takes {', '.join(op.arguments)}")

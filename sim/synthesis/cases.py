@@ -10,7 +10,13 @@ from plena_cosim.golden import FormatError, get_format
 from plena_cosim.golden.ops.op import Family
 from plena_cosim.golden.ops.registry import OPS, Op, get_op
 
-from ..cases.table import argument_label, joined_labels, named_format, select_cases
+from ..cases.table import (
+    argument_label,
+    joined_labels,
+    mode_labels,
+    named_format,
+    select_cases,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +79,7 @@ class Configuration:
     @property
     def id(self) -> str:
         """Name of the configuration: block, formats, modes."""
-        words = [*self._labels, *self.modes.values(), *["unit"] * self.unit]
+        words = [*self._labels, *mode_labels(self.modes), *["unit"] * self.unit]
         words += [self.part.removeprefix("plena_mx_")] if self.part else []
         words += [f"stages{self.stages}"] if self.stages is not None else []
         return "-".join([self.op.name, *words])
@@ -81,7 +87,7 @@ class Configuration:
     @property
     def fmt_text(self) -> str:
         """Formats and modes for tables."""
-        words = [joined_labels(self.op, self._labels), *self.modes.values()]
+        words = [joined_labels(self.op, self._labels), *mode_labels(self.modes)]
         words += ["(whole unit)"] * self.unit
         words += [f"({self.stages} stages)"] if self.stages is not None else []
         return " ".join([*words, *([f"(`{self.part}`)"] if self.part else [])])

@@ -117,6 +117,7 @@ def draw(name: str, index: int, seed: int) -> Case:
     drawn = {
         "rounding": rng.choice(MODES),
         "overflow": rng.choice(["saturate", "ieee"]),
+        "inverse": rng.choice([False, True]),
     }
     return Case(op=op, formats=formats, modes={mode: drawn[mode] for mode in op.modes})
 

@@ -95,9 +95,8 @@ def test_equals_golden_when_stalled(
     """With gaps, stalls and both; the player checks the protocol on the way."""
     chosen = STALL_PATTERNS[pattern]
     stalls = Stalls(gaps=chosen.gaps, stalls=chosen.stalls, seed=sim_seed)
-    outcome = compare_case(
-        case, seed=sim_seed, rtl_dir=sim_rtl, stalls=stalls, limit=STALLED_BUDGET
-    )
+    limit = STALLED_BUDGET // case.weight
+    outcome = compare_case(case, seed=sim_seed, rtl_dir=sim_rtl, stalls=stalls, limit=limit)
     _judge(
         case,
         outcome,

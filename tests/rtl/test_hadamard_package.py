@@ -30,11 +30,13 @@ def wrong_size(size: int) -> str:
     )
 
 
-def wrong_signs(order: int, *, off: int = 0) -> str:
+def wrong_signs(order: int, *, off: int = 0, transposed: bool = False) -> str:
     """Return a condition that holds if one sign of a matrix differs from golden's."""
-    negative = (hadamard_matrix(order) < 0).ravel()
+    matrix = hadamard_matrix(order)
+    negative = ((matrix.T if transposed else matrix) < 0).ravel()
     number = int.from_bytes(np.packbits(negative, bitorder="little").tobytes(), "little")
-    return f"plena_hadamard_pkg::hadamard_negative(8'd{order}) != {BITS}'h{number ^ off:x}"
+    name = "hadamard_transposed" if transposed else "hadamard_negative"
+    return f"plena_hadamard_pkg::{name}(8'd{order}) != {BITS}'h{number ^ off:x}"
 
 
 def lint(conditions: Mapping[str, str], folder: Path) -> str:
@@ -62,6 +64,15 @@ def test_sizes_and_orders_are_goldens(tmp_path: Path) -> None:
 def test_signs_are_goldens(tmp_path: Path) -> None:
     orders = hadamard_orders()[1:]
     assert lint({f"order {order}": wrong_signs(order) for order in orders}, tmp_path) == ""
+
+
+def test_transposed_signs_are_goldens(tmp_path: Path) -> None:
+    """Of the orders whose matrices are not symmetric, and of one that is."""
+    orders = (12, 92, 116, 156, 172)
+    conditions = {f"order {order}": wrong_signs(order, transposed=True) for order in orders}
+    assert lint(conditions, tmp_path) == ""
+    plain = wrong_signs(92).replace("hadamard_negative", "hadamard_transposed")
+    assert "order 92" in lint({"order 92": plain}, tmp_path)
 
 
 def test_a_wrong_sign_is_noticed(tmp_path: Path) -> None:

@@ -35,7 +35,7 @@ def sim(
 @app.command("sim-long")
 def sim_long(
     block: Annotated[
-        str | None, typer.Option(help="Only this op; fp_add and fp_mul by default.")
+        str | None, typer.Option(help="Only this op; fp_add, fp_mul and hadamard by default.")
     ] = None,
     fmt: Annotated[str, typer.Option(help="A format of at most 16 bits.")] = "fp16",
     chunks: Annotated[
@@ -48,12 +48,16 @@ def sim_long(
 ) -> None:
     """Compare RTL with golden on every pair of a 16-bit format: 2^32 inputs a block.
 
-    A run that was broken off goes on where it was; other RTL or golden code starts anew.
+    A run that was broken off goes on where it was; other RTL or golden code starts anew. Then come
+    cases whose blocks take minutes to build (--block hadamard: these alone).
     """
+    from ..sim.cases.table import large_cases
     from ..sim.regression import exhaustive as long
+    from ..sim.regression import large
     from ..sim.regression import run as regression
 
-    blocks = [block] if block else long.BLOCKS
+    cases = large_cases(block)
+    blocks = long.BLOCKS if block is None else () if cases else (block,)
     status = long.run(
         blocks,
         fmt,
@@ -63,6 +67,8 @@ def sim_long(
         failures=regression.RESULTS,
         console=console,
     )
+    if chunks is None or not blocks:
+        status |= large.run(cases, failures=regression.RESULTS, console=console)
     raise typer.Exit(status)
 
 

@@ -12,13 +12,14 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from plena_cosim.golden.ops.op import EVERY_MODE
 from plena_cosim.golden.ops.registry import get_op
 from plena_cosim.ground.write_whole import write_whole
 from plena_cosim.sim.cases.table import Case
 from plena_cosim.sim.coverage.collect import Coverage
 from plena_cosim.sim.stimuli.stimuli import sample
 
-from .difference import MODES, save_beats
+from .difference import save_beats
 from .format_fields import to_fields
 from .machine_blocks import Beats, BlockRun, Wanted
 
@@ -55,11 +56,11 @@ class Traffic:
     def of(cls, wanted: Wanted) -> Traffic:
         """Return one for a block, with the bins that random stimuli hit."""
         op, arguments = get_op(wanted.name), dict(wanted.arguments)
-        formats = {key: value for key, value in arguments.items() if key not in MODES}
+        formats = {key: value for key, value in arguments.items() if key not in EVERY_MODE}
         modes = {
             key: value.value if isinstance(value, Enum) else value
             for key, value in arguments.items()
-            if key in MODES
+            if key in EVERY_MODE
         }
         case = Case(op=op, formats={key: formats[key] for key in op.arguments}, modes=modes)
         stimuli = Coverage(case=case)

@@ -21,8 +21,6 @@ from .errors import CosimError
 from .format_fields import from_fields, to_fields
 from .machine_blocks import Beats, BlockRun, Wanted
 
-MODES = ("rounding", "overflow")
-
 
 @dataclass(frozen=True, kw_only=True)
 class BlockDifference:

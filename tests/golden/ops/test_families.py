@@ -45,7 +45,8 @@ def test_ops_of_a_family_take_the_same_arguments(wanted: Family) -> None:
 def test_what_the_families_say_of_their_ops() -> None:
     for op in OPS.values():
         rounds = op.family in (Family.BINARY, Family.UNARY, Family.CAST, Family.DEQUANTISE)
-        assert op.modes == (("rounding", "overflow") if rounds else ())
+        turns = op.name == "hadamard"
+        assert op.modes == (("rounding", "overflow") if rounds else ("inverse",) * turns)
         sums = (Family.DOT, Family.SCALED_DOT, Family.MATRIX, Family.ATTENTION)
         assert op.stateful == (op.family in sums or op.name == "online_softmax")
         results_now_and_then = op.family in (Family.MATRIX, Family.ATTENTION)

@@ -68,6 +68,19 @@ def test_modes_reach_golden() -> None:
         np.testing.assert_array_equal(out["y"], ops.cast(codes, BF16, E4M3, rounding=mode))
 
 
+def test_the_inverse_is_a_parameter_and_reaches_golden() -> None:
+    op, sizes = OPS["hadamard"], {"fmt": E4M3, "lanes": 92, "block": 92}
+    assert op.sv_parameters(**sizes)["Inverse"] == 0
+    assert op.sv_parameters(**sizes, inverse=True)["Inverse"] == 1
+    x = np.arange(92)[None]
+    back = op.run_golden({"x": x}, **sizes, inverse=True)["y"]
+    np.testing.assert_array_equal(back, ops.hadamard(x, E4M3, block=92, inverse=True))
+    assert (back != op.run_golden({"x": x}, **sizes)["y"]).any()
+    message = r"^hadamard: inverse must be True or False, got 'yes'$"
+    with pytest.raises(FormatError, match=message):
+        op.sv_parameters(**sizes, inverse="yes")
+
+
 def test_sizes_are_part_of_the_arguments() -> None:
     reduce = OPS["reduce_sum"]
     formats = {"src": BF16, "dst": get_format("fp32")}

@@ -28,16 +28,20 @@ def test_main_writes_the_package(tmp_path: Path) -> None:
 
 def test_every_order_has_its_matrix() -> None:
     """Read from the text as a concatenation is: the last row first, column 0 the lowest bit."""
-    found = dict(MATRIX.findall(hadamard_tables.text()))
-    assert tuple(map(int, found)) == hadamard_orders()[1:]
-    for text, body in found.items():
+    plain, turned = (
+        MATRIX.findall(part) for part in hadamard_tables.text().split("hadamard_transposed")
+    )
+    assert tuple(int(order) for order, _ in plain) == hadamard_orders()[1:]
+    assert [int(order) for order, _ in turned] == [92, 116, 156, 172]
+    for (text, body), transposed in [*((p, False) for p in plain), *((p, True) for p in turned)]:
         order = int(text)
         rows = re.findall(r"(\d+)'h([0-9a-f]+)", body)
         assert [width for width, _ in rows] == [text] * order
         negative = [[int(row, 16) >> column & 1 for column in range(order)] for _, row in rows]
         matrix = 1 - 2 * np.array(negative[::-1])
         np.testing.assert_array_equal(matrix @ matrix.T, order * np.eye(order))
-        np.testing.assert_array_equal(matrix, hadamard_matrix(order))
+        wanted = hadamard_matrix(order)
+        np.testing.assert_array_equal(matrix, wanted.T if transposed else wanted)
 
 
 def test_lines_are_not_too_long() -> None:

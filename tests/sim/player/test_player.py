@@ -109,6 +109,8 @@ def test_unknown_block_mode_and_format_are_named() -> None:
         load_block("fp_mull", fmt=bf16)
     with pytest.raises(FormatError, match="fp_to_mx has no overflow"):
         load_block("fp_to_mx", src=bf16, mx=get_format("mxint8"), overflow="ieee")
+    with pytest.raises(FormatError, match="fp_mul has no inverse; it takes fmt"):
+        load_block("fp_mul", fmt=bf16, inverse=True)
     with pytest.raises(FormatError, match="fp_mul takes the formats fmt; got src"):
         load_block("fp_mul", src=bf16)
     with pytest.raises(FormatError, match="stochastic"):
