@@ -374,8 +374,22 @@ package plena_pkg;
     return max(a.scale_w, b.scale_w) + 1;
   endfunction
 
+  // The largest sum of two scale codes.
+  function automatic int unsigned scale_sum_max(mx_t a, mx_t b);
+    return (1 << a.scale_w) + (1 << b.scale_w) - 2;
+  endfunction
+
+  // Exponent of the top bit of a dot's magnitude at scale codes 0: of the units of both elements
+  // and the biases of both scales. The magnitude needs a bit less than the dot.
+  function automatic int mx_dot_exp_offset(mx_t a, mx_t b);
+    int a_lsb = (a.elem.exp_w == 0 ? 0 : 1 - a.elem.bias) - int'(a.elem.man_w);
+    int b_lsb = (b.elem.exp_w == 0 ? 0 : 1 - b.elem.bias) - int'(b.elem.man_w);
+    return int'(mx_dot_width(a, b)) - 2 + a_lsb + b_lsb - scale_bias(a) - scale_bias(b);
+  endfunction
+
   // How a tile of the matrix unit shares its rounding paths, see plena_mx_tile: columns and rows of
-  // lanes that one path serves, BlockSize lanes at most, and how long their results take.
+  // lanes that one path serves, BlockSize lanes at most, and how long their results take: a path
+  // takes `stages` cycles for a partial and for a sum.
   function automatic int unsigned mx_tile_slot_cols(int unsigned cols, int unsigned block_size);
     return min(cols, block_size);
   endfunction
@@ -391,14 +405,14 @@ package plena_pkg;
   endfunction
 
   function automatic int unsigned mx_tile_latency(int unsigned rows, int unsigned cols,
-                                                  int unsigned block_size);
-    return mx_tile_slots(rows, cols, block_size) + 5;
+                                                  int unsigned block_size, int unsigned stages);
+    return mx_tile_slots(rows, cols, block_size) + 3 + 2 * stages;
   endfunction
 
   // Cycles that the block after a write waits for its walk.
   function automatic int unsigned mx_tile_write_wait(int unsigned rows, int unsigned cols,
-                                                     int unsigned block_size);
-    return max(mx_tile_latency(rows, cols, block_size) - block_size, 0);
+                                                     int unsigned block_size, int unsigned stages);
+    return max(mx_tile_latency(rows, cols, block_size, stages) - block_size, 0);
   endfunction
 
   // Bits of a two's complement number that holds low..high, at least 2.

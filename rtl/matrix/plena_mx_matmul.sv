@@ -9,8 +9,8 @@
 //             (Rows, Cols) a head, comes for beats with write_i only.
 // Method:     the operands of a beat are latched as they come and read k by k into one plena_mx_tile
 //             a head. The next beat is latched with the last k of this one.
-// Latency:    Depth + mx_tile_latency(Rows, Cols, BlockSize) cycles; one beat every Depth cycles,
-//             the one after a write mx_tile_write_wait(Rows, Cols, BlockSize) later.
+// Latency:    Depth + mx_tile_latency(Rows, Cols, BlockSize, Stages) cycles; one beat every Depth
+//             cycles, the one after a write mx_tile_write_wait(Rows, Cols, BlockSize, Stages) later.
 // Specials:   as plena_mx_tile.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled.
 // Reset:      asynchronous, active low: nothing in flight, accumulators +0.
@@ -25,6 +25,7 @@ module plena_mx_matmul
   parameter  bit [63:0]   BMx       = pack_mxint(8, 8),
   parameter  int unsigned AccFmt    = Fp32,  // of sums; minifloat or fixed point
   parameter  int unsigned VFmt      = Bf16,  // of results; minifloat or fixed point
+  parameter  int unsigned Stages    = 1,     // of rounding; 2: a register more before each
   localparam mx_t         A         = mx_of(AMx),
   localparam mx_t         B         = mx_of(BMx),
   localparam fmt_t        V         = fmt_of(VFmt),
@@ -122,7 +123,8 @@ module plena_mx_matmul
     end
 
     plena_mx_tile #(
-      .Rows(Rows), .Cols(Cols), .AMx(AMx), .BMx(BMx), .AccFmt(AccFmt), .VFmt(VFmt)
+      .Rows(Rows), .Cols(Cols), .AMx(AMx), .BMx(BMx), .AccFmt(AccFmt), .VFmt(VFmt),
+      .Stages(Stages)
     ) u_tile (
       .clk_i, .rst_ni,
       .in_valid_i(busy_q), .in_ready_o(tile_ready[head]),

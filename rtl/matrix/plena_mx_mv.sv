@@ -6,8 +6,9 @@
 // Contract:   M_MV, or M_TMV if transposed_i: b is then (Cols, Depth). first_i and write_i: see
 //             plena_mx_mm.
 // Method, specials, handshake, reset: see plena_mx_matmul.
-// Latency:    Depth + mx_tile_latency(1, Cols, BlockSize) cycles; one beat every Depth cycles, the
-//             one after a write Wait = mx_tile_write_wait(1, Cols, BlockSize) later.
+// Latency:    Depth + mx_tile_latency(1, Cols, BlockSize, Stages) cycles; one beat every Depth
+//             cycles, the one after a write Wait = mx_tile_write_wait(1, Cols, BlockSize, Stages)
+//             later.
 module plena_mx_mv
   import plena_pkg::*;
 #(
@@ -17,6 +18,7 @@ module plena_mx_mv
   parameter  bit [63:0]   BMx       = pack_mxint(8, 8),
   parameter  int unsigned AccFmt    = Fp32,  // of sums; minifloat or fixed point
   parameter  int unsigned VFmt      = Bf16,  // of results; minifloat or fixed point
+  parameter  int unsigned Stages    = 1,     // of rounding; 2: a register more before each
   localparam mx_t         A         = mx_of(AMx),
   localparam mx_t         B         = mx_of(BMx),
   localparam fmt_t        V         = fmt_of(VFmt),
@@ -42,12 +44,12 @@ module plena_mx_mv
   output logic [Cols-1:0][VWidth-1:0]           y_o            // product
 );
   localparam int unsigned Interval = Depth;
-  localparam int unsigned Wait     = mx_tile_write_wait(1, Cols, BlockSize);
-  localparam int unsigned Latency  = Depth + mx_tile_latency(1, Cols, BlockSize);
+  localparam int unsigned Wait     = mx_tile_write_wait(1, Cols, BlockSize, Stages);
+  localparam int unsigned Latency  = Depth + mx_tile_latency(1, Cols, BlockSize, Stages);
 
   plena_mx_matmul #(
     .Heads(1), .Rows(1), .Cols(Cols), .Depth(Depth), .AMx(AMx), .BMx(BMx), .AccFmt(AccFmt),
-    .VFmt(VFmt)
+    .VFmt(VFmt), .Stages(Stages)
   ) u_matmul (
     .clk_i, .rst_ni, .in_valid_i, .in_ready_o,
     .a_codes_i, .a_scale_i, .b_codes_i, .b_scale_i, .transposed_i, .first_i, .write_i,

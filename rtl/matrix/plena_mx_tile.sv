@@ -10,10 +10,10 @@
 //             are held at once, and a walk of Slots cycles brings them through the rounding paths:
 //             a path rounds, adds and casts for Slots <= BlockSize lanes in turn, while the lanes
 //             are at the next block. A walk with write_i leaves results where it found the sums.
-// Latency:    Slots + 5 cycles, Slots = mx_tile_slots(Rows, Cols, BlockSize). One beat a cycle, but
-//             a walk waits for the one before it: the end of a block right after a write for
-//             mx_tile_write_wait cycles, a write right after a write, in the middle of a block, for
-//             Wait cycles.
+// Latency:    Slots + 3 + 2 * Stages cycles, Slots = mx_tile_slots(Rows, Cols, BlockSize), at least
+//             3 if Stages is 2. One beat a cycle, but a walk waits for the one before it: the end of
+//             a block right after a write for mx_tile_write_wait cycles, a write right after a
+//             write, in the middle of a block, for Wait cycles.
 // Specials:   as plena_mx_dot; the cast saturates.
 // Handshake:  out_valid_o never waits for out_ready_i; the payload is stable while stalled, and 0
 //             while there is none. in_ready_o follows write_i and first_i in the cycle.
@@ -27,6 +27,7 @@ module plena_mx_tile
   parameter  bit [63:0]   BMx       = pack_mxint(8, 32),
   parameter  int unsigned AccFmt    = Fp32,  // of sums; minifloat or fixed point
   parameter  int unsigned VFmt      = Bf16,  // of results; minifloat or fixed point
+  parameter  int unsigned Stages    = 1,     // of rounding; 2: a register more before each
   localparam mx_t         A         = mx_of(AMx),
   localparam mx_t         B         = mx_of(BMx),
   localparam fmt_t        V         = fmt_of(VFmt),
@@ -75,8 +76,8 @@ module plena_mx_tile
   localparam int unsigned Slots    = mx_tile_slots(Rows, Cols, BlockSize);
   localparam int unsigned PathRows = (Rows + SlotRows - 1) / SlotRows;
   localparam int unsigned PathCols = (Cols + SlotCols - 1) / SlotCols;
-  localparam int unsigned PathSteps = 3;  // from a sum read to its result
-  localparam int unsigned Latency   = mx_tile_latency(Rows, Cols, BlockSize);
+  localparam int unsigned PathSteps = 1 + 2 * Stages;  // from a sum read to its result
+  localparam int unsigned Latency   = mx_tile_latency(Rows, Cols, BlockSize, Stages);
   localparam int unsigned Wait      = Latency - 1;
 
   localparam int unsigned RowW      = max($clog2(Rows), 1);
@@ -218,7 +219,8 @@ module plena_mx_tile
       assign col = ColW'(j * SlotCols) + col_q;
 
       plena_mx_path #(
-        .Slots(Slots), .AMx(AMx), .BMx(BMx), .AccFmt(AccFmt), .VFmt(VFmt)
+        .Slots(Slots), .AMx(AMx), .BMx(BMx), .AccFmt(AccFmt), .VFmt(VFmt),
+        .Stages(Stages)
       ) u_path (
         .clk_i, .rst_ni, .valid_i(reading_q),
         .slot_i(SlotW'(row_q) * SlotW'(SlotCols) + SlotW'(col_q)),

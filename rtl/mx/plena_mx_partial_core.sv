@@ -28,21 +28,16 @@ module plena_mx_partial_core
   input  logic                 nan_i,     // an element or a scale is NaN
   output logic [AccWidth-1:0]  partial_o  // rounded partial
 );
-  // The magnitude needs no more than SumW - 1 bits; what its top bit weighs at scale codes 0
-  // follows from the units of both elements and the biases of both scales.
-  localparam int ALsb      = (A.elem.exp_w == 0 ? 0 : 1 - A.elem.bias) - int'(A.elem.man_w);
-  localparam int BLsb      = (B.elem.exp_w == 0 ? 0 : 1 - B.elem.bias) - int'(B.elem.man_w);
-  localparam int ScaleBias = scale_bias(A) + scale_bias(B);
-  localparam int ScaleMax  = (1 << A.scale_w) + (1 << B.scale_w) - 2;
-  localparam int unsigned ExpInW = signed_width(0, ScaleMax);
+  localparam int unsigned ScaleMax = scale_sum_max(A, B);
+  localparam int unsigned ExpInW   = signed_width(0, int'(ScaleMax));
 
   logic [SumW-2:0] mag;
 
   assign mag = sum_i[SumW-1] ? -sum_i[SumW-2:0] : sum_i[SumW-2:0];
 
   plena_fp_pack #(
-    .Fmt(AccFmt), .InW(SumW - 1), .ExpMin(0), .ExpMax(ScaleMax),
-    .ExpOffset(int'(SumW) - 2 + ALsb + BLsb - ScaleBias), .Saturate(Saturate)
+    .Fmt(AccFmt), .InW(SumW - 1), .ExpMin(0), .ExpMax(int'(ScaleMax)),
+    .ExpOffset(mx_dot_exp_offset(A, B)), .Saturate(Saturate)
   ) u_pack (
     .sign_i(sum_i[SumW-1]), .sig_i(mag), .exp_i(ExpInW'(scale_i)), .inf_i(1'b0),
     .nan_i(nan_i), .code_o(partial_o)

@@ -190,7 +190,7 @@ TILE_PARTS = ("plena_mx_lanes", "plena_mx_hold", "plena_mx_path")
 
 
 def _tiles() -> list[Configuration]:
-    """Return tiles of one rounding path, and what they consist of."""
+    """Return tiles of one rounding path, what they consist of, and both with a register more."""
     op, built = get_op("mx_tile"), []
     for name in ("mxint8", "mxint4", "mxfp8_e4m3", "mxfp4_e2m1"):
         mx = get_format(name)
@@ -198,6 +198,8 @@ def _tiles() -> list[Configuration]:
         formats |= {"rows": 8, "cols": 4}
         built.append(Configuration(op=op, formats=formats, slow=True))
         built += [Configuration(op=op, formats=formats, part=part) for part in TILE_PARTS]
+        built.append(Configuration(op=op, formats=formats, stages=2, slow=True))
+        built.append(Configuration(op=op, formats=formats, stages=2, part="plena_mx_path"))
     return built
 
 

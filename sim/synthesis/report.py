@@ -131,7 +131,8 @@ def lanes_markdown(configurations: Iterable[Configuration], recorded: Mapping[st
         "| operands | tile GE, FF (depth) | path GE, FF | lane GE, FF | sum GE, FF | hold GE, FF |",
         "|---|--:|--:|--:|--:|--:|",
     ]
-    entries = [entry for entry in configurations if entry.op.name == "mx_tile"]
+    tiles = [entry for entry in configurations if entry.op.name == "mx_tile"]
+    entries = [entry for entry in tiles if entry.stages is None]
     for tile in (entry for entry in entries if not entry.part):
         parts = {
             entry.part: recorded[entry.id]

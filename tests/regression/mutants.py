@@ -64,7 +64,7 @@ LAYER_NORM = "layer_norm-e6m5-fp32-lanes3-vectors"
 SCALE = "mx/plena_mx_scale.sv"
 RECIPROCAL, SQRT, RSQRT = "fp_reciprocal-e4m3-all", "fp_sqrt-e4m3-all", "fp_rsqrt-e4m3-all"
 EXP, SIGMOID = "fp_exp-bf16-all", "fp_sigmoid-e4m3-all"
-PARTIAL, ACCUMULATE = "mx/plena_mx_partial_core.sv", "mx/plena_mx_accumulate_core.sv"
+ACCUMULATE = "mx/plena_mx_accumulate_core.sv"
 COUNTER, MAC = "matrix/plena_block_counter.sv", "matrix/plena_mx_mac.sv"
 UNIT, MATMUL = "matrix/plena_mx_tile.sv", "matrix/plena_mx_matmul.sv"
 LANES, HOLD = "matrix/plena_mx_lanes.sv", "matrix/plena_mx_hold.sv"
@@ -397,10 +397,10 @@ LISTED = (
     Mutant(case=DOT, fault=DROPPED_STICKY),
     _fault(
         DOT,
-        PARTIAL,
+        "common/plena_pkg.sv",
         "scale off by one",
-        "ALsb + BLsb - ScaleBias",
-        "ALsb + BLsb - ScaleBias + 1",
+        "a_lsb + b_lsb - scale_bias(a)",
+        "a_lsb + b_lsb - scale_bias(a) + 1",
     ),
     _fault(
         DOT,
@@ -896,15 +896,15 @@ LISTED = (
         TILE,
         PATH,
         "accumulator of the lane before",
-        "memory_q[s1_slot_q]",
+        "memory_q[round_slot]",
         "memory_q[s2_slot_q]",
     ),
     _fault(
         TILE,
         PATH,
         "unfinished block added",
-        ".last_i(s2_complete_q)",
-        ".last_i(s2_complete_q || !s2_complete_q)",
+        ".last_i(s2_complete_q),\n",
+        ".last_i(s2_complete_q || !s2_complete_q),\n",
     ),
     _fault(
         "mx_tile-mxint4.b8.s5-mxfp8_e5m2.b8-fp32-e6m5-rows1-cols4-slices",

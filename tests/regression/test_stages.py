@@ -1,4 +1,4 @@
-"""Blocks with one more register give the same bits, one cycle later."""
+"""Blocks with more registers give the same bits, as many cycles later."""
 
 from __future__ import annotations
 
@@ -8,11 +8,9 @@ from typing import Any
 
 import pytest
 
-from plena_cosim.golden import get_format
-from plena_cosim.golden.ops.registry import get_op
 from plena_cosim.sim.bench.runner import run_bench_on
 from plena_cosim.sim.cases.compare import MismatchError, compare
-from plena_cosim.sim.cases.table import Case
+from plena_cosim.sim.cases.table import find_case, select_cases
 from plena_cosim.sim.player.player import Stalls, load_op
 from plena_cosim.sim.regression.report import Figures, record_figures
 from plena_cosim.sim.stimuli.stimuli import sample, stimuli
@@ -20,38 +18,42 @@ from plena_cosim.sim.verilate.model import SHORT
 
 from .test_bench import SCENARIOS
 
-BLOCKS = ("fp_add", "fp_sub", "fp_mul")
+LATENCY_OF_TWO = {
+    **{f"{name}-e4m3-all": 2 for name in ("fp_add", "fp_sub", "fp_mul")},
+    **{f"{name}-bf16-corners+random": 2 for name in ("fp_add", "fp_sub", "fp_mul")},
+    # Lanes a path, and 7: of these, 3 lanes are the fewest.
+    "mx_tile-mxint8.b4-mxint4.b4-fp32-bf16-rows2-cols3-slices": 3 + 7,
+    "mx_tile-mxfp8_e4m3.b8-mxfp8_e4m3.b8-q16.16-bf16-rows3-cols3-slices": 6 + 7,
+    # Depth, and as a tile.
+    "mx_mm-mxint8.b4-mxint4.b4-fp32-bf16-rows2-cols3-depth8-slices": 8 + 3 + 7,
+    "mx_mv-mxfp4_e2m1.b4-mxfp4_e2m1.b4-bf16-e6m5-cols3-depth12-slices": 12 + 3 + 7,
+    "mx_bmm-mxint8.b4-mxint4.b4-fp32-bf16-heads2-rows2-cols3-depth8-slices": 8 + 3 + 7,
+}
+"""Cycles of each case of the table with two stages."""
 BEATS = 4096
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Every block that has the parameter Stages, if it is asked for."""
     option = metafunc.config.getoption
-    block, fmt = option("sim_block", None), option("sim_fmt", None)
-    rows = [
-        (name, each)
-        for name in BLOCKS
-        for each in ("e4m3", "bf16")
-        if block in (None, name) and fmt in (None, each)
-    ]
-    metafunc.parametrize(("name", "fmt"), rows, ids=[f"{name}-{each}" for name, each in rows])
+    asked = {case.id for case in select_cases(option("sim_block", None), option("sim_fmt", None))}
+    metafunc.parametrize("case_id", [each for each in LATENCY_OF_TWO if each in asked])
 
 
 @pytest.mark.parametrize("stages", [2])
 def test_a_register_more_changes_no_bit(
-    name: str,
-    fmt: str,
+    case_id: str,
     stages: int,
     sim_seed: int,
     sim_rtl: Path,
     record_property: Callable[[str, object], None],
 ) -> None:
     """Every pair of e4m3 codes, with and without stalls; the bench in all its scenarios."""
-    op, formats = get_op(name), {"fmt": get_format(fmt)}
-    case = Case(op=op, formats=formats)
+    case = find_case(case_id)
+    op, formats = case.op, case.formats
     parameters: dict[str, Any] = op.sv_parameters(**formats) | {"Stages": stages}
     block = load_op(op, formats, parameters, flavour=SHORT, rtl_dir=sim_rtl)
-    assert block.latency == stages
+    assert block.latency == LATENCY_OF_TWO[case_id]
     vectors = 0
     for stalls in (Stalls(), Stalls(gaps=True, stalls=True, seed=sim_seed)):
         beats = stimuli(op, formats, seed=sim_seed, budget=BEATS)
@@ -68,8 +70,8 @@ def test_a_register_more_changes_no_bit(
     record_figures(
         record_property,
         Figures(
-            block=name,
-            fmt=fmt,
+            block=op.name,
+            fmt=case.fmt_text,
             run=f"{stages} stages",
             vectors=vectors + benched.vectors,
             mismatches=0,

@@ -304,6 +304,12 @@ def test_a_block_refuses_what_is_no_format(name: str) -> None:
             "plena_mx_dot: blocks of 32 and 16 elements (AMx, BMx), must be equal",
         ),
         (
+            "plena_mx_tile",
+            {"Rows": 1, "Cols": 2, "Stages": 2},
+            "plena_mx_path: Slots=2 lanes in turn with Stages=2, must be at least 3: a sum is writ",
+        ),
+        ("plena_mx_tile", {"Stages": 3}, "plena_mx_path: Stages=3, must be 1 or 2"),
+        (
             "plena_mx_requantize",
             {"SrcMx": sv_mx(get_format("mxint8", block_size=4))},
             "plena_mx_requantize: blocks of 4 and 32 elements (SrcMx, DstMx), must be equal",

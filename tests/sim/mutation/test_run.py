@@ -6,15 +6,24 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from rich.console import Console
 
 from plena_cosim.golden import FormatError
+from plena_cosim.sim.cases.compare import Outcome
 from plena_cosim.sim.cases.table import Case, find_case
 from plena_cosim.sim.mutation import run as mutate
 from plena_cosim.sim.mutation.operators import mutants_of
-from plena_cosim.sim.mutation.run import CHEAP_CASES, FIRST_CASES, Verdict, choose, read_equivalents
+from plena_cosim.sim.mutation.run import (
+    CHEAP_CASES,
+    FIRST_CASES,
+    STAGED_CASES,
+    Verdict,
+    choose,
+    read_equivalents,
+)
 from plena_cosim.sim.verilate.rtl_files import RTL_DIR
 
 from ..toy import FORMATS, SOURCE, TOY, write_source
@@ -156,3 +165,20 @@ def test_the_cheap_cases_are_in_the_regression(name: str) -> None:
 def test_an_unknown_file_is_refused() -> None:
     with pytest.raises(FormatError, match="no file with mutants has 'nothing' in its path"):
         mutate.run(file="nothing", console=Console(quiet=True))
+
+
+@pytest.mark.parametrize("name", sorted(STAGED_CASES))
+def test_lines_of_two_stages_are_compared_too(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stages: list[int | None] = []
+    equal = Outcome(vectors=1, mismatches=0, cycles=1, rtl_seconds=0.0, first=None)
+
+    def built(*given: Any, **_: Any) -> None:
+        stages.append(given[2].get("Stages"))
+
+    monkeypatch.setattr(mutate, "load_op", built)
+    monkeypatch.setattr(mutate, "compare", lambda *_, **__: equal)
+    assert name in CHEAP_CASES["mx_tile"]
+    assert mutate._find(find_case(name), RTL_DIR, tmp_path, clocked=False) is None
+    assert stages == [None, 2]
