@@ -3,12 +3,13 @@
 // Stream of blocks of codes quantised to elements and a scale, by the scale t of their tensor.
 //
 // Golden twin: golden.ops.fp_to_nvfp4.
-// Method:     ten stages: largest magnitude, plena_max_tree | plena_nvfp4_share_core | times t and
-//             to the scale's format, plena_fp_mul_core, plena_fp_cast_core | that scale by t,
-//             plena_divide_stream, four stages | rounded, plena_fp_pack: what elements are divided
-//             by | its limits, once a block, plena_quotient_limits | each lane compared with them,
-//             plena_limits_element. Lane 0 is in the least significant bits.
-// Latency:    10 cycles; one block a cycle.
+// Method:     largest magnitude, plena_max_tree | plena_nvfp4_share_core | times t, exact,
+//             plena_fp_exact_product | rounded, and to the scale's format, plena_fp_product_round,
+//             plena_fp_cast_core | that scale by t, plena_divide_stream, two bits of the quotient a
+//             stage | rounded, plena_fp_pack: what elements are divided by | its limits, once a
+//             block, plena_quotient_limits | each lane compared with them, plena_limits_element.
+//             Lane 0 is in the least significant bits.
+// Latency:    8 cycles and one for two bits of the quotient, 21 for fp32; one block a cycle.
 // Specials:   a NaN or Inf in the block, or a t that is not positive and finite: elements +0 and
 //             the NaN scale, the largest where there is none. Where scale / t is 0 elements are +0.
 //             Scale and elements saturate, what is between overflows as IEEE 754 does.
@@ -42,7 +43,7 @@ module plena_fp_to_nvfp4
   output logic [Lanes-1:0][ElemWidth-1:0] codes_o,      // elements, lane 0 lowest
   output logic           [ScaleWidth-1:0] scale_o       // their scale
 );
-  localparam int unsigned Latency = 10;
+  localparam int unsigned Latency = 8 + (F.man_w + 3) / 2;
 
   if (!is_minifloat(SrcFmt)) begin : gen_illegal_src
     $fatal(1, "plena_fp_to_nvfp4: no minifloat: SrcFmt=%s", fmt_text(SrcFmt));
@@ -156,16 +157,50 @@ module plena_fp_to_nvfp4
     .out_valid_o(s2_valid), .out_ready_i(s2_ready), .out_data_o({s2_bad, s2_x, s2_t, s2_share})
   );
 
-  // Stage 3: the scale.
+  // Stage 3: times t, exact.
+  localparam int unsigned ProdW    = fp_product_width(F);
+  localparam int unsigned ProdExpW = fp_product_exp_width(F);
+
+  typedef struct packed {
+    logic                sign;
+    logic [ProdExpW-1:0] exp;
+    logic [ProdW-1:0]    product;
+    logic                inf;
+    logic                nan;
+  } exact_t;
+
+  exact_t                         exact, s3_exact;
   logic                           s3_ready, s3_valid, s3_bad;
   logic [Lanes-1:0][SrcWidth-1:0] s3_x;
-  logic               [Width-1:0] product, s3_t;
-  logic          [ScaleWidth-1:0] scale, s3_scale;
+  logic               [Width-1:0] s3_t;
 
-  plena_fp_mul_core #(
-    .Fmt(Fmt), .Saturate(1'b0)
+  plena_fp_exact_product #(
+    .Fmt(Fmt)
   ) u_times_t (
-    .a_i(s2_share), .b_i(s2_t), .y_o(product)
+    .a_i(s2_share), .b_i(s2_t),
+    .sign_o(exact.sign), .exp_o(exact.exp), .product_o(exact.product), .inf_o(exact.inf),
+    .nan_o(exact.nan)
+  );
+
+  plena_stream_reg #(
+    .Width(1 + Lanes * SrcWidth + Width + $bits(exact_t))
+  ) u_stage3 (
+    .clk_i, .rst_ni,
+    .in_valid_i(s2_valid), .in_ready_o(s2_ready), .in_data_i({s2_bad, s2_x, s2_t, exact}),
+    .out_valid_o(s3_valid), .out_ready_i(s3_ready), .out_data_o({s3_bad, s3_x, s3_t, s3_exact})
+  );
+
+  // Stage 4: the scale.
+  logic                           s4_ready, s4_valid, s4_bad;
+  logic [Lanes-1:0][SrcWidth-1:0] s4_x;
+  logic               [Width-1:0] product, s4_t;
+  logic          [ScaleWidth-1:0] scale, s4_scale;
+
+  plena_fp_product_round #(
+    .Fmt(Fmt), .Saturate(1'b0)
+  ) u_product (
+    .sign_i(s3_exact.sign), .exp_i(s3_exact.exp), .product_i(s3_exact.product),
+    .inf_i(s3_exact.inf), .nan_i(s3_exact.nan), .y_o(product)
   );
   plena_fp_cast_core #(
     .SrcFmt(Fmt), .DstFmt(ScaleFmt)
@@ -175,15 +210,17 @@ module plena_fp_to_nvfp4
 
   plena_stream_reg #(
     .Width(1 + Lanes * SrcWidth + Width + ScaleWidth)
-  ) u_stage3 (
+  ) u_stage4 (
     .clk_i, .rst_ni,
-    .in_valid_i(s2_valid), .in_ready_o(s2_ready), .in_data_i({s2_bad, s2_x, s2_t, scale}),
-    .out_valid_o(s3_valid), .out_ready_i(s3_ready), .out_data_o({s3_bad, s3_x, s3_t, s3_scale})
+    .in_valid_i(s3_valid), .in_ready_o(s3_ready), .in_data_i({s3_bad, s3_x, s3_t, scale}),
+    .out_valid_o(s4_valid), .out_ready_i(s4_ready), .out_data_o({s4_bad, s4_x, s4_t, s4_scale})
   );
 
-  // Stages 4 to 7: scale / t, of significands in 1 .. 2. Half of that is in 1/4 .. 1: perhaps a
-  // zero, the bits of the result, the guard bit.
+  // Then scale / t, of significands in 1 .. 2. Half of that is in 1/4 .. 1: perhaps a zero, the bits
+  // of the result, the guard bit. A stage makes two bits at most; the first, where significands are
+  // normalised before, makes one.
   localparam int unsigned QuotW     = F.man_w + 3;
+  localparam int unsigned DivStages = QuotW / 2 + 1;
   localparam int unsigned DenW      = F.man_w + 2;
   localparam int          ScaleLow  = 1 - int'(S.man_w);  // exponents of plena_fp_unpack_normal
   localparam int          ScaleHigh = (1 << S.exp_w) - 1;
@@ -199,45 +236,46 @@ module plena_fp_to_nvfp4
   logic                           nt_sign, nt_zero, nt_inf, nt_nan;
   logic           [ScaleExpW-1:0] scale_exp;  // two's complement, as the others
   logic               [TExpW-1:0] t_exp;
-  logic                [ExpW-1:0] exp, s7_exp;
+  logic                [ExpW-1:0] exp, quot_exp;
   logic               [S.man_w:0] scale_sig;
   logic               [F.man_w:0] t_sig;
-  logic                           s7_ready, s7_valid, s7_bad, s7_zero, s7_inf, sticky;
-  logic [Lanes-1:0][SrcWidth-1:0] s7_x;
-  logic          [ScaleWidth-1:0] s7_scale;
+  logic                           quot_ready, quot_valid, quot_bad, quot_zero, quot_inf, sticky;
+  logic [Lanes-1:0][SrcWidth-1:0] quot_x;
+  logic          [ScaleWidth-1:0] quot_scale;
   logic               [QuotW-1:0] quot;
 
   plena_fp_unpack_normal #(
     .Fmt(ScaleFmt)
   ) u_unpack_scale (
-    .code_i(s3_scale), .sign_o(scale_sign), .exp_o(scale_exp), .sig_o(scale_sig),
+    .code_i(s4_scale), .sign_o(scale_sign), .exp_o(scale_exp), .sig_o(scale_sig),
     .zero_o(scale_zero), .inf_o(scale_inf), .nan_o(scale_nan)
   );
   plena_fp_unpack_normal #(
     .Fmt(Fmt)
   ) u_unpack_t (
-    .code_i(s3_t), .sign_o(nt_sign), .exp_o(t_exp), .sig_o(t_sig), .zero_o(nt_zero),
+    .code_i(s4_t), .sign_o(nt_sign), .exp_o(t_exp), .sig_o(t_sig), .zero_o(nt_zero),
     .inf_o(nt_inf), .nan_o(nt_nan)
   );
 
   assign exp = ExpW'($signed(scale_exp)) - ExpW'($signed(t_exp));
 
   plena_divide_stream #(
-    .Width(DenW), .QuotW(QuotW), .SideW(3 + Lanes * SrcWidth + ScaleWidth + ExpW), .Stages(4)
+    .Width(DenW), .QuotW(QuotW), .SideW(3 + Lanes * SrcWidth + ScaleWidth + ExpW),
+    .Stages(DivStages)
   ) u_divide (
     .clk_i, .rst_ni,
-    .in_valid_i(s3_valid), .in_ready_o(s3_ready),
+    .in_valid_i(s4_valid), .in_ready_o(s4_ready),
     .num_i(DenW'(scale_sig) << (F.man_w - S.man_w)), .den_i({t_sig, 1'b0}),
-    .side_i({s3_bad, scale_zero, scale_inf, s3_x, s3_scale, exp}),
-    .out_valid_o(s7_valid), .out_ready_i(s7_ready), .quot_o(quot), .sticky_o(sticky),
-    .side_o({s7_bad, s7_zero, s7_inf, s7_x, s7_scale, s7_exp})
+    .side_i({s4_bad, scale_zero, scale_inf, s4_x, s4_scale, exp}),
+    .out_valid_o(quot_valid), .out_ready_i(quot_ready), .quot_o(quot), .sticky_o(sticky),
+    .side_o({quot_bad, quot_zero, quot_inf, quot_x, quot_scale, quot_exp})
   );
 
-  // Stage 8: what elements are divided by. Where it is 0 they are, as in a bad block.
-  logic                           s8_ready, s8_valid, s8_clear;
-  logic [Lanes-1:0][SrcWidth-1:0] s8_x;
-  logic               [Width-1:0] divisor, s8_divisor;
-  logic          [ScaleWidth-1:0] s8_scale;
+  // What elements are divided by. Where it is 0 they are, as in a bad block.
+  logic                           by_ready, by_valid, by_clear;
+  logic [Lanes-1:0][SrcWidth-1:0] by_x;
+  logic               [Width-1:0] divisor, by_divisor;
+  logic          [ScaleWidth-1:0] by_scale;
 
   localparam logic [ScaleWidth-1:0] None = ScaleWidth'(nan_code(S));
 
@@ -245,44 +283,44 @@ module plena_fp_to_nvfp4
     .Fmt(Fmt), .InW(QuotW + 1), .ExpMin(ExpLow), .ExpMax(ExpHigh), .ExpOffset(F.bias - S.bias),
     .MaxLz(1), .Saturate(1'b0)
   ) u_divisor (
-    .sign_i(1'b0), .sig_i({quot, sticky} & {(QuotW + 1){!s7_zero}}), .exp_i(s7_exp),
-    .inf_i(s7_inf), .nan_i(1'b0), .code_o(divisor)
+    .sign_i(1'b0), .sig_i({quot, sticky} & {(QuotW + 1){!quot_zero}}), .exp_i(quot_exp),
+    .inf_i(quot_inf), .nan_i(1'b0), .code_o(divisor)
   );
 
   plena_stream_reg #(
     .Width(1 + Lanes * SrcWidth + Width + ScaleWidth)
-  ) u_stage8 (
+  ) u_divisor_reg (
     .clk_i, .rst_ni,
-    .in_valid_i(s7_valid), .in_ready_o(s7_ready),
-    .in_data_i({s7_bad || divisor == '0, s7_x, divisor, s7_bad ? None : s7_scale}),
-    .out_valid_o(s8_valid), .out_ready_i(s8_ready),
-    .out_data_o({s8_clear, s8_x, s8_divisor, s8_scale})
+    .in_valid_i(quot_valid), .in_ready_o(quot_ready),
+    .in_data_i({quot_bad || divisor == '0, quot_x, divisor, quot_bad ? None : quot_scale}),
+    .out_valid_o(by_valid), .out_ready_i(by_ready),
+    .out_data_o({by_clear, by_x, by_divisor, by_scale})
   );
 
-  // Stage 9: limits.
+  // Its limits.
   localparam int unsigned Count = max_code(E);
 
-  logic                           s9_ready, s9_valid, s9_clear;
-  logic [Lanes-1:0][SrcWidth-1:0] s9_x;
-  logic     [Count:1][Width-2:0]  limits, s9_limits;
-  logic          [ScaleWidth-1:0] s9_scale;
+  logic                           lim_ready, lim_valid, lim_clear;
+  logic [Lanes-1:0][SrcWidth-1:0] lim_x;
+  logic     [Count:1][Width-2:0]  limits, lim_limits;
+  logic          [ScaleWidth-1:0] lim_scale;
 
   plena_quotient_limits #(
     .Fmt(Fmt), .ElemFmt(ElemFmt)
   ) u_limits (
-    .s_i(s8_divisor), .limits_o(limits)
+    .s_i(by_divisor), .limits_o(limits)
   );
 
   plena_stream_reg #(
     .Width(1 + Lanes * SrcWidth + Count * (Width - 1) + ScaleWidth)
-  ) u_stage9 (
+  ) u_limits_reg (
     .clk_i, .rst_ni,
-    .in_valid_i(s8_valid), .in_ready_o(s8_ready), .in_data_i({s8_clear, s8_x, limits, s8_scale}),
-    .out_valid_o(s9_valid), .out_ready_i(s9_ready),
-    .out_data_o({s9_clear, s9_x, s9_limits, s9_scale})
+    .in_valid_i(by_valid), .in_ready_o(by_ready), .in_data_i({by_clear, by_x, limits, by_scale}),
+    .out_valid_o(lim_valid), .out_ready_i(lim_ready),
+    .out_data_o({lim_clear, lim_x, lim_limits, lim_scale})
   );
 
-  // Stage 10: elements.
+  // Elements.
   logic [Lanes-1:0][ElemWidth-1:0] codes;
 
   for (genvar lane = 0; lane < Lanes; lane++) begin : gen_element
@@ -292,21 +330,21 @@ module plena_fp_to_nvfp4
     plena_fp_cast_core #(
       .SrcFmt(SrcFmt), .DstFmt(Fmt), .Saturate(1'b0)
     ) u_cast (
-      .a_i(s9_x[lane]), .y_o(value)
+      .a_i(lim_x[lane]), .y_o(value)
     );
     plena_limits_element #(
       .Fmt(Fmt), .ElemFmt(ElemFmt)
     ) u_element (
-      .x_i(value), .limits_i(s9_limits), .code_o(code)
+      .x_i(value), .limits_i(lim_limits), .code_o(code)
     );
-    assign codes[lane] = code & {ElemWidth{!s9_clear}};
+    assign codes[lane] = code & {ElemWidth{!lim_clear}};
   end
 
   plena_stream_reg #(
     .Width(ScaleWidth + Lanes * ElemWidth)
-  ) u_stage10 (
+  ) u_out (
     .clk_i, .rst_ni,
-    .in_valid_i(s9_valid), .in_ready_o(s9_ready), .in_data_i({s9_scale, codes}),
+    .in_valid_i(lim_valid), .in_ready_o(lim_ready), .in_data_i({lim_scale, codes}),
     .out_valid_o, .out_ready_i, .out_data_o({scale_o, codes_o})
   );
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -142,20 +141,14 @@ def contract_arguments(op: Op) -> dict[str, Any]:
 
 
 DEEP_FAMILIES = (Family.ACTIVATION, Family.ROW)
-DEEP_LATENCY = 7
-"""Cycles from which a block's stages can be full and empty in too many ways to list them all; the
-latency of the families above is no plain number."""
-
-_CYCLES = re.compile(r"localparam int unsigned Latency += (\d+);")
+"""Blocks of many stages that are no chain: their ways to be full and empty are too many to list."""
 
 
 def keeps_contract(op: Op) -> bool:
     """Whether plena_stream_props is about an op's block: a beat a cycle, and a result for each."""
     text = needed_sources(op.module)[-1].read_text(encoding="utf-8")
     steady = not op.result_when and "localparam int unsigned Interval" not in text
-    cycles = _CYCLES.search(text)
-    deep = op.family in DEEP_FAMILIES or (cycles is not None and int(cycles[1]) >= DEEP_LATENCY)
-    return steady and not deep
+    return steady and op.family not in DEEP_FAMILIES
 
 
 CONTRACT_TOP, LATENCY_TOP = "plena_stream_contract", "plena_latency"

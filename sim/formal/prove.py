@@ -33,6 +33,7 @@ from .smt import (
     Design,
     ElaborationError,
     as_line,
+    chain_of,
     check_tools,
     constant,
     depends,
@@ -47,6 +48,10 @@ PLAIN_WIDTH = 110
 """Columns where the output is not a terminal."""
 DEPTH = 10
 """Cycles from reset that are searched for a violation, and the most that an induction may need."""
+FEW_STAGES = 6
+"""Stages up to which all the ways to be full and empty are listed; of more a chain is made."""
+STAGE, COUNT, QUIET = "valid_q", "u_props.count_q", "u_props.quiet_q"
+"""The registers that say which stages are full, and two of plena_stream_props."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,14 +88,18 @@ class Result:
 def check(design: Design, proof: Proof) -> tuple[str, str]:
     """Try to prove one configuration; return the method in words, and the failure or ""."""
     shown = [name for name in proof.shown if name in design.wires]
+    stages = design.ending([STAGE])
+    deep = len(stages) > FEW_STAGES and COUNT in design.wires
+    chain = chain_of(design, stages, COUNT, QUIET) if deep else None
+    # A deep block is searched through only where an induction of one step fails.
+    if chain and find_violation(design, 1) is None and induct(design, 1, [], chain=chain) is None:
+        return _independent(design, proof) or (f"induction k=1, {len(stages)} stages", "")
     if steps := find_violation(design, DEPTH, shown):
         return "search from reset", as_line(design, steps, shown)
     if not design.clocked:
         return "all inputs", ""
-    for output in proof.independent:
-        if steps := depends(design, output, "out_ready_i"):
-            line = as_line(design, steps[1:], (output, *design.inputs))
-            return "two futures", f"{output} depends on out_ready_i: {line}"
+    if failure := _independent(design, proof):
+        return failure
     states = reachable(design, CONTROL)
     for depth in range(1, DEPTH + 1):
         steps = induct(design, depth, states, shown)
@@ -101,6 +110,15 @@ def check(design: Design, proof: Proof) -> tuple[str, str]:
         f"no violation within {DEPTH} cycles of a reset, but not inductive either; from a state "
         f"that may not occur: {as_line(design, steps, shown)}"
     )
+
+
+def _independent(design: Design, proof: Proof) -> tuple[str, str] | None:
+    """Return method and failure where an output looks at ready within the cycle."""
+    for output in proof.independent:
+        if steps := depends(design, output, "out_ready_i"):
+            line = as_line(design, steps[1:], (output, *design.inputs))
+            return "two futures", f"{output} depends on out_ready_i: {line}"
+    return None
 
 
 def designs(proof: Proof, rtl_dir: Path) -> Iterator[tuple[str, Design]]:
@@ -157,7 +175,9 @@ def seed(proof: Proof, fault: Fault, rtl_dir: Path = RTL_DIR) -> Found:
 def find_bug(proof: Proof, rtl_dir: Path) -> tuple[str, str] | None:
     """Return a configuration and a way from reset to a violation in it; None if there is none."""
     for label, design in designs(proof, rtl_dir):
-        if steps := find_violation(design, DEPTH, proof.shown):
+        stages = len(design.ending([STAGE]))
+        first = stages + 3 if stages > FEW_STAGES else 1  # reset, in, through, out and on
+        if steps := find_violation(design, first + DEPTH - 1, proof.shown, first=first):
             return label, as_line(design, steps, proof.shown)
     return None
 

@@ -271,7 +271,9 @@ def constant(design: Design, wire: str) -> int:
     return steps[0].values[wire]
 
 
-def find_violation(design: Design, depth: int, shown: Sequence[str] = ()) -> list[Step] | None:
+def find_violation(
+    design: Design, depth: int, shown: Sequence[str] = (), *, first: int = 1
+) -> list[Step] | None:
     """Return the shortest way from reset to a cycle in which `holds_o` is 0, within `depth` cycles.
 
     A design without a reset is one cycle of logic; for it, None is a proof.
@@ -280,8 +282,9 @@ def find_violation(design: Design, depth: int, shown: Sequence[str] = ()) -> lis
         design: with an output `holds_o`.
         depth: cycles after the reset that are looked at.
         shown: signals whose values the steps have, besides the inputs.
+        first: cycles below which nothing is looked for; a proof needs 1.
     """
-    for cycles in range(1, (depth if design.clocked else 1) + 1):
+    for cycles in range(first, (depth if design.clocked else 1) + 1):
         run = Unrolled(design, cycles, shown)
         steps = run.solve(run.starts_in_reset(), run.value(HOLDS, cycles - 1) == 0)
         if steps:
@@ -319,8 +322,72 @@ def reachable(design: Design, names: Sequence[str]) -> list[dict[str, int]]:
     return known
 
 
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """Stages that a beat goes through one after another, and what counts the beats in them.
+
+    Attributes:
+        stages: the register of each that says whether it is full, the first stage first.
+        count: the register with the number of beats.
+        quiet: the register with the cycles in which there were beats and none at the end.
+    """
+
+    stages: tuple[str, ...]
+    count: str
+    quiet: str
+
+    @property
+    def registers(self) -> tuple[str, ...]:
+        """All of them."""
+        return (*self.stages, self.count, self.quiet)
+
+    def holds(self, run: Unrolled, cycle: int) -> Any:
+        """Return that the count is right, and `quiet` below the place of the foremost beat."""
+        width = run.design.wires[self.count]
+        ones = [run.z3.ZeroExt(width - 1, run.value(stage, cycle)) for stage in self.stages]
+        foremost = run.z3.BitVecVal(0, width)
+        for place, stage in enumerate(self.stages):
+            foremost = run.z3.If(run.is_one(stage, cycle), place, foremost)
+        right = run.value(self.count, cycle) == run.z3.Sum(ones)
+        return run.z3.And(right, run.z3.ULE(run.value(self.quiet, cycle), foremost))
+
+
+def chain_of(design: Design, stages: Sequence[str], count: str, quiet: str) -> Chain | None:
+    """Return stages in the order in which a lone beat fills them; None if they are no chain.
+
+    Args:
+        design: a block and plena_stream_props.
+        stages: registers that say whether a stage is full, in any order.
+        count, quiet: as in `Chain`.
+
+    Returns:
+        The chain, of which what it says is proven to hold from a reset on, for ever.
+    """
+    run = Unrolled(design, 2, [*stages, count, quiet, "in_valid_i", "out_ready_i"])
+    still = [run.is_one(RESET, 0), run.is_one(RESET, 1), run.is_one("out_ready_i", 0)]
+    order: list[str] = []
+    while len(order) < len(stages):
+        full = order[-1:]
+        alone = [run.value(stage, 0) == int(stage in full) for stage in stages]
+        enters = run.value("in_valid_i", 0) == int(not order)
+        steps = run.solve(*still, *alone, enters)
+        after = [stage for stage in stages if steps and steps[1].values[stage]]
+        if len(after) != 1 or after[0] in order:
+            return None
+        order += after
+    chain = Chain(stages=tuple(order), count=count, quiet=quiet)
+    wrong = [run.z3.Not(chain.holds(run, cycle)) for cycle in (0, 1)]
+    begins = run.solve(run.starts_in_reset(), wrong[0]) is None
+    return chain if begins and run.solve(chain.holds(run, 0), wrong[1]) is None else None
+
+
 def induct(
-    design: Design, depth: int, states: Sequence[Mapping[str, int]], shown: Sequence[str] = ()
+    design: Design,
+    depth: int,
+    states: Sequence[Mapping[str, int]],
+    shown: Sequence[str] = (),
+    *,
+    chain: Chain | None = None,
 ) -> list[Step] | None:
     """Return `depth` good cycles that a bad one follows, from any state; None proves the design.
 
@@ -332,12 +399,16 @@ def induct(
         depth: good cycles in a row.
         states: what `reachable` found; other states do not occur.
         shown: signals to tell of.
+        chain: what `chain_of` found; it holds in every cycle.
 
     Raises:
         RuntimeError: no `depth` good cycles exist at all, so that nothing would be proven.
     """
-    run = Unrolled(design, depth + 1, [*shown, *(states[0] if states else ())])
+    known = chain.registers if chain else states[0] if states else ()
+    run = Unrolled(design, depth + 1, [*shown, *known])
     conditions = [run.is_one(HOLDS, cycle) for cycle in range(depth)]
+    if chain:
+        conditions += [chain.holds(run, cycle) for cycle in range(depth + 1)]
     conditions += [run.moves(cycle) for cycle in range(1, depth + 1)]
     for cycle in range(depth + 1):
         alternatives = [
