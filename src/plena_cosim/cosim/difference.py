@@ -22,6 +22,7 @@ from .format_fields import from_fields, to_fields
 from .machine_blocks import Beats, BlockRun, Wanted
 
 MODES = ("rounding", "overflow")
+RECORD = "difference.json"
 
 
 @dataclass(frozen=True, kw_only=True)
