@@ -1,7 +1,8 @@
-"""What the tests of sources and evaluate share: a tiny Llama with a tokenizer, and a text."""
+"""What tests of several rooms share: a tiny Llama with a tokenizer, and a text."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -30,6 +31,19 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tie_word_embeddings=True,
     )
     LlamaForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def ending_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model, with a tokenizer that knows an end of text."""
+    from transformers import AutoTokenizer
+
+    folder = tmp_path_factory.mktemp("ending") / "model"
+    shutil.copytree(tiny_model, folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.eos_token = "w0"
+    tokenizer.save_pretrained(folder)
     return folder
 
 

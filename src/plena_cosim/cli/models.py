@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
@@ -19,6 +21,9 @@ from .console import console
 from .destination import file_to_write, folder_to_write
 from .eval_agent import agent
 from .eval_functions import functions
+
+if TYPE_CHECKING:
+    from ..cosim.rtl_numerics import RtlNumerics
 
 app = typer.Typer()
 eval_app = typer.Typer(no_args_is_help=True, help="Measure a model under a quantisation recipe.")
@@ -36,6 +41,14 @@ class Numerics(StrEnum):
 
     FAKE = "fake"
     EXACT = "exact"
+
+
+class MeasuredNumerics(StrEnum):
+    """How a quantised model computes, in RTL too."""
+
+    FAKE = "fake"
+    EXACT = "exact"
+    RTL = "rtl"
 
 
 class Protocol(StrEnum):
@@ -89,9 +102,22 @@ def ppl(
         Path | None, typer.Option(help="A TOML recipe; without one the model runs as it is.")
     ] = None,
     numerics: Annotated[
-        Numerics,
-        typer.Option(help="fake: quantised values, torch arithmetic; exact: the hardware's GEMM."),
-    ] = Numerics.FAKE,
+        MeasuredNumerics,
+        typer.Option(
+            help="fake: quantised values, torch arithmetic; exact: the hardware's GEMM; rtl: "
+            "exact, in Verilated blocks, each code compared."
+        ),
+    ] = MeasuredNumerics.FAKE,
+    ops: Annotated[
+        str | None,
+        typer.Option(help="With rtl: what runs in blocks, as for plena cosim run; else matmul."),
+    ] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="With rtl: threads; one a core by default.")
+    ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="With rtl: compare again what was compared before.")
+    ] = False,
     hardware: Machine = None,
     device: MeasureDevice = None,
     seqlen: Annotated[
@@ -133,6 +159,10 @@ def ppl(
 
     plena eval ppl --quant-config configs/quant/llama_w4a4_mxint.toml --numerics exact --limit 4096
 
+    The same in RTL, to the last digit; the first code that differs ends the run with status 1:
+
+    plena eval ppl --quant-config configs/quant/llama_w4a4_mxint.toml --numerics rtl --limit 512
+
     Documents of a .jsonl file (objects with "page" or "text"), to the last digit as lm-eval:
 
     plena eval ppl --text pages.jsonl --protocol lm-eval
@@ -144,25 +174,55 @@ def ppl(
     from ..evaluate import run_eval_ppl
 
     _set_threads(threads)
-    run_eval_ppl(
-        model=model,
-        text=text,
-        quant_config=quant_config,
-        numerics=numerics.value,
-        hardware=hardware,
-        device=device,
-        seqlen=seqlen,
-        stride=stride,
-        protocol=protocol.value,
-        batch_size=batch_size,
-        limit=limit,
-        seed=seed,
-        out=out,
-        results=RESULTS,
-        overwrite=overwrite,
-        json_path=json_path,
-        console=console,
-    )
+    in_rtl = numerics is MeasuredNumerics.RTL
+    if not in_rtl and (ops is not None or jobs is not None or fresh):
+        raise typer.BadParameter("--ops, --jobs and --fresh go with --numerics rtl")
+    with _a_difference_is_status_1():
+        run_eval_ppl(
+            model=model,
+            text=text,
+            quant_config=quant_config,
+            numerics=numerics.value,
+            hardware=hardware,
+            device=device,
+            seqlen=seqlen,
+            stride=stride,
+            protocol=protocol.value,
+            batch_size=batch_size,
+            limit=limit,
+            seed=seed,
+            out=out,
+            results=RESULTS,
+            overwrite=overwrite,
+            json_path=json_path,
+            console=console,
+            rtl=_in_rtl(ops, jobs=jobs, fresh=fresh) if in_rtl else None,
+        )
+
+
+def _in_rtl(
+    ops: str | None = None,
+    *,
+    jobs: int | str | None = None,
+    fresh: bool = False,
+    folder: Path | None = None,
+) -> RtlNumerics:
+    """Return what runs operations in blocks, which evaluations are handed."""
+    from ..cosim.rtl_numerics import RtlNumerics
+
+    return RtlNumerics.of(ops, jobs=jobs, fresh=fresh, folder=folder)
+
+
+@contextmanager
+def _a_difference_is_status_1() -> Iterator[None]:
+    """End with status 1 and what differs where RTL and exact torch do, as plena cosim run does."""
+    from ..cosim.errors import CosimMismatchError
+
+    try:
+        yield
+    except CosimMismatchError as error:
+        typer.echo(f"NOT equal: {error}", err=True)
+        raise typer.Exit(1) from None
 
 
 Width = Annotated[
@@ -405,7 +465,8 @@ def lm(context: typer.Context) -> None:
     """Evaluate a quantised model with lm-eval: all arguments are those of `lm_eval run`.
 
     --model plena is understood. --model_args takes pretrained=, recipe=, numerics=, machine=,
-    calibration_device=, dtype= (float32), and what lm-eval's own "hf" takes. For example:
+    calibration_device=, dtype= (float32), and what lm-eval's own "hf" takes; with numerics=rtl also
+    ops= (matmul+softmax), jobs= and fresh=. For example:
 
     plena eval lm --model_args pretrained=demo,recipe=R.toml,numerics=exact --tasks arc_easy
 
@@ -413,7 +474,8 @@ def lm(context: typer.Context) -> None:
     """
     from ..evaluate.harness.command import run_eval_lm
 
-    run_eval_lm(context.args)
+    with _a_difference_is_status_1():
+        run_eval_lm(context.args, rtl=_in_rtl)
 
 
 @calib_app.command()

@@ -521,7 +521,7 @@ def require_whole_blocks(mx: Mx, hw: HardwareConfig, where: str = "an operand") 
         raise CosimError(
             f"{where} has blocks of {mx.block_size} elements ({mx.name}), and the matrix unit of "
             f"this machine takes mlen = {hw.mlen} elements a beat, which must be a multiple; give "
-            "another machine (--machine) or another block_size"
+            "another machine or another block_size"
         )
     if mx.rounding is Rounding.STOCHASTIC:
         raise CosimError(

@@ -21,6 +21,8 @@ from .errors import CosimError
 from .format_fields import from_fields, to_fields
 from .machine_blocks import Beats, BlockRun, Wanted
 
+RECORD = "difference.json"
+
 
 @dataclass(frozen=True, kw_only=True)
 class BlockDifference:

@@ -41,8 +41,17 @@ def show(record: dict[str, Any], console: Console) -> None:
 
 def operation_of(row: dict[str, Any]) -> str:
     """Return what a row is called where layers are added up."""
-    part, op = row["part"], row["op"]
-    return str(op if part in ("", op) else f"{part}: {op}")
+    return operation_name(row["part"], row["op"])
+
+
+def operation_name(part: str, op: str) -> str:
+    """Return what an operation is called.
+
+    Args:
+        part: what it is a part of; "" of nothing.
+        op: its name.
+    """
+    return op if part in ("", op) else f"{part}: {op}"
 
 
 def grouped(

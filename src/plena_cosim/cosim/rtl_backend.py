@@ -92,6 +92,7 @@ class RtlBackend:
         """Compute a model's operations within."""
         dtype = native_dtype(self.hw.vector_format)
         sums = None if dtype is None else ModelSums(self.model_sum, dtype, self.where)
+        (self.folder / difference.RECORD).unlink(missing_ok=True)  # of an earlier run
         with self.blocks.at_work(), self.where.following(model), computed_by(self):
             if sums is None:
                 yield
@@ -176,7 +177,7 @@ class RtlBackend:
         except ProtocolError as error:
             named = dict(zip(("module", "part", "op"), place, strict=True))
             record = {**named, "phase": self.phase, "protocol": str(error)}
-            difference.note(record, self.folder / "difference.json")
+            difference.note(record, self.folder / difference.RECORD)
             raise CosimMismatchError(f"{self._words(place)}: {error}") from None
         if answer is None:
             return want
@@ -313,7 +314,7 @@ class RtlBackend:
                 "replay": command,
                 "waveform": str(waveform),
             }
-        difference.note(record, self.folder / "difference.json")
+        difference.note(record, self.folder / difference.RECORD)
         raise CosimMismatchError(line)
 
     def _words(self, place: tuple[str, str, str]) -> str:

@@ -16,7 +16,7 @@ from plena_cosim.evaluate.load import load_model, require_original
 from plena_cosim.evaluate.perplexity import evaluate_perplexity
 from plena_cosim.evaluate.record import describe_run, plain
 from plena_cosim.fakequant.cast import native_dtype
-from plena_cosim.golden import HardwareConfig, Mx
+from plena_cosim.golden import HardwareConfig
 from plena_cosim.ground.progress_bar import progress_bars
 from plena_cosim.ground.write_whole import write_whole
 from plena_cosim.passes import (
@@ -25,20 +25,18 @@ from plena_cosim.passes import (
     load_quant_config,
     quantize_module_transform_pass,
 )
-from plena_cosim.passes.attention.hooks import core_of
 from plena_cosim.passes.layers.device import on_device
 from plena_cosim.passes.saving.machine_fields import machine_to_fields
-from plena_cosim.passes.weights.packed_weight import PackedWeight
 from plena_cosim.sim.verilate.model import PLAYER, BuildProfile
 from plena_cosim.sim.verilate.rtl_files import RTL_DIR
 from plena_cosim.sources import load_text
 
 from . import capture as tiles
 from . import report
-from .block_operations import require_whole_blocks
 from .capture import Capture
 from .errors import CosimError, CosimMismatchError
 from .machine_blocks import MachineBlocks
+from .possible import require_possible
 from .rtl_backend import RtlBackend
 from .selection import Selection, layers_text
 from .verified import Verified, rtl_key
@@ -177,7 +175,7 @@ def _prepared(
         network, _ = quantize_module_transform_pass(
             network, recipe, numerics="exact", hw=hw, progress=progress
         )
-    _require_possible(network, hw)
+    require_possible(network, hw)
     return network, ids
 
 
@@ -209,28 +207,6 @@ def _cut(network: Any, layers: int | None) -> None:
     network.config.num_hidden_layers = layers
     if getattr(network.config, "layer_types", None):
         network.config.layer_types = network.config.layer_types[:layers]
-
-
-def _require_possible(network: nn.Module, hw: HardwareConfig) -> None:
-    """CosimError where an operand cannot enter the machine's matrix unit, before anything runs."""
-    for name, module in network.named_modules():
-        core = core_of(module)
-        formats = (
-            []
-            if core is None
-            else [
-                fmt
-                for each in core.formats.values()
-                for fmt in (each.qk_matmul, each.av_matmul, each.kv_cache)
-            ]
-        )
-        if isinstance(module, PackedWeight):
-            formats.append(module.fmt)
-        given = getattr(module, "formats", None)
-        formats.append(getattr(given, "data_in", None))
-        for fmt in formats:
-            if isinstance(fmt, Mx):
-                require_whole_blocks(fmt, hw, name)
 
 
 @torch.no_grad()

@@ -56,13 +56,13 @@ class Selection:
         """Read what a command line says.
 
         Args:
-            ops: names with commas between them.
+            ops: names with commas between them, or + where a comma means something else.
             layers: "3" or "2-5"; None: all of them.
 
         Raises:
             CosimError: an unknown name, or no such range.
         """
-        names = [name.strip() for name in ops.split(",") if name.strip()]
+        names = [name.strip() for name in ops.replace("+", ",").split(",") if name.strip()]
         for name in names or [ops]:
             if name not in OPS:
                 raise CosimError(

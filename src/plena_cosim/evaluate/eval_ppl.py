@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from plena_cosim.sources import load_text, text_digest, token_bytes, tokenize
 
 from .harness.documents import Document, load_documents
 from .harness.rolling import RollingPerplexity, rolling_perplexity
+from .in_rtl import InRtl, checked_rtl, rtl_record
 from .key import tokens_digest
 from .left_table import print_left
 from .perplexity import Perplexity, evaluate_perplexity
@@ -28,6 +30,7 @@ from .ppl_report import ppl_report
 from .processes import Processes
 from .record import write_json
 from .results.run_folder import RunFile, RunFolder, open_run
+from .results.sample_log import SampleLog
 from .subject import Subject, add_rows
 
 PROTOCOLS = ("windows", "lm-eval")
@@ -54,6 +57,7 @@ def run_eval_ppl(
     json_path: Path | None = None,
     cache: Path | None = None,
     console: Console | None = None,
+    rtl: InRtl | None = None,
 ) -> dict[str, Any]:
     """Measure perplexity, print a table, and return (and write) the record.
 
@@ -65,7 +69,8 @@ def run_eval_ppl(
         model: a folder, an id on the Hugging Face hub, or "demo".
         text: a UTF-8 file, or a name that `load_text` knows, such as "demo".
         quant_config: a recipe; without one the model runs as it is.
-        numerics: "fake" or "exact"; a model that was saved quantised keeps its own.
+        numerics: "fake" or "exact", or "rtl" with `rtl`; a model that was saved quantised keeps its
+            own, and can be run in RTL if these are exact.
         hardware: a machine of configs/hw for exact numerics.
         device: where the model is measured, and calibrated in the place of what the recipe says;
             None: on the CPU, or on a GPU for each of several processes.
@@ -81,6 +86,7 @@ def run_eval_ppl(
         json_path: where the record goes, beside that of the folder.
         cache: where demo downloads live; the user's cache directory when None.
         console: where the table goes.
+        rtl: runs operations in blocks, and compares every code with exact torch's.
 
     Returns:
         The record; where a token collector has ended the evaluation, what it has collected.
@@ -88,7 +94,9 @@ def run_eval_ppl(
     Raises:
         FormatError, TextSourceError: with one clear message each. The recipe is checked first.
         ProcessEndedError: another process of several has ended.
+        CosimMismatchError: RTL and exact torch differ.
     """
+    rtl = checked_rtl(numerics, rtl, device=device)
     processes = Processes()
     console = processes.console(console)
     if protocol not in PROTOCOLS:
@@ -118,6 +126,7 @@ def run_eval_ppl(
         device=device,
         seed=seed,
         cache=cache,
+        rtl=rtl,
     )
     windows = {
         "protocol": protocol,
@@ -200,6 +209,9 @@ class _Work:
         if collector is not None:
             count = collector.finalize()
             self.console.print(Text(f"token collector: {count} samples in {collector.path}"))
+        blocks = {}
+        if subject.rtl is not None:
+            blocks["rtl"] = rtl_record(subject.rtl.settings(), self._asked(run))
         record = {
             "text": self.text,
             "text_sha256": text_digest(self.words),
@@ -207,6 +219,7 @@ class _Work:
             "result": result.as_dict(),
             "shown": [list(row) for row in result.rows()],
             **subject.record(),
+            **blocks,
         }
         _show(record, self.console)
         left = subject.left
@@ -215,10 +228,19 @@ class _Work:
         run.finish(record, lambda: ppl_report(record, run, subject))
         return record
 
+    def _asked(self, run: RunFolder) -> SampleLog:
+        """Return the log of what the model is asked: windows, or batches of them."""
+        return run.answers if self.windows["protocol"] == "lm-eval" else run.samples
+
     def _perplexity(self, run: RunFolder) -> Perplexity | RollingPerplexity:
-        network, tokenizer = self.subject.network, self.subject.tokenizer
-        with progress_bars(self.console) as progress:
+        network, tokenizer, rtl = self.subject.network, self.subject.tokenizer, self.subject.rtl
+        running: AbstractContextManager[None] = nullcontext()
+        if rtl is not None:
+            running, taken = rtl.running(network, phase="perplexity", folder=run.folder), rtl.taken
+            self._asked(run).beside = lambda: {"rtl": taken()}
+        with progress_bars(self.console) as progress, running:
             if self.windows["protocol"] == "lm-eval":
+                kept = run.folder is not None or self.processes > 1 or rtl is not None
                 return rolling_perplexity(
                     network,
                     tokenizer,
@@ -226,7 +248,7 @@ class _Work:
                     max_length=self.windows["seqlen"],
                     batch_size=self.batch_size,
                     log=run.samples,
-                    answers=run.answers if run.folder is not None or self.processes > 1 else None,
+                    answers=run.answers if kept else None,
                     progress=progress,
                 )
             return evaluate_perplexity(

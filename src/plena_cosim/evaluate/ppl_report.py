@@ -12,6 +12,7 @@ from plena_cosim.passes.recipe.numerics_used import numerics_words
 from plena_cosim.sources.errors import need
 
 from .figure import new_figure
+from .in_rtl import rtl_tables, rtl_words
 from .module_groups import FIGURES, figures_of, formats_of, grouped
 from .results.report import Report, ReportPicture, ReportTable
 from .results.run_folder import RunFolder
@@ -37,9 +38,10 @@ def ppl_report(record: Mapping[str, Any], run: RunFolder, subject: Subject) -> R
             ("text", record["text"]),
             *others,
             *subject_facts(record),
+            *rtl_words(record),
             ("seconds", f"{record['result']['seconds']:.1f}"),
         ],
-        parts=[loss_picture(run), *subject_tables(subject)],
+        parts=[loss_picture(run), *rtl_tables(record), *subject_tables(subject)],
         recipe=subject.recipe_text(),
         environment=run.environment,
     )

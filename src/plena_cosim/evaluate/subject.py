@@ -23,6 +23,7 @@ from plena_cosim.passes.recipe.numerics_used import numerics_used, numerics_word
 from plena_cosim.passes.saving.machine_fields import machine_to_fields
 from plena_cosim.sources.demo_model import CAVEAT
 
+from .in_rtl import RTL, InRtl, require_exact, rtl_words
 from .key import code_digest, model_digest, recipe_key, versions
 from .load import load_model, require_original
 from .record import describe_run, rotation_of
@@ -36,11 +37,12 @@ class Subject:
     Attributes:
         model: the name that was given.
         recipe: what is to quantise it; None: it runs as it is, or as it was saved.
-        numerics: "fake" or "exact"; a saved quantised model has its own.
+        numerics: "fake", "exact" or "rtl"; a saved quantised model has its own.
         machine: of exact numerics, before the one that the recipe names.
         device: where it is measured, and calibrated in the place of what the recipe says.
         seed: of torch.
         network, tokenizer: the model; `quantise` changes it.
+        rtl: runs operations in blocks; None: torch computes.
         info: what became of each module.
     """
 
@@ -52,6 +54,7 @@ class Subject:
     seed: int
     network: Any
     tokenizer: Any
+    rtl: InRtl | None = None
     info: dict[str, ModuleInfo] = field(default_factory=dict)
 
     @classmethod
@@ -65,18 +68,20 @@ class Subject:
         device: str | None = None,
         seed: int = 0,
         cache: Path | None = None,
+        rtl: InRtl | None = None,
     ) -> Subject:
         """Load a model; it is not quantised yet.
 
         Args:
             model: a folder, an id on the Hugging Face hub, or "demo".
             recipe: what is to quantise it.
-            numerics: "fake" or "exact".
+            numerics: "fake" or "exact", or "rtl" with `rtl`.
             hardware: a machine of configs/hw, for exact numerics.
             device: where it is measured, and calibrated in the place of what the recipe says; None:
                 on the CPU, and where the recipe says.
             seed: of torch.
             cache: where demo downloads live; the user's cache directory when None.
+            rtl: runs operations in blocks.
 
         Returns:
             The model with what is to become of it.
@@ -90,15 +95,18 @@ class Subject:
         if recipe is not None:
             require_original(network, model)
         saved: Any = getattr(network, "plena_config", None)
+        if rtl is not None and recipe is None:
+            require_exact(network, model)
         return cls(
             model=model,
             recipe=recipe,
-            numerics=numerics if saved is None else saved.numerics,
+            numerics=numerics if saved is None or rtl is not None else saved.numerics,
             machine=machine,
             device=device,
             seed=seed,
             network=network,
             tokenizer=tokenizer,
+            rtl=rtl,
         )
 
     @property
@@ -128,15 +136,23 @@ class Subject:
         """Quantise the model, show how far a calibration is, and bring it where it is measured."""
         if self.recipe is not None:
             self._pass(self.recipe, console)
+        if self.rtl is not None:
+            require_exact(self.network, self.model)
+            self.rtl.require_possible(self.network)
         if self.device is not None:
             self.network.to(self.device)
+
+    @property
+    def _quantised_by(self) -> str:
+        """The numerics of the pass."""
+        return "exact" if self.numerics == RTL else self.numerics
 
     def _pass(self, recipe: Recipe, console: Console) -> None:
         with progress_bars(console) as progress:
             self.network, self.info = quantize_module_transform_pass(
                 self.network,
                 recipe,
-                numerics=self.numerics,
+                numerics=self._quantised_by,
                 hw=self.machine,
                 progress=progress,
             )
@@ -180,6 +196,7 @@ class Subject:
                 "threads": torch.get_num_threads(),
                 "code_sha256": code_digest("load.py", "subject.py", *code),
                 "versions": versions(),
+                **({} if self.rtl is None else {"rtl": self.rtl.settings()}),
                 **key,
             },
             baseline=self.source is None,
@@ -218,7 +235,7 @@ class Subject:
             "quant_config": self.source,
             "numerics": self.numerics if self.source is not None else None,
             "formats": formats,
-            "rotation": rotation_of(self.network, self.info, self.numerics),
+            "rotation": rotation_of(self.network, self.info, self._quantised_by),
             "run": self.environment(),
             "modules": {name: entry.as_dict() for name, entry in self.info.items()},
             "modules_replaced": "as saved" if self.saved is not None else str(len(self.info)),
@@ -246,5 +263,7 @@ def add_rows(table: Table, record: dict[str, Any]) -> None:
     if record["formats"] is not None:
         table.add_row("numerics", numerics_words(record["formats"]))
     table.add_row("modules replaced", record["modules_replaced"])
+    for name, value in rtl_words(record):
+        table.add_row(name, value)
     if record["left_in_float"] is not None:
         table.add_row("left in float", record["left_in_float"])

@@ -8,10 +8,12 @@ import json
 import sys
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from plena_cosim.golden import FormatError
 from plena_cosim.ground.shipped import TASKS, shipped
@@ -20,6 +22,7 @@ from plena_cosim.passes import load_quant_config
 from plena_cosim.sources import TextSourceError
 from plena_cosim.sources.errors import need
 
+from ..in_rtl import RTL, InRtl, MakeInRtl, checked_rtl, rtl_record, rtl_words
 from ..key import code_digest, recipe_key, versions
 from ..processes import Processes
 from ..recipe_text import recipe_text
@@ -44,7 +47,11 @@ _ASKED = (
 
 
 def run_eval_lm(
-    arguments: Sequence[str], *, results: Path = Path("results"), console: Console | None = None
+    arguments: Sequence[str],
+    *,
+    results: Path = Path("results"),
+    console: Console | None = None,
+    rtl: MakeInRtl | None = None,
 ) -> None:
     """Run lm-eval's own command line with the model type "plena".
 
@@ -61,11 +68,13 @@ def run_eval_lm(
         arguments: of `lm_eval run`; `--model plena` need not be among them.
         results: where a run without --output_path gets its folder.
         console: where the place of the report is printed.
+        rtl: makes what runs blocks, for numerics=rtl.
 
     Raises:
         FormatError: another model type is asked for, or the folder holds another run.
         TextSourceError: lm-eval is not installed.
         ProcessEndedError: another process of several has ended.
+        CosimMismatchError: RTL and exact torch differ.
     """
     processes = Processes()
     console = processes.console(console)
@@ -79,7 +88,8 @@ def run_eval_lm(
             f"plena eval lm evaluates --model plena, got {args.model!r}; use lm_eval for others"
         )
     args.model, args.log_samples = "plena", True
-    file = _run_file(args)
+    in_rtl = _in_rtl(args, rtl)
+    file = _run_file(args, in_rtl)
     folder = _folder(args, file, results)
     args.output_path = args.output_path or str(folder)
     args.include_path = _task_folders(args)
@@ -88,15 +98,19 @@ def run_eval_lm(
     try:
         with open_run(folder, file, recipe=loaded, processes=processes) as run:
             model.PlenaLM.default_log = run.answers
+            if rtl is not None:
+                model.PlenaLM.default_rtl = partial(rtl, folder=folder)
             if done := len(run.answers):
                 console.print(f"goes on: {done} batches are there already", style="dim")
             started = time.time()
             harness.execute(args)
             run.answers.together()
             if processes.main:
-                _finish(run, folder, _written(Path(args.output_path), started))
+                record = _finish(run, folder, _written(Path(args.output_path), started))
+                for name, value in rtl_words(record):
+                    console.print(Text(f"{name}: {value}"))
     finally:
-        model.PlenaLM.default_log = None
+        model.PlenaLM.default_log = model.PlenaLM.default_rtl = None
     console.print(f"report: {folder / 'report.html'}", soft_wrap=True)
 
 
@@ -122,7 +136,17 @@ def _task_folders(args: argparse.Namespace) -> list[str]:
     return [str(folder) for folder in (*ours, *folders)]
 
 
-def _run_file(args: argparse.Namespace) -> RunFile:
+def _in_rtl(args: argparse.Namespace, make: MakeInRtl | None) -> InRtl | None:
+    """Return what runs blocks, where arguments ask for that: on the CPU, also if a GPU is there."""
+    options = dict(args.model_args or {})
+    if options.get("numerics") != RTL:
+        return None
+    found = checked_rtl(RTL, make and make(options.get("ops")), device=args.device)
+    args.device = "cpu"
+    return found
+
+
+def _run_file(args: argparse.Namespace, in_rtl: InRtl | None) -> RunFile:
     """Return what run.json says."""
     given = {key: value for key, value in vars(args).items() if not callable(value)}
     given = {key: value for key, value in given.items() if key not in ("output_path", "command")}
@@ -132,6 +156,11 @@ def _run_file(args: argparse.Namespace) -> RunFile:
     loaded = None if recipe is None else load_quant_config(Path(recipe))
     numerics = str(options.get("numerics", "fake"))
     samples = {key: given.get(key) for key in _ASKED}
+    blocks = {}
+    if in_rtl is not None:
+        blocks["rtl"] = in_rtl.settings()
+        free = ("jobs", "fresh")  # no figure depends on them
+        given["model_args"] = {key: value for key, value in options.items() if key not in free}
     return RunFile(
         command="eval lm",
         arguments={
@@ -146,6 +175,7 @@ def _run_file(args: argparse.Namespace) -> RunFile:
             **{key: value for key, value in given.items() if key not in _ASKED},
             "code_sha256": code_digest("harness/model.py"),
             "versions": versions(),
+            **blocks,
         },
         baseline=recipe is None and not _is_saved(options.get("pretrained")),
         environment=describe_run(seed=0, config_sha256=loaded.sha256 if loaded else None),
@@ -183,8 +213,8 @@ def _written(place: Path, started: float) -> Path:
     return max(found, key=lambda path: path.stat().st_mtime)
 
 
-def _finish(run: RunFolder, folder: Path, written: Path) -> None:
-    """Write what lm-eval has found as samples, results and report of the run."""
+def _finish(run: RunFolder, folder: Path, written: Path) -> dict[str, Any]:
+    """Write what lm-eval has found as samples, results and report of the run; return the record."""
     found: dict[str, Any] = json.loads(written.read_text(encoding="utf-8"))
     date = written.stem.rpartition("_")[2]
     logs = sorted(written.parent.glob(f"*samples_*{date}.jsonl"))
@@ -195,4 +225,7 @@ def _finish(run: RunFolder, folder: Path, written: Path) -> None:
     if how.get("recipe_tables") and not (folder / RECIPE).exists():
         write_whole(folder / RECIPE, recipe_text(how["recipe_tables"]))
     record = {"shown": shown_figures(found), "lm_eval": found, "run": run.environment}
-    run.finish(record, lambda: lm_report(found, run))
+    if "rtl" in how:
+        record["rtl"] = rtl_record(how["rtl"], run.answers)
+    run.finish(record, lambda: lm_report(record, run))
+    return record

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from ..in_rtl import rtl_tables, rtl_words
 from ..results.report import Report, ReportTable
 from ..results.run_folder import RunFolder
 
@@ -20,13 +21,14 @@ def shown_figures(found: dict[str, Any]) -> list[list[str]]:
     return [[f"{row[0]} {row[4]}", row[5]] for row in _rows(found)]
 
 
-def lm_report(found: dict[str, Any], run: RunFolder) -> Report:
+def lm_report(record: dict[str, Any], run: RunFolder) -> Report:
     """Return the report of a run of lm-eval.
 
     Args:
-        found: what lm-eval wrote.
+        record: of the run; under "lm_eval" what lm-eval wrote.
         run: its folder.
     """
+    found: dict[str, Any] = record["lm_eval"]
     config = found["config"]
     how = config.get("plena") or {}
     recipe = how.get("recipe")
@@ -39,6 +41,7 @@ def lm_report(found: dict[str, Any], run: RunFolder) -> Report:
         ("limit", str(config.get("limit") or "none")),
         ("chat template", "yes" if found.get("chat_template") else "no"),
         ("lm-eval", str(found.get("lm_eval_version", ""))),
+        *rtl_words(record),
         ("seconds", str(found.get("total_evaluation_time_seconds", ""))),
     ]
     if left:
@@ -52,7 +55,8 @@ def lm_report(found: dict[str, Any], run: RunFolder) -> Report:
         warnings=warnings,
         facts=facts,
         parts=[
-            ReportTable(caption="Results", header=_HEADER, rows=_rows(found), numbers=(2, 3, 5, 6))
+            ReportTable(caption="Results", header=_HEADER, rows=_rows(found), numbers=(2, 3, 5, 6)),
+            *rtl_tables(record),
         ],
         recipe=how.get("recipe_text"),
         environment=run.environment,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, ClassVar
@@ -33,6 +34,7 @@ from plena_cosim.passes.recipe.numerics_used import numerics_used
 from plena_cosim.passes.saving.machine_fields import machine_to_fields
 from plena_cosim.sources.model_place import model_place
 
+from ..in_rtl import RTL, InRtl, MakeInRtl, checked_rtl, require_exact
 from ..key import code_digest, model_digest, versions
 from ..load import require_original
 from ..record import describe_run, rotation_of
@@ -52,6 +54,7 @@ class PlenaLM(HFLM):  # type: ignore[misc]
     """
 
     default_log: ClassVar[Path | SampleLog | None] = None
+    default_rtl: ClassVar[MakeInRtl | None] = None
 
     def __init__(
         self,
@@ -63,6 +66,10 @@ class PlenaLM(HFLM):  # type: ignore[misc]
         calibration_device: str | None = None,
         dtype: str | torch.dtype = "float32",
         log: str | Path | SampleLog | None = None,
+        rtl: InRtl | None = None,
+        ops: str | None = None,
+        jobs: int | str | None = None,
+        fresh: bool = False,
         **kwargs: Any,
     ) -> None:
         """Load a model and quantise it; recipe and machine are read first.
@@ -71,18 +78,33 @@ class PlenaLM(HFLM):  # type: ignore[misc]
             pretrained: a folder (of an original or of a saved quantised model), an id on the
                 Hugging Face hub, "demo", or a model of transformers, which is changed in place.
             recipe: a TOML file; None: the model runs as it is.
-            numerics: "fake" or "exact"; a saved quantised model keeps its own.
+            numerics: "fake", "exact" or "rtl"; a saved quantised model keeps its own, and runs in
+                RTL if these are exact.
             machine: a file of configs/hw, for exact numerics; else what the recipe names.
             calibration_device: where calibration runs, in the place of what the recipe says.
             dtype: of the weights; the vector format of exact numerics has to fit into it.
             log: a file (one a process, where there are several) that keeps the answers of each
                 batch, so that an interrupted evaluation goes on from there.
+            rtl: runs operations in blocks, for numerics "rtl"; None: made of the next three, where
+                `plena eval lm` has brought what makes it.
+            ops: names of the operations that run in blocks, joined with +; matmul by default.
+            jobs: threads that run blocks; one a core by default.
+            fresh: compare again what was compared before.
             **kwargs: as lm-eval's own model type "hf" takes them.
 
         Raises:
             FormatError, TextSourceError: with one clear message each.
         """
-        Numerics.of(numerics)
+        if numerics != RTL:
+            Numerics.of(numerics)
+            if ops is not None or jobs is not None or fresh:
+                raise FormatError("ops, jobs and fresh go with numerics=rtl; leave them away")
+        elif rtl is None and self.default_rtl is not None:
+            rtl = self.default_rtl(ops, jobs=jobs, fresh=fresh)
+        device = kwargs.get("device")
+        self._rtl = checked_rtl(numerics, rtl, device=None if device is None else str(device))
+        if self._rtl is not None:
+            kwargs["device"] = "cpu"
         if recipe is None and (machine is not None or calibration_device is not None):
             raise FormatError("machine and calibration_device go with a recipe; give recipe=FILE")
         self._recipe: Recipe | None = None
@@ -103,9 +125,15 @@ class PlenaLM(HFLM):  # type: ignore[misc]
         self._count_processes()
         if not isinstance(pretrained, str):
             self._quantize("the given model")
+        if self._rtl is not None:
+            require_exact(self._model, pretrained if isinstance(pretrained, str) else "given")
+            self._rtl.require_possible(self._model)
         log = self.default_log if log is None else log
         if isinstance(log, (str, Path)):
             log = SampleLog(of_rank(Path(log), self.rank) if self.world_size > 1 else Path(log))
+        if self._rtl is not None and log is not None:
+            taken = self._rtl.taken
+            log.beside = lambda: {"rtl": taken()}
         self._answers = None if log is None else AnswerLog(log, self._key())
 
     def _count_processes(self) -> None:
@@ -138,7 +166,10 @@ class PlenaLM(HFLM):  # type: ignore[misc]
             return
         require_original(self._model, name)
         _, self._info = quantize_module_transform_pass(
-            self._model, self._recipe, numerics=self._numerics, hw=self._machine
+            self._model,
+            self._recipe,
+            numerics="exact" if self._rtl is not None else self._numerics,
+            hw=self._machine,
         )
 
     def _loglikelihood_tokens(
@@ -239,8 +270,14 @@ class PlenaLM(HFLM):  # type: ignore[misc]
         """Return the answers to a batch, from the log where it has them."""
         begin_sample(self._model, batch_number(kind, asked))
         if self._answers is None:
+            return self._computed(kind, answer, batch)
+        return self._answers.of(kind, asked, lambda: self._computed(kind, answer, batch))
+
+    def _computed(self, kind: str, answer: Callable[[Any], list[Any]], batch: Any) -> list[Any]:
+        """Return the answers to a batch, with operations in blocks where these are asked for."""
+        blocks = nullcontext() if self._rtl is None else self._rtl.running(self._model, phase=kind)
+        with blocks:
             return answer(batch)
-        return self._answers.of(kind, asked, lambda: answer(batch))
 
     def _key(self) -> dict[str, Any]:
         """Return what the answers depend on, besides what is asked."""
@@ -272,7 +309,8 @@ class PlenaLM(HFLM):  # type: ignore[misc]
             "recipe_text": self._recipe_text,
             "recipe_tables": used.tables,
             "formats": numerics_used(used),
-            "numerics": saved.numerics,
+            "numerics": saved.numerics if self._rtl is None else RTL,
+            **({} if self._rtl is None else {"rtl": self._rtl.settings()}),
             "machine": None if machine is None else machine_to_fields(machine),
             "modules_replaced": len(self._info) or None,
             "left_alone": None if left is None else left.as_dict(),

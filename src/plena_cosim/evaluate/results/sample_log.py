@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import ItemsView, Mapping, Sequence
+from collections.abc import Callable, ItemsView, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TextIO
@@ -21,7 +21,12 @@ class SampleLog:
     A line is handed to the operating system before the next sample is measured, so that a process
     that is killed leaves all that it has finished; a last line that is cut off is dropped when the
     file is opened again. Floats come back as they were, to the last bit.
+
+    Attributes:
+        beside: gives what is written down beside each new sample; None: nothing.
     """
+
+    beside: Callable[[], Mapping[str, Any]] | None = None
 
     def __init__(self, path: Path | None = None) -> None:
         """Open a log and read what is there.
@@ -86,6 +91,8 @@ class SampleLog:
         Raises:
             TextSourceError: the disk is full.
         """
+        if self.beside is not None:
+            record = {**record, **self.beside()}
         self._known[sample] = dict(record)
         if self._path is None:
             return

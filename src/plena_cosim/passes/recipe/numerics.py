@@ -22,6 +22,13 @@ class Numerics(Enum):
         Raises:
             FormatError: it is none.
         """
+        if given == "rtl":
+            raise FormatError(
+                "numerics 'rtl' are exact ones whose operations run in Verilated blocks, which is "
+                'no way to quantise; quantise with numerics="exact", and run the model within '
+                'plena_cosim.cosim.rtl_numerics.RtlNumerics.of("matmul").running(model), or by '
+                "plena eval ppl --numerics rtl"
+            )
         try:
             return cls(given)
         except ValueError:
