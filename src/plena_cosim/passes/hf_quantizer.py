@@ -68,6 +68,7 @@ class PlenaQuantizer(HfQuantizer):
 
     def _process_model_before_weight_loading(self, model: Any, **kwargs: Any) -> None:
         config = self.quantization_config
+        config.pass_args()  # what is no recipe says more than that it is not the one
         require_undamaged(kwargs.get("checkpoint_files") or (), config.to_dict())
         config.dtype = dtype_name(model.dtype)  # now, while its weights are still of one kind
         build_modules(
