@@ -142,6 +142,23 @@ CHEAP_CASES: Mapping[str, tuple[str, ...]] = {
         "micro_dot-mx4.b16-mx9.b16-bf16-blocks",
         "micro_dot-mx9.b4.w2-mx9.b4.w16-e5m2fnuz-blocks",
     ),
+    "fp_to_nvfp4": (
+        "fp_to_nvfp4-e6m5-e6m5-e2m1-e4m3-lanes3-vectors",
+        "fp_to_nvfp4-fp32-fp16-e3m2-e5m2-lanes5-vectors",
+        "fp_to_nvfp4-fp16-bf16-e2m1-e4m3-lanes4-vectors",
+        "fp_to_nvfp4-e4m3-fp32-e2m1-e4m3-lanes2-vectors",
+    ),
+    "nvfp4_dot": (
+        "nvfp4_dot-e3m2-e5m2-fp32-lanes5-vectors",
+        "nvfp4_dot-e2m1-e4m3-e6m5-lanes4-vectors",
+        "nvfp4_dot-e2m1-e4m3-q16.16-lanes3-vectors",
+        "nvfp4_dot-e2m1-e4m3-q16.16wrap-lanes8-vectors",
+        "nvfp4_dot-e4m3-e4m3-fp16-lanes1-vectors",
+    ),
+    "fp_to_int": (
+        *("fp_to_int-e6m5-e4m3-q4.0-all", "fp_to_int-e5m2-e6m5-q8.0-all"),
+        "fp_to_int-fp16-bf16-q4.0-corners+random",
+    ),
     "hadamard": (
         *("hadamard-e4m3-lanes12-block12-vectors", "hadamard-e3m2-lanes24-block24-vectors"),
         *("hadamard-bf16-lanes8-block8-vectors", "hadamard-e5m2fnuz-lanes24-block12-vectors"),
