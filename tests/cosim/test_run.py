@@ -91,6 +91,16 @@ def test_what_was_equal_is_not_run_again(job: Jobs, tmp_path: Path, quiet: Conso
     assert sum(row["known"] for row in other["rows"]) == 3
 
 
+def test_an_equal_run_leaves_no_difference_of_an_earlier_one(
+    job: Jobs, tmp_path: Path, quiet: Console
+) -> None:
+    left = tmp_path / "run" / "difference.json"
+    left.parent.mkdir()
+    left.write_text("{}")
+    assert run_cosim(job("residual", tokens=2), out=left.parent, console=quiet)["equal"]
+    assert not left.exists()
+
+
 def test_only_chosen_layers_run_in_blocks(job: Jobs, tmp_path: Path, quiet: Console) -> None:
     record = run_cosim(
         job("matmul", layers="1", max_layers=2, tokens=4), out=tmp_path / "run", console=quiet

@@ -10,6 +10,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from plena_cosim.fakequant.cast import native_dtype
 from plena_cosim.golden import HardwareConfig
 from plena_cosim.sim.verilate.model import PLAYER, BuildProfile
@@ -129,7 +131,7 @@ class RtlNumerics:
                 sums = rows.setdefault(operation_name(part, op), Counter())
                 sums.update({**counts, "cycles": row.work.cycles})
             in_torch |= {operation_name(part, op) for _, part, op in backend.in_torch}
-            if network.dtype != native_dtype(backend.hw.vector_format):
+            if _dtype(network) != native_dtype(backend.hw.vector_format):
                 in_torch.add(_SUMS)
             backend.rows, backend.in_torch = {}, {}
         return {
@@ -167,6 +169,12 @@ def _machine(network: Any) -> HardwareConfig:
             'model with numerics="exact"'
         )
     assert isinstance(found, HardwareConfig)
+    return found
+
+
+def _dtype(network: Any) -> torch.dtype:
+    """Return the dtype of a quantised model's activations; that of some weight may be another."""
+    found: torch.dtype = getattr(torch, network.plena_config.dtype or "", network.dtype)
     return found
 
 
