@@ -141,8 +141,12 @@ def test_ignoring_every_signal_does_not_help(method: Method) -> None:
 
 def test_time_of_the_processor_ends(method: Method) -> None:
     assert ran("while True: pass", method, cpu_s=1, wall_s=120.0).ended is Ended.CPU
-    # The limit that follows is a kill.
-    stubborn = ran(SPIN.format("pass"), method, cpu_s=1, wall_s=120.0)
+
+
+def test_time_of_the_processor_ends_who_ignores_it() -> None:
+    if obstacle(Method.LANDLOCK):
+        pytest.skip(obstacle(Method.LANDLOCK))
+    stubborn = ran(SPIN.format("pass"), Method.LANDLOCK, cpu_s=1, wall_s=120.0)
     assert (stubborn.ended, stubborn.status) == (Ended.SIGNAL, -signal.SIGKILL)
 
 

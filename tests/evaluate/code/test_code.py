@@ -31,7 +31,7 @@ from plena_cosim.sources import TextSourceError
 
 LIMITS = Limits(wall_s=60.0, cpu_s=60)
 LONG = bool(os.environ.get("PLENA_CODE_LONG"))
-STEP = 1 if LONG else 12
+STEP = 1 if LONG else 20
 """Of HumanEval's problems each so many is tried; all of them where PLENA_CODE_LONG is set."""
 
 
