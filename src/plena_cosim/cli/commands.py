@@ -24,6 +24,7 @@ MODULES = {
     ),
     "cosim": ("cosim",),
     "models": ("inspect", "quantize", "ladder", "families", "eval", "calib", "search"),
+    "serve": ("serve",),
     "recipe": ("recipe",),
     "machine": ("machine",),
     "report": ("report",),

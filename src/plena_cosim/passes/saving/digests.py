@@ -95,7 +95,7 @@ def _digest(tensor: torch.Tensor) -> str:
     """Return the sha256 of dtype, shape and every bit of a tensor."""
     plain = tensor.detach().cpu().contiguous()
     found = hashlib.sha256(f"{plain.dtype} {tuple(plain.shape)} ".encode())
-    found.update(plain.flatten().view(torch.uint8).numpy())
+    found.update(plain.flatten().view(torch.uint8).numpy().data)
     return found.hexdigest()
 
 
