@@ -7,6 +7,12 @@ from pathlib import Path
 
 import pytest
 
+TEMPLATE = (
+    "{% if tools %}w50 {{ tools | length }} {% endif %}"
+    "{% for message in messages %}{{ message.role }} {{ message.content }} {% endfor %}"
+    "{% if add_generation_prompt %}w51{% endif %}"
+)
+
 
 @pytest.fixture(scope="session")
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
@@ -61,3 +67,26 @@ def words(tmp_path: Path) -> Path:
     path = tmp_path / "words.txt"
     path.write_text(" ".join(f"w{(i * i + 7) % 60}" for i in range(100)))
     return path
+
+
+@pytest.fixture(scope="session")
+def chat_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The tiny model, with a tokenizer that has a chat template and an end of text.
+
+    The end has a row of zeros, which is never the likeliest: a text at temperature 0 is endless.
+    """
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    folder = tmp_path_factory.mktemp("serve") / "tiny"
+    shutil.copytree(tiny_model, folder)
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.eos_token = "w0"
+    tokenizer.chat_template = TEMPLATE
+    tokenizer.save_pretrained(folder)
+    model = AutoModelForCausalLM.from_pretrained(folder)
+    with torch.no_grad():
+        model.get_input_embeddings().weight[tokenizer.eos_token_id] = 0
+    model.config.eos_token_id = model.generation_config.eos_token_id = None
+    model.save_pretrained(folder)
+    return folder
