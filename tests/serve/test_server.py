@@ -172,6 +172,32 @@ def test_tools_go_through_the_chat_template(quick: RealServer) -> None:
     )
 
 
+def test_prompts_echo_and_stop(quick: RealServer) -> None:
+    client = quick.openai().completions
+    given: dict[str, Any] = {"model": quick.model, "temperature": 0, "max_tokens": 8}
+    several = client.create(prompt=["w1 w2", "w3"], n=2, **given)
+    assert [choice.index for choice in several.choices] == [0, 1, 2, 3]
+    assert several.choices[0].text == several.choices[1].text
+    tokens = client.create(prompt=[[2, 3], [4]], **given)
+    assert [choice.text for choice in tokens.choices] == [
+        choice.text for choice in several.choices[::2]
+    ]
+    whole = several.choices[0].text
+    stop = whole[len(whole) // 2 :][:3]
+    cut = client.create(prompt="w1 w2", stop=[stop], **given).choices[0]
+    assert (cut.text, cut.finish_reason) == (whole[: whole.find(stop)], "stop")
+    echoed = client.create(prompt="w1 w2", echo=True, logprobs=1, **given).choices[0]
+    assert echoed.text == f"w1 w2{several.choices[0].text}"
+    assert echoed.logprobs is not None
+    assert echoed.logprobs.token_logprobs is not None
+    assert echoed.logprobs.token_logprobs[0] is None
+    only = client.create(
+        model=quick.model, prompt="w1 w2", echo=True, logprobs=1, max_tokens=0
+    ).choices[0]
+    assert only.logprobs is not None
+    assert only.logprobs.token_logprobs == echoed.logprobs.token_logprobs[:2]
+
+
 @pytest.mark.parametrize(
     ("method", "path", "body", "status", "param"),
     [
@@ -352,7 +378,7 @@ def test_memory_does_not_grow_with_requests(quick: RealServer) -> None:
 
 
 def test_sigterm_in_mid_stream(chat_model: Path) -> None:
-    """With a key and a full queue; the server ends well, whatever it is writing."""
+    """With a key: what is whole within the grace time is, the rest ends with an error event."""
     options = ("--grace", "0.4", "--api-key-env", "SERVE_KEY", "--max-model-len", "2048")
     limits = ("--max-tokens", "2000", "--max-batch", "2", "--max-queue", "1")
     with serving(chat_model, *options, *limits, environment={"SERVE_KEY": "secret"}) as server:
@@ -385,3 +411,6 @@ def test_sigterm_in_mid_stream(chat_model: Path) -> None:
             reader.join()
         assert (code, said.splitlines()[-1]) == (0, "served: all requests have ended")
         assert "Traceback" not in said
+        assert set(ends) == {"the server is shutting down, and the text is not whole"}
+        with pytest.raises(openai.APIConnectionError):
+            client.create(**given)
