@@ -11,7 +11,10 @@ import typer
 from .console import console
 from .destination import folder_to_write
 
+app = typer.Typer()
 
+
+@app.command()
 def agent(
     tasks: Annotated[
         Path, typer.Option(help="A file of tasks, JSON a line; or OSWorld's, with --osworld.")

@@ -10,7 +10,10 @@ import typer
 from .console import console
 from .destination import folder_to_write
 
+app = typer.Typer()
 
+
+@app.command()
 def functions(
     categories: Annotated[
         str, typer.Option(help="BFCL's, joined with commas; simple, or all.")

@@ -19,8 +19,8 @@ from plena_cosim.ground.progress_bar import progress_bars
 
 from .console import console
 from .destination import file_to_write, folder_to_write
-from .eval_agent import agent
-from .eval_functions import functions
+from .eval_agent import app as agent_app
+from .eval_functions import app as functions_app
 
 if TYPE_CHECKING:
     from ..cosim.rtl_numerics import RtlNumerics
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 app = typer.Typer()
 eval_app = typer.Typer(no_args_is_help=True, help="Measure a model under a quantisation recipe.")
 app.add_typer(eval_app, name="eval")
-eval_app.command()(functions)
-eval_app.command()(agent)
+eval_app.add_typer(functions_app)
+eval_app.add_typer(agent_app)
 calib_app = typer.Typer(no_args_is_help=True, help="Collect and show calibration tokens.")
 app.add_typer(calib_app, name="calib")
 search_app = typer.Typer(no_args_is_help=True, help="Search what a recipe leaves open.")

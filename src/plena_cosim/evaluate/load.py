@@ -45,6 +45,12 @@ def load_model(
             f"cannot load model {name!r}: {reason} (give a folder with config.json, an id on the "
             "Hugging Face hub, or 'demo')"
         ) from None
+    except Exception as error:  # of a garbled config.json: whatever its values lead to
+        reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        raise TextSourceError(
+            f"cannot load model {name!r}: its files make transformers fail ({reason}); copy or "
+            "save it again"
+        ) from error
     return model.eval(), load_tokenizer(name, cache=cache)
 
 

@@ -32,6 +32,11 @@ def load_tokenizer(name: str, *, cache: Path | None = None) -> Any:
             f"cannot load the tokenizer of model {name!r}: {reason} (give a folder with "
             "tokenizer.json, an id on the Hugging Face hub, or 'demo')"
         ) from None
+    except Exception as error:  # tokenizers raises no narrower one for a file it cannot read
+        reason = f"{type(error).__name__}: {error}".strip().splitlines()[0]
+        raise TextSourceError(
+            f"the tokenizer of model {name!r} cannot be read ({reason}); copy or save it again"
+        ) from error
 
 
 def token_bytes(tokenizer: Any, text: str) -> list[int] | None:

@@ -17,7 +17,13 @@ class Asks(Protocol):
     """Who answers; `ChatClient` does."""
 
     def ask(self, messages: Any, asking: Asking, *, tools: Any = ()) -> Reply:
-        """Return the answer to a conversation."""
+        """Return the answer to a conversation.
+
+        Args:
+            messages: as the chat API has them.
+            asking: how to write.
+            tools: functions that may be called.
+        """
 
 
 @dataclass(frozen=True, kw_only=True)
