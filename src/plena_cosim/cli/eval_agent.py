@@ -29,6 +29,9 @@ def agent(
     machine: Annotated[
         Path | None, typer.Option(help="A machine, for exact numerics: see plena machine.")
     ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Where the model runs and is calibrated, such as cuda.")
+    ] = None,
     base_url: Annotated[
         str | None, typer.Option(help="A server that is there, such as http://127.0.0.1:8000/v1.")
     ] = None,
@@ -53,7 +56,7 @@ def agent(
         float, typer.Option(min=0.0, help="0: always the likeliest token.")
     ] = 0.0,
     top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of what is drawn from.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is drawn.")] = 0,
     limit: Annotated[int | None, typer.Option(min=1, help="The first so many tasks.")] = None,
     parallel: Annotated[int, typer.Option(min=1, help="Tasks at a time.")] = 1,
     wall: Annotated[float, typer.Option(min=0.5, help="Seconds that a program may take.")] = 20.0,
@@ -88,7 +91,12 @@ def agent(
     from ..golden import FormatError
 
     words: list[str] = []
-    chosen = {"--model": model, "--quant-config": quant_config, "--machine": machine}
+    chosen = {
+        "--model": model,
+        "--quant-config": quant_config,
+        "--machine": machine,
+        "--device": device,
+    }
     for name, value in chosen.items():
         words += [] if value is None else [name, str(value)]
     if base_url is None:

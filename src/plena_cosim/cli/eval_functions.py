@@ -28,6 +28,9 @@ def functions(
     machine: Annotated[
         Path | None, typer.Option(help="A machine, for exact numerics: see plena machine.")
     ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="Where the model runs and is calibrated, such as cuda.")
+    ] = None,
     base_url: Annotated[
         str | None, typer.Option(help="A server that is there, such as http://127.0.0.1:8000/v1.")
     ] = None,
@@ -48,7 +51,7 @@ def functions(
         float, typer.Option(min=0.0, help="0: always the likeliest token.")
     ] = 0.0,
     top_p: Annotated[float, typer.Option(min=0.0, max=1.0, help="Of what is drawn from.")] = 1.0,
-    seed: Annotated[int, typer.Option(help="Of what is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Of what is drawn.")] = 0,
     parallel: Annotated[int, typer.Option(min=1, help="Questions that are asked at a time.")] = 4,
     timeout: Annotated[float, typer.Option(min=1.0, help="Seconds for an answer.")] = 600.0,
     data: Annotated[
@@ -79,7 +82,12 @@ def functions(
     if style not in list(Style):
         raise FormatError(f"unknown style {style!r}; known: {', '.join(Style)}")
     words: list[str] = []
-    chosen = {"--model": model, "--quant-config": quant_config, "--machine": machine}
+    chosen = {
+        "--model": model,
+        "--quant-config": quant_config,
+        "--machine": machine,
+        "--device": device,
+    }
     for name, value in chosen.items():
         words += [] if value is None else [name, str(value)]
     if base_url is None:
