@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import argparse
 import sys
-import tempfile
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+
+from plena_cosim.ground.scratch_folder import scratch_folder
 
 from .run import Count, fuzz_files, fuzz_folder
 from .saved_model import saved_model
@@ -27,8 +28,8 @@ def main() -> int:
     for make in MAKERS:
         counts.append(fuzz_files(make(), count=given.files, seed=given.seed))
         console.print(f"{counts[-1].name}: done", style="dim")
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch, "model")
+    with scratch_folder("fuzz") as scratch:
+        folder = scratch / "model"
         load, same = saved_model(folder)
         counts.append(fuzz_folder(folder, load, same, count=given.folders, seed=given.seed))
     table = Table("kind", title=f"Mistakes of seed {given.seed}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import shutil
-import tempfile
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from plena_cosim.ground.errors import PlenaError
+from plena_cosim.ground.scratch_folder import scratch_folder
 
 from .mutate import mutated
 from .targets import Target
@@ -47,14 +47,14 @@ def fuzz_files(target: Target, *, count: int, seed: int = 0) -> Count:
     """
     random_, found = random.Random(f"{target.name} {seed}"), Count(name=target.name)
     for content in target.right:
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, f"file{target.suffix}")
+        with scratch_folder("fuzz") as folder:
+            path = folder / f"file{target.suffix}"
             path.write_bytes(content)
             target.read(path)  # or the target itself is wrong
     for _ in range(count):
         content = mutated(random_.choice(list(target.right)), random_)
-        with tempfile.TemporaryDirectory() as folder:
-            path = Path(folder, f"file{target.suffix}")
+        with scratch_folder("fuzz") as folder:
+            path = folder / f"file{target.suffix}"
             path.write_bytes(content)
             _tried(lambda path=path: target.read(path), target.refused, content, found)  # type: ignore[misc]
     return found
@@ -75,8 +75,8 @@ def fuzz_folder(
     random_, found = random.Random(f"folder {seed}"), Count(name="saved models")
     names = sorted(path.name for path in folder.iterdir() if path.is_file())
     for _ in range(count):
-        with tempfile.TemporaryDirectory() as scratch:
-            copy = Path(scratch, "model")
+        with scratch_folder("fuzz") as scratch:
+            copy = scratch / "model"
             shutil.copytree(folder, copy)
             name = random_.choice(names)
             if random_.random() < 0.1:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from plena_cosim.ground.errors import PlenaError
+from plena_cosim.ground.scratch_folder import scratch_folder
 
 ROOT = Path(__file__).parents[2]
 
@@ -90,8 +90,8 @@ def _tokens() -> Target:
 
     from plena_cosim.sources.token_file import read_token_file, write_token_file
 
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "tokens.safetensors")
+    with scratch_folder("fuzz") as folder:
+        path = folder / "tokens.safetensors"
         write_token_file(path, torch.arange(64).reshape(4, 16), {"text": "demo", "seed": "0"})
         content = path.read_bytes()
     want = torch.arange(64).reshape(4, 16)

@@ -51,8 +51,8 @@ def chat_server(words: Sequence[str]) -> Iterator[str]:
                 process.wait()
                 complaints.seek(0)
                 lines = [*said, *complaints.read().splitlines()]
-                told = next((each for each in reversed(lines) if each.strip()), "no word")
-                raise TextSourceError(f"plena serve has ended: {told}")
+                last = next((each for each in reversed(lines) if each.strip()), "no word")
+                raise TextSourceError(f"plena serve has ended: {last}")
             # Nobody reads what it says from now on, and a full pipe would hold it up.
             threading.Thread(target=process.stdout.read, daemon=True).start()
             yield address

@@ -7,14 +7,16 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from plena_cosim.ground.errors import PlenaError
+
 Call = dict[str, dict[str, Any]]
 """A function's name with its arguments by name."""
 
 TOOL_CALL = re.compile(r"<tool_call>(.*?)</tool_call>", re.DOTALL)
 
 
-class NotCallsError(ValueError):
-    """The text is not a list of calls."""
+class NotCallsError(PlenaError, ValueError):
+    """What a model has written is not a list of calls of functions."""
 
 
 def calls_of_message(message: Mapping[str, Any], names: Mapping[str, str]) -> list[Call]:
