@@ -128,7 +128,7 @@ def rooms(
 
 @app.command()
 def demo(
-    tokens: Annotated[int, typer.Option(min=512, help="Tokens each perplexity reads.")] = 4096,
+    tokens: Annotated[int, typer.Option(min=512, help="Tokens each perplexity reads.")] = 1536,
     out: Annotated[
         Path, typer.Option(callback=folder_to_write, help="Where table and picture go.")
     ] = Path("results/demo"),
