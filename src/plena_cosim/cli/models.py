@@ -20,6 +20,7 @@ from plena_cosim.ground.progress_bar import progress_bars
 from .console import console
 from .destination import file_to_write, folder_to_write
 from .eval_agent import app as agent_app
+from .eval_diffusion import app as diffusion_app
 from .eval_functions import app as functions_app
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ eval_app = typer.Typer(no_args_is_help=True, help="Measure a model under a quant
 app.add_typer(eval_app, name="eval")
 eval_app.add_typer(functions_app)
 eval_app.add_typer(agent_app)
+eval_app.add_typer(diffusion_app)
 calib_app = typer.Typer(no_args_is_help=True, help="Collect and show calibration tokens.")
 app.add_typer(calib_app, name="calib")
 search_app = typer.Typer(no_args_is_help=True, help="Search what a recipe leaves open.")

@@ -15,7 +15,12 @@ from plena_cosim.sources.model_place import model_place
 
 
 def load_model(
-    name: str, *, dtype: torch.dtype = torch.float32, cache: Path | None = None
+    name: str,
+    *,
+    dtype: torch.dtype = torch.float32,
+    cache: Path | None = None,
+    kind: str = "AutoModelForCausalLM",
+    trust_remote_code: bool = False,
 ) -> tuple[Any, Any]:
     """Return a causal language model, in evaluation mode, and its tokenizer.
 
@@ -23,6 +28,8 @@ def load_model(
         name: a folder, an id on the Hugging Face hub, or "demo".
         dtype: of the weights.
         cache: where the demo model lives; the user's cache directory when None.
+        kind: the class of transformers that loads it.
+        trust_remote_code: run Python code that comes with the model.
 
     Raises:
         TextSourceError: there is no such model, or it cannot be reached.
@@ -31,7 +38,9 @@ def load_model(
     place = model_place(name, cache=cache)
     transformers.utils.logging.disable_progress_bar()
     try:
-        model = transformers.AutoModelForCausalLM.from_pretrained(place, dtype=dtype)
+        model = getattr(transformers, kind).from_pretrained(
+            place, dtype=dtype, trust_remote_code=trust_remote_code
+        )
     except FormatError as error:
         raise TextSourceError(f"cannot load model {name!r}: {error}") from None
     except safetensors.SafetensorError as error:

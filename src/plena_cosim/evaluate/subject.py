@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,7 @@ class Subject:
         seed: int = 0,
         cache: Path | None = None,
         rtl: InRtl | None = None,
+        loader: Callable[..., tuple[Any, Any]] = load_model,
     ) -> Subject:
         """Load a model; it is not quantised yet.
 
@@ -82,6 +84,7 @@ class Subject:
             seed: of torch.
             cache: where demo downloads live; the user's cache directory when None.
             rtl: runs operations in blocks.
+            loader: takes the name and `cache`, and returns model and tokenizer.
 
         Returns:
             The model with what is to become of it.
@@ -91,7 +94,7 @@ class Subject:
         """
         machine = HardwareConfig.load(hardware) if hardware is not None else None
         torch.manual_seed(seed)
-        network, tokenizer = load_model(model, cache=cache)
+        network, tokenizer = loader(model, cache=cache)
         if recipe is not None:
             require_original(network, model)
         saved: Any = getattr(network, "plena_config", None)

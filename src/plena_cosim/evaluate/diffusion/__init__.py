@@ -1,0 +1,1 @@
+"""Diffusion language models: texts that are denoised block by block, and tasks to do so."""
