@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import socket
 import threading
 import time
 import tomllib
@@ -297,6 +299,28 @@ def wait_idle(server: RealServer) -> dict[str, float]:
             return found
         assert time.monotonic() < deadline
         time.sleep(0.02)
+
+
+def test_a_dropped_connection_ends_its_request(quick: RealServer) -> None:
+    """A stream that is closed early, and a client that does not wait for the whole."""
+    before = wait_idle(quick)
+    client = quick.openai().completions
+    given: dict[str, Any] = {"model": quick.model, "prompt": "w1", "max_tokens": 90, "n": 4}
+    for _ in range(3):
+        stream = client.create(**given, stream=True, temperature=0)
+        next(iter(stream))
+        stream.close()
+    body = json.dumps(given | {"temperature": 0}).encode()
+    head = f"POST /v1/completions HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n"
+    with socket.create_connection(tuple(quick.url[7:].split(":"))) as raw:  # type: ignore[arg-type]
+        raw.sendall(f"{head}Content-Type: application/json\r\n\r\n".encode() + body)
+        time.sleep(0.1)
+    name = 'plena_requests_total{path="/v1/completions",status="499"}'
+    # Four where nothing else runs; on a busy machine a text may be whole before its end is seen.
+    wait_until(lambda: counts(quick).get(name, 0) - before.get(name, 0) >= 1)
+    after = wait_idle(quick)
+    tokens = 'plena_tokens_total{phase="decode"}'
+    assert after[tokens] - before.get(tokens, 0) < 4 * 4 * 89
 
 
 def test_models_config_health_and_metrics(quick: RealServer) -> None:
