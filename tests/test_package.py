@@ -19,7 +19,7 @@ def test_recipes_machines_and_tasks_are_package_data() -> None:
     patterns = PROJECT["tool"]["setuptools"]["package-data"]["plena_cosim"]
     packed = {path.resolve() for pattern in patterns for path in package.glob(pattern)}
     configs = {path for path in (ROOT / "configs").rglob("*") if path.is_file()}
-    assert {path.suffix for path in configs} == {".toml", ".yaml"}
+    assert {path.suffix for path in configs} == {".toml", ".yaml", ".jsonl"}
     assert configs <= packed
 
 

@@ -6,6 +6,7 @@ import copy
 import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -142,13 +143,24 @@ def test_a_broken_folder_is_one_clear_error(tiny_model, recipe, tmp_path) -> Non
     whole = weights.read_bytes()
     for broken in (whole[:1000], whole[:-100], b"", b"garbage, and not a little of it"):
         weights.write_bytes(broken)
-        with pytest.raises(TextSourceError, match="not a whole safetensors file"):
+        with pytest.raises(TextSourceError, match=r"model.safetensors is damaged: .*again"):
             load_model(str(out))
     weights.write_bytes(whole)
     config = out / "config.json"
     config.write_text(config.read_text().replace('"version": 1', '"version": 9'))
     with pytest.raises(TextSourceError, match="saved with version 9 of plena's packed weights"):
         load_model(str(out))
+
+
+def test_broken_weights_of_others_are_one_clear_error(tiny_model, tmp_path) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(tiny_model, folder)
+    weights = folder / "model.safetensors"
+    whole = weights.read_bytes()
+    for broken in (whole[:1000], whole[:-100], b"", b"garbage, and not a little of it"):
+        weights.write_bytes(broken)
+        with pytest.raises(TextSourceError, match="not a whole safetensors file"):
+            load_model(str(folder))
 
 
 def test_a_missing_recipe_comes_before_the_model(tiny_model, tmp_path) -> None:
