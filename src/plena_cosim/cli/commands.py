@@ -22,6 +22,7 @@ MODULES = {
         "coverage",
         "cores",
     ),
+    "isa": ("asm", "disasm", "isa"),
     "cosim": ("cosim",),
     "models": ("inspect", "quantize", "ladder", "families", "eval", "calib", "search"),
     "serve": ("serve",),

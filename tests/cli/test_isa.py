@@ -1,0 +1,61 @@
+"""plena asm, disasm and isa."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from plena_cosim.cli.main import app
+from plena_cosim.golden.isa import AssemblyError
+
+RUN = CliRunner()
+PROGRAM = "C_LOOP_START gp4, 8\nV_EXP_V gp2, gp1, 1\nC_LOOP_END gp4\nC_BREAK\n"
+
+
+@pytest.fixture
+def program(tmp_path):
+    path = tmp_path / "program.plena"
+    path.write_text(PROGRAM)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("layout", "ending"), [("hex", ".hex"), ("readmemh", ".mem"), ("raw", ".bin")]
+)
+def test_there_and_back(program, layout, ending) -> None:
+    made = RUN.invoke(app, ["asm", str(program), "--layout", layout])
+    code = program.with_suffix(ending)
+    assert made.output == f"{code}: 4 words\n"
+    back = RUN.invoke(app, ["disasm", str(code)])
+    assert back.output.split("\n")[1] == "  V_EXP_V gp2, gp1, 1"
+    again = program.with_name("again.plena")
+    RUN.invoke(app, ["disasm", str(code), "--out", str(again)])
+    other = program.with_name("other.code")
+    RUN.invoke(app, ["asm", str(again), "-o", str(other), "--layout", layout])
+    assert other.read_bytes() == code.read_bytes()
+
+
+def test_a_listing_and_the_public_encoding(program) -> None:
+    made = RUN.invoke(app, ["asm", str(program), "--listing", "--upstream-compat"])
+    assert "     1  00004493  V_EXP_V gp2, gp1, 1\n" in made.output
+    code = str(program.with_suffix(".hex"))
+    back = RUN.invoke(app, ["disasm", code, "--upstream-compat"])
+    assert "  V_EXP_V gp2, gp1, 1\n" in back.output
+
+
+def test_a_mistake_leaves_no_file(program) -> None:
+    program.write_text("C_BREAK\nC_BRAKE\n")
+    made = RUN.invoke(app, ["asm", str(program)])
+    assert isinstance(made.exception, AssemblyError)
+    assert str(made.exception).startswith(f"{program}:2:1: no instruction 'C_BRAKE'")
+    assert not program.with_suffix(".hex").exists()
+
+
+def test_a_warning_is_said(program) -> None:
+    program.write_text("H_STORE_V gp1, gp2, a0, 1, 0, 3\n")
+    made = RUN.invoke(app, ["asm", str(program)])
+    assert f"warning: {program}:1:31: H_STORE_V has no such operand" in made.output
+
+
+def test_the_table_of_a_revision() -> None:
+    assert "S_SLLI_INT" in RUN.invoke(app, ["isa", "--revision", "plena-wide"]).output
