@@ -18,6 +18,8 @@ from .hardware_svh import FILES, read_svh
 from .hardware_toml import is_settings, read_settings
 
 _SIZES = ("mlen", "blen", "vlen", "hlen")
+PROGRAM_KEYS = ("types", "memory", "m_mm_requantise")
+"""What only programs need of a machine's file; golden.isa.machine reads it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -170,15 +172,15 @@ class HardwareConfig:
         cls, tables: Mapping[str, Any], *, source: str = "hardware config"
     ) -> HardwareConfig:
         """Read the tables of a TOML of this project; `source` stands in messages."""
-        _require_known(source, "", tables, ["dimensions", "formats", "transfer"])
+        _require_known(source, "", tables, ["dimensions", "formats", "transfer", *PROGRAM_KEYS])
         dimensions, formats = tables.get("dimensions", {}), tables.get("formats", {})
         transfer = tables.get("transfer", {})
-        _require_known(source, "transfer", transfer, ["v_writeback"])
+        _require_known(source, "transfer", transfer, ["v_prefetch", "v_writeback"])
         _require_known(source, "dimensions", dimensions, list(_SIZES))
         _require_known(source, "formats", formats, ["vector", "accumulator", "reduction"])
         try:
-            made = {f"{role}_format": _format(given) for role, given in formats.items()}
-            return cls(**dimensions, **transfer, **made)
+            made = {f"{role}_format": format_of(given) for role, given in formats.items()}
+            return cls(**dimensions, v_writeback=transfer.get("v_writeback"), **made)
         except FormatError as error:
             raise FormatError(f"{source}: {error}") from None
 
@@ -214,7 +216,8 @@ def _text(path: Path) -> str:
         raise FormatError(f"hardware config {path} is not valid TOML: {error}") from None
 
 
-def _format(given: Any) -> Any:
+def format_of(given: Any) -> Any:
+    """Return the format that a machine's file names: by its name, or a table with `name`."""
     if isinstance(given, dict) and "name" in given:
         overrides = {key: value for key, value in given.items() if key != "name"}
         return get_format(given["name"], **overrides)

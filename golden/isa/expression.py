@@ -13,7 +13,7 @@ _BINARY: dict[type[ast.operator], Callable[[int, int], int]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
     ast.Mult: operator.mul,
-    ast.FloorDiv: operator.floordiv,
+    ast.Div: operator.floordiv,
     ast.Mod: operator.mod,
     ast.LShift: operator.lshift,
     ast.RShift: operator.rshift,
@@ -38,11 +38,12 @@ def evaluate(text: str, names: Mapping[str, int]) -> int:
     """Return the value of an expression.
 
     Args:
-        text: decimal, 0x and 0b numbers, names, parentheses, + - * // % << >> & | ^ ~.
+        text: decimal, 0x and 0b numbers, names, parentheses, + - * / % << >> & | ^ ~.
         names: values of names.
 
     Raises:
-        ExpressionError: it cannot be read, a name is not known, or it divides by 0.
+        ExpressionError: it cannot be read, a name is not known, it divides by 0, or
+            with a remainder.
 
     >>> evaluate("ROWS * 64 + 0x10", {"ROWS": 4})
     272
@@ -69,11 +70,13 @@ def _value(node: ast.expr, names: Mapping[str, int]) -> int:
         left, right = _value(node.left, names), _value(node.right, names)
         if isinstance(node.op, ast.LShift | ast.RShift) and not 0 <= right <= _WIDEST:
             raise ExpressionError(f"cannot shift by {right}")
-        if isinstance(node.op, ast.FloorDiv | ast.Mod) and right == 0:
+        if isinstance(node.op, ast.Div | ast.Mod) and right == 0:
             raise ExpressionError("division by 0")
+        if isinstance(node.op, ast.Div) and left % right:
+            raise ExpressionError(f"{left} / {right} is no whole number")
         return _narrow(_BINARY[type(node.op)](left, right))
     raise ExpressionError(
-        f"{ast.unparse(node)!r} is no whole number; there are + - * // % << >> & | ^ ~ ( )"
+        f"{ast.unparse(node)!r} is no whole number; there are + - * / % << >> & | ^ ~ ( )"
     )
 
 

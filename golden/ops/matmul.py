@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from ..codec import Codes, NanReplacedWarning, code_dtype
 from ..float_environment import in_default_environment
-from ..formats import FormatError
+from ..formats import FormatError, Scalar
 from ..hardware import HardwareConfig
 from ..mx import MxArray
 from .cast import cast
@@ -52,12 +52,31 @@ def matmul(a: MxArray, b: MxArray, hw: HardwareConfig) -> Codes:
     >>> [hex(c) for c in golden.ops.matmul(a, b, hw)[0]]
     ['0x4080']
     """
+    total = sums(a, b, hw.accumulator_format)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NanReplacedWarning)  # V without NaN: stated above
+        return cast(total, hw.accumulator_format, hw.vector_format)
+
+
+def sums(a: MxArray, b: MxArray, acc: Scalar, start: Codes | None = None) -> Codes:
+    """Return the accumulators of a @ b: block after block of K, in ascending order.
+
+    Args:
+        a, b: as in `matmul`.
+        acc: accumulator format.
+        start: codes of `acc` that the sums go on from, (…, m, n); +0 when None.
+
+    Returns:
+        Codes of `acc`, (…, m, n).
+
+    Raises:
+        FormatError: shapes, block axes or block sizes do not fit.
+    """
     _check(a, b)
     dot_bits = product_bits(a.mx, b.mx, a.mx.block_size)
-    acc = hw.accumulator_format
     ints_a, ints_b = element_integers(a.codes, a.mx), element_integers(b.codes, b.mx)
     exp_a, exp_b = block_exp(a.scales, a.mx), block_exp(b.scales, b.mx)
-    total: Codes | None = None
+    total = start
     for index in range(a.scales.shape[-1]):
         block = slice(index * a.mx.block_size, (index + 1) * a.mx.block_size)
         rows, columns = ints_a[..., block], ints_b[..., block, :]
@@ -74,9 +93,7 @@ def matmul(a: MxArray, b: MxArray, hw: HardwareConfig) -> Codes:
     if total is None:  # k is 0
         batch = np.broadcast_shapes(a.shape[:-2], b.shape[:-2])
         total = np.zeros((*batch, a.shape[-2], b.shape[-1]), code_dtype(acc.width_bits))
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NanReplacedWarning)  # V without NaN: stated above
-        return cast(total, acc, hw.vector_format)
+    return total
 
 
 def _exact_product(

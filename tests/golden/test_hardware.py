@@ -62,7 +62,7 @@ def test_the_configs_of_this_repository_load(path: Path) -> None:
         ("mlen = 8 8", "is not valid TOML: "),
         (
             "[dimension]",
-            "unknown key 'dimension'; known: dimensions, formats, transfer. Did you mean 'dim",
+            "unknown key 'dimension'; known: dimensions, formats, transfer, types, memory",
         ),
         ("[dimensions]\nmleN = 8", "unknown key 'mleN' in [dimensions]; known: mlen, blen, vlen, "),
         ("[formats]\nvec = 'bf16'", "unknown key 'vec' in [formats]; known: vector, accumulator"),
