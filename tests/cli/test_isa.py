@@ -59,3 +59,13 @@ def test_a_warning_is_said(program) -> None:
 
 def test_the_table_of_a_revision() -> None:
     assert "S_SLLI_INT" in RUN.invoke(app, ["isa", "--revision", "plena-wide"]).output
+
+
+def test_a_run_and_its_status(program) -> None:
+    program.write_text("S_ADDI_INT gp1, gp0, 5\nC_BREAK\n")
+    done = RUN.invoke(app, ["run", str(program), "--dump", "gp:1"])
+    assert (done.exit_code, done.output) == (0, "2 instructions\ngp1  5\n")
+    program.write_text("V_EXP_V gp1, gp1\n")
+    ended = RUN.invoke(app, ["run", str(program)])
+    assert ended.exit_code == 3
+    assert ended.output.startswith("trap: word 1: ")

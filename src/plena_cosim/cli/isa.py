@@ -102,6 +102,63 @@ def disasm(
 
 
 @app.command()
+def run(
+    program: Annotated[
+        Path,
+        typer.Argument(
+            help="Assembly; or machine code, where the name ends in .hex, .mem or .bin."
+        ),
+    ],
+    machine: Annotated[
+        Path, typer.Option(help="A machine: a TOML of configs/hw, or one of your own.")
+    ] = Path("plena.toml"),
+    hbm: Annotated[
+        Path | None, typer.Option(help="Bytes of the main memory, from address 0 on.")
+    ] = None,
+    dump: Annotated[
+        list[str] | None,
+        typer.Option(
+            help="Show a part at the end, such as vector:0-3, tile:0, fp:0-7, int:0, gp, f, "
+            "hbm:0x100-0x1ff; may be given again."
+        ),
+    ] = None,
+    trace: Annotated[
+        Path | None,
+        typer.Option(callback=file_to_write, help="File for a line of JSON an instruction."),
+    ] = None,
+    against: Annotated[
+        Path | None, typer.Option(help="Another run's trace: say where the two part.")
+    ] = None,
+    most: Annotated[
+        int | None, typer.Option(min=1, help="Stop after so many instructions.")
+    ] = None,
+    revision: Annotated[str, _REVISION] = "plena",
+    upstream: Annotated[bool, _UPSTREAM] = False,
+) -> None:
+    """Run a program by the golden interpreter, one instruction after the other.
+
+    Ends with status 3 at a trap, and with 1 where a run differs from the trace it is compared with.
+    For example: plena run program.plena --dump vector:0-3
+    """
+    from ..golden.isa.run import run_program
+
+    ended = run_program(
+        program,
+        machine=machine,
+        hbm=hbm,
+        dump=dump or [],
+        trace=trace,
+        against=against,
+        most=most,
+        revision=revision,
+        upstream=upstream,
+        show=typer.echo,
+    )
+    if ended:
+        raise typer.Exit(ended)
+
+
+@app.command()
 def isa(
     revision: Annotated[str, _REVISION] = "plena",
     write: Annotated[

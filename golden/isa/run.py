@@ -1,0 +1,119 @@
+"""A program's file run to its end: what `plena run` does."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from plena_cosim.ground.write_whole import whole
+
+from ..formats import FormatError
+from .assembler import assemble
+from .dump import dumped
+from .interpreter import Interpreter
+from .machine import Machine
+from .machine_code import LAYOUTS, read_assembly, read_machine_code
+from .revision import get_revision
+from .state import Array
+from .trace import Trace, first_difference
+from .trap import TrapError
+
+DIFFERS, TRAPPED = 1, 3
+"""Exit codes."""
+
+
+def run_program(
+    program: Path,
+    *,
+    machine: Path,
+    hbm: Path | None = None,
+    dump: Sequence[str] = (),
+    trace: Path | None = None,
+    against: Path | None = None,
+    most: int | None = None,
+    revision: str = "plena",
+    upstream: bool = False,
+    show: Callable[[str], object] = print,
+) -> int:
+    """Run a program and show what was asked for.
+
+    Args:
+        program: assembly, or machine code by its name's ending.
+        machine: its file.
+        hbm: bytes from address 0 on.
+        dump: parts to show at the end, see `dumped`.
+        trace: file for a line of JSON an instruction.
+        against: another run's trace.
+        most: instructions; None: no limit.
+        revision: the instruction set.
+        upstream: operands lie where the public assembler puts them.
+        show: takes a line of text.
+
+    Returns:
+        0; 1 where the run differs from `against`; 3 at a trap, which is shown.
+
+    Raises:
+        FormatError: a file cannot be read or written, or a part is not there.
+        AssemblyError: the program has mistakes.
+    """
+    model = Machine.load(machine)
+    table = get_revision(revision)
+    if program.suffix in LAYOUTS.values():
+        if upstream:
+            raise FormatError(
+                "machine code with upstream's operands: disassemble it with --upstream-compat, "
+                "and run the assembly"
+            )
+        words: Sequence[int] = read_machine_code(program)
+    else:
+        words = assemble(read_assembly(program), table, source=str(program)).words
+    made = Interpreter(model, words, revision=table, hbm=_memory(hbm, model))
+    for part in dump:  # that it is there is known before the run
+        next(dumped(part, made.state, model), None)
+    lines: list[str] = []
+    writer = Trace() if trace is not None or against is not None else None
+    steps, status = 0, 0
+    try:
+        for step in made.run(most=most):
+            steps += 1
+            if writer is not None:
+                lines.append(writer.line(step))
+    except TrapError as trap:
+        show(f"trap: {trap}")
+        status = TRAPPED
+    show(f"{steps} instructions{'' if made.state.halted or status else '; not at its end'}")
+    if trace is not None:
+        with whole(trace) as path:
+            path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    if against is not None:
+        found = first_difference(lines, _text(against).splitlines())
+        show("the traces are equal" if found is None else f"the traces differ: {found}")
+        status = status or (DIFFERS if found else 0)
+    for part in dump:
+        for line in dumped(part, made.state, model):
+            show(line)
+    return status
+
+
+def _memory(path: Path | None, machine: Machine) -> Array | None:
+    if path is None:
+        return None
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise FormatError(f"memory image {path} cannot be read: {error.strerror}") from None
+    if data.size > machine.memories.hbm_bytes:
+        raise FormatError(
+            f"memory image {path} has {data.size} bytes; the machine has "
+            f"{machine.memories.hbm_bytes} ([memory] hbm_bytes)"
+        )
+    return data
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError as error:
+        raise FormatError(f"trace {path} cannot be read: {error.strerror}") from None
