@@ -38,7 +38,8 @@ def state(finished):
         ("int:2-3", ["int 2  0", "int 3  7"]),
         ("fp:63", ["fp 63  0"]),
         ("vector:0", ["row 0  1.5 -2 0.25" + " 0" * 13]),
-        ("hbm:0x1-0x11", ["0x00000001  " + " ".join(f"{i:02x}" for i in range(1, 17)), "0x00000011  11"]),
+        ("hbm:0x3-0x12", ["0x00000003  " + " ".join(f"{i:02x}" for i in range(3, 19))]),
+        ("hbm:0x1-0x11", ["0x00000001  " + bytes(range(1, 17)).hex(" "), "0x00000011  11"]),
         ("tile:3", ["tile 3  was not written"]),
     ],
 )  # fmt: skip

@@ -369,6 +369,27 @@ def test_a_store_and_a_prefetch(finished, machine, number: int) -> None:
         assert (state.hbm[scales : scales + 2] == kept.scales[row]).all()
 
 
+def test_without_the_flag_rows_lie_one_behind_the_other(finished) -> None:
+    x = some_rows(4, 8)
+    state = finished(
+        """
+        S_ADDI_INT gp1, gp0, 100
+        C_SET_STRIDE_REG gp1
+        H_STORE_V gp0, gp0, a0, 0, 2
+        """,
+        x,
+    )
+    assert state.hbm[:128].tobytes() == x.astype("<u2").tobytes()
+
+
+def test_blocks_must_divide_heads(started, machine) -> None:
+    long = {name: golden.get_format("mxint8", block_size=16) for name in ("activation", "weight")}
+    made = started("M_BTMM 0, gp0, gp0", machine=Machine(**{**vars(machine), **long}))
+    with pytest.raises(TrapError, match="blocks of 16 do not divide HLEN = 8") as caught:
+        made.step()
+    assert caught.value.cause is Cause.BLOCKS
+
+
 def test_requantised_weights(finished, machine) -> None:
     given = {**vars(machine), "m_mm_requantise": True}
     state = finished("H_PREFETCH_M gp0, gp0, a0, 0, 0", machine=Machine(**given))
