@@ -325,14 +325,23 @@ def main() -> None:
     words = ["--model", given.model, "--quant-config", given.recipe]
     words += ["--threads", str(given.threads), "--timeout", "3600"]
     rows, found = list[dict[str, Any]](), dict[str, Any]()
+    run = describe_run(seed=0, config_sha256=None)
+    asked = {key: str(value) for key, value in vars(given).items()}
+
+    def keep() -> None:
+        write_json(given.json, {"run": run, "arguments": asked, "load": rows, **found})
+
     with progress_bars(console) as progress:
         with serving([*words, "--numerics", "fake"]) as served:
             for done, clients in enumerate(given.clients):
                 progress("load", done, len(given.clients) + 1)
                 rows.append({"numerics": "fake", **under_load(served, clients, given)})
+                keep()
             found["memory"] = memory(served, given.many, progress)
+            keep()
         with serving([*words, "--numerics", "exact"]) as served:
             rows.append({"numerics": "exact", **under_load(served, given.exact_clients, given)})
+            keep()
         progress("load", len(rows), len(rows))
         limits = ["--max-batch", str(BATCH), "--max-queue", str(QUEUE), "--max-body", str(BODY)]
         with serving([*words, *limits, "--grace", str(GRACE_S)]) as served:
@@ -341,13 +350,11 @@ def main() -> None:
             found["full_queue"] = full_queue(served, max(given.clients), given)
             served.wait_idle()
             found["sigterm"] = sigterm(served, given)
+            keep()
     title = f"{given.model} ({given.recipe}), {given.threads} threads"
     console.print(shown(rows, title))
     for what, record in found.items():
         console.print(f"{what}: {record}", markup=False, soft_wrap=True)
-    run = describe_run(seed=0, config_sha256=None)
-    asked = {key: str(value) for key, value in vars(given).items()}
-    write_json(given.json, {"run": run, "arguments": asked, "load": rows, **found})
     console.print(f"wrote {given.json}")
 
 
