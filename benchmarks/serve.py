@@ -4,7 +4,7 @@
 
 The server is a process of its own, on loopback. Under load each client asks again and again as soon
 as it has its answer; prompts differ. Latency is from the request to the end of the stream, "first
-token" to its first piece. Then come the memory after many short requests, connections that are
+token" to its first piece; CPU seconds are the server's, for machines that others share. Then come the memory after many short requests, connections that are
 dropped, bodies that are too large, a full queue, and SIGTERM in mid-stream.
 """
 
@@ -73,6 +73,12 @@ class Served:
         while self.counter("plena_running_choices") or self.counter("plena_waiting_choices"):
             time.sleep(0.01)
         return time.perf_counter() - began
+
+    def cpu_s(self) -> float:
+        """Return the seconds that the process has computed so far."""
+        text = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="utf-8")
+        ticks = text.rpartition(")")[2].split()[11:13]
+        return sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK")
 
     def memory_mib(self) -> float:
         """Return what the process holds in memory."""
@@ -143,16 +149,17 @@ def under_load(served: Served, clients: int, given: argparse.Namespace) -> dict[
     count = max(given.requests, clients)
     client = served.client()
     ask(client, 0, given)  # the first pass of a process is slower
-    began = time.perf_counter()
+    began, cpu = time.perf_counter(), served.cpu_s()
     with ThreadPoolExecutor(clients) as pool:
         found = list(pool.map(lambda number: ask(client, number, given), range(1, count + 1)))
-    seconds = time.perf_counter() - began
+    seconds, cpu = time.perf_counter() - began, served.cpu_s() - cpu
     return {
         "clients": clients,
         "requests": count,
         "prompt_tokens": sum(each["prompt_tokens"] for each in found),
         "tokens": sum(each["tokens"] for each in found),
         "seconds": seconds,
+        "cpu_s": cpu,
         "requests_per_s": count / seconds,
         "tokens_per_s": sum(each["tokens"] for each in found) / seconds,
         **{
@@ -293,12 +300,13 @@ def shown(rows: Sequence[dict[str, Any]], title: str) -> Table:
     """Return what was measured under load as a table: rates, and times as median and p95."""
     table = Table(title=title)
     table.add_column("numerics")
-    for header in ("clients", "requests", "tokens", "each/s", "latency, s", "first token"):
+    for header in ("clients", "requests", "tokens", "each/s", "CPU s", "latency, s", "first"):
         table.add_column(header, justify="right")
     for row in rows:
         table.add_row(
             *(str(row[key]) for key in ("numerics", "clients", "requests", "tokens")),
             f"{row['requests_per_s']:.2f}, {row['tokens_per_s']:.2f}",
+            f"{row['cpu_s']:.1f}",
             *(
                 f"{row[f'{key}_median_s']:.2f}, {row[f'{key}_p95_s']:.2f}"
                 for key in ("latency", "first")
