@@ -4,8 +4,9 @@
 
 The server is a process of its own, on loopback. Under load each client asks again and again as soon
 as it has its answer; prompts differ. Latency is from the request to the end of the stream, "first
-token" to its first piece; CPU seconds are the server's, for machines that others share. Then come the memory after many short requests, connections that are
-dropped, bodies that are too large, a full queue, and SIGTERM in mid-stream.
+token" to its first piece; CPU seconds are the server's, for machines that others share. Then come
+the memory after many short requests, connections that are dropped, bodies that are too large, a
+full queue, and SIGTERM in mid-stream.
 """
 
 from __future__ import annotations
