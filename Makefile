@@ -28,7 +28,7 @@ comma     := ,
 installed  = $(VENV)/.with-$(if $(wildcard $(VENV)/.with-dev),dev,$(1)$(addprefix $(comma),$(2)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup shell demo test quick slowest sim sim-long prove mutate synth fpga replay waves coverage families-long cosim-long test-long fuzz-long docs lint bench clean
+.PHONY: help setup shell demo test quick slowest sim sim-long prove mutate synth fpga replay waves coverage families-long cosim-long test-long fuzz-long functions-long docs lint bench clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -108,6 +108,10 @@ test-long: $(VENV)/.with-dev ## long commands killed in all ways, each at work (
 
 fuzz-long: $(VENV)/.with-dev ## files, requests and saved models with mistakes in them: one clear error, or the right answer: SEED=
 	@$(BIN)/python -m tools.fuzz $(if $(SEED),--seed $(SEED))
+
+functions-long: $(VENV)/.with-dev ## answers of plena eval functions, and 200 made ones, judged by BFCL's own command as well (6 GB into build/bfcl, a quarter of an hour)
+	@plena eval functions --limit 15 --max-new-tokens 48 --out results/functions-long
+	@$(BIN)/python -m tools.functions_recorded $(if $(SEED),--seed $(SEED))
 
 docs: $(call installed,docs) ## the documentation as a site that needs no network: build/site/index.html
 	@# Not --quiet: that drops the warnings that --strict counts.

@@ -56,11 +56,17 @@ def write_json(path: Path, record: dict[str, Any]) -> None:
 
 
 def plain(value: Any) -> Any:
-    """Return a value fit for JSON: keys are texts, infinite floats and NaN are words."""
+    """Return a value fit for JSON in UTF-8.
+
+    Keys are texts, infinite floats and NaN are words; half a surrogate pair, which a model may
+    write as an escape, is its escape.
+    """
     if isinstance(value, dict):
-        return {str(key): plain(item) for key, item in value.items()}
+        return {plain(str(key)): plain(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain(item) for item in value]
     if isinstance(value, float) and not math.isfinite(value):
         return str(value)
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
     return value

@@ -20,3 +20,10 @@ def test_messages_of_the_chat_api() -> None:
     tool["function"]["arguments"] = "[1]"  # type: ignore[index]
     with pytest.raises(NotCallsError, match="m_f are no JSON object"):
         calls_of_message({"tool_calls": [tool]}, {})
+
+
+def test_half_a_surrogate_pair_is_no_text() -> None:
+    """A UnicodeEncodeError once, where a file of that name was packed or listed."""
+    block = r'<tool_call>{"name": "f", "arguments": {"path": "\ud800"}}</tool_call>'
+    with pytest.raises(NotCallsError, match="surrogates not allowed"):
+        calls_of_message({"content": block}, {})

@@ -58,6 +58,8 @@ def fault(text: str, **right: list[Any]) -> str | None:
         ("f(a=1, b='x!')", {"b": ["x"]}, "none of"),
         ("f(a=1, c=2)", {"c": [2.0]}, None),
         ("f(a=1, c=2)", {"c": [2]}, None),
+        (f"f(a=1, c=1{'0' * 400})", {"c": [2]}, "c is an integer that no float holds"),
+        ("f(a=1, **x)", {}, "** is no parameter"),
         ("f(a=1, c=2.5)", {"c": [2]}, "none of"),
         ("f(a=1, d=[1, 2])", {"d": [[1, 2]]}, None),
         ("f(a=1, d=[2, 1])", {"d": [[1, 2]]}, "none of"),

@@ -9,6 +9,8 @@ from typing import Any
 from plena_cosim.sources import TextSourceError
 from plena_cosim.sources.errors import need
 
+from ..record import plain
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
@@ -125,7 +127,7 @@ class ChatClient:
         choice = found.choices[0]
         message = choice.message.model_dump(include={"content", "tool_calls"}, exclude_none=True)
         return Reply(
-            message=message,
+            message=plain(message),
             finish_reason=str(choice.finish_reason),
             prompt_tokens=getattr(found.usage, "prompt_tokens", 0),
             tokens=getattr(found.usage, "completion_tokens", 0),

@@ -27,14 +27,17 @@ def calls_of_message(message: Mapping[str, Any], names: Mapping[str, str]) -> li
         names: the functions' own names, by those under which they were offered.
 
     Raises:
-        NotCallsError: arguments are no JSON object.
+        NotCallsError: arguments are no JSON object, or hold half a surrogate pair: no file, name or
+            message could.
     """
     found = [each["function"] for each in message.get("tool_calls") or ()]
     try:
         if not found:
             blocks = TOOL_CALL.findall(message.get("content") or "")
             found = [json.loads(block) for block in blocks]
-        return [_json_call(each, names) for each in found]
+        calls = [_json_call(each, names) for each in found]
+        json.dumps(calls, ensure_ascii=False).encode()
+        return calls
     except NotCallsError:
         raise
     except (ValueError, TypeError, AttributeError, RecursionError) as error:

@@ -12,6 +12,8 @@ from ..chat.tool_calls import Call, NotCallsError
 LONGEST = 100_000
 """Characters of an answer that are read; Python's parser needs memory."""
 _LARGEST_POWER = 1_000
+_LONGEST_NUMBER = 10_000
+"""Bits of an integer: Python writes none of more than 4,300 digits."""
 _SUMS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -21,12 +23,20 @@ _SUMS: dict[type[ast.operator], Callable[[Any, Any], Any]] = {
     ast.Mod: operator.mod,
     ast.Pow: operator.pow,
 }
+_SIGNS: dict[type[ast.unaryop], Callable[[Any], Any]] = {
+    ast.USub: operator.neg,
+    ast.UAdd: operator.pos,
+    ast.Not: operator.not_,
+    ast.Invert: operator.inv,
+}
 
 
 def calls_of_text(text: str) -> list[Call]:
     """Read calls in Python's notation: `[name(a=1), other.name(b="x")]`.
 
-    Nothing is executed. Square brackets may be missing; a name in the place of a value is its text.
+    Nothing is executed. Square brackets may be missing; a name in the place of a value is its text,
+    and so is a value that JSON does not have. As BFCL reads them, `**` is a parameter, and what is
+    called may be something else than a name: then its name is empty, and it is a call all the same.
 
     Args:
         text: of an answer.
@@ -63,22 +73,20 @@ def _call(node: ast.expr) -> Call:
     while isinstance(function, ast.Attribute):
         parts.append(function.attr)
         function = function.value
-    if not isinstance(function, ast.Name):
-        raise NotCallsError("what is called has no name")
-    name = ".".join([function.id, *reversed(parts)])
-    if any(each.arg is None for each in node.keywords):
-        raise NotCallsError(f"{name} is called with **")
-    return {name: {str(each.arg): _value(each.value) for each in node.keywords}}
+    if isinstance(function, ast.Name):
+        parts.append(function.id)
+    name = ".".join(reversed(parts))
+    return {name: {each.arg or "**": _value(each.value) for each in node.keywords}}
 
 
 def _value(node: ast.expr) -> Any:
     match node:
-        case ast.Constant(value=value) if not isinstance(value, bytes | complex):
-            return "..." if value is Ellipsis else value
-        case ast.UnaryOp(op=ast.USub(), operand=ast.Constant(value=int() | float() as value)):
-            return -value
-        case ast.UnaryOp(op=ast.UAdd(), operand=ast.Constant(value=int() | float() as value)):
-            return value
+        case ast.Constant(value=bytes() | complex()):
+            return ast.unparse(node)
+        case ast.Constant(value=value):
+            return "..." if value is Ellipsis else _reasonable(value)
+        case ast.UnaryOp(op=op, operand=ast.Constant(value=int() | float() as value)):
+            return _SIGNS[type(op)](_reasonable(value))
         case ast.List(elts=elements):
             return [_value(each) for each in elements]
         case ast.Tuple(elts=elements):
@@ -93,8 +101,10 @@ def _value(node: ast.expr) -> Any:
             return _sum(node)
         case ast.Name(id=name):
             return name
-        case ast.Call(keywords=[]) | ast.Subscript():
+        case ast.Call(keywords=[]):
             return ast.unparse(node)
+        case ast.Subscript(value=value, slice=place):
+            return f"{ast.unparse(value)}[{ast.unparse(place)}]"
         case ast.Call():
             return _call(node)
     raise NotCallsError(f"{type(node).__name__} is no value")
@@ -112,4 +122,11 @@ def _sum(node: ast.BinOp) -> Any:
         raise NotCallsError("an expression of something else than constants")
     if apply is operator.pow and max(map(abs, sides)) > _LARGEST_POWER:
         raise NotCallsError("a power beyond reason")
-    return apply(*sides)
+    return _reasonable(apply(*sides))
+
+
+def _reasonable(value: Any) -> Any:
+    """Return a value, if it is no integer that cannot be written down."""
+    if isinstance(value, int) and value.bit_length() > _LONGEST_NUMBER:
+        raise NotCallsError("a number beyond reason")
+    return value

@@ -90,7 +90,10 @@ def _fault_of_value(described: Mapping[str, Any], value: Any, right: Sequence[An
     if declared == "tuple" and isinstance(value, tuple):
         value = list(value)
     if declared == "float" and type(value) is int:
-        value = float(value)
+        try:
+            value = float(value)
+        except OverflowError:
+            return "is an integer that no float holds"
     of_answers = _kind_of(right)
     if type(value) is kind:
         if isinstance(value, list) and inner and not _elements_fit(value, inner, right):

@@ -20,6 +20,7 @@ from plena_cosim.sources import TextSourceError
 from ..chat.asked import Asked, Place, asked
 from ..chat.client import Asking, ChatClient, Reply
 from ..chat.tool_calls import NotCallsError, calls_of_message
+from ..record import plain
 from ..results.report import Report, ReportTable
 from ..results.run_folder import RunFile, RunFolder, open_run
 from .decode import calls_of_text
@@ -65,7 +66,7 @@ class Task:
         fault = fault_of(question, calls)
         if fault is not None and unread is not None:
             fault = f"{fault}: {unread}"
-        return {
+        found = {
             "category": question.category,
             "scores": {"correct": int(fault is None)},
             "fault": fault,
@@ -74,6 +75,8 @@ class Task:
             "finish_reason": reply.finish_reason,
             "tokens": reply.tokens,
         }
+        kept: dict[str, Any] = plain(found)
+        return kept
 
     def _calls(self, reply: Reply, names: dict[str, str]) -> tuple[list[Any] | None, str | None]:
         try:
