@@ -28,6 +28,7 @@ from plena_cosim.golden import (
 from .backend import operation
 from .carrier import DOUBLE, SINGLE, Carrier
 from .cast import cast_finite, round_values, value_dtype
+from .kernels import compiled
 from .mx_tensor import MxTensor
 from .odd_product import product_to_odd
 from .platform_check import require_exact_matmul
@@ -43,11 +44,13 @@ class _Plan:
         dot: carrier of the block dots; None where they need more than float64.
         total: carrier of partials and sums.
         rounds: whether they are rounded explicitly (else the carrier is the accumulator format).
+        in_single: whether dots that are not zero lie within float32's normal range.
     """
 
     dot: Carrier | None
     total: Carrier
     rounds: bool
+    in_single: bool
 
 
 @operation
@@ -91,7 +94,18 @@ def matmul(x: MxTensor, w: MxTensor, hw: HardwareConfig) -> Tensor:
             return torch.zeros(shape, dtype=dtype, device=x.values.device)
         plan = _plan(x, w, hw.accumulator_format)
         total = _product(x, w, plan, hw.accumulator_format)
-        return cast_finite(total, hw.vector_format)
+        return _to_vector(total, hw.vector_format)
+
+
+def _to_vector(total: Tensor, fmt: Minifloat) -> Tensor:
+    """Return the last accumulators, without Inf, as values of the vector format."""
+    if compiled(total):
+        from .kernels import calls
+
+        done = calls.cast(total, fmt)
+        if done is not None:
+            return done
+    return cast_finite(total, fmt)
 
 
 def _product(x: MxTensor, w: MxTensor, plan: _Plan, acc: Scalar) -> Tensor:
@@ -119,6 +133,19 @@ def _product(x: MxTensor, w: MxTensor, plan: _Plan, acc: Scalar) -> Tensor:
 
 
 def _matrix(x: MxTensor, w: MxTensor, plan: _Plan, acc: Scalar) -> Tensor:
+    if plan.dot is not None and compiled(x.values, w.values):
+        from .kernels import multiply
+
+        done = multiply.sums(
+            x.values,
+            w.values,
+            x.mx.block_size,
+            acc,
+            rounds=plan.rounds,
+            in_single=plan.in_single,
+        )
+        if done is not None:
+            return done
     rows, columns = x.shape[0], w.shape[1]
     total = torch.zeros(rows, columns, dtype=plan.total.dtype, device=x.values.device)
     for tile_rows, tile_columns in _tiles(rows, columns, x.values.device):
@@ -233,21 +260,18 @@ def _plan(x: MxTensor, w: MxTensor, acc: Scalar) -> _Plan:
         raise ExactnessError(
             f"matmul of {x.mx.name} and {w.mx.name}: exponents {lowest}..{highest} leave float64"
         )
-    single = (
-        largest <= 1 << (SINGLE.man_bits + 1)
-        and lowest >= SINGLE.min_exp
-        and highest <= SINGLE.bias
-    )
+    in_single = SINGLE.min_exp <= lowest and highest <= SINGLE.bias
+    single = largest <= 1 << (SINGLE.man_bits + 1) and in_single
     longest = 1 << (DOUBLE.man_bits + 1)
     double = largest <= longest or (
         _largest_integer_used(x) * _largest_integer_used(w) * x.mx.block_size <= longest
     )
     dot = SINGLE if single else DOUBLE if double else None
     if _is_single(acc) and dot is not None and highest <= SINGLE.bias:
-        return _Plan(dot=dot, total=SINGLE, rounds=False)
+        return _Plan(dot=dot, total=SINGLE, rounds=False, in_single=in_single)
     if single and _rounds_in_single(acc, highest):
-        return _Plan(dot=dot, total=SINGLE, rounds=True)
-    return _Plan(dot=dot, total=DOUBLE, rounds=True)
+        return _Plan(dot=dot, total=SINGLE, rounds=True, in_single=in_single)
+    return _Plan(dot=dot, total=DOUBLE, rounds=True, in_single=in_single)
 
 
 def _is_single(acc: Scalar) -> bool:
