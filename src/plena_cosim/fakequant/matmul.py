@@ -31,7 +31,7 @@ from .cast import cast_finite, round_values, value_dtype
 from .kernels import compiled
 from .mx_tensor import MxTensor
 from .odd_product import product_to_odd
-from .platform_check import require_exact_matmul
+from .platform_check import require_exact_matmul, require_exact_settings
 
 _TILE_ROWS, _TILE_COLUMNS = 512, 1536  # one float32 accumulator tile and its partial: 6 MiB
 
@@ -86,8 +86,8 @@ def matmul(x: MxTensor, w: MxTensor, hw: HardwareConfig) -> Tensor:
     """
     _check(x, w)
     with torch.no_grad(), torch.autocast(x.values.device.type, enabled=False):
-        require_exact_matmul(x.values.device)
-        batch = torch.broadcast_shapes(x.shape[:-2], w.shape[:-2])  # type: ignore[no-untyped-call]
+        require_exact_settings(x.values.device)
+        batch = _batch(x, w)
         shape = (*batch, x.shape[-2], w.shape[-1])
         if 0 in (*shape, x.shape[-1]):  # no output, or no block: golden's sums start at +0
             dtype = value_dtype(hw.vector_format)
@@ -117,7 +117,7 @@ def _product(x: MxTensor, w: MxTensor, plan: _Plan, acc: Scalar) -> Tensor:
             values=x.values.flatten(0, -2), scales=x.scales.flatten(0, -2), mx=x.mx, axis=1
         )
         return _matrix(flat, w, plan, acc).view(*x.shape[:-1], w.shape[-1])
-    batch = torch.broadcast_shapes(x.shape[:-2], w.shape[:-2])  # type: ignore[no-untyped-call]
+    batch = _batch(x, w)
     left = [t.expand(*batch, *t.shape[-2:]).flatten(0, -3) for t in (x.values, x.scales)]
     right = [t.expand(*batch, *t.shape[-2:]).flatten(0, -3) for t in (w.values, w.scales)]
     products = [
@@ -130,6 +130,12 @@ def _product(x: MxTensor, w: MxTensor, plan: _Plan, acc: Scalar) -> Tensor:
         for i in range(left[0].shape[0])
     ]
     return torch.stack(products).view(*batch, x.shape[-2], w.shape[-1])
+
+
+def _batch(x: MxTensor, w: MxTensor) -> torch.Size:
+    if w.values.ndim == 2 or x.shape[:-2] == w.shape[:-2]:  # broadcast_shapes takes 30 us
+        return x.shape[:-2]
+    return torch.broadcast_shapes(x.shape[:-2], w.shape[:-2])  # type: ignore[no-untyped-call,no-any-return]
 
 
 def _matrix(x: MxTensor, w: MxTensor, plan: _Plan, acc: Scalar) -> Tensor:
@@ -146,6 +152,7 @@ def _matrix(x: MxTensor, w: MxTensor, plan: _Plan, acc: Scalar) -> Tensor:
         )
         if done is not None:
             return done
+    require_exact_matmul(x.values.device)
     rows, columns = x.shape[0], w.shape[1]
     total = torch.zeros(rows, columns, dtype=plan.total.dtype, device=x.values.device)
     for tile_rows, tile_columns in _tiles(rows, columns, x.values.device):

@@ -94,7 +94,7 @@ def rope(x: Tensor, cos: Tensor, sin: Tensor, fmt: Minifloat, step: int) -> Tens
     if bits is None or not x.numel():
         return None
     source = _rows(x)
-    out = torch.empty(x.shape)
+    out = torch.empty(x.shape, dtype=torch.float32)
     tables = _repeated(cos, x.shape, whole=True), _repeated(sin, x.shape, whole=True)
     _by_rows(elementwise.rope, source, source, *tables, step, as_array(out.view(source.shape)), bits)
     return out
@@ -125,7 +125,7 @@ def reduce_rows(
     if selected is not None:
         x = x.masked_fill(~selected, torch.nan if largest else -0.0)
     values = _rows(x)
-    out = torch.empty(x.shape[:-1])
+    out = torch.empty(x.shape[:-1], dtype=torch.float32)
     start, found = as_array(seed.float().reshape(-1)), as_array(out.view(-1))
     if largest:
         _by_rows(rows.maxima, values, values, start, found)
@@ -157,7 +157,7 @@ def softmax(
     if bits is None or not _sums_single(fmt, red) or not x.numel():
         return None
     values = _rows(x)
-    out = torch.empty(x.shape)
+    out = torch.empty(x.shape, dtype=torch.float32)
     chosen = np.empty((0, 0), np.bool_)
     if selected is not None:
         chosen = _repeated(selected, x.shape, whole=True)
@@ -195,7 +195,7 @@ def norm(
     if bits is None or not _sums_single(fmt, red) or not x.numel():
         return None
     values = _rows(x)
-    out = torch.empty(x.shape)
+    out = torch.empty(x.shape, dtype=torch.float32)
     added = np.empty((0, 0), np.float32)
     if shift is not None:
         added = _repeated(shift, x.shape, whole=True)
@@ -228,7 +228,8 @@ def _rows(x: Tensor) -> Array:
 
 def _pair(a: Tensor, b: Tensor) -> tuple[Array, Array, Tensor]:
     """Return two operands as `elementwise.binary` takes them, and room for the result."""
-    shape = a.shape if b.ndim == 0 or a.shape == b.shape else _broadcast(a.shape, b.shape)
+    alike = b.ndim == 0 or a.shape == b.shape  # broadcast_shapes takes 30 us
+    shape = a.shape if alike else _broadcast(a.shape, b.shape)
     out = torch.empty(shape, dtype=a.dtype)
     if a.shape == b.shape:  # one loop
         return (

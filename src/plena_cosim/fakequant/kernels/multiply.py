@@ -56,16 +56,14 @@ def sums(
             return None
         kind, bits = partials.ROUNDED_WIDE if wide else partials.ROUNDED, found
     total = torch.zeros(x.shape[0], w.shape[1], dtype=dtype)
-    left, right, into = as_array(x.contiguous()), as_array(w.mT.contiguous()), as_array(total)
-    more = into, kind, bits, limits
+    left, right = as_array(x.contiguous()), as_array(w.mT.contiguous())
     rows, depth = left.shape
     columns = right.shape[0]
+    given = left, right, block, as_array(total), kind, bits, limits
     if rows < _FEW and depth % block == 0:
-        blocks = left.reshape(rows, -1, block), right.reshape(columns, -1, block)
-        least = max(1, _LEAST // (rows * depth))
-        spread(partials.few_rows, columns, *blocks, *more, least=least)
+        spread(partials.few_rows, columns, *given, least=max(1, _LEAST // (rows * depth)))
     else:
         panels = -(-columns // partials.WIDTH)
         least = max(1, _LEAST // (rows * depth * partials.WIDTH))
-        spread(partials.product, panels, left, right, block, *more, least=least)
+        spread(partials.product, panels, *given, least=least)
     return total if kind != partials.FIXED else total.mul_(math.ldexp(1.0, acc.lsb_exp))

@@ -17,9 +17,10 @@ EXACT, ROUNDED, ROUNDED_WIDE, FIXED = 0, 1, 2, 3
 """How sums are kept: as float32 adds them, rounded to a format (from dots in float32, or in float64
 within the range of float32), or as units of fixed point."""
 
-WIDTH = 128
-"""Columns of a panel: 32 rows of it fit the first cache."""
+WIDTH = 256
+"""Columns of a panel, of which a few rows at a time are in the first cache."""
 
+_GROUP = 64  # columns whose sums are added together
 _LOST = np.int64((1 << 29) - 1)  # bits of float64 that float32 does not have
 _MAGIC = 1.5 * 2.0**52  # float64's adder then rounds at the units
 
@@ -36,13 +37,14 @@ def _to_odd(x: Float) -> Any:
 
 
 @njit(nogil=True, cache=True)
-def _add(kind: int, dots: Any, total: Any, p: Any, limits: Any) -> None:
+def _add(kind: int, dots: Any, total: Any, single: Any, p: Any, limits: Any) -> None:
     """Add dots (n,) to sums (n,).
 
     Args:
         kind: EXACT, ROUNDED, ROUNDED_WIDE or FIXED.
         dots: float32 or float64.
         total: float32, or float64 for FIXED.
+        single: float32 to work in, as long as `total` at least.
         p: the format of what is rounded.
         limits: of FIXED: units in one, lowest and highest number of units.
     """
@@ -54,8 +56,10 @@ def _add(kind: int, dots: Any, total: Any, p: Any, limits: Any) -> None:
             part = rounded(np.float32(dots[j]), False, p)
             total[j] = rounded(np.float32(np.float32(total[j]) + part), False, p)
     elif kind == ROUNDED_WIDE:
+        for j in range(total.size):  # a loop of its own: it has vectors of half as many
+            single[j] = _to_odd(dots[j])
         for j in range(total.size):
-            part = rounded(_to_odd(dots[j]), False, p)
+            part = rounded(single[j], False, p)
             total[j] = rounded(np.float32(np.float32(total[j]) + part), False, p)
     else:
         units, lowest, highest = limits
@@ -114,30 +118,42 @@ def product(
         kind, bits, limits: as in `_add`.
     """
     p = unpack(bits)
-    panel, dots = np.empty((block, WIDTH), x.dtype), np.empty((2, WIDTH), x.dtype)
+    panel, dots = np.zeros((block, WIDTH), x.dtype), np.empty((2, WIDTH), x.dtype)
+    single = np.empty(WIDTH, np.float32)
     for index in range(first, last):
         left = index * WIDTH
         columns = w[left : left + WIDTH]
         for begin in range(0, x.shape[1], block):
             count = min(block, x.shape[1] - begin)
-            panel[:] = 0
             for j in range(columns.shape[0]):
-                for k in range(count):
-                    panel[k, j] = columns[j, begin + k]
+                column = columns[j, begin : begin + count]
+                for k in range(column.size):
+                    panel[k, j] = column[k]
             for row in range(0, x.shape[0], 2):
                 here = min(2, x.shape[0] - row)
                 _two(x, row, row + here - 1, begin, count, panel, dots)
                 for i in range(here):
                     into = total[row + i, left : left + columns.shape[0]]
-                    _add(kind, dots[i], into, p, limits)
+                    _add(kind, dots[i], into, single, p, limits)
 
 
-@njit(nogil=True, cache=True, fastmath={"contract", "reassoc"})
-def _dot(a: Any, b: Any) -> Any:
-    total = a.dtype.type(0)
-    for k in range(a.size):
-        total += a[k] * b[k]
-    return total
+@njit(nogil=True, cache=True)
+def _dots(a: Any, b: Any, block: int, work: Any, out: Any) -> None:
+    """Write the dots (blocks,) of two rows (k,); `work` has room for 2 k."""
+    level, free = work[: a.size], work[a.size :]
+    for k in range(level.size):
+        level[k] = a[k] * b[k]
+    while block % 2 == 0:  # in loops over all blocks: vectors
+        block //= 2
+        source = level
+        level, free = free[: out.size * block], free[out.size * block :]
+        for k in range(level.size):
+            level[k] = source[2 * k] + source[2 * k + 1]
+    for index in range(out.size):
+        total = level[index * block]
+        for k in range(1, block):
+            total += level[index * block + k]
+        out[index] = total
 
 
 @njit(nogil=True, cache=True)
@@ -146,25 +162,23 @@ def few_rows(
     last: int,
     x: Any,
     w: Any,
+    block: int,
     total: Any,
     kind: int,
     bits: Any,
     limits: Any,
 ) -> None:
-    """As `product` for few rows, columns first..last, each read once.
-
-    Args:
-        first, last: columns.
-        x: float32 or float64 (m, blocks, block).
-        w: of the same dtype, (n, blocks, block).
-        total, kind, bits, limits: as in `product`.
-    """
+    """As `product` for few rows, of whole blocks: columns first..last, each read once."""
     p = unpack(bits)
-    dots = np.empty((x.shape[1], 1), x.dtype)
-    for column in range(first, last):
-        for row in range(x.shape[0]):
-            for index in range(dots.shape[0]):
-                dots[index, 0] = _dot(x[row, index], w[column, index])
-            into = total[row, column : column + 1]
-            for index in range(dots.shape[0]):
-                _add(kind, dots[index], into, p, limits)
+    blocks = x.shape[1] // block
+    work, found = np.empty(2 * x.shape[1], x.dtype), np.empty(blocks, x.dtype)
+    dots, single = np.empty((blocks, _GROUP), x.dtype), np.empty(_GROUP, np.float32)
+    for row in range(x.shape[0]):
+        for left in range(first, last, _GROUP):
+            into = total[row, left : min(left + _GROUP, last)]
+            for j in range(into.size):
+                _dots(x[row], w[left + j], block, work, found)
+                for index in range(blocks):
+                    dots[index, j] = found[index]
+            for index in range(blocks):
+                _add(kind, dots[index], into, single, p, limits)
