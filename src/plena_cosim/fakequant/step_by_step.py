@@ -33,7 +33,7 @@ def uncompiled(function: Callable[_P, _R]) -> Callable[_P, _R]:
     @wraps(function)
     def guarded(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         # Dynamo is slow to import, and before someone did there is nothing to be kept out of.
-        if "torch._dynamo" in sys.modules and _is_watched():
+        if "torch._dynamo" in sys.modules:
             called: Callable[_P, _R] = _out_of_reach(guarded)
             return called(*args, **kwargs)
         return function(*args, **kwargs)
@@ -64,12 +64,6 @@ def step_by_step(function: Callable[_P, _R]) -> Callable[_P, _R]:
         return function(*args, **kwargs)
 
     return uncompiled(checked)
-
-
-def _is_watched() -> bool:
-    """Whether Dynamo looks at the frames that this thread enters; its guard costs 10 us."""
-    callback = getattr(torch._C._dynamo.eval_frame, "get_eval_frame_callback", None)
-    return callback is None or callback() is not None
 
 
 _disabled: dict[Any, Callable[..., Any]] = {}  # functools.cache makes Dynamo warn

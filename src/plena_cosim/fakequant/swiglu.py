@@ -40,7 +40,9 @@ def swiglu(gate: Tensor, up: Tensor, fmt: Minifloat | str) -> Tensor:
     if compiled(*values):
         from .kernels import calls
 
-        done = calls.lookup_times(values[0], table_of("silu", fmt, values[0].device), values[1], fmt)
+        done = calls.lookup_times(
+            values[0], table_of("silu", fmt, values[0].device), values[1], fmt
+        )
         if done is not None:
             return done
     v = rounder(fmt)

@@ -79,7 +79,8 @@ def lookup_times(x: Tensor, table: Tensor, y: Tensor, fmt: Minifloat) -> Tensor 
     bits = _arithmetic(fmt)
     if bits is None:
         return None
-    left, right = (t.contiguous() for t in torch.broadcast_tensors(x, y))
+    shape = x.shape if x.shape == y.shape else _broadcast(x.shape, y.shape)
+    left, right = x.expand(shape).contiguous(), y.expand(shape).contiguous()
     out = torch.empty_like(left)
     given = as_array(left.view(-1)), as_array(table), as_array(right.view(-1))
     spread(
@@ -96,7 +97,9 @@ def rope(x: Tensor, cos: Tensor, sin: Tensor, fmt: Minifloat, step: int) -> Tens
     source = _rows(x)
     out = torch.empty(x.shape, dtype=torch.float32)
     tables = _repeated(cos, x.shape, whole=True), _repeated(sin, x.shape, whole=True)
-    _by_rows(elementwise.rope, source, source, *tables, step, as_array(out.view(source.shape)), bits)
+    _by_rows(
+        elementwise.rope, source, source, *tables, step, as_array(out.view(source.shape)), bits
+    )
     return out
 
 
@@ -233,10 +236,14 @@ def _pair(a: Tensor, b: Tensor) -> tuple[Array, Array, Tensor]:
     out = torch.empty(shape, dtype=a.dtype)
     if a.shape == b.shape:  # one loop
         return (
-            as_array(a.contiguous().view(1, -1)),
-            as_array(b.contiguous().view(1, -1)),
-            out,
-        ) if a.numel() < 2 * _LEAST or not a.ndim else (_rows(a), _rows(b), out)
+            (
+                as_array(a.contiguous().view(1, -1)),
+                as_array(b.contiguous().view(1, -1)),
+                out,
+            )
+            if a.numel() < 2 * _LEAST or not a.ndim
+            else (_rows(a), _rows(b), out)
+        )
     left = _rows(a.expand(shape))
     return left, _repeated(b, shape), out
 

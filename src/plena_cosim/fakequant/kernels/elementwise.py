@@ -116,9 +116,7 @@ def larger(first: int, last: int, a: Any, b: Any, out: Any, smaller: bool) -> No
 
 
 @njit(nogil=True, cache=True)
-def rope(
-    first: int, last: int, x: Any, cos: Any, sin: Any, step: int, out: Any, bits: Any
-) -> None:
+def rope(first: int, last: int, x: Any, cos: Any, sin: Any, step: int, out: Any, bits: Any) -> None:
     """Write rows first..last of x * cos + rotate(x) * sin, each step rounded.
 
     Args:
