@@ -20,6 +20,12 @@ def values(fmt: golden.Minifloat, shape: tuple[int, ...], *, seed: int) -> Tenso
     """Values of a format, every kind among them, NaN with several payloads."""
     generator = torch.Generator().manual_seed(seed)
     codes = torch.randint(0, 1 << fmt.width_bits, shape, generator=generator)
+    special = [fmt.inf_code] if fmt.has_inf else []
+    special += [fmt.nan_code] if fmt.has_nan else []
+    corners = torch.tensor([0, 1, fmt.max_code - 1, fmt.max_code, *special])
+    corners = torch.cat([corners, corners ^ (1 << (fmt.width_bits - 1))])
+    corner = corners[torch.randint(0, len(corners), shape, generator=generator)]
+    codes = torch.where(torch.rand(shape, generator=generator) < 0.5, corner, codes)
     x = torch.from_numpy(golden.decode(codes.numpy(), fmt)).float()
     ordinary = fakequant.cast(torch.randn(shape, generator=generator), fmt)
     x = torch.where(torch.rand(shape, generator=generator) < 0.6, ordinary, x)

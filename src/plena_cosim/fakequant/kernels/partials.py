@@ -13,6 +13,9 @@ from numba import njit
 
 from .rounding import Float, rounded, unpack
 
+# numba caches a kernel by its own file: a change of what it calls has to show here.
+# rounding.py: 7339f97621db
+
 EXACT, ROUNDED, ROUNDED_WIDE, FIXED = 0, 1, 2, 3
 """How sums are kept: as float32 adds them, rounded to a format (from dots in float32, or in float64
 within the range of float32), or as units of fixed point."""
