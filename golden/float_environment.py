@@ -93,3 +93,10 @@ def _library() -> tuple[Any, Any]:
         if sys.platform == "linux":  # glibc and musl alike
             return library, ctypes.c_void_p(-1)
     return None, None
+
+
+def enter_default_environment() -> None:
+    """Put this thread into the default environment for good, where the C library can do it."""
+    libm, default = _library()
+    if libm is not None:
+        libm.fesetenv(default)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from torch import Tensor
 
 from plena_cosim.golden import Minifloat
 from plena_cosim.golden.formats import as_minifloat
 
 from .backend import operation
+from .kernels import compiled
 from .operands import operands
 from .pieces import in_pieces
 from .rounder import rounder
@@ -36,7 +39,7 @@ def add(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     tensor([256.,   2.])
     """
     fmt = as_minifloat(fmt)
-    return in_pieces(rounder(fmt).add, *operands(fmt, a, b))
+    return _each("ADD", rounder(fmt).add, fmt, a, b)
 
 
 @operation
@@ -49,7 +52,7 @@ def sub(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     tensor([1.])
     """
     fmt = as_minifloat(fmt)
-    return in_pieces(rounder(fmt).sub, *operands(fmt, a, b))
+    return _each("SUB", rounder(fmt).sub, fmt, a, b)
 
 
 @operation
@@ -65,7 +68,24 @@ def mul(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     tensor([1.0156])
     """
     fmt = as_minifloat(fmt)
-    return in_pieces(rounder(fmt).mul, *operands(fmt, a, b))
+    return _each("MUL", rounder(fmt).mul, fmt, a, b)
+
+
+def _each(
+    kernel: str,
+    steps: Callable[[Tensor, Tensor], Tensor],
+    fmt: Minifloat,
+    *given: Tensor | float,
+) -> Tensor:
+    """Return one operation of two operands by its kernel, or by torch's steps."""
+    left, right = operands(fmt, *given)
+    if compiled(left, right):
+        from .kernels import calls
+
+        done = calls.binary(getattr(calls, kernel), left, right, fmt)
+        if done is not None:
+            return done
+    return in_pieces(steps, left, right)
 
 
 @operation

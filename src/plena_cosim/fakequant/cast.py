@@ -13,6 +13,7 @@ from plena_cosim.golden.formats import as_enum, as_scalar
 from .backend import operation
 from .carrier import DOUBLE, SINGLE, Carrier, is_finite
 from .element import round_units
+from .kernels import compiled
 from .pieces import in_pieces
 from .platform_check import require_subnormals
 
@@ -59,7 +60,15 @@ def cast(
     if mode is Rounding.STOCHASTIC:
         raise FormatError("cast: rounding is rne, rna, rtz, rup or rdown, got stochastic")
     require_subnormals(x.device)
-    return in_pieces(lambda values: _cast(values, fmt, mode, limit), x.detach())
+    values = x.detach()
+    nearest = mode is Rounding.RNE and limit is Overflow.SATURATE
+    if nearest and isinstance(fmt, Minifloat) and compiled(values):
+        from .kernels import calls
+
+        done = calls.cast(values, fmt)
+        if done is not None:
+            return done
+    return in_pieces(lambda part: _cast(part, fmt, mode, limit), values)
 
 
 def _cast(values: Tensor, fmt: Scalar, mode: Rounding, limit: Overflow) -> Tensor:

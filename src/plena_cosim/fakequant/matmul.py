@@ -28,9 +28,10 @@ from plena_cosim.golden import (
 from .backend import operation
 from .carrier import DOUBLE, SINGLE, Carrier
 from .cast import cast_finite, round_values, value_dtype
+from .kernels import compiled
 from .mx_tensor import MxTensor
 from .odd_product import product_to_odd
-from .platform_check import require_exact_matmul
+from .platform_check import require_exact_matmul, require_exact_settings
 
 _TILE_ROWS, _TILE_COLUMNS = 512, 1536  # one float32 accumulator tile and its partial: 6 MiB
 
@@ -43,11 +44,13 @@ class _Plan:
         dot: carrier of the block dots; None where they need more than float64.
         total: carrier of partials and sums.
         rounds: whether they are rounded explicitly (else the carrier is the accumulator format).
+        in_single: whether dots that are not zero lie within float32's normal range.
     """
 
     dot: Carrier | None
     total: Carrier
     rounds: bool
+    in_single: bool
 
 
 @operation
@@ -83,15 +86,26 @@ def matmul(x: MxTensor, w: MxTensor, hw: HardwareConfig) -> Tensor:
     """
     _check(x, w)
     with torch.no_grad(), torch.autocast(x.values.device.type, enabled=False):
-        require_exact_matmul(x.values.device)
-        batch = torch.broadcast_shapes(x.shape[:-2], w.shape[:-2])  # type: ignore[no-untyped-call]
+        require_exact_settings(x.values.device)
+        batch = _batch(x, w)
         shape = (*batch, x.shape[-2], w.shape[-1])
         if 0 in (*shape, x.shape[-1]):  # no output, or no block: golden's sums start at +0
             dtype = value_dtype(hw.vector_format)
             return torch.zeros(shape, dtype=dtype, device=x.values.device)
         plan = _plan(x, w, hw.accumulator_format)
         total = _product(x, w, plan, hw.accumulator_format)
-        return cast_finite(total, hw.vector_format)
+        return _to_vector(total, hw.vector_format)
+
+
+def _to_vector(total: Tensor, fmt: Minifloat) -> Tensor:
+    """Return the last accumulators, without Inf, as values of the vector format."""
+    if compiled(total):
+        from .kernels import calls
+
+        done = calls.cast(total, fmt)
+        if done is not None:
+            return done
+    return cast_finite(total, fmt)
 
 
 def _product(x: MxTensor, w: MxTensor, plan: _Plan, acc: Scalar) -> Tensor:
@@ -103,7 +117,7 @@ def _product(x: MxTensor, w: MxTensor, plan: _Plan, acc: Scalar) -> Tensor:
             values=x.values.flatten(0, -2), scales=x.scales.flatten(0, -2), mx=x.mx, axis=1
         )
         return _matrix(flat, w, plan, acc).view(*x.shape[:-1], w.shape[-1])
-    batch = torch.broadcast_shapes(x.shape[:-2], w.shape[:-2])  # type: ignore[no-untyped-call]
+    batch = _batch(x, w)
     left = [t.expand(*batch, *t.shape[-2:]).flatten(0, -3) for t in (x.values, x.scales)]
     right = [t.expand(*batch, *t.shape[-2:]).flatten(0, -3) for t in (w.values, w.scales)]
     products = [
@@ -118,7 +132,27 @@ def _product(x: MxTensor, w: MxTensor, plan: _Plan, acc: Scalar) -> Tensor:
     return torch.stack(products).view(*batch, x.shape[-2], w.shape[-1])
 
 
+def _batch(x: MxTensor, w: MxTensor) -> torch.Size:
+    if w.values.ndim == 2 or x.shape[:-2] == w.shape[:-2]:  # broadcast_shapes takes 30 us
+        return x.shape[:-2]
+    return torch.broadcast_shapes(x.shape[:-2], w.shape[:-2])  # type: ignore[no-untyped-call,no-any-return]
+
+
 def _matrix(x: MxTensor, w: MxTensor, plan: _Plan, acc: Scalar) -> Tensor:
+    if plan.dot is not None and compiled(x.values, w.values):
+        from .kernels import multiply
+
+        done = multiply.sums(
+            x.values,
+            w.values,
+            x.mx.block_size,
+            acc,
+            rounds=plan.rounds,
+            in_single=plan.in_single,
+        )
+        if done is not None:
+            return done
+    require_exact_matmul(x.values.device)
     rows, columns = x.shape[0], w.shape[1]
     total = torch.zeros(rows, columns, dtype=plan.total.dtype, device=x.values.device)
     for tile_rows, tile_columns in _tiles(rows, columns, x.values.device):
@@ -233,21 +267,18 @@ def _plan(x: MxTensor, w: MxTensor, acc: Scalar) -> _Plan:
         raise ExactnessError(
             f"matmul of {x.mx.name} and {w.mx.name}: exponents {lowest}..{highest} leave float64"
         )
-    single = (
-        largest <= 1 << (SINGLE.man_bits + 1)
-        and lowest >= SINGLE.min_exp
-        and highest <= SINGLE.bias
-    )
+    in_single = SINGLE.min_exp <= lowest and highest <= SINGLE.bias
+    single = largest <= 1 << (SINGLE.man_bits + 1) and in_single
     longest = 1 << (DOUBLE.man_bits + 1)
     double = largest <= longest or (
         _largest_integer_used(x) * _largest_integer_used(w) * x.mx.block_size <= longest
     )
     dot = SINGLE if single else DOUBLE if double else None
     if _is_single(acc) and dot is not None and highest <= SINGLE.bias:
-        return _Plan(dot=dot, total=SINGLE, rounds=False)
+        return _Plan(dot=dot, total=SINGLE, rounds=False, in_single=in_single)
     if single and _rounds_in_single(acc, highest):
-        return _Plan(dot=dot, total=SINGLE, rounds=True)
-    return _Plan(dot=dot, total=DOUBLE, rounds=True)
+        return _Plan(dot=dot, total=SINGLE, rounds=True, in_single=in_single)
+    return _Plan(dot=dot, total=DOUBLE, rounds=True, in_single=in_single)
 
 
 def _is_single(acc: Scalar) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -10,6 +12,7 @@ from plena_cosim.golden.formats import as_minifloat
 
 from .backend import operation
 from .carrier import DOUBLE, SINGLE
+from .kernels import compiled
 from .operands import operands
 from .pieces import in_pieces
 
@@ -34,7 +37,7 @@ def max(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     tensor([0., 1.])
     """
     fmt = as_minifloat(fmt)
-    return in_pieces(larger, *operands(fmt, a, b))
+    return _each(larger, operands(fmt, a, b))
 
 
 @operation
@@ -48,7 +51,17 @@ def min(a: Tensor, b: Tensor | float, fmt: Minifloat | str) -> Tensor:
     tensor([-0., 1.])
     """
     fmt = as_minifloat(fmt)
-    return in_pieces(smaller, *operands(fmt, a, b))
+    return _each(smaller, operands(fmt, a, b))
+
+
+def _each(choose: Callable[[Tensor, Tensor], Tensor], values: list[Tensor]) -> Tensor:
+    if compiled(*values):
+        from .kernels import calls
+
+        done = calls.larger(*values, smaller=choose is smaller)
+        if done is not None:
+            return done
+    return in_pieces(choose, *values)
 
 
 def larger(a: Tensor, b: Tensor) -> Tensor:

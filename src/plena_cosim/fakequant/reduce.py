@@ -14,6 +14,7 @@ from plena_cosim.golden.formats import as_minifloat
 
 from .backend import operation
 from .carrier import is_finite
+from .kernels import compiled
 from .max import larger, largest
 from .operands import operands, selection
 from .pieces import rows_in_pieces
@@ -113,6 +114,14 @@ def reduce_rows(
             f"need one seed a vector, {tuple(values.shape[:-1])}, got shape {tuple(start.shape)}"
         )
     selected = selection(mask, values)
+    if compiled(values, start, *(() if selected is None else (selected,))):
+        from .kernels import calls
+
+        done = calls.reduce_rows(
+            values, start, selected, src, dst, lanes=lanes, largest=reduction is reduce_max
+        )
+        if done is not None:
+            return done
     given = [start[..., None]] if selected is None else [start[..., None], selected]
     rows = sum_rows if reduction is reduce_sum else max_rows
     reduce = partial(rows, src=src, dst=dst, lanes=lanes)

@@ -11,12 +11,13 @@ from plena_cosim.golden.formats import as_minifloat
 
 from .backend import operation
 from .constant import reciprocal_value
+from .kernels import compiled
 from .operands import operands
 from .pieces import rows_in_pieces
 from .reduce import check_rows
 from .rounder import rounder
 from .softmax import row_sum
-from .unary import lookup
+from .unary import lookup, table_of
 
 
 @operation
@@ -55,6 +56,9 @@ def rms_norm(
     fmt, red = as_minifloat(fmt), as_minifloat(red)
     values, gain, small = operands(fmt, x, gamma, eps)
     check_rows(values, lanes)
+    done = _compiled(values, gain, None, small, fmt, red, lanes=lanes)
+    if done is not None:
+        return done
     normalise = partial(_rms_norm, fmt=fmt, red=red, lanes=lanes)
     return rows_in_pieces(normalise, values, gain, small[..., None])
 
@@ -92,6 +96,9 @@ def layer_norm(
     fmt, red = as_minifloat(fmt), as_minifloat(red)
     values, gain, shift, small = operands(fmt, x, gamma, beta, eps)
     check_rows(values, lanes)
+    done = _compiled(values, gain, shift, small, fmt, red, lanes=lanes)
+    if done is not None:
+        return done
     v = rounder(fmt)
 
     def normalise(x: Tensor, gain: Tensor, shift: Tensor, small: Tensor) -> Tensor:
@@ -99,6 +106,26 @@ def layer_norm(
         return v.add(_rms_norm(centred, gain, small, fmt=fmt, red=red, lanes=lanes), shift)
 
     return rows_in_pieces(normalise, values, gain, shift, small[..., None])
+
+
+def _compiled(
+    x: Tensor,
+    gain: Tensor,
+    shift: Tensor | None,
+    eps: Tensor,
+    fmt: Minifloat,
+    red: Minifloat,
+    *,
+    lanes: int | None,
+) -> Tensor | None:
+    """Return what a kernel computes; None where there is none."""
+    if not compiled(x, gain, eps, *(() if shift is None else (shift,))):
+        return None
+    from .kernels import calls
+
+    share = reciprocal_value(x.shape[-1], fmt)
+    tables = table_of("sqrt", fmt, x.device), table_of("reciprocal", fmt, x.device)
+    return calls.norm(x, gain, shift, eps, share, tables, fmt, red, lanes=lanes)
 
 
 def _rms_norm(

@@ -10,6 +10,7 @@ from plena_cosim.golden.formats import as_minifloat
 from plena_cosim.golden.ops.rope import checked_stride
 
 from .backend import operation
+from .kernels import compiled
 from .operands import operands
 from .pieces import rows_in_pieces
 from .rounder import rounder
@@ -42,6 +43,12 @@ def rope(
     fmt = as_minifloat(fmt)
     values, cosines, sines = operands(fmt, x, cos, sin)
     step = checked_stride(stride, values.shape[-1] if values.ndim else 0)
+    if compiled(values, cosines, sines):
+        from .kernels import calls
+
+        done = calls.rope(values, cosines, sines, fmt, step)
+        if done is not None:
+            return done
     v = rounder(fmt)
 
     def turn(x: Tensor, cos: Tensor, sin: Tensor) -> Tensor:

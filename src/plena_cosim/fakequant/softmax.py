@@ -11,11 +11,12 @@ from plena_cosim.golden import Minifloat
 from plena_cosim.golden.formats import as_minifloat
 
 from .backend import operation
+from .kernels import compiled
 from .operands import operands, selection
 from .pieces import rows_in_pieces
 from .reduce import check_rows, max_rows, sum_rows
 from .rounder import rounder
-from .unary import lookup
+from .unary import lookup, table_of
 
 
 @operation
@@ -54,6 +55,13 @@ def softmax(
     check_rows(values, lanes)
     selected = selection(mask, values)
     given = [] if selected is None else [selected]
+    if compiled(values, *given):
+        from .kernels import calls
+
+        tables = table_of("exp", fmt, values.device), table_of("reciprocal", fmt, values.device)
+        done = calls.softmax(values, selected, tables, fmt, red, lanes=lanes)
+        if done is not None:
+            return done
     return rows_in_pieces(partial(_softmax, fmt=fmt, red=red, lanes=lanes), values, *given)
 
 

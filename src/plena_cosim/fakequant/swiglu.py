@@ -8,10 +8,11 @@ from plena_cosim.golden import Minifloat
 from plena_cosim.golden.formats import as_minifloat
 
 from .backend import operation
+from .kernels import compiled
 from .operands import operands
 from .pieces import in_pieces
 from .rounder import rounder
-from .unary import lookup
+from .unary import lookup, table_of
 
 
 @operation
@@ -35,5 +36,14 @@ def swiglu(gate: Tensor, up: Tensor, fmt: Minifloat | str) -> Tensor:
     tensor([1.4609])
     """
     fmt = as_minifloat(fmt)
+    values = operands(fmt, gate, up)
+    if compiled(*values):
+        from .kernels import calls
+
+        done = calls.lookup_times(
+            values[0], table_of("silu", fmt, values[0].device), values[1], fmt
+        )
+        if done is not None:
+            return done
     v = rounder(fmt)
-    return in_pieces(lambda g, u: v.mul(lookup("silu", g, fmt), u), *operands(fmt, gate, up))
+    return in_pieces(lambda g, u: v.mul(lookup("silu", g, fmt), u), *values)

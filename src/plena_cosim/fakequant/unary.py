@@ -16,6 +16,7 @@ from plena_cosim.golden.formats import as_minifloat
 from .backend import operation
 from .carrier import DOUBLE, SINGLE
 from .cast import native_dtype, value_dtype
+from .kernels import compiled
 from .operands import operands
 from .pieces import in_pieces
 
@@ -33,17 +34,36 @@ def lookup(name: str, x: Tensor, fmt: Minifloat) -> Tensor:
     Raises:
         FormatError: `fmt` is wider than 16 bits.
     """
-    table = _table(name, fmt, x.device)
+    table = table_of(name, fmt, x.device)
+    if compiled(x):
+        from .kernels import calls
+
+        done = calls.lookup(x, table, fmt)
+        if done is not None:
+            return done
     return torch.index_select(table, 0, codes_of(x, fmt).reshape(-1)).view(x.shape)
 
 
 def _evaluate(name: str, x: Tensor, fmt: Minifloat) -> Tensor:
     """As `lookup`, with checks and piece by piece."""
-    return in_pieces(lambda piece: lookup(name, piece, fmt), *operands(fmt, x))
+    (values,) = operands(fmt, x)
+    if compiled(values):
+        return lookup(name, values, fmt)
+    return in_pieces(lambda piece: lookup(name, piece, fmt), values)
 
 
 @lru_cache(maxsize=128)
-def _table(name: str, fmt: Minifloat, device: torch.device) -> Tensor:
+def table_of(name: str, fmt: Minifloat, device: torch.device) -> Tensor:
+    """Return the results of a function of one code for every code, as values.
+
+    Args:
+        name: of the function in golden.ops.
+        fmt: format of operand and result, up to 16 bits.
+        device: where the table lies.
+
+    Raises:
+        FormatError: `fmt` is wider than 16 bits.
+    """
     if fmt.width_bits > _WIDEST:
         raise FormatError(
             f"{name} comes from a table of every value, so that a format may have up to {_WIDEST} "

@@ -15,6 +15,7 @@ def test_tensors_of_this_memory_have_kernels() -> None:
     assert compiled(torch.ones(3), torch.ones(2, 2).t())
     assert not compiled(torch.ones(3), torch.ones(3, device="meta"))
     assert not compiled(torch.ones(3).to_sparse())
+    assert not compiled(torch.ones(3, dtype=torch.complex64).conj().imag)  # its memory is not -x
 
 
 def test_a_second_opinion_by_torch() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import sys
 import threading
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 
 from plena_cosim.fakequant.kernels import spread
+from plena_cosim.golden.float_environment import keeps_subnormals
 
 
 @pytest.fixture(params=[1, 2, 5], autouse=True)
@@ -83,3 +85,21 @@ def test_a_forked_child_has_threads_of_its_own() -> None:
     assert out.get(timeout=60) == 1000
     process.join(60)
     assert process.exitcode == 0
+
+
+def test_other_threads_keep_subnormals_whatever_this_one_does(threads) -> None:
+    spread_module = sys.modules["plena_cosim.fakequant.kernels.spread"]
+    spread_module._POOL.forget()  # new threads begin as this one is
+    kept = np.zeros(8, bool)
+
+    def look(first, last):
+        kept[first:last] = keeps_subnormals()
+
+    if not torch.set_flush_denormal(True):
+        pytest.skip("this processor cannot flush subnormals")
+    try:
+        spread(look, len(kept))
+    finally:
+        torch.set_flush_denormal(False)
+    assert kept[len(kept) // threads :].all()
+    assert not kept[0]

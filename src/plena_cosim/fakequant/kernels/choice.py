@@ -36,7 +36,9 @@ def compiled(*tensors: Tensor) -> bool:
     """
     return (
         not _TORCH.get()
-        and all(t.device.type == "cpu" and t.layout == torch.strided for t in tensors)
+        and all(
+            t.device.type == "cpu" and t.layout == torch.strided and not t.is_neg() for t in tensors
+        )
         and _installed()
     )
 

@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from plena_cosim.golden.float_environment import enter_default_environment
+
 
 class _Pool:
     """Threads of this process, as many as were ever asked for at once."""
@@ -31,7 +33,11 @@ class _Pool:
         """Return a pool of at least so many threads."""
         with self.lock:
             if self.threads is None or self.count < count:
-                self.threads = ThreadPoolExecutor(count, thread_name_prefix="plena_kernel")
+                self.threads = ThreadPoolExecutor(
+                    count,
+                    thread_name_prefix="plena_kernel",
+                    initializer=enter_default_environment,
+                )
                 self.count = count
             return self.threads
 
@@ -44,9 +50,9 @@ def spread(kernel: Callable[..., Any], count: int, *given: Any, least: int = 1) 
     """Call kernel(first, last, *given) for parts of range(count) that cover it, and wait.
 
     Args:
-        kernel: compiled with nogil; calls with other parts must not meet in what they write. It
-            may run in a thread whose rounding and treatment of subnormals are those of another
-            time, so it works on integers, or on floats for which neither matters.
+        kernel: compiled with nogil; calls with other parts must not meet in what they write. Its
+            other threads round to nearest and keep subnormals, which this thread has to do, too,
+            if that matters.
         count: of rows, or whatever the parts are made of.
         given: the rest of its arguments.
         least: a part has no fewer, so that small work stays in this thread.
