@@ -40,7 +40,7 @@ _BITS = {
     torch.float16: np.uint16,
 }
 _LEAST = 1 << 15  # values: a thread that is woken for fewer comes too late
-_TILE = 256  # columns that are walked together: a block of 32 rows fits the first cache
+_TILE = 1 << 10  # columns that are walked together: their blocks stay in the second cache
 
 _SIGN = np.int32(-(1 << 31))
 _MAGNITUDE = np.int32(SINGLE.magnitude_mask)
@@ -152,6 +152,7 @@ _HALF_INFINITE = np.int32((2 * _HALF.bias + 1) << _HALF.man_bits)
 _HALF_TINY = np.int32((SINGLE.bias - _HALF.bias + 1) << SINGLE.man_bits)  # 2^-14 as float32
 _HALF_LEAST = np.float32(2.0 ** (1 - _HALF.bias - _HALF.man_bits))
 _HALF_ROUNDER = np.float32(_HALF_LEAST * 2.0**SINGLE.man_bits)  # its last place is that number
+_HALF_ROUNDER_BITS = np.int32(_HALF_ROUNDER.view(np.int32))
 
 
 def quantize_bits(
@@ -259,7 +260,7 @@ def _store_of(out: Any, i: int, bits: Any) -> Any:
         code = min(np.int32(moved >> _HALF_DROPS), _HALF_INFINITE)
         if magnitude < _HALF_TINY:
             shifted = np.float32(magnitude.view(np.float32) + _HALF_ROUNDER).view(np.int32)
-            code = np.int32(shifted - _HALF_ROUNDER.view(np.int32))
+            code = np.int32(shifted - _HALF_ROUNDER_BITS)
         out[i] = np.uint16(np.int32(code | sign))
 
     return half
