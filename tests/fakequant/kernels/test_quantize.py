@@ -8,12 +8,12 @@ from contextlib import contextmanager
 
 import pytest
 import torch
+from tests.fakequant.test_quantize import nasty
 
 from plena_cosim import golden
 from plena_cosim.fakequant import quantize, quantize_mx
 from plena_cosim.fakequant.kernels import quantize as kernels
 from plena_cosim.fakequant.kernels import torch_steps
-from tests.fakequant.test_quantize import nasty
 
 NAMES = ["mxint8", "mxfp4_e2m1", "mxfp3_e2m0", "mxfp8_e5m2"]
 
