@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,6 +15,8 @@ from hypothesis import strategies as st
 
 from plena_cosim import golden
 from plena_cosim.fakequant import ExactnessError, pieces, quantize, quantize_mx
+from plena_cosim.fakequant.backend import computed_by
+from plena_cosim.fakequant.kernels import torch_steps
 from plena_cosim.fakequant.random_bits import random_bits
 
 MX_NAMES = [name for name, spec in golden.FORMATS.items() if isinstance(spec, golden.Mx)]
@@ -21,6 +25,13 @@ OTHER_NAMES += ["mxfp8_e4m3fnuz", "mxfp8_e5m2fnuz", "mxfp3_e2m0fnuz"]
 RULES = [rule.value for rule in golden.ScaleRule]
 ROUNDINGS = [rounding.value for rounding in golden.Rounding]
 DTYPES = [torch.float32, torch.bfloat16, torch.float16, torch.float64]
+
+
+@pytest.fixture(params=["kernel", "torch"], autouse=True, scope="module")
+def way(request: pytest.FixtureRequest) -> Iterator[str]:
+    """What computes: every test runs by kernels, and by torch's steps."""
+    with nullcontext() if request.param == "kernel" else torch_steps():
+        yield request.param
 
 
 def nasty(n: int, dtype: torch.dtype, *, seed: int, special: bool = False) -> torch.Tensor:
@@ -319,7 +330,7 @@ def test_no_row_is_no_error() -> None:
         assert (expected.shape, expected.scales.shape) == (shape, scales)
 
 
-def test_flushing_threads_round_usual_blocks_alike() -> None:
+def test_flushing_threads_round_usual_blocks_alike(way) -> None:
     mx = golden.get_format("mxint8", block_size=2)
     x = torch.tensor([2.0**-120, 1.5 * 2.0**-127])  # three quarters of a unit, and subnormal
     expected = quantize(x, mx)
@@ -327,7 +338,79 @@ def test_flushing_threads_round_usual_blocks_alike() -> None:
     if not torch.set_flush_denormal(True):
         pytest.skip("this processor cannot flush subnormals")
     try:
+        if way == "kernel":
+            assert quantize(x, mx).view(torch.int32).equal(expected.view(torch.int32))
+            return
         with pytest.raises(ExactnessError, match="flushes subnormal"):
             quantize(x, mx)
     finally:
         torch.set_flush_denormal(False)
+
+
+@pytest.mark.parametrize("dtype", DTYPES, ids=str)
+def test_out_takes_the_values(dtype) -> None:
+    mx = golden.get_format("mxfp6_e2m3", block_size=8)
+    x = nasty(63, dtype, seed=8, special=True).view(8, 63)
+    for axis in (0, 1):
+        want = quantize(x, mx, axis)
+        whole = torch.empty(2, 63, 8, dtype=dtype)
+        shared = torch.cat([x.flatten(), x.new_zeros(5)])
+        shifted = shared[5:].view(8, 63)
+        own = x.clone()
+        for source, out in (
+            (x, torch.empty_like(x)),
+            (x, whole[1].t()),
+            (own, own),
+            (shared[:-5].view(8, 63), shifted),
+        ):
+            assert quantize(source, mx, axis, out=out) is out
+            np.testing.assert_array_equal(out.double().numpy(), want.double().numpy())
+            assert torch.equal(out.signbit() | out.isnan(), want.signbit() | want.isnan())
+
+
+@pytest.mark.parametrize(
+    ("out", "message"),
+    [
+        (torch.ones(2, 3), r"\(3, 2\) of torch.float32 on cpu; got \(2, 3\)"),
+        (torch.ones(3, 2).double(), "got .* of torch.float64"),
+        (torch.ones(3, 2, device="meta"), "on meta"),
+        (torch.ones(3, 2, requires_grad=True), "no gradient through out"),
+        ([1.0], "out must be a tensor, got list"),
+    ],
+)
+def test_an_out_that_does_not_fit_is_named(out, message) -> None:
+    with pytest.raises(golden.FormatError, match=message):
+        quantize(torch.ones(3, 2), "mxint8", out=out)
+
+
+def test_out_is_as_it_was_after_an_error() -> None:
+    x = torch.tensor([1.0, 0.3, torch.nan])
+    with pytest.raises(golden.FormatError, match="strict"):
+        quantize(x, "mxint4", strict=True, out=x)
+    assert x[:2].equal(torch.tensor([1.0, 0.3]))
+
+
+def test_out_takes_what_a_backend_gives() -> None:
+    class Doubled:
+        def compute(self, exact, /, *args, **kwargs):
+            return 2 * exact(*args, **kwargs)
+
+    x = torch.tensor([1.0, 0.5])
+    with computed_by(Doubled()):
+        assert quantize(x, "mxint8", out=x) is x
+    assert x.tolist() == [2.0, 1.0]
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_views_of_memory(axis, golden_quantize, assert_same) -> None:
+    mx = golden.get_format("mxfp4_e2m1", block_size=4)
+    x = nasty(64, torch.float32, seed=10)
+    complex_numbers = torch.complex(x[:96], x[:96]).view(4, 8, 3)
+    for view in (
+        x.view(-1, 8, 4).permute(2, 0, 1),
+        x.view(-1, 8, 4)[::2, 1::3].flip(0),
+        x[1:361].view(5, 8, 9),
+        x[:8].expand(3, 4, 8),
+        complex_numbers.conj().imag,
+    ):
+        assert_same(quantize(view, mx, axis), golden_quantize(view.resolve_neg(), mx, axis))

@@ -71,14 +71,19 @@ def part() -> str:
 
 
 def operation(function: Callable[_P, _R]) -> Callable[_P, _R]:
-    """Mark a public operation: `step_by_step`, and computed by the backend in force."""
+    """Mark a public operation: `step_by_step`, and computed by the backend in force.
+
+    A backend knows nothing of an `out`, which then takes what it returned.
+    """
 
     @wraps(function)
     def computed(*args: _P.args, **kwargs: _P.kwargs) -> _R:
         stands_in = _BACKEND.get()
         if stands_in is None:
             return function(*args, **kwargs)
+        out = kwargs.pop("out", None)
         with computed_by(None):
-            return stands_in.compute(function, *args, **kwargs)
+            result = stands_in.compute(function, *args, **kwargs)
+        return result if out is None else out.copy_(result)  # type: ignore[attr-defined]
 
     return step_by_step(computed)

@@ -7,10 +7,22 @@ from torch import Tensor
 
 from plena_cosim.golden import FixedPoint, Mx, Rounding
 
-from .carrier import Carrier
+from .carrier import SINGLE, Carrier
 from .random_bits import random_bits
 
 _FAR_BELOW = 40
+
+
+def single_range(mx: Mx, carrier: Carrier = SINGLE) -> tuple[int, int]:
+    """Return the scale exponents for which float32 meets what `ElementRounder` asks."""
+    # A unit is at least two smallest normal numbers, so that a subnormal is below half of it: the
+    # same zero where the thread flushes it.
+    low = carrier.min_exp + 1 - min(mx.element.lsb_exp, 0)
+    if isinstance(mx.element, FixedPoint):
+        constant = mx.element.lsb_exp + carrier.man_bits
+    else:
+        constant = mx.element.emax + carrier.man_bits - mx.element.man_bits
+    return low, carrier.bias - max(constant, mx.element.emax + 1)
 
 
 def limits(exp: Tensor, mx: Mx, carrier: Carrier) -> tuple[Tensor, Tensor]:

@@ -12,6 +12,7 @@ from plena_cosim.golden.hadamard_sizes import require_hadamard_size
 
 from .backend import operation
 from .constant import rsqrt_value
+from .kernels import compiled
 from .operands import operands
 from .pieces import rows_in_pieces
 from .reduce import sum_rows
@@ -53,6 +54,8 @@ def hadamard(
     size = length & -length if block is None else block
     k = require_hadamard_size(size, length, "hadamard: block")
     v = rounder(fmt)
+    if k == 1 and (done := _by_kernel(values, size, fmt)) is not None:
+        return done
     gain = values.new_full((1,), rsqrt_value(size, fmt))
     signs = hadamard_matrix(k).T if inverse else hadamard_matrix(k)
     negative = torch.from_numpy(signs < 0).to(values.device)
@@ -68,6 +71,19 @@ def hadamard(
         return v.mul(x, gain)
 
     return rows_in_pieces(transform, values)
+
+
+def _by_kernel(x: Tensor, size: int, fmt: Minifloat) -> Tensor | None:
+    """Return the transform of blocks of 2^r values; None: it is left to torch's steps."""
+    native = rounder(fmt).native
+    if size < 8 or native not in (torch.float32, torch.bfloat16) or not compiled(x):
+        return None
+    from .kernels.hadamard import hadamard_blocks
+
+    given = x.resolve_neg().contiguous()
+    found, gain = torch.empty_like(given), rsqrt_value(size, fmt)
+    done = hadamard_blocks(given, found, size, gain, narrow=native is torch.bfloat16)
+    return found if done else None
 
 
 def _signed_sums(groups: Tensor, negative: Tensor, fmt: Minifloat) -> Tensor:

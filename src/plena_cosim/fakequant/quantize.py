@@ -1,13 +1,15 @@
 """quantize: real tensors to the values that MX blocks can hold, equal to golden bit for bit.
 
-Usual blocks of float32 and narrower input are rounded by float32's own adder (see `element`). What
-that cannot do exactly (float64 input, exponents near the ends of float32, other rounding modes)
-goes through float64, whose range no scale can leave. NaN and Inf are handled apart.
+In this memory a kernel computes it, where numba is installed. Torch's steps: usual blocks of
+float32 and narrower input are rounded by float32's own adder (see `element`). What that cannot do
+exactly (float64 input, exponents near the ends of float32, other rounding modes) goes through
+float64, whose range no scale can leave. NaN and Inf are handled apart.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,8 +20,9 @@ from plena_cosim.golden.formats import as_mx
 
 from .backend import operation
 from .blocks import Blocks, Index
-from .carrier import DOUBLE, SINGLE, Carrier, round_once
-from .element import ElementRounder, limits, round_by_mode
+from .carrier import DOUBLE, SINGLE, is_finite, round_once
+from .element import ElementRounder, limits, round_by_mode, single_range
+from .kernels import compiled
 from .mx_tensor import MxTensor
 from .platform_check import require_subnormals
 from .scale import scale_exponent
@@ -36,6 +39,7 @@ def quantize(
     strict: bool = False,
     seed: int = 0,
     batch_axes: int = 0,
+    out: Tensor | None = None,
 ) -> Tensor:
     """Return the values of `x` quantised to MX blocks along one axis, in the dtype of `x`.
 
@@ -47,6 +51,9 @@ def quantize(
         seed: for stochastic rounding, as in golden.quantize.
         batch_axes: for stochastic rounding: along so many leading axes, of which `axis` is none,
             elements draw alike, each as if it were given alone.
+        out: tensor of the shape, dtype and device of `x` that takes the values and is returned;
+            nothing is allocated where both are contiguous. It may be `x` itself or overlap it, and
+            there is no gradient.
 
     Returns:
         golden.quantize(x, mx, axis).dequantize() rounded once to the dtype of `x`, bit for bit: -0
@@ -56,8 +63,10 @@ def quantize(
 
     Raises:
         FormatError: `mx` is not an Mx, `x` is not of these dtypes, `axis` does not exist or has no
-            elements, or strict and a value is not finite.
-        ExactnessError: subnormals matter and this thread flushes them to zero.
+            elements, strict and a value is not finite, or `out` is of another shape, dtype or
+            device, or a gradient is asked for. Then `out` is as it was.
+        ExactnessError: torch's steps compute it, subnormals matter and this thread flushes them to
+            zero.
 
     >>> from plena_cosim import golden
     >>> quantize(torch.tensor([1.0, -0.3, 0.05, 0.0]), golden.get_format("mxint4", block_size=4))
@@ -65,6 +74,9 @@ def quantize(
     """
     mx = as_mx(mx)
     axis = _check(x, mx, axis, batch_axes)
+    if out is not None:
+        _check_out(x, out)
+        return _quantize(x.detach(), mx, axis, strict, seed, batch_axes, out)
     if x.requires_grad and torch.is_grad_enabled():
         rounded: Tensor = _StraightThrough.apply(  # type: ignore[no-untyped-call]
             x, mx, axis, strict, seed, batch_axes
@@ -89,13 +101,16 @@ def quantize_mx(
     """
     mx = as_mx(mx)
     axis = _check(x, mx, axis, batch_axes)
-    x = x.detach().contiguous()
+    x = x.detach().resolve_neg().contiguous()
     blocks = Blocks.of(x.shape, axis, mx.block_size)
     scales_shape = (*x.shape[:axis], blocks.count, *x.shape[axis + 1 :])
     scales = torch.empty(scales_shape, dtype=torch.uint8, device=x.device)
-    walk = _Walk(x, mx, blocks, axis, strict, seed, batch_axes, scales)
     values = torch.empty_like(x, dtype=torch.float32)
-    if not walk.fast_only(values):
+    kernel = _kernel(x, mx)
+    if kernel is not None and kernel(x, mx, blocks, values, scales):
+        return MxTensor(values=values, scales=scales, mx=mx, axis=axis)
+    walk = _Walk(x, mx, blocks, axis, strict, seed, batch_axes, scales)
+    if kernel is not None or not walk.fast_only(values):
         values = torch.empty_like(x, dtype=torch.float64)
         walk.exact_only(values)
     return MxTensor(values=values, scales=scales, mx=mx, axis=axis)
@@ -134,12 +149,70 @@ def _check(x: Tensor, mx: Mx, axis: int, batch_axes: int) -> int:
     return axis % x.ndim
 
 
-def _quantize(x: Tensor, mx: Mx, axis: int, strict: bool, seed: int, batch_axes: int) -> Tensor:
-    x = x.contiguous()
-    out = torch.empty_like(x)
+def _check_out(x: Tensor, out: Tensor) -> None:
+    if not isinstance(out, Tensor):
+        raise FormatError(f"quantize: out must be a tensor, got {type(out).__name__}")
+    wanted, given = ((tuple(t.shape), t.dtype, t.device) for t in (x, out))
+    if wanted != given:
+        raise FormatError(
+            "quantize: out must have the shape, dtype and device of x, {} of {} on {}; "
+            "got {} of {} on {}".format(*wanted, *given)
+        )
+    if torch.is_grad_enabled() and (x.requires_grad or out.requires_grad):
+        raise FormatError(
+            "quantize: there is no gradient through out; call it under torch.no_grad(), or without"
+        )
+
+
+def _quantize(
+    x: Tensor,
+    mx: Mx,
+    axis: int,
+    strict: bool,
+    seed: int,
+    batch_axes: int,
+    out: Tensor | None = None,
+) -> Tensor:
+    source = x.resolve_neg().contiguous()
+    kernel = _kernel(source, mx)
+    target = torch.empty_like(source) if out is None or _aside(source, out, kernel) else out
     blocks = Blocks.of(x.shape, axis, mx.block_size)
-    _Walk(x, mx, blocks, axis, strict, seed, batch_axes).all(out)
-    return out
+    if strict and not is_finite(source):
+        _refuse(source, mx, axis)
+    if kernel is not None:
+        kernel(source, mx, blocks, target)
+    else:
+        _Walk(source, mx, blocks, axis, strict, seed, batch_axes).all(target)
+    return target if out is None or target is out else out.copy_(target)
+
+
+def _aside(x: Tensor, out: Tensor, kernel: object) -> bool:
+    """Whether values cannot be written to `out` at once; a kernel may replace what it reads."""
+    apart = abs(x.data_ptr() - out.data_ptr())
+    overlaps = apart < x.numel() * x.element_size() and not (kernel and apart == 0)
+    return overlaps or not out.is_contiguous() or out.is_neg()
+
+
+def _kernel(x: Tensor, mx: Mx) -> Callable[..., bool] | None:
+    """Return what rounds a contiguous tensor in one pass; None: torch's steps do it."""
+    if not (_has_fast(x, mx) and compiled(x)):
+        return None
+    from .kernels.quantize import quantize_bits
+
+    return quantize_bits
+
+
+def _has_fast(x: Tensor, mx: Mx) -> bool:
+    return x.dtype != torch.float64 and mx.rounding is Rounding.RNE
+
+
+def _refuse(x: Tensor, mx: Mx, axis: int) -> None:
+    rows = x.movedim(axis, -1).flatten(0, -2) if x.ndim > 1 else x[None]
+    row, column = (~rows.isfinite()).nonzero()[0].tolist()
+    raise FormatError(
+        f"quantize to {mx.name}: {rows[row, column].item()} at row {row}, "
+        f"position {column} along the block axis; strict mode needs finite values"
+    )
 
 
 class _Walk:
@@ -160,7 +233,7 @@ class _Walk:
         self.strict, self.seed = strict, seed
         self.views = blocks.values(x)
         self.scales = None if scales is None else blocks.scales(scales)
-        self.has_fast = x.dtype != torch.float64 and mx.rounding is Rounding.RNE
+        self.has_fast = _has_fast(x, mx)
         stochastic = mx.rounding is Rounding.STOCHASTIC
         self.places = blocks.values(self._places(batch_axes)) if stochastic else None
 
@@ -213,7 +286,7 @@ class _Walk:
         special = ~piece.isfinite()
         any_special = bool(special.any())
         if any_special and self.strict:
-            self._refuse()
+            _refuse(self.x, mx, self.axis)
         finite = piece.masked_fill(special, 0.0) if any_special else piece
         amax = finite.abs().amax(-2, keepdim=True)
         exp = scale_exponent(amax.view(DOUBLE.int_dtype), mx, DOUBLE)
@@ -257,27 +330,7 @@ class _Walk:
         kept = rows.view(b.outer, b.inner, padded)[:, :, : b.length]
         return kept.transpose(1, 2).contiguous()
 
-    def _refuse(self) -> None:
-        rows = self.x.movedim(self.axis, -1).reshape(-1, self.blocks.length)
-        row, column = (~rows.isfinite()).nonzero()[0].tolist()
-        raise FormatError(
-            f"quantize to {self.mx.name}: {rows[row, column].item()} at row {row}, "
-            f"position {column} along the block axis; strict mode needs finite values"
-        )
-
 
 def _at(views: list[Tensor], index: Index) -> Tensor:
     part, rows, blocks = index
     return views[part][rows, blocks]
-
-
-def single_range(mx: Mx, carrier: Carrier = SINGLE) -> tuple[int, int]:
-    """Return the scale exponents for which float32 meets what `ElementRounder` asks."""
-    # A unit is at least two smallest normal numbers, so that a subnormal is below half of it: the
-    # same zero where the thread flushes it.
-    low = carrier.min_exp + 1 - min(mx.element.lsb_exp, 0)
-    if isinstance(mx.element, FixedPoint):
-        constant = mx.element.lsb_exp + carrier.man_bits
-    else:
-        constant = mx.element.emax + carrier.man_bits - mx.element.man_bits
-    return low, carrier.bias - max(constant, mx.element.emax + 1)

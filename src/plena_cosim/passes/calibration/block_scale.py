@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from plena_cosim.fakequant.carrier import SINGLE
-from plena_cosim.fakequant.quantize import single_range
+from plena_cosim.fakequant.element import single_range
 from plena_cosim.fakequant.scale import scale_exponent
 from plena_cosim.golden import Mx
 
