@@ -16,13 +16,13 @@ from plena_cosim.ground.progress import Progress
 from plena_cosim.ground.scratch_folder import scratch_folder
 from plena_cosim.sim import load_block
 from plena_cosim.sim.stimuli.stimuli import sample
+from plena_cosim.sim.verilate.model import PLAYER, SHORT
 
 from .effort import Effort
 from .part import Goal, Part, Row
 from .timing import Spread
 
 PAIRS = (("mxint4", "mxint4"), ("mxfp8_e4m3", "mxfp8_e4m3"))
-DEPTH = 64
 SLICES = 9
 """Of a sum: 576 / 64."""
 
@@ -33,17 +33,18 @@ def measure(effort: Effort, progress: Progress) -> list[Row]:
     pairs = PAIRS if effort.full else PAIRS[:1]
     for done, pair in enumerate(pairs):
         progress("matrix_unit", done, len(pairs))
-        rows += _pair(pair, 32 if effort.full else 2, effort)
+        rows += _pair(pair, *((32, 64) if effort.full else (2, 8)), effort)
     progress("matrix_unit", len(pairs), len(pairs))
     return rows
 
 
-def _pair(pair: tuple[str, str], edge: int, effort: Effort) -> list[Row]:
+def _pair(pair: tuple[str, str], edge: int, depth: int, effort: Effort) -> list[Row]:
     with scratch_folder("the matrix unit") as cache:
         began = time.perf_counter()
         unit = load_block(
             "mx_mm", a=pair[0], b=pair[1], acc="fp32", v="bf16",
-            rows=edge, cols=edge, depth=DEPTH, cache=cache,
+            rows=edge, cols=edge, depth=depth, cache=cache,
+            flavour=PLAYER if effort.full else SHORT,
         )  # fmt: skip
         build_seconds = time.perf_counter() - began
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
@@ -53,7 +54,8 @@ def _pair(pair: tuple[str, str], edge: int, effort: Effort) -> list[Row]:
     place = np.arange(count) % SLICES
     beats["first"], beats["write"] = place == 0, place == SLICES - 1
     rng = np.random.default_rng(0)
-    left, right = (rng.integers(-7, 8, size, dtype=np.int32) for size in ((edge, 576), (576, edge)))
+    sizes = ((edge, SLICES * depth), (SLICES * depth, edge))
+    left, right = (rng.integers(-7, 8, size, dtype=np.int32) for size in sizes)
     speeds, shares = [], []
     for _ in range(effort.rounds):
         began = time.process_time()
@@ -63,7 +65,7 @@ def _pair(pair: tuple[str, str], edge: int, effort: Effort) -> list[Row]:
         for _ in range(count // SLICES):
             left @ right
         shares.append((time.process_time() - began) / seconds)
-        speeds.append(count * DEPTH * edge * edge / seconds / 1e6)
+        speeds.append(count * depth * edge * edge / seconds / 1e6)
     name = f"{pair[0]} × {pair[1]}, {edge} × {edge} lanes"
     return [
         Row(
