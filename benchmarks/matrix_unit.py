@@ -33,7 +33,7 @@ def measure(effort: Effort, progress: Progress) -> list[Row]:
     pairs = PAIRS if effort.full else PAIRS[:1]
     for done, pair in enumerate(pairs):
         progress("matrix_unit", done, len(pairs))
-        rows += _pair(pair, *((32, 64) if effort.full else (2, 8)), effort)
+        rows += _pair(pair, *((32, 64) if effort.full else (2, 32)), effort)
     progress("matrix_unit", len(pairs), len(pairs))
     return rows
 
@@ -43,7 +43,7 @@ def _pair(pair: tuple[str, str], edge: int, depth: int, effort: Effort) -> list[
         began = time.perf_counter()
         unit = load_block(
             "mx_mm", a=pair[0], b=pair[1], acc="fp32", v="bf16",
-            rows=edge, cols=edge, depth=depth, cache=cache,
+            rows=edge, cols=edge, depth=depth, cache=cache if effort.full else None,
             flavour=PLAYER if effort.full else SHORT,
         )  # fmt: skip
         build_seconds = time.perf_counter() - began
