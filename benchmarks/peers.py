@@ -38,12 +38,14 @@ class Peer:
         name: on PyPI.
         install: what pip installs, without dependencies: the rest is in the environment already.
         stubs: modules that it imports and that quantising does not call.
+        rule: by which it chooses scales, as golden names them.
         quantizers: returns what it has, by the name of our format.
     """
 
     name: str
     install: tuple[str, ...]
     stubs: tuple[str, ...] = ()
+    rule: str = "floor"
     quantizers: Callable[[], Mapping[str, Quantizer]]
 
 
@@ -117,12 +119,14 @@ PEERS = (
     Peer(
         name="amd-quark",
         install=("amd-quark==0.13", "ninja"),
+        rule="even",
         stubs=("onnx", "onnxruntime", "onnxscript", "onnxslim", "evaluate", "zstandard", "joblib"),
         quantizers=_quark,
     ),
     Peer(
         name="nvidia-modelopt",
         install=("nvidia-modelopt==0.47.0", "nvidia-ml-py", "omegaconf"),
+        rule="rceil",
         stubs=("pulp", "antlr4"),
         quantizers=_modelopt,
     ),
@@ -157,9 +161,11 @@ class Found:
         version: "" where it is not installed.
         quantizers: by the name of our format; empty where it cannot be imported.
         reason: why it takes no part, "" where it does.
+        rule: by which it chooses scales.
     """
 
     version: str
+    rule: str
     quantizers: Mapping[str, Quantizer]
     reason: str
 
@@ -172,7 +178,12 @@ def find_peers() -> dict[str, Found]:
 def _find(peer: Peer) -> Found:
     folder = FOLDER / peer.name
     if not folder.is_dir():
-        return Found(version="", quantizers={}, reason="not installed: make bench installs it")
+        return Found(
+            version="",
+            rule=peer.rule,
+            quantizers={},
+            reason="not installed: make bench installs it",
+        )
     if str(folder) not in sys.path:
         sys.path.append(str(folder))  # last: what the environment has is the environment's
     version = next(
@@ -187,8 +198,13 @@ def _find(peer: Peer) -> Found:
         with _quiet(), _stubs(peer.stubs):
             quantizers = peer.quantizers()
     except Exception as error:  # whatever a peer raises, the others are measured
-        return Found(version=version, quantizers={}, reason=f"{type(error).__name__}: {error}")
-    return Found(version=version, quantizers=quantizers, reason="")
+        return Found(
+            version=version,
+            rule=peer.rule,
+            quantizers={},
+            reason=f"{type(error).__name__}: {error}",
+        )
+    return Found(version=version, rule=peer.rule, quantizers=quantizers, reason="")
 
 
 class _Stubs(MetaPathFinder, Loader):
