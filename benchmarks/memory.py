@@ -40,6 +40,8 @@ MODELS: tuple[tuple[str, str, str, float | None], ...] = (
 )
 """Recipes, numerics and what is kept of the demo model, loaded in bfloat16; goal of its memory."""
 
+TOKENS = 128
+
 
 def measure(effort: Effort, progress: Progress) -> list[Row]:
     """Return rows of operations and, in full, of models."""
@@ -65,7 +67,7 @@ def measure(effort: Effort, progress: Progress) -> list[Row]:
                 against="in bfloat16",
                 figure=Spread.of([found["quantized"] / found["plain"]]),
                 goal=None if goal is None else Goal(at_most=goal),
-                note=f"a forward of 512 tokens takes {found['seconds']:.1f} s, and "
+                note=f"a forward of {TOKENS} tokens takes {found['seconds']:.1f} s, and "
                 f"{found['peak'] / 1e6:.0f} MB over the weights",
             )
         )
@@ -147,22 +149,17 @@ def weigh_model(recipe: str, how: str) -> dict[str, float]:
     quantize_module_transform_pass(model, load_quant_config(path), numerics=numerics)
     if kept == "codes":
         keep_packed(model)
-    ids = torch.arange(512)[None]
+    ids = torch.arange(TOKENS)[None]
 
     def run() -> None:
         with torch.no_grad():
             model(ids)
 
-    run()
+    peak = peak_of(run)
     began = time.perf_counter()
     run()
     seconds = time.perf_counter() - began
-    return {
-        "plain": plain,
-        "quantized": _bytes(model),
-        "peak": peak_of(run),
-        "seconds": seconds,
-    }
+    return {"plain": plain, "quantized": _bytes(model), "peak": peak, "seconds": seconds}
 
 
 def _bytes(model: Any) -> int:
