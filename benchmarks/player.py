@@ -34,7 +34,7 @@ class Case:
 
 CASES = (
     Case(op="fp_add", formats={"fmt": "bf16"}),
-    Case(op="reduce_sum", formats={"src": "bf16", "dst": "bf16", "lanes": 256}),
+    Case(op="reduce_max", formats={"src": "bf16", "dst": "bf16", "lanes": 256}),
 )
 
 
