@@ -28,7 +28,7 @@ comma     := ,
 installed  = $(VENV)/.with-$(if $(wildcard $(VENV)/.with-dev),dev,$(1)$(addprefix $(comma),$(2)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup shell demo test quick slowest sim sim-long prove mutate synth fpga replay waves coverage families-long cosim-long test-long fuzz-long functions-long docs lint bench clean
+.PHONY: help setup shell demo test quick slowest sim sim-long prove mutate synth fpga replay waves coverage families-long cosim-long test-long fuzz-long functions-long docs lint bench bench-quick clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -124,8 +124,11 @@ lint: $(VENV)/.with-dev ## ruff, mypy, import layers
 	@mypy
 	@lint-imports --no-cache
 
-bench: $(VENV)/.with-dev ## speed and accuracy against peers
-	@for script in benchmarks/*.py; do $(BIN)/python $$script || exit 1; done
+bench: $(VENV)/.with-dev ## speed against peers and limits, and docs/benchmarks.md: half an hour, resumable by part
+	@$(BIN)/python -m benchmarks
+
+bench-quick: $(VENV)/.with-dev ## toy sizes in seconds: an error where a ratio is grossly worse than recorded
+	@$(BIN)/python -m benchmarks --quick
 
 clean: ## remove what the targets made here (the user cache stays)
 	rm -rf $(VENV) build dist results sim_build .pytest_cache .mypy_cache .ruff_cache .hypothesis

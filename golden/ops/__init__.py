@@ -1,5 +1,11 @@
 """Operations on codes: one file an op; `registry` lists those that exist in gates as well."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from plena_cosim.ground.lazily import lazily
+
 from .add import add, sub
 from .attention import attention
 from .attention_step import attention_step
@@ -26,7 +32,6 @@ from .nvfp4_dot import nvfp4_dot
 from .online_softmax import online_softmax, online_softmax_rows
 from .reciprocal import reciprocal
 from .reduce import reduce_max, reduce_rows, reduce_sum
-from .registry import OPS, Op, Port, get_op
 from .requantize import mx_requantize
 from .rms_norm import rms_norm
 from .rope import rope
@@ -36,6 +41,9 @@ from .sign import abs, neg
 from .silu import silu, swiglu
 from .softmax import softmax
 from .sqrt import rsqrt, sqrt
+
+if TYPE_CHECKING:
+    from .registry import OPS, Op, Port, get_op
 
 __all__ = [
     "OPS",
@@ -97,3 +105,6 @@ __all__ = [
     "swiglu",
     "unpack_blocks",
 ]
+
+# Computing needs no table of ports and parameters: its records are made when it is asked for.
+__getattr__ = lazily(__name__, {".registry": ("OPS", "Op", "Port", "get_op")})

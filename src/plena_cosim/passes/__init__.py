@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .recipe.selector import Selector
     from .replace.module_info import ModuleInfo
     from .saving.export import dequantized_state_dict, export_dequantized
+    from .weights.keep_packed import keep_packed
 
 __all__ = [
     "KvHandover",
@@ -32,6 +33,7 @@ __all__ = [
     "Selector",
     "dequantized_state_dict",
     "export_dequantized",
+    "keep_packed",
     "left_alone",
     "load_quant_config",
     "quantize_module_transform_pass",
@@ -47,6 +49,7 @@ _HOMES = {
     ".recipe.selector": ("Selector",),
     ".replace.module_info": ("ModuleInfo",),
     ".saving.export": ("dequantized_state_dict", "export_dequantized"),
+    ".weights.keep_packed": ("keep_packed",),
 }
 _WITHOUT_TORCH = ("plena_cosim.ground.progress", ".recipe.")
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from .compile import kernel
 from .rounding import code, is_infinite, rounded, unpack
 
 # numba caches a kernel by its own file: a change of what it calls has to show here.
@@ -16,7 +16,7 @@ ADD, SUB, MUL = 0, 1, 2
 _CHUNK = 1024
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def cast(first: int, last: int, x: Any, out: Any, bits: Any) -> None:
     """Write x[first:last], float32, rounded to a format."""
     p = unpack(bits)
@@ -25,7 +25,7 @@ def cast(first: int, last: int, x: Any, out: Any, bits: Any) -> None:
         into[i] = rounded(source[i], is_infinite(source[i]), p)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def binary(first: int, last: int, op: int, a: Any, b: Any, out: Any, bits: Any) -> None:
     """Write rows first..last of a + b, a - b or a * b, rounded once.
 
@@ -62,7 +62,7 @@ def binary(first: int, last: int, op: int, a: Any, b: Any, out: Any, bits: Any) 
                 z[j] = rounded(x[j] * y[j], is_infinite(x[j]) | is_infinite(y[j]), p)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def lookup(first: int, last: int, x: Any, table: Any, out: Any, bits: Any) -> None:
     """Write table[code] of x[first:last], values of a format of up to 16 bits."""
     p = unpack(bits)
@@ -72,7 +72,7 @@ def lookup(first: int, last: int, x: Any, table: Any, out: Any, bits: Any) -> No
         _look_up(x[start:stop], table, out[start:stop], place, p)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def lookup_times(first: int, last: int, x: Any, table: Any, y: Any, out: Any, bits: Any) -> None:
     """Write table[code] of x[first:last] times y[first:last], rounded once."""
     p = unpack(bits)
@@ -85,7 +85,7 @@ def lookup_times(first: int, last: int, x: Any, table: Any, y: Any, out: Any, bi
             z[i] = rounded(z[i] * factor[i], is_infinite(z[i]) | is_infinite(factor[i]), p)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _look_up(x: Any, table: Any, out: Any, place: Any, p: Any) -> None:
     # In two loops: the first one becomes vectors.
     for i in range(x.size):
@@ -94,7 +94,7 @@ def _look_up(x: Any, table: Any, out: Any, place: Any, p: Any) -> None:
         out[i] = table[np.uint32(place[i])]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def larger(first: int, last: int, a: Any, b: Any, out: Any, smaller: bool) -> None:
     """Write rows first..last of the larger (or smaller) of a and b, as bits; a NaN loses.
 
@@ -118,7 +118,7 @@ def larger(first: int, last: int, a: Any, b: Any, out: Any, smaller: bool) -> No
             z[j] = u if np.int32(v & magnitude) > inf else chosen
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def rope(first: int, last: int, x: Any, cos: Any, sin: Any, step: int, out: Any, bits: Any) -> None:
     """Write rows first..last of x * cos + rotate(x) * sin, each step rounded.
 
@@ -139,7 +139,7 @@ def rope(first: int, last: int, x: Any, cos: Any, sin: Any, step: int, out: Any,
             _turn(b, c[middle:end], a, s[middle:end], False, z[middle:end], p)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _turn(a: Any, c: Any, b: Any, s: Any, negated: bool, out: Any, p: Any) -> None:
     """Write a * c + b * s, or a * c - b * s, each step rounded."""
     sign = np.float32(-1.0) if negated else np.float32(1.0)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from .compile import kernel, kernel_of
 from .rounding import Float, rounded, unpack
 
 # numba caches a kernel by its own file: a change of what it calls has to show here.
@@ -28,7 +28,7 @@ _LOST = np.int64((1 << 29) - 1)  # bits of float64 that float32 does not have
 _MAGIC = 1.5 * 2.0**52  # float64's adder then rounds at the units
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _to_odd(x: Float) -> Any:
     """Return a float64 of float32's normal range as float32: cut, and odd where that lost bits.
 
@@ -39,7 +39,7 @@ def _to_odd(x: Float) -> Any:
     return np.float32(np.int64((bits | (lost & (_LOST + 1))) & ~_LOST).view(np.float64))
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _add(kind: int, dots: Any, total: Any, single: Any, p: Any, limits: Any) -> None:
     """Add dots (n,) to sums (n,).
 
@@ -76,7 +76,7 @@ def _add(kind: int, dots: Any, total: Any, single: Any, p: Any, limits: Any) -> 
             total[j] = found if found < highest else highest
 
 
-@njit(nogil=True, cache=True, fastmath={"contract", "reassoc"})
+@kernel_of(fastmath={"contract", "reassoc"})
 def _two(x: Any, row: int, other: int, begin: int, count: int, panel: Any, dots: Any) -> None:
     """Write the dots of two rows of x with each column of a panel."""
     for j in range(WIDTH):
@@ -98,7 +98,7 @@ def _two(x: Any, row: int, other: int, begin: int, count: int, panel: Any, dots:
             dots[1, j] += b0 * panel[k, j]
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def product(
     first: int,
     last: int,
@@ -140,7 +140,7 @@ def product(
                     _add(kind, dots[i], into, single, p, limits)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _dots(a: Any, b: Any, block: int, work: Any, out: Any) -> None:
     """Write the dots (blocks,) of two rows (k,); `work` has room for 2 k."""
     level, free = work[: a.size], work[a.size :]
@@ -159,7 +159,7 @@ def _dots(a: Any, b: Any, block: int, work: Any, out: Any) -> None:
         out[index] = total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def few_rows(
     first: int,
     last: int,

@@ -9,7 +9,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from .compile import kernel
 
 Float = Any
 """What numba types by itself: float32 or float64."""
@@ -61,7 +62,7 @@ _SIGN = np.int32(-0x80000000)
 _INF = np.int32(0x7F800000)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def unpack(bits: Any) -> Any:
     """Return `format_bits` by name: local numbers stay in registers, an array's do not."""
     return Bits(
@@ -84,13 +85,13 @@ def unpack(bits: Any) -> Any:
     )
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def is_infinite(x: Float) -> Any:
     """Whether a float32 is Inf of either sign."""
     return _INT(np.float32(x).view(np.int32) & _MAGNITUDE) == _INF
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def rounded(x: Float, infinite: Any, p: Any) -> Any:
     """Return a float32 rounded to a format: to nearest even, saturated.
 
@@ -118,7 +119,7 @@ def rounded(x: Float, infinite: Any, p: Any) -> Any:
     return _INT(cut | sign).view(np.float32)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def code(x: Float, p: Any) -> Any:
     """Return the code of a value of a format of up to 16 bits, as int32."""
     bits = np.float32(x).view(np.int32)

@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
+from .compile import kernel
 from .rounding import Float, code, is_infinite, rounded, unpack
 
 # numba caches a kernel by its own file: a change of what it calls has to show here.
@@ -26,7 +26,7 @@ _SPARE = 64
 """Levels of a tree of an odd size: one more element each."""
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _add(a: Float, b: Float) -> Any:
     """Return the sum of two numbers of fp32, saturated."""
     total = np.float32(a + b)
@@ -35,7 +35,7 @@ def _add(a: Float, b: Float) -> Any:
     return total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _tree(values: Any, count: int, size: int, seed: Float, work: Any, saturates: bool) -> Any:
     """Return seed + tree of vector 0 + tree of vector 1 …
 
@@ -76,7 +76,7 @@ def _tree(values: Any, count: int, size: int, seed: Float, work: Any, saturates:
     return total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _sum(values: Any, count: int, size: int, seed: Float, work: Any) -> Any:
     total = _tree(values, count, size, seed, work, False)
     if _INT(np.float32(total).view(np.int32) & _MAGNITUDE) >= _INF:
@@ -84,12 +84,12 @@ def _sum(values: Any, count: int, size: int, seed: Float, work: Any) -> Any:
     return total
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _room(count: int, size: int) -> int:
     return (count + size - 1) // size * size
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def sums(first: int, last: int, x: Any, seed: Any, size: int, out: Any) -> None:
     """Write the sum of each row first..last of x, float32 (rows, n), from seed (r,)."""
     count = x.shape[1]
@@ -100,7 +100,7 @@ def sums(first: int, last: int, x: Any, seed: Any, size: int, out: Any) -> None:
         out[row] = _sum(values, count, size, seed[row % seed.size], work)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _order(x: Float) -> Any:
     """Return an integer that is larger for a larger number, with -0 below +0, and least for NaN."""
     bits = np.float32(x).view(np.int32)
@@ -108,7 +108,7 @@ def _order(x: Float) -> Any:
     return _LOWEST if _INT(bits & _MAGNITUDE) > _INF else order
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _largest(x: Any, seed: Float) -> Any:
     """Return the largest number of a row and a seed; NaN where all are."""
     top = _order(seed)
@@ -120,14 +120,14 @@ def _largest(x: Any, seed: Float) -> Any:
     return _INT(top ^ _INT(_INT(top >> 31) & _MAGNITUDE)).view(np.float32)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def maxima(first: int, last: int, x: Any, seed: Any, out: Any) -> None:
     """Write the largest number of each row first..last of x, float32 (rows, n), and seed (r,)."""
     for row in range(first, last):
         out[row] = _largest(x[row], seed[row % seed.size])
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def softmax(
     first: int,
     last: int,
@@ -189,7 +189,7 @@ def softmax(
                 z[j] = z[j] if chosen[j] else _ZERO
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def norm(
     first: int,
     last: int,
@@ -248,7 +248,7 @@ def norm(
                 z[j] = rounded(z[j] + added[j], is_infinite(z[j]) | is_infinite(added[j]), p)
 
 
-@njit(nogil=True, cache=True)
+@kernel
 def _mean(values: Any, count: int, size: int, share: Float, work: Any, p: Any) -> Any:
     total = _sum(values, count, size, _ZERO, work)
     total = rounded(total, is_infinite(total), p)

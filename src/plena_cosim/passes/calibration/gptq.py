@@ -15,6 +15,7 @@ from plena_cosim.golden import Mx
 
 from ..weights.spec_tensor import CalibratedWeight
 from .block_scale import ScaleSearch, Tried, scales_to_try
+from .sweep import sweep
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -200,19 +201,24 @@ def quantise_block(
             exponents=torch.cat([ruled[None], chosen]),
             allowed=torch.stack([torch.zeros_like(ruled, dtype=torch.bool), ruled == ruled]),
         )
-    values, errors = _sweep(block, factor, tried.exponents, mx, seen[0])
-    lost = errors.square().sum(0)
-    best = lost.masked_fill(~tried.allowed, torch.inf).argmin(0, keepdim=True)
-    take = best.expand(len(block), 1, -1)
-    values = values.gather(1, take)[:, 0]
-    exponents = tried.exponents.gather(0, best)[0]
+    values, errors = sweep(block, factor, tried.exponents, mx, seen[0])
+    if len(tried.exponents) == 1:  # nothing to choose, nothing to gather
+        values, errors, exponents = values[:, 0], errors[:, 0], ruled
+        gain = torch.zeros(len(ruled), dtype=torch.float64, device=block.device)
+    else:
+        lost = errors.square().sum(0)
+        best = lost.masked_fill(~tried.allowed, torch.inf).argmin(0, keepdim=True)
+        take = best.expand(len(block), 1, -1)
+        values, errors = values.gather(1, take)[:, 0], errors.gather(1, take)[:, 0]
+        exponents = tried.exponents.gather(0, best)[0]
+        gain = (lost[0] - lost.gather(0, best)[0]).double()
     nothing = (values == 0).all(0)
     return Block(
         values=values,
-        errors=errors.gather(1, take)[:, 0],
+        errors=errors,
         scales=(exponents + mx.scale_bias).masked_fill(nothing, 0).to(torch.uint8),
         offsets=exponents - tried.rule,
-        gain=(lost[0] - lost.gather(0, best)[0]).double(),
+        gain=gain,
     )
 
 
@@ -223,32 +229,3 @@ def _least_weight_error(block: Tensor, tried: Tried, mx: Mx) -> Tensor:
     ElementRounder(tried.exponents, mx, SINGLE).round(x, rounded)
     error = (rounded - x).square().sum(0).masked_fill_(~tried.allowed, torch.inf)
     return error.argmin(0, keepdim=True)
-
-
-def _sweep(
-    block: Tensor, factor: Tensor, exponents: Tensor, mx: Mx, first: Tensor
-) -> tuple[Tensor, Tensor]:
-    """Quantise the columns of a block in turn, once for each of k scales.
-
-    Args:
-        block: (elements, rows).
-        factor: (elements, elements) of U.
-        exponents: (k, rows).
-        mx: the format.
-        first: (rows,), what is rounded of the first column.
-
-    Returns:
-        Values, and what each is off by, over U's diagonal; both (elements, k, rows).
-    """
-    shape = (len(block), *exponents.shape)
-    values, errors = block.new_empty(shape), block.new_empty(shape)
-    flat = errors.flatten(1)
-    rounder = ElementRounder(exponents, mx, SINGLE)
-    for i, column in enumerate(block):
-        left = column.expand(exponents.shape)
-        if i:
-            left = left - (factor[:i, i] @ flat[:i]).view(exponents.shape)
-        rounded = left if i else first.expand(exponents.shape)
-        rounder.round(rounded.contiguous(), values[i])
-        torch.sub(left, values[i], out=errors[i]).div_(factor[i, i])
-    return values, errors

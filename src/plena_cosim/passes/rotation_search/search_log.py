@@ -24,7 +24,7 @@ _OTHER = {
 
 class _Part(BaseModel):
     # infinity and NaN are texts in JSON, which has no numbers for them
-    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings")
+    model_config = ConfigDict(extra="forbid", ser_json_inf_nan="strings", defer_build=True)
 
 
 class _Round(_Part):

@@ -43,10 +43,11 @@ class PackedWeight(nn.Module):
 
     Attributes:
         values: exact values of the quantised weight where their dtype holds them; None while the
-            weight is packed.
+            weight is packed. Made anew whenever they are read, after `keep_packed`.
         scales: uint8 scale codes of its blocks; empty where `fmt` has no blocks.
         codes: None, but while the weight is packed (see `empty`) the bytes that a file holds, and
             then `scales` are such bytes too.
+        kept: the bytes of the codes, after `keep_packed` alone.
         shape: of the weight.
         fmt: the format; None for a weight that is stored as it was.
         axis: the axis along which blocks run.
@@ -58,6 +59,7 @@ class PackedWeight(nn.Module):
     values: nn.Parameter
     scales: Tensor
     codes: Tensor | None
+    kept: Tensor
 
     def __init__(
         self,
@@ -158,6 +160,8 @@ class PackedWeight(nn.Module):
     def __getattr__(self, name: str) -> Any:
         """Return a tensor of the module; values that accelerate took away are made of codes."""
         found: Any = super().__getattr__(name)
+        if name == "values" and found is None and self.keeps_codes:
+            return self._unkept()
         if name != "values" or found is None or not found.is_meta:
             return found
         hook: Any = self.__dict__.get("_hf_hook")
@@ -185,11 +189,47 @@ class PackedWeight(nn.Module):
         """Whether codes wait to be unpacked."""
         return self.codes is not None
 
+    @property
+    def keeps_codes(self) -> bool:
+        """Whether values are made of codes whenever they are read."""
+        return "kept" in self._buffers
+
     def unpack(self) -> None:
         """Turn the bytes in `codes` and `scales` into values; nothing happens a second time."""
         if self.codes is not None:
             self._set_values(*self._decode(self.codes, self.scales))
         self.values.requires_grad_(False)
+
+    def keep_packed(self) -> None:
+        """Keep the codes in the place of the values, which are made anew whenever they are read.
+
+        Nothing happens to a weight without codes, or one whose state lies elsewhere.
+
+        Raises:
+            FormatError: see `pack`.
+        """
+        held: Tensor | None = self._parameters.get("values")
+        if not _has_codes(self.fmt) or held is None or held.is_meta:
+            return
+        self.register_buffer("kept", self.pack()["codes"], persistent=False)
+        self._kept_dtype = held.dtype
+        self.register_parameter("values", None)
+
+    def _unkept(self) -> Tensor:
+        fmt = self.fmt
+        if isinstance(fmt, CastFormat):
+            elements = unpack_bits(self.kept, fmt.fmt.width_bits, self.shape)
+            return round_once(scalar_values(elements, fmt.fmt), self._kept_dtype)
+        assert isinstance(fmt, Mx)
+        elements = unpack_bits(self.kept, fmt.element.width_bits, self.shape)
+        return round_once(block_values(elements, self.scales, fmt, self.axis), self._kept_dtype)
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> PackedWeight:
+        """Convert or move the module; codes give values of the dtype that values would have."""
+        super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        if self.keeps_codes:
+            self._kept_dtype = fn(torch.empty(0, dtype=self._kept_dtype)).dtype
+        return self
 
     def pack(self) -> dict[str, Tensor]:
         """Return the bytes that a file holds, `codes` and for blocks `scales`.
@@ -225,12 +265,13 @@ class PackedWeight(nn.Module):
         """
         if not isinstance(self.fmt, Mx):
             raise FormatError("a weight without an MX format cannot enter the matrix unit")
-        if self.values.dtype not in (torch.float32, torch.float64):
+        values = self.values  # once: they may be made of codes
+        if values.dtype not in (torch.float32, torch.float64):
             raise FormatError(
-                f"the weight of an exact layer was converted to {self.values.dtype} and lost bits; "
+                f"the weight of an exact layer was converted to {values.dtype} and lost bits; "
                 "convert the model before the pass"
             )
-        return MxTensor(values=self.values, scales=self.scales, mx=self.fmt, axis=self.axis)
+        return MxTensor(values=values, scales=self.scales, mx=self.fmt, axis=self.axis)
 
     def spec_bits(self) -> float:
         """Return what storing a weight in a SpecFormat costs, scales and zero points included."""
@@ -260,10 +301,13 @@ class PackedWeight(nn.Module):
     def _set_values(self, values: Tensor, scales: Tensor, dtype: torch.dtype | None = None) -> None:
         dtype = dtype or self.dtype
         rounded = values if dtype is None else round_once(values, dtype)
+        keeps = self._buffers.pop("kept", None) is not None
         self.values = nn.Parameter(rounded, requires_grad=False)
         # Not persistent: the state dict has them packed.
         self.register_buffer("scales", scales, persistent=False)
         self.register_buffer("codes", None)
+        if keeps:
+            self.keep_packed()
 
     def _packed_sizes(self) -> dict[str, int]:
         """Return the bytes of each part of the packed weight."""

@@ -1,0 +1,1 @@
+"""Speed and accuracy against peers and against the limit: `python -m benchmarks`."""
