@@ -14,7 +14,7 @@ from .compile import kernel, kernel_of
 from .rounding import Float, rounded, unpack
 
 # numba caches a kernel by its own file: a change of what it calls has to show here.
-# rounding.py: 7339f97621db
+# rounding.py: a979f6619799
 
 EXACT, ROUNDED, ROUNDED_WIDE, FIXED = 0, 1, 2, 3
 """How sums are kept: as float32 adds them, rounded to a format (from dots in float32, or in float64

@@ -14,7 +14,7 @@ from .compile import kernel
 from .rounding import Float, code, is_infinite, rounded, unpack
 
 # numba caches a kernel by its own file: a change of what it calls has to show here.
-# rounding.py: 7339f97621db
+# rounding.py: a979f6619799
 
 _ZERO, _NEGATIVE_ZERO = np.float32(0.0), np.float32(-0.0)
 _LARGEST = np.float32(np.finfo(np.float32).max)
