@@ -15,7 +15,7 @@ from .dump import dumped
 from .interpreter import Interpreter
 from .machine import Machine
 from .machine_code import LAYOUTS, read_assembly, read_machine_code
-from .revision import get_revision
+from .revision import Revision, get_revision
 from .state import Array
 from .trace import Trace, first_difference
 from .trap import TrapError
@@ -60,15 +60,7 @@ def run_program(
     """
     model = Machine.load(machine)
     table = get_revision(revision)
-    if program.suffix in LAYOUTS.values():
-        if upstream:
-            raise FormatError(
-                "machine code with upstream's operands: disassemble it with --upstream-compat, "
-                "and run the assembly"
-            )
-        words: Sequence[int] = read_machine_code(program)
-    else:
-        words = assemble(read_assembly(program), table, source=str(program)).words
+    words, _ = read_program(program, table, upstream=upstream)
     made = Interpreter(model, words, revision=table, hbm=_memory(hbm, model))
     for part in dump:  # that it is there is known before the run
         next(dumped(part, made.state, model), None)
@@ -95,6 +87,31 @@ def run_program(
         for line in dumped(part, made.state, model):
             show(line)
     return status
+
+
+def read_program(
+    path: Path, revision: Revision, *, upstream: bool = False
+) -> tuple[Sequence[int], Sequence[int]]:
+    """Return the words of a program's file, and the line of each; no lines of machine code.
+
+    Args:
+        path: assembly, or machine code by its name's ending.
+        revision: the instruction set.
+        upstream: operands lie where the public assembler puts them.
+
+    Raises:
+        FormatError: the file cannot be read.
+        AssemblyError: the program has mistakes.
+    """
+    if path.suffix not in LAYOUTS.values():
+        made = assemble(read_assembly(path), revision, source=str(path))
+        return made.words, made.lines
+    if upstream:
+        raise FormatError(
+            "machine code with upstream's operands: disassemble it with --upstream-compat, "
+            "and run the assembly"
+        )
+    return read_machine_code(path), ()
 
 
 def _memory(path: Path | None, machine: Machine) -> Array | None:

@@ -69,3 +69,17 @@ def test_a_run_and_its_status(program) -> None:
     ended = RUN.invoke(app, ["run", str(program)])
     assert ended.exit_code == 3
     assert ended.output.startswith("trap: word 1: ")
+
+
+def test_findings_have_lines_and_a_status(program) -> None:
+    program.write_text("; a\nV_EXP_V gp1, gp1\nC_BREAK\n")
+    found = RUN.invoke(app, ["lint", str(program)])
+    assert found.exit_code == 1
+    assert found.output == (
+        f"{program}:2: reads vector row 0, which nothing has written\n2 instructions, 1 findings\n"
+    )
+    RUN.invoke(app, ["asm", str(program)])
+    found = RUN.invoke(app, ["lint", str(program.with_suffix(".hex"))])
+    assert f"{program.with_suffix('.hex')}: word 0: reads vector row 0" in found.output
+    program.write_text("S_ADDI_INT gp1, gp0, 1\nC_BREAK\n")
+    assert RUN.invoke(app, ["lint", str(program)]).exit_code == 0

@@ -102,6 +102,40 @@ def disasm(
 
 
 @app.command()
+def lint(
+    program: Annotated[
+        Path,
+        typer.Argument(
+            help="Assembly; or machine code, where the name ends in .hex, .mem or .bin."
+        ),
+    ],
+    machine: Annotated[
+        Path, typer.Option(help="A machine: a TOML of configs/hw, or one of your own.")
+    ] = Path("plena.toml"),
+    revision: Annotated[str, _REVISION] = "plena",
+) -> None:
+    """Look for what is likely wrong in a program: rows never written, sums never read, and more.
+
+    Ends with status 1 where there is something. For example: plena lint program.plena
+    """
+    from ..golden.isa import disassemble, get_revision
+    from ..golden.isa.lint import lint as look
+    from ..golden.isa.machine import Machine
+    from ..golden.isa.run import read_program
+
+    table = get_revision(revision)
+    words, lines = read_program(program, table)
+    disassemble(words, table, source=str(program))
+    found = look(words, table, Machine.load(machine))
+    for finding in found:
+        place = f"{program}:{lines[finding.word]}" if lines else f"{program}: word {finding.word}"
+        typer.echo(f"{place}: {finding.message}")
+    typer.echo(f"{len(words)} instructions, {len(found)} findings")
+    if found:
+        raise typer.Exit(1)
+
+
+@app.command()
 def run(
     program: Annotated[
         Path,
