@@ -203,7 +203,7 @@ def test_the_tutorial_from_its_first_line_to_its_last_number(
 
     model = fresh_model(attn_implementation="sdpa")
     found = {"fp16": evaluate_perplexity(model, tokenizer, tasks)}
-    assert found["fp16"] == pytest.approx(word_perplexity(model, tokenizer, page), rel=0.05)
+    own = {"fp16": word_perplexity(model, tokenizer, page)}
     infos, kept = {}, {}
     for name, tables in configs.items():
         config_toml = tmp_path / f"config_{name}.toml"
@@ -213,10 +213,11 @@ def test_the_tutorial_from_its_first_line_to_its_last_number(
         model, infos[name] = quantize_module_transform_pass(model, pass_args)
         model.to("cpu")
         found[name] = evaluate_perplexity(model, tokenizer, tasks)
-        assert found[name] == pytest.approx(word_perplexity(model, tokenizer, page), rel=0.05)
+        own[name] = word_perplexity(model, tokenizer, page)
         layers = (tmp_path / "checkpoints" / "config_b_gptq").rglob("*.safetensors")
         kept[name] = {path: path.stat().st_mtime_ns for path in layers}
-    assert len(set(found.values())) == 4
+    assert found == pytest.approx(own, rel=0.05)  # lm-eval sums in fp16, in steps of a half here
+    assert len(set(own.values())) == 4
     assert kept["a"] == {}
     assert len(kept["b"]) == 2
     assert kept["b"].items() < kept["c"].items()  # a rotated weight is calibrated as it is rotated
