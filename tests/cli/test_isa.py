@@ -83,3 +83,25 @@ def test_findings_have_lines_and_a_status(program) -> None:
     assert f"{program.with_suffix('.hex')}: word 0: reads vector row 0" in found.output
     program.write_text("S_ADDI_INT gp1, gp0, 1\nC_BREAK\n")
     assert RUN.invoke(app, ["lint", str(program)]).exit_code == 0
+
+
+def test_a_built_program_is_checked_and_runs(tmp_path) -> None:
+    sizes = ["--rows", "3", "--columns", "70"]
+    done = RUN.invoke(app, ["build-program", "silu", *sizes, "--check"])
+    assert done.exit_code == 0
+    assert done.output.endswith("0 of 210 codes differ from golden's\n")
+    assert "V_RECI_V" in RUN.invoke(app, ["build-program", "silu", *sizes]).output
+    out = tmp_path / "built"
+    done = RUN.invoke(app, ["build-program", "silu", *sizes, "--out", str(out)])
+    assert sorted(path.name for path in out.iterdir()) == [
+        "memory.bin",
+        "program.hex",
+        "program.plena",
+    ]
+    memory = ["--hbm", str(out / "memory.bin")]
+    runs = [
+        RUN.invoke(app, ["run", str(out / name), *memory, "--dump", "vector:0-3"])
+        for name in ("program.plena", "program.hex")
+    ]
+    assert runs[0].output == runs[1].output
+    assert runs[0].exit_code == 0

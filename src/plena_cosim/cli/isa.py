@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from .console import console
-from .destination import file_to_write
+from .destination import file_to_write, folder_to_write
 
 app = typer.Typer()
 
@@ -190,6 +190,80 @@ def run(
     )
     if ended:
         raise typer.Exit(ended)
+
+
+@app.command("build-program")
+def build_program(
+    name: Annotated[
+        str,
+        typer.Argument(
+            help="linear, linear_bias, rms_norm, layer_norm, softmax, silu, swiglu, rope or "
+            "hadamard."
+        ),
+    ],
+    rows: Annotated[int, typer.Option(min=1, help="Rows of the input.")] = 8,
+    columns: Annotated[int, typer.Option(min=1, help="Columns of the input.")] = 128,
+    outputs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Columns of a linear layer's result; those of the input if none."),
+    ] = None,
+    block: Annotated[
+        int | None,
+        typer.Option(min=2, help="Elements of a head (rope) or of a transform (hadamard)."),
+    ] = None,
+    machine: Annotated[
+        Path, typer.Option(help="A machine: a TOML of configs/hw, or one of your own.")
+    ] = Path("plena.toml"),
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the inputs.")] = 0,
+    check: Annotated[
+        bool, typer.Option("--check", help="Run it, and compare its result with golden's.")
+    ] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            callback=folder_to_write,
+            help="Folder for program.plena, program.hex and memory.bin.",
+        ),
+    ] = None,
+) -> None:
+    """Write a program with random inputs, and compare what it leaves with golden, code by code.
+
+    Ends with status 1 where a code differs. For example: plena build-program softmax --check
+    """
+    from ..golden.isa.machine import Machine
+    from ..golden.isa.machine_code import machine_code
+    from ..ground.write_whole import whole
+    from ..programs import build
+    from ..programs import check as run_and_compare
+
+    built = build(
+        name,
+        Machine.load(machine),
+        rows=rows,
+        columns=columns,
+        outputs=outputs,
+        block=block,
+        seed=seed,
+    )
+    made = built.builder.program()
+    if out is not None:
+        with whole(out) as folder:
+            folder.mkdir()
+            (folder / "program.plena").write_text(built.builder.text, encoding="utf-8")
+            (folder / "program.hex").write_bytes(machine_code(made.words))
+            (folder / "memory.bin").write_bytes(built.builder.image.bytes().tobytes())
+        typer.echo(f"{out}: {len(made.words)} words")
+    elif not check:
+        sys.stdout.write(built.builder.text)
+    if check:
+        found = run_and_compare(built)
+        typer.echo(
+            f"{found.words} words, {found.steps} instructions: {found.differing} of {found.codes} "
+            "codes differ from golden's"
+        )
+        if found.differing:
+            raise typer.Exit(1)
 
 
 @app.command()

@@ -42,7 +42,13 @@ def cast(x: Tensor, fmt: Minifloat) -> Tensor | None:
 
 
 def binary(op: int, a: Tensor, b: Tensor, fmt: Minifloat) -> Tensor | None:
-    """Return a + b, a - b or a * b, rounded once; see `elementwise.binary`."""
+    """Return a + b, a - b or a * b, rounded once; see `elementwise.binary`.
+
+    Args:
+        op: ADD, SUB or MUL.
+        a, b: values of `fmt`, broadcastable.
+        fmt: of operands and results.
+    """
     bits = _arithmetic(fmt)
     if bits is None:
         return None
@@ -53,7 +59,12 @@ def binary(op: int, a: Tensor, b: Tensor, fmt: Minifloat) -> Tensor | None:
 
 
 def larger(a: Tensor, b: Tensor, *, smaller: bool) -> Tensor | None:
-    """Return the larger (or smaller) of each two values."""
+    """Return the larger (or smaller) of each two values.
+
+    Args:
+        a, b: values, broadcastable.
+        smaller: choose the smaller one.
+    """
     if a.dtype != torch.float32:
         return None
     left, right, out = _pair(a, b)
@@ -63,7 +74,13 @@ def larger(a: Tensor, b: Tensor, *, smaller: bool) -> Tensor | None:
 
 
 def lookup(x: Tensor, table: Tensor, fmt: Minifloat) -> Tensor | None:
-    """Return the entry of each value's code."""
+    """Return the entry of each value's code.
+
+    Args:
+        x: values of `fmt`.
+        table: values, one a code.
+        fmt: of up to 16 bits.
+    """
     bits = format_bits(fmt)
     if bits is None:
         return None
@@ -75,7 +92,13 @@ def lookup(x: Tensor, table: Tensor, fmt: Minifloat) -> Tensor | None:
 
 
 def lookup_times(x: Tensor, table: Tensor, y: Tensor, fmt: Minifloat) -> Tensor | None:
-    """Return the entry of each value's code times another value, rounded once."""
+    """Return the entry of each value's code times another value, rounded once.
+
+    Args:
+        x, y: values of `fmt`, broadcastable.
+        table: values, one a code.
+        fmt: of up to 16 bits.
+    """
     bits = _arithmetic(fmt)
     if bits is None:
         return None
@@ -90,7 +113,14 @@ def lookup_times(x: Tensor, table: Tensor, y: Tensor, fmt: Minifloat) -> Tensor 
 
 
 def rope(x: Tensor, cos: Tensor, sin: Tensor, fmt: Minifloat, step: int) -> Tensor | None:
-    """Return x * cos + rotate(x) * sin, each step rounded once."""
+    """Return x * cos + rotate(x) * sin, each step rounded once.
+
+    Args:
+        x: values of `fmt`, (…, n).
+        cos, sin: values of `fmt`, broadcastable to `x`.
+        fmt: of everything.
+        step: between the two elements of a pair.
+    """
     bits = _arithmetic(fmt)
     if bits is None or not x.numel():
         return None

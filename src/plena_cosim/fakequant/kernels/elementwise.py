@@ -18,7 +18,13 @@ _CHUNK = 1024
 
 @kernel
 def cast(first: int, last: int, x: Any, out: Any, bits: Any) -> None:
-    """Write x[first:last], float32, rounded to a format."""
+    """Write x[first:last], float32, rounded to a format.
+
+    Args:
+        first, last: elements.
+        x, out: (n,) float32.
+        bits: `format_bits`.
+    """
     p = unpack(bits)
     source, into = x[first:last], out[first:last]  # from 0 on: an index that cannot be negative
     for i in range(source.size):
@@ -64,7 +70,14 @@ def binary(first: int, last: int, op: int, a: Any, b: Any, out: Any, bits: Any) 
 
 @kernel
 def lookup(first: int, last: int, x: Any, table: Any, out: Any, bits: Any) -> None:
-    """Write table[code] of x[first:last], values of a format of up to 16 bits."""
+    """Write table[code] of x[first:last], values of a format of up to 16 bits.
+
+    Args:
+        first, last: elements.
+        x, out: (n,) float32.
+        table: float32, one entry a code.
+        bits: `format_bits`.
+    """
     p = unpack(bits)
     place = np.empty(_CHUNK, np.int32)
     for start in range(first, last, _CHUNK):
@@ -74,7 +87,14 @@ def lookup(first: int, last: int, x: Any, table: Any, out: Any, bits: Any) -> No
 
 @kernel
 def lookup_times(first: int, last: int, x: Any, table: Any, y: Any, out: Any, bits: Any) -> None:
-    """Write table[code] of x[first:last] times y[first:last], rounded once."""
+    """Write table[code] of x[first:last] times y[first:last], rounded once.
+
+    Args:
+        first, last: elements.
+        x, y, out: (n,) float32.
+        table: float32, one entry a code.
+        bits: `format_bits`.
+    """
     p = unpack(bits)
     place = np.empty(_CHUNK, np.int32)
     for start in range(first, last, _CHUNK):

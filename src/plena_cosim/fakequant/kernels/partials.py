@@ -171,7 +171,16 @@ def few_rows(
     bits: Any,
     limits: Any,
 ) -> None:
-    """As `product` for few rows, of whole blocks: columns first..last, each read once."""
+    """As `product` for few rows, of whole blocks: columns first..last, each read once.
+
+    Args:
+        first, last: columns.
+        x: float32 or float64 (m, k), of few rows.
+        w: of the same dtype, (n, k): what is multiplied, transposed.
+        block: of k, which it divides.
+        total: (m, n), sums.
+        kind, bits, limits: as in `_add`.
+    """
     p = unpack(bits)
     blocks = x.shape[1] // block
     work, found = np.empty(2 * x.shape[1], x.dtype), np.empty(blocks, x.dtype)

@@ -91,7 +91,15 @@ def _room(count: int, size: int) -> int:
 
 @kernel
 def sums(first: int, last: int, x: Any, seed: Any, size: int, out: Any) -> None:
-    """Write the sum of each row first..last of x, float32 (rows, n), from seed (r,)."""
+    """Write the sum of each row first..last of x, float32 (rows, n), from seed (r,).
+
+    Args:
+        first, last: rows.
+        x: float32 (rows, n).
+        seed: float32, one a row, or one for all.
+        size: of a vector.
+        out: (rows,) float32.
+    """
     count = x.shape[1]
     values = np.empty(_room(count, size), np.float32)
     work = np.empty(values.size + _SPARE, np.float32)
@@ -122,7 +130,14 @@ def _largest(x: Any, seed: Float) -> Any:
 
 @kernel
 def maxima(first: int, last: int, x: Any, seed: Any, out: Any) -> None:
-    """Write the largest number of each row first..last of x, float32 (rows, n), and seed (r,)."""
+    """Write the largest number of each row first..last of x, float32 (rows, n), and seed (r,).
+
+    Args:
+        first, last: rows.
+        x: float32 (rows, n).
+        seed: float32, one a row, or one for all.
+        out: (rows,) float32.
+    """
     for row in range(first, last):
         out[row] = _largest(x[row], seed[row % seed.size])
 

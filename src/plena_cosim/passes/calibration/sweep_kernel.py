@@ -25,7 +25,18 @@ _MAN_BITS = np.int32(SINGLE.man_bits)
 def sweep_columns(
     block: Tensor, factor: Tensor, exponents: Tensor, mx: Mx, first: Tensor
 ) -> tuple[Tensor, Tensor]:
-    """As `sweep`, of tensors in this memory; arguments and results are those."""
+    """As `sweep`, of tensors in this memory; arguments and results are those.
+
+    Args:
+        block: (elements, rows) float32, finite.
+        factor: (elements, elements) float32.
+        exponents: (k, rows) int32.
+        mx: the format.
+        first: (rows,) float32.
+
+    Returns:
+        Values and errors, (elements, k, rows) float32.
+    """
     shape = (len(block), *exponents.shape)
     values, errors = block.new_empty(shape), block.new_empty(shape)
     lowest, highest = limits(exponents, mx, SINGLE)
