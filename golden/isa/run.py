@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from plena_cosim.ground.write_whole import whole
 
 from ..formats import FormatError
 from .assembler import assemble
+from .debugger import Debugger
 from .dump import dumped
 from .interpreter import Interpreter
 from .machine import Machine
@@ -35,6 +36,7 @@ def run_program(
     most: int | None = None,
     revision: str = "plena",
     upstream: bool = False,
+    commands: Iterator[str] | None = None,
     show: Callable[[str], object] = print,
 ) -> int:
     """Run a program and show what was asked for.
@@ -49,6 +51,7 @@ def run_program(
         most: instructions; None: no limit.
         revision: the instruction set.
         upstream: operands lie where the public assembler puts them.
+        commands: of the debugger, which then decides what is carried out; None: it is not asked.
         show: takes a line of text.
 
     Returns:
@@ -60,10 +63,16 @@ def run_program(
     """
     model = Machine.load(machine)
     table = get_revision(revision)
-    words, _ = read_program(program, table, upstream=upstream)
+    words, lines_of = read_program(program, table, upstream=upstream)
     made = Interpreter(model, words, revision=table, hbm=_memory(hbm, model))
     for part in dump:  # that it is there is known before the run
         next(dumped(part, made.state, model), None)
+    if commands is not None:
+        source = read_assembly(program).split("\n") if lines_of else []
+        texts = {word: source[line - 1].strip() for word, line in enumerate(lines_of)}
+        debugger = Debugger(made, lines=texts, show=show)
+        debugger.talk(commands)
+        return TRAPPED if debugger.trapped else 0
     lines: list[str] = []
     writer = Trace() if trace is not None or against is not None else None
     steps, status = 0, 0

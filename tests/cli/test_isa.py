@@ -105,3 +105,15 @@ def test_a_built_program_is_checked_and_runs(tmp_path) -> None:
     ]
     assert runs[0].output == runs[1].output
     assert runs[0].exit_code == 0
+
+
+def test_a_debugger_reads_a_pipe(program) -> None:
+    program.write_text("S_ADDI_INT gp1, gp0, 5 ; five\nC_BREAK\n")
+    done = RUN.invoke(app, ["run", str(program), "--debug"], input="step\nprint gp:1\n")
+    assert done.exit_code == 0
+    assert done.output.splitlines() == [
+        "      0  S_ADDI_INT gp1, gp0, 5                S_ADDI_INT gp1, gp0, 5 ; five",
+        "         gp1  5",
+        "      1  C_BREAK                               C_BREAK",
+        "gp1  5",
+    ]

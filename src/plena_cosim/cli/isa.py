@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated
 
@@ -166,6 +167,12 @@ def run(
     most: Annotated[
         int | None, typer.Option(min=1, help="Stop after so many instructions.")
     ] = None,
+    debug: Annotated[
+        bool,
+        typer.Option(
+            "--debug", help="Step through it: commands from the terminal, such as help, or a pipe."
+        ),
+    ] = False,
     revision: Annotated[str, _REVISION] = "plena",
     upstream: Annotated[bool, _UPSTREAM] = False,
 ) -> None:
@@ -186,10 +193,20 @@ def run(
         most=most,
         revision=revision,
         upstream=upstream,
+        commands=_commands() if debug else None,
         show=typer.echo,
     )
     if ended:
         raise typer.Exit(ended)
+
+
+def _commands() -> Iterator[str]:
+    """Yield what somebody types, until the end of it."""
+    while True:
+        try:
+            yield input("(plena) " if sys.stdin.isatty() else "")
+        except EOFError:
+            return
 
 
 @app.command("build-program")
