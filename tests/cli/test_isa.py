@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 from typer.testing import CliRunner
 
@@ -117,3 +119,12 @@ def test_a_debugger_reads_a_pipe(program) -> None:
         "      1  C_BREAK                               C_BREAK",
         "gp1  5",
     ]
+
+
+def test_latencies() -> None:
+    done = RUN.invoke(app, ["latency", "--model", "llama-3.1-8b"])
+    assert "time to first token   377.260931 ms" in done.output
+    assert max(map(len, done.output.splitlines())) <= 80
+    done = RUN.invoke(app, ["latency", "--model", "llama-3.2-1b", "--json"])
+    assert json.loads(done.output)["tokens_per_s"] == 1741.7582178329915
+    assert "llama-3.1-70b     70.554 billion" in RUN.invoke(app, ["latency", "--list"]).output

@@ -22,7 +22,7 @@ MODULES = {
         "coverage",
         "cores",
     ),
-    "isa": ("asm", "disasm", "lint", "run", "build-program", "isa"),
+    "isa": ("asm", "disasm", "lint", "run", "build-program", "latency", "isa"),
     "cosim": ("cosim",),
     "models": ("inspect", "quantize", "ladder", "families", "eval", "calib", "search"),
     "serve": ("serve",),

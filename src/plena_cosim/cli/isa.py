@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -281,6 +282,72 @@ def build_program(
         )
         if found.differing:
             raise typer.Exit(1)
+
+
+@app.command()
+def latency(
+    model: Annotated[
+        str,
+        typer.Option(
+            help="A model's sizes: a name (plena latency --list), a .toml, a config.json or its "
+            "folder."
+        ),
+    ] = "llama-3.1-8b",
+    machine: Annotated[
+        Path, typer.Option(help="A machine: a TOML of configs/hw, or one of your own.")
+    ] = Path("plena-2048.toml"),
+    batch: Annotated[int, typer.Option(min=1, help="Sequences at once.")] = 4,
+    read: Annotated[int, typer.Option("--in", min=1, help="Tokens of a prompt.")] = 2048,
+    written: Annotated[int, typer.Option("--out", min=1, help="Tokens behind it.")] = 1024,
+    clock: Annotated[float, typer.Option(min=0.001, help="Cycles a nanosecond.")] = 1.0,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    list_models: Annotated[
+        bool, typer.Option("--list", help="List the models whose sizes come with the package.")
+    ] = False,
+) -> None:
+    """Say how long a model takes, by the formulas that PLENA's authors publish figures by.
+
+    They count no bandwidth of HBM and no head: docs/isa.md says what they leave out. For example:
+
+    plena latency --model llama-3.2-1b --batch 4 --in 2048 --out 1024
+    """
+    from dataclasses import asdict
+
+    from ..golden.isa.machine import Machine
+    from ..programs.cost import analytic, model_shape, models
+
+    if list_models:
+        for name in models():
+            typer.echo(f"{name:<16}{model_shape(name).parameters / 1e9:8.3f} billion weights")
+        return
+    found = analytic(
+        model_shape(model),
+        Machine.load(machine),
+        batch=batch,
+        read=read,
+        written=written,
+        clock_ghz=clock,
+    )
+    if as_json:
+        figures = {"first_token_ms": found.first_token_ms, "tokens_per_s": found.tokens_per_s}
+        typer.echo(
+            json.dumps({"model": model, "cost": "plena-analytic", **figures, **asdict(found)})
+        )
+        return
+    title = f"plena-analytic: {model}, batch {batch}, {read} in, {written} out"
+    table = Table("part", title=title)
+    for phase in ("reading, cycles", "share", "writing, cycles", "share"):
+        table.add_column(phase, justify="right")
+    phases = found.prefill, found.decode
+    for part in found.prefill:
+        cells = []
+        for cycles in phases:
+            each, whole = cycles.get(part, 0), sum(cycles.values())
+            cells += [f"{each:,}", f"{each / whole:.1%}"]
+        table.add_row(part, *cells)
+    console.print(table)
+    typer.echo(f"time to first token   {found.first_token_ms:.6f} ms")
+    typer.echo(f"tokens/s, all         {found.tokens_per_s:.6f}")
 
 
 @app.command()
