@@ -19,7 +19,8 @@ def test_every_file_is_listed_by_a_name_that_finds_it(
     monkeypatch.chdir(tmp_path)
     names = all_shipped()
     found = {shipped(Path(name)).resolve() for name in names}
-    assert found == {path.resolve() for path in (ROOT / "configs").rglob("*.toml")}
+    folders = ROOT / "configs" / "quant", ROOT / "configs" / "hw"
+    assert found == {path.resolve() for folder in folders for path in folder.rglob("*.toml")}
     assert len(found) == len(names)
     assert [name for name, comment in names.items() if not comment] == []
     assert names["llama_w4a4_mxint.toml"].startswith("Every linear layer of a Llama decoder")

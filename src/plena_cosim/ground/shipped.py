@@ -33,9 +33,10 @@ def shipped(path: Path) -> Path:
 
 
 def all_shipped() -> dict[str, str]:
-    """Return what comes with the package: what to call it by, and what its first comment says."""
+    """Return the recipes and machines of the package: what to call each by, its first comment."""
     found = {}
-    for path in sorted((_PACKAGE / "configs").rglob("*.toml"), key=lambda path: path.parts):
+    paths = [path for folder in _FOLDERS for path in (_PACKAGE / folder).rglob("*.toml")]
+    for path in sorted(paths, key=lambda path: path.parts):
         inside = path.relative_to(_PACKAGE)
         bare = inside.parent.as_posix() in _FOLDERS
         found[path.name if bare else inside.as_posix()] = _first_comment(path)
