@@ -7,7 +7,7 @@ Instructions are methods by their mnemonics: `b.V_ADD_VV(rd, rs1, rs2)`. Registe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +20,7 @@ from .image import Image, Tensor
 
 _ADDI_LIMIT = 1 << 18
 _UPPER_BITS = 12
+_WORD = 1 << 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,11 +45,15 @@ class Builder:
 
     Args:
         machine: it is for.
+        image: what it works on; a new one when None. Programs that go on with what others have
+            left in HBM share one.
+        name: begins the names of what only this program has in the image.
     """
 
-    def __init__(self, machine: Machine) -> None:
+    def __init__(self, machine: Machine, image: Image | None = None, name: str = "") -> None:
         self.machine = machine
-        self.image = Image(machine)
+        self.image = Image(machine) if image is None else image
+        self._names = [name] if name else []
         self._revision = get_revision("plena")
         self._lines: list[tuple[int, str, str]] = []
         self._depth = 0
@@ -56,8 +61,7 @@ class Builder:
         self._free = {kind: list(range(1, counts[kind])) for kind in ("gp", "f")}
         self._free["a"] = list(range(counts["a"]))
         self._rows = 0  # of vector memory, from 0 on
-        self._constants: dict[int, str] = {}
-        self._scratch: int | None = None
+        self._constants: dict[int, Tensor] = {}
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         """Return what writes an instruction."""
@@ -76,6 +80,29 @@ class Builder:
     def note(self, text: str) -> None:
         """Write a line of comment."""
         self._lines.append((self._depth, "", text))
+
+    @contextmanager
+    def part(self, name: str) -> Iterator[None]:
+        """Name what is written within: in comments, and in the image.
+
+        Rows of vector memory that it takes are free again behind it.
+        """
+        self._names.append(name)
+        self.note(f"---- {name}")
+        with self.lifetime():
+            yield
+        self._names.pop()
+
+    @contextmanager
+    def lifetime(self) -> Iterator[None]:
+        """Free the rows of vector memory that are taken within at its end."""
+        rows = self._rows
+        yield
+        self._rows = rows
+
+    def named(self, name: str) -> str:
+        """Return a name with those of the parts that it is in."""
+        return ".".join([*self._names, name])
 
     @contextmanager
     def gp(self, count: int = 1) -> Iterator[Any]:
@@ -101,19 +128,27 @@ class Builder:
         free.sort()
 
     @contextmanager
-    def at(self, tensor: Tensor, *, strided: bool = False) -> Iterator[Register]:
+    def at(
+        self, tensor: Tensor, *, strided: bool = False, row: int = 0
+    ) -> Iterator[Register]:
         """Point an address register, and SCALE where there are scales, at a tensor.
 
         Args:
             tensor: of the image.
             strided: set STRIDE to the bytes of its row, too.
+            row: of the tensor.
         """
         with self._lend("a", 1) as address:
-            with self.gp() as r:
-                self.set(r, tensor.base, note=f"{tensor.name}: {tensor.rows} x {tensor.columns}")
-                self.C_SET_ADDR_REG(address, ZERO, r)
+            high, low = divmod(tensor.row_base(row), _WORD)
+            with self.gp() as r, ExitStack() as stack:
+                self.set(r, low, note=f"{tensor.name}: {tensor.rows} x {tensor.columns}")
+                upper = ZERO
+                if high:
+                    upper = stack.enter_context(self.gp())
+                    self.set(upper, high)
+                self.C_SET_ADDR_REG(address, upper, r)
                 if tensor.scale:
-                    self.set(r, tensor.scale)
+                    self.set(r, tensor.row_scale(row))
                     self.C_SET_SCALE_REG(r)
                 if strided:
                     self.set(r, tensor.row_bytes)
@@ -137,13 +172,21 @@ class Builder:
             self.S_ADDI_INT(register, register, rest)
 
     def step(self, register: Register, value: int) -> None:
-        """Add a number to an integer register."""
+        """Add a number to an integer register; for 0 nothing is written."""
+        if not value:
+            return
         if value < _ADDI_LIMIT:
             self.S_ADDI_INT(register, register, value)
             return
         with self.gp() as r:
             self.set(r, value)
             self.S_ADD_INT(register, register, r)
+
+    def back(self, register: Register, value: int) -> None:
+        """Take a number from an integer register."""
+        with self.gp() as r:
+            self.set(r, value)
+            self.S_SUB_INT(register, register, r)
 
     @contextmanager
     def loop(self, passes: int, note: str = "") -> Iterator[None]:
@@ -174,14 +217,10 @@ class Builder:
         hw = self.machine.hardware
         code = int(encode(value, hw.vector_format))
         if code not in self._constants:
-            name = f"constant {value:g}"
-            self.image.matrix(name, np.array([[code]]), (1, 1))
-            self._constants[code] = name
-        tensor = self.image.tensors[self._constants[code]]
-        if self._scratch is None:
-            self._scratch = self.rows(self.machine.prefetch_rows)
-        with self.at(tensor) as address, self.gp() as r:
-            self.set(r, self._scratch)
+            name = self.named(f"constant {value:g}")
+            self._constants[code] = self.image.matrix(name, np.array([[code]]), (1, 1))
+        with self.lifetime(), self.at(self._constants[code]) as address, self.gp() as r:
+            self.set(r, self.rows(self.machine.prefetch_rows))
             self.H_PREFETCH_V(r, ZERO, address, 0, VECTOR)
             self.S_ADD_FP(register, F_ZERO, F_ZERO)
             self.V_RED_SUM(register, r, note=f"{value:g}")

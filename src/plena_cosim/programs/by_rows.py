@@ -1,160 +1,19 @@
-"""Programs that go over a matrix by rows: activations, norms, softmax, RoPE, Hadamard.
+"""Programs that go over a matrix by rows: activations, norms, softmax, Hadamard, sums.
 
-Rows come into vector memory a transfer at a time, side by side: chunk c of row i (VLEN elements)
-is row c * R + i of a block of R rows. Each program is golden's sequence, an instruction a step.
+Each is golden's sequence, an instruction a step.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from ..golden import FormatError, encode
-from ..golden.isa.machine import VECTOR
 from ..golden.transcendental import reciprocal_of, reciprocal_square_root
 from .builder import F_ZERO, Builder, Register
 from .image import Array, Tensor
-
-
-class Block:
-    """R rows of a matrix in vector memory.
-
-    Attributes:
-        base: address of the first row's first chunk.
-        chunks: of a row.
-        step: from a chunk of a row to the next.
-    """
-
-    def __init__(self, b: Builder, columns: int) -> None:
-        hw = b.machine.hardware
-        self.rows = b.machine.prefetch_rows
-        self.chunks = -(-columns // hw.vlen)
-        self.step = self.rows * hw.vlen
-        self.base = b.rows(self.rows * self.chunks)
-
-
-def whole_blocks(
-    b: Builder,
-    sources: Sequence[Tensor],
-    target: Tensor,
-    body: Callable[[list[Block]], None],
-) -> None:
-    """Fetch blocks of rows of every source, do something, and store the first as the result.
-
-    Args:
-        b: what is written to.
-        sources: matrices of one shape.
-        target: of the same shape.
-        body: writes what happens to blocks, one of each source.
-
-    Raises:
-        FormatError: transfers of different sizes.
-    """
-    machine = b.machine
-    if machine.prefetch_rows != machine.store_rows:
-        raise FormatError(
-            f"programs by rows need v_prefetch = v_writeback; the machine has "
-            f"{machine.prefetch_rows} and {machine.store_rows}"
-        )
-    blocks = [Block(b, source.columns) for source in sources]
-    groups = target.stored_rows // machine.prefetch_rows
-    with b.gp() as offset:
-        b.set(offset, 0, note="from a matrix's first row to this block's")
-        with b.loop(groups, note="blocks of rows"):
-            for source, block in zip(sources, blocks, strict=True):
-                with b.at(source, strided=True) as address:
-                    _chunks(b, block, offset, address, b.H_PREFETCH_V)
-            body(blocks)
-            with b.at(target, strided=True) as address:
-                _chunks(b, blocks[0], offset, address, b.H_STORE_V)
-            b.step(offset, machine.prefetch_rows * target.row_bytes)
-
-
-def _chunks(
-    b: Builder, block: Block, offset: Register, address: Register, move: Callable[..., None]
-) -> None:
-    hw = b.machine.hardware
-    with b.gp(2) as (row, place):
-        b.set(row, block.base)
-        b.S_ADDI_INT(place, offset, 0)
-        with b.loop(block.chunks):
-            move(row, place, address, 1, VECTOR)
-            b.step(row, block.step)
-            b.step(place, hw.vlen * hw.vector_format.width_bits // 8)
-
-
-def each_row(b: Builder, blocks: list[Block], body: Callable[[list[Register]], None]) -> None:
-    """Do something to each row; `body` gets the addresses of its first chunks.
-
-    Args:
-        b: what is written to.
-        blocks: with as many rows each.
-        body: writes what happens to a row.
-    """
-    with b.gp(len(blocks)) as lent:
-        pointers = lent if isinstance(lent, list) else [lent]
-        for pointer, block in zip(pointers, blocks, strict=True):
-            b.set(pointer, block.base)
-        with b.loop(blocks[0].rows, note="rows"):
-            body(pointers)
-            for pointer in pointers:
-                b.step(pointer, b.machine.hardware.vlen)
-
-
-def each_chunk(
-    b: Builder,
-    starts: Sequence[tuple[Register | int, int]],
-    chunks: int,
-    body: Callable[[list[Register]], None],
-) -> None:
-    """Do something to each chunk of a row.
-
-    Args:
-        b: what is written to.
-        starts: addresses of first chunks, in registers or known, and the step of each.
-        chunks: of a row.
-        body: gets the addresses.
-    """
-    with b.gp(len(starts)) as lent:
-        pointers = lent if isinstance(lent, list) else [lent]
-        for pointer, (start, _) in zip(pointers, starts, strict=True):
-            if isinstance(start, Register):
-                b.S_ADDI_INT(pointer, start, 0)
-            else:
-                b.set(pointer, start)
-        with b.loop(chunks, note="chunks of VLEN"):
-            body(pointers)
-            for pointer, (_, step) in zip(pointers, starts, strict=True):
-                if chunks > 1:
-                    b.step(pointer, step)
-
-
-def held_row(b: Builder, name: str, codes: Array) -> tuple[int, int]:
-    """Keep a row in vector memory for the whole program.
-
-    Args:
-        b: what is written to.
-        name: of the row.
-        codes: of V, (columns,).
-
-    Returns:
-        Address of its first chunk, and the step from a chunk to the next.
-    """
-    tensor = b.image.matrix(name, codes.reshape(1, -1), (1, codes.size))
-    hw, rows = b.machine.hardware, b.machine.prefetch_rows
-    transfers = -(-tensor.stored_columns // hw.vlen // rows)  # of chunks, one behind the other
-    base = b.rows(transfers * rows)
-    with b.at(tensor) as address, b.gp(2) as (row, place):
-        b.set(row, base)
-        b.set(place, 0)
-        with b.loop(transfers):
-            b.H_PREFETCH_V(row, place, address, 0, VECTOR)
-            if transfers > 1:
-                b.step(row, rows * hw.vlen)
-                b.step(place, rows * hw.vlen * hw.vector_format.width_bits // 8)
-    return base, hw.vlen
+from .rows import Block, each_chunk, each_row, held_row, whole_blocks
 
 
 def _edge(b: Builder, columns: int, inside: float, beyond: float) -> Array:
@@ -196,26 +55,46 @@ def silu(b: Builder, x: Tensor, y: Tensor, up: Tensor | None = None) -> None:
         whole_blocks(b, [x] if up is None else [x, up], y, body)
 
 
-def rms_norm(b: Builder, x: Tensor, gamma: Array, eps: float, y: Tensor) -> None:
-    """golden.ops.rms_norm of every row.
+def rms_norm(
+    b: Builder,
+    x: Tensor,
+    gamma: Array | Tensor,
+    eps: float,
+    y: Tensor,
+    *,
+    heads: int = 1,
+    size: int | None = None,
+) -> None:
+    """golden.ops.rms_norm of every row, or of every head of each.
 
     Args:
         b: what is written to.
         x: (rows, columns), of V.
-        gamma: codes of V, (columns,).
+        gamma: codes of V, (columns,) or (size,), or a matrix of one row that has them.
         eps: added to the mean of squares, rounded to V.
         y: the result, of the same shape.
+        heads: equal parts of a row, in whole vectors, each of which is normalised by itself.
+        size: elements of one that count, the first; all of them when None.
     """
     gain = held_row(b, "gamma", gamma)
     temporary = b.rows(1)
-    with b.f(3) as (share, small, total), b.gp() as t:
-        _norm_constants(b, x, eps, share, small)
+    with b.f(3) as fs, b.gp() as t:
+        _norm_constants(b, size or x.columns // heads, eps, *fs[:2])
         b.set(t, temporary)
 
         def body(blocks: list[Block]) -> None:
-            each_row(b, blocks, lambda rows: _scale(b, blocks[0], rows[0], gain, t, *fs))
+            block, chunks = blocks[0], blocks[0].chunks // heads
 
-        fs = share, small, total
+            def row(pointers: list[Register]) -> None:
+                with b.loop(heads, note="heads"):
+                    _scale(b, block, pointers[0], gain, t, *fs, chunks=chunks)
+                    if heads > 1:
+                        b.step(pointers[0], chunks * block.step)
+                if heads > 1:
+                    b.back(pointers[0], heads * chunks * block.step)
+
+            each_row(b, blocks, row)
+
         whole_blocks(b, [x], y, body)
 
 
@@ -234,7 +113,7 @@ def layer_norm(b: Builder, x: Tensor, gamma: Array, beta: Array, eps: float, y: 
     ones = held_row(b, "ones", _edge(b, x.columns, 1.0, 0.0)) if ragged else None
     temporary = b.rows(1)
     with b.f(3) as (share, small, total), b.gp() as t:
-        _norm_constants(b, x, eps, share, small)
+        _norm_constants(b, x.columns, eps, share, small)
         b.set(t, temporary)
 
         def row(block: Block, first: Register) -> None:
@@ -262,8 +141,8 @@ def layer_norm(b: Builder, x: Tensor, gamma: Array, beta: Array, eps: float, y: 
         whole_blocks(b, [x], y, body)
 
 
-def _norm_constants(b: Builder, x: Tensor, eps: float, share: Register, small: Register) -> None:
-    b.constant(share, float(reciprocal_of(x.columns, 0)))
+def _norm_constants(b: Builder, size: int, eps: float, share: Register, small: Register) -> None:
+    b.constant(share, float(reciprocal_of(size, 0)))
     b.constant(small, eps)
 
 
@@ -281,15 +160,18 @@ def _scale(
     share: Register,
     small: Register,
     total: Register,
+    *,
+    chunks: int | None = None,
 ) -> None:
-    """Write steps 1 to 6 of rms_norm for one row."""
+    """Write steps 1 to 6 of rms_norm for one row, or `chunks` of it."""
+    chunks = chunks or block.chunks
 
     def square(places: list[Register]) -> None:
         b.V_MUL_VV(t, places[0], places[0])
         b.V_RED_SUM(total, t)
 
     b.S_ADD_FP(total, F_ZERO, F_ZERO, note="0")
-    each_chunk(b, [(row, block.step)], block.chunks, square)
+    each_chunk(b, [(row, block.step)], chunks, square)
     b.S_MUL_FP(total, total, share, note="mean of squares")
     b.S_ADD_FP(total, total, small)
     b.S_SQRT_FP(total, total)
@@ -299,7 +181,7 @@ def _scale(
         b.V_MUL_VF(places[0], places[0], total)
         b.V_MUL_VV(places[0], places[0], places[1])
 
-    each_chunk(b, [(row, block.step), gain], block.chunks, scaled)
+    each_chunk(b, [(row, block.step), gain], chunks, scaled)
 
 
 def softmax(b: Builder, x: Tensor, y: Tensor) -> None:
@@ -355,45 +237,32 @@ def softmax(b: Builder, x: Tensor, y: Tensor) -> None:
         whole_blocks(b, [x], y, body)
 
 
-def rope(b: Builder, x: Tensor, cos: Tensor, sin: Tensor, y: Tensor, *, head: int) -> None:
-    """golden.ops.rope of every row, a row of cos and sin each; heads of `head` elements.
+def add(b: Builder, x: Tensor, y: Tensor, z: Tensor) -> None:
+    """golden.ops.add of every element: z = x + y.
 
-    The sign of rotate(x) goes to the first half of each head of sin, which rounds nothing.
+    Args:
+        b: what is written to.
+        x, y: (rows, columns), of V.
+        z: the result, of the same shape; it may be one of them.
+    """
+
+    def body(blocks: list[Block]) -> None:
+        starts = [(block.base, b.machine.hardware.vlen) for block in blocks]
+        each_chunk(b, starts, blocks[0].transfers, lambda p: b.V_ADD_VV(p[0], p[0], p[1]))
+
+    whole_blocks(b, [x, y], z, body)
+
+
+def copy(b: Builder, x: Tensor, y: Tensor, *, row: int = 0) -> None:
+    """Store rows in another matrix, in its type; what pads them becomes zeros.
 
     Args:
         b: what is written to.
         x: (rows, columns), of V.
-        cos, sin: of the same shape.
-        y: the result, of the same shape.
-        head: elements of a head; pairs are half of that apart.
-
-    Raises:
-        FormatError: heads that do not fit a vector.
+        y: of any type, as wide.
+        row: of y, that the first row goes to.
     """
-    hw = b.machine.hardware
-    if head > hw.vlen or head & (head - 1) or head < 2:
-        raise FormatError(f"rope: heads of {head}; need a power of two up to VLEN = {hw.vlen}")
-    half = np.where(np.arange(hw.vlen) % head < head // 2, -1.0, 1.0)
-    signs, _ = held_row(b, "signs", encode(half, hw.vector_format))
-    temporary = b.rows(1)
-    with b.gp(3) as (t, by, sign):
-        b.set(t, temporary)
-        b.set(by, head // 2)
-        b.set(sign, signs)
-
-        def element(places: list[Register]) -> None:
-            row, c, s = places
-            b.V_SHFT_V(t, row, by, head.bit_length() - 1)
-            b.V_MUL_VV(s, s, sign)
-            b.V_MUL_VV(t, t, s)
-            b.V_MUL_VV(row, row, c)
-            b.V_ADD_VV(row, row, t)
-
-        def body(blocks: list[Block]) -> None:
-            starts = [(block.base, hw.vlen) for block in blocks]
-            each_chunk(b, starts, blocks[0].rows * blocks[0].chunks, element)
-
-        whole_blocks(b, [x, cos, sin], y, body)
+    whole_blocks(b, [x], y, lambda _: None, row=row, clear=True)
 
 
 def hadamard(b: Builder, x: Tensor, y: Tensor, *, block: int) -> None:

@@ -9,11 +9,14 @@ import numpy as np
 
 from ..golden import FormatError, Mx, MxArray, decode, encode, ops, quantize
 from ..golden.isa.interpreter import Interpreter
-from ..golden.isa.machine import Machine
-from . import by_rows
+from ..golden.isa.machine import KV, Machine
+from . import by_rows, golden_layer
+from .attention import Heads, Operands, attention, causal, flash_attention, mask_of
 from .builder import Builder
+from .embedding import embedding
 from .image import Array, Tensor
 from .linear import linear
+from .rope import rope, with_signs
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +60,8 @@ class _Given:
     columns: int
     outputs: int
     block: int
+    kv_heads: int | None
+    operand: int
     draw: np.random.Generator
 
     @property
@@ -70,6 +75,31 @@ class _Given:
 
     def matrix(self, name: str, codes: Array) -> Tensor:
         return self.builder.image.matrix(name, codes, (codes.shape[0], codes.shape[1]))
+
+    @property
+    def heads(self) -> Heads:
+        """Heads of `block` elements in the columns."""
+        count, beyond = divmod(self.columns, self.block)
+        keys = self.kv_heads or count
+        if beyond or count % keys:
+            raise FormatError(
+                f"heads of {self.block} elements, {keys} of them with keys, do not fit "
+                f"{self.columns} columns"
+            )
+        return Heads(query=count, key=keys, size=self.block)
+
+    @property
+    def operand_type(self) -> Mx:
+        """The type that operands of attention are quantised to."""
+        types = self.machine.types(weights=True)
+        found = types[self.operand] if 0 < self.operand < len(types) else None
+        if not isinstance(found, Mx):
+            raise FormatError(f"type {self.operand} of the machine is no MX format for attention")
+        return found
+
+    def by_head(self, name: str, codes: Array, heads: int) -> Tensor:
+        """Add a matrix of heads, each padded to whole vectors."""
+        return self.matrix(name, padded_heads(codes, heads, self.machine.hardware.vlen))
 
     def result(self, columns: int | None = None) -> Tensor:
         shape = self.rows, columns or self.columns
@@ -117,11 +147,11 @@ def _softmax(g: _Given) -> tuple[Tensor, Array]:
 
 
 def _rope(g: _Given) -> tuple[Tensor, Array]:
-    x, y = g.codes(g.rows, g.columns), g.result()
+    x, y, v = g.codes(g.rows, g.columns), g.result(), g.machine.hardware.vector_format
     cos, sin = g.codes(g.rows, g.columns, 0.7), g.codes(g.rows, g.columns, 0.7)
-    tables = g.matrix("cos", cos), g.matrix("sin", sin)
-    by_rows.rope(g.builder, g.matrix("x", x), *tables, y, head=g.block)
-    return y, ops.rope(x, cos, sin, g.machine.hardware.vector_format, stride=g.block // 2)
+    tables = g.matrix("cos", cos), g.matrix("sin", with_signs(sin, g.block, v))
+    rope(g.builder, g.matrix("x", x), *tables, y, head=g.block)
+    return y, ops.rope(x, cos, sin, v, stride=g.block // 2)
 
 
 def _hadamard(g: _Given) -> tuple[Tensor, Array]:
@@ -146,6 +176,52 @@ def _linear(g: _Given, *, bias: bool = False) -> tuple[Tensor, Array]:
     return y, wanted if shift is None else ops.add(wanted, shift, v)
 
 
+def padded_heads(codes: Array, heads: int, vlen: int) -> Array:
+    """Return rows of heads with zeros behind each, up to whole vectors."""
+    rows, size = codes.shape[0], codes.shape[1] // heads
+    found = np.zeros((rows, heads, -(-size // vlen) * vlen), codes.dtype)
+    found[:, :, :size] = codes.reshape(rows, heads, size)
+    return found.reshape(rows, -1)
+
+
+def _attention(g: _Given, *, flash: bool = False) -> tuple[Tensor, Array]:
+    b, hw, heads = g.builder, g.machine.hardware, g.heads
+    width = heads.key * heads.size
+    q, k, v = g.codes(g.rows, g.columns), g.codes(g.rows, width), g.codes(g.rows, width)
+    wide = heads.padded(hw.vlen)
+    y = b.image.matrix("y", None, (g.rows, heads.query * wide))
+    caches = []
+    for name, codes in (("k", k), ("v", v)):
+        cache = b.image.cache(f"{name} cache", (g.rows, heads.key * wide), g.machine.kv)
+        by_rows.copy(b, g.by_head(name, codes, heads.key), cache)
+        caches.append(cache)
+    allowed = causal(g.rows, g.rows)
+    write = flash_attention if flash else attention
+    write(
+        b,
+        g.by_head("q", q, heads.query),
+        *caches,
+        mask_of(b, "mask", allowed),
+        y,
+        heads=heads,
+        types=Operands(scores=g.operand, outputs=g.operand),
+        scale=heads.size**-0.5,
+    )
+    mx = g.operand_type
+    wanted = golden_layer.attention(
+        q, k, v, allowed, hw, heads=heads, stored=g.machine.kv, scores=mx, outputs=mx, flash=flash
+    )
+    return y, padded_heads(wanted, heads.query, hw.vlen)
+
+
+def _embedding(g: _Given) -> tuple[Tensor, Array]:
+    table, ids = g.codes(4 * g.rows, g.columns), g.draw.integers(0, 4 * g.rows, g.rows)
+    y = g.result()
+    embedding(g.builder, g.matrix("table", table), ids.tolist(), y, factor=1.5)
+    v = g.machine.hardware.vector_format
+    return y, ops.mul(table[ids], encode(1.5, v), v)
+
+
 PROGRAMS: dict[str, Callable[[_Given], tuple[Tensor, Array]]] = {
     "linear": _linear,
     "linear_bias": lambda g: _linear(g, bias=True),
@@ -156,6 +232,9 @@ PROGRAMS: dict[str, Callable[[_Given], tuple[Tensor, Array]]] = {
     "swiglu": _swiglu,
     "rope": _rope,
     "hadamard": _hadamard,
+    "attention": _attention,
+    "flash_attention": lambda g: _attention(g, flash=True),
+    "embedding": _embedding,
 }
 """Programs by their names."""
 
@@ -168,6 +247,8 @@ def build(
     columns: int,
     outputs: int | None = None,
     block: int | None = None,
+    kv_heads: int | None = None,
+    operand: int = KV,
     seed: int = 0,
 ) -> Built:
     """Return a program, its inputs, and golden's result.
@@ -179,6 +260,8 @@ def build(
         outputs: columns of a linear layer's result; `columns` when None.
         block: of rope: a head's elements; of hadamard: a transform's. The largest power of two that
             divides `columns`, up to VLEN, when None.
+        kv_heads: heads of keys; as many as there are heads when None.
+        operand: number of the type that operands of attention are quantised to.
         seed: of the inputs.
 
     Raises:
@@ -196,6 +279,8 @@ def build(
         columns=columns,
         outputs=outputs or columns,
         block=block or (size if size < machine.hardware.vlen else machine.hardware.vlen),
+        kv_heads=kv_heads,
+        operand=operand,
         draw=np.random.default_rng(seed),
     )
     result, wanted = PROGRAMS[name](given)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..golden import FormatError, Mx, MxArray
-from ..golden.isa.machine import Machine, Type
+from ..golden.isa.machine import VECTOR, Machine, Type
 from ..golden.isa.transfer import pack, unpack, width_bits
 
 Array = npt.NDArray[Any]
@@ -29,6 +29,7 @@ class Tensor:
         rows, columns: as they are meant.
         stored_rows, stored_columns: as they are stored.
         type: its format.
+        number: of the type, on the machine.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Tensor:
     stored_rows: int
     stored_columns: int
     type: Type
+    number: int
 
     @property
     def row_bytes(self) -> int:
@@ -49,6 +51,18 @@ class Tensor:
     def size(self) -> int:
         """Bytes of the elements."""
         return self.stored_rows * self.row_bytes
+
+
+    def row_base(self, row: int) -> int:
+        """Return the address of a row."""
+        return self.base + row * self.row_bytes
+
+    def row_scale(self, row: int) -> int:
+        """Return the bytes from a row to its scales: SCALE, for transfers that begin there."""
+        assert isinstance(self.type, Mx)
+        block = self.type.element.width_bits * self.type.block_size // 8
+        passed = row * self.row_bytes
+        return self.scale + passed // block - passed
 
 
 class Image:
@@ -63,6 +77,26 @@ class Image:
         self.tensors: dict[str, Tensor] = {}
         self.end = 0
         self._parts: list[tuple[int, Array]] = []
+
+    def number(self, type_: Type, *, role: str = "cache") -> int:
+        """Return the number of a type on the machine.
+
+        Args:
+            type_: a format.
+            role: "weight" of tiles, "activation" of rows, "cache" for both.
+
+        Raises:
+            FormatError: the machine does not have it.
+        """
+        types = self.machine.types(weights=role == "weight")
+        first = 1 if role == "cache" else 0  # type 0 is not the same for tiles and for rows
+        if type_ not in types[first:]:
+            blocks = f" in blocks of {type_.block_size}" if isinstance(type_, Mx) else ""
+            raise FormatError(
+                f"the machine has no type {type_.name}{blocks} for a {role}: name it in its table "
+                "[types]"
+            )
+        return types.index(type_, first)
 
     def matrix(self, name: str, codes: Array | None, shape: tuple[int, int]) -> Tensor:
         """Add a matrix of codes of V, padded to whole transfers of rows; zeros for None.
@@ -81,34 +115,48 @@ class Image:
         step = max(self.machine.prefetch_rows, self.machine.store_rows)
         vlen, v = self.machine.hardware.vlen, self.machine.hardware.vector_format
         stored = -(-shape[0] // step) * step, -(-shape[1] // vlen) * vlen
-        tensor = self._add(name, shape, stored, v, 0)
+        tensor = self._add(name, shape, stored, v, VECTOR)
         if codes is not None:
             padded = np.zeros(stored, codes.dtype)
             padded[: shape[0], : shape[1]] = codes
             self._parts.append((tensor.base, pack(padded.reshape(-1), v.width_bits)))
         return tensor
 
+    def cache(self, name: str, shape: tuple[int, int], type_: Type) -> Tensor:
+        """Add room for keys or values, zeros: whole tiles of rows, and a transfer behind them.
+
+        Args:
+            name: no other tensor has.
+            shape: rows and columns.
+            type_: what they are stored as.
+
+        Raises:
+            FormatError: a name that is taken, no room, or a type that the machine does not have.
+        """
+        hw = self.machine.hardware
+        rows = -(-shape[0] // hw.mlen) * hw.mlen + self.machine.store_rows
+        columns = -(-shape[1] // hw.vlen) * hw.vlen
+        return self._add(name, shape, (rows, columns), type_, self.number(type_))
+
     def weight(self, name: str, quantised: MxArray) -> Tensor:
         """Add a matrix with blocks along its rows, padded to whole tiles.
 
         Args:
             name: no other tensor has.
-            quantised: (out, in), in the machine's type of weights.
+            quantised: (out, in), in a type of the machine.
 
         Raises:
-            FormatError: another format, or blocks that run the other way.
+            FormatError: a format that the machine does not have, or blocks that run the other way.
         """
-        mx, mlen = self.machine.weight, self.machine.hardware.mlen
-        if quantised.mx != mx or quantised.axis != 1:
+        mx, mlen = quantised.mx, self.machine.hardware.mlen
+        if quantised.axis != 1:
             raise FormatError(
-                f"{name}: need (out, in) in {mx.name} with blocks along the inputs; got "
-                f"{quantised.mx.name} along axis {quantised.axis}"
+                f"{name}: need (out, in) with blocks along the inputs; got axis {quantised.axis}"
             )
-        assert isinstance(mx, Mx)
         rows, columns = quantised.shape
         stored = -(-rows // mlen) * mlen, -(-columns // mlen) * mlen
         blocks = stored[1] // mx.block_size
-        tensor = self._add(name, (rows, columns), stored, mx, stored[0] * blocks)
+        tensor = self._add(name, (rows, columns), stored, mx, self.number(mx, role="weight"))
         codes = np.zeros(stored, quantised.codes.dtype)
         codes[:rows, :columns] = quantised.codes
         scales = np.zeros((stored[0], blocks), np.uint8)
@@ -118,11 +166,13 @@ class Image:
         return tensor
 
     def _add(
-        self, name: str, shape: tuple[int, int], stored: tuple[int, int], type_: Type, scales: int
+        self, name: str, shape: tuple[int, int], stored: tuple[int, int], type_: Type, number: int
     ) -> Tensor:
         if name in self.tensors:
             raise FormatError(f"two tensors are named {name!r}")
-        size = stored[0] * stored[1] * width_bits(type_) // 8
+        elements = stored[0] * stored[1]
+        size = elements * width_bits(type_) // 8
+        scales = elements // type_.block_size if isinstance(type_, Mx) else 0
         room = -(-size // _LINE) * _LINE
         tensor = Tensor(
             name=name,
@@ -133,6 +183,7 @@ class Image:
             stored_rows=stored[0],
             stored_columns=stored[1],
             type=type_,
+            number=number,
         )
         self.end += room + -(-scales // _LINE) * _LINE
         hbm = self.machine.memories.hbm_bytes
