@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..golden import Minifloat
 from . import by_rows
 from .attention import Heads, Mask, Operands, attention
 from .builder import Builder
@@ -52,6 +53,8 @@ class Layer:
         types: that operands of attention are quantised to.
         scale: of scores.
         keys, values: where they are cached, (tokens, heads of keys).
+        normed_as, normed_again_as, activated_as, turned_as: scalar formats that inputs of the two
+            norms, of SiLU and of the rotary embedding are cast to first; None: they stay in V.
     """
 
     before: Norm
@@ -70,6 +73,10 @@ class Layer:
     scale: float
     keys: Tensor
     values: Tensor
+    normed_as: Minifloat | None = None
+    normed_again_as: Minifloat | None = None
+    activated_as: Minifloat | None = None
+    turned_as: Minifloat | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,6 +115,20 @@ class Between:
         self.q, self.k, self.v = room("q", queries), room("k", keys), room("v", keys)
         self.attended = room("attended", queries)
         self.gate, self.up = room("gate", mlp), room("up", mlp)
+        self._image, self._name = image, name
+        self._cast: dict[tuple[str, int], Tensor] = {}
+
+    def cast(self, b: Builder, x: Tensor, fmt: Minifloat | None) -> Tensor:
+        """Write the cast of a matrix to a scalar format, and return it; x itself for None."""
+        if fmt is None:
+            return x
+        key = fmt.name, x.columns
+        if key not in self._cast:
+            name = f"{self._name}.{fmt.name} {x.columns}"
+            shape = x.rows, x.columns
+            self._cast[key] = self._image.matrix(name, None, shape, type_=fmt)
+        by_rows.copy(b, x, self._cast[key])
+        return self._cast[key]
 
 
 def decoder_layer(b: Builder, layer: Layer, x: Tensor, t: Tables, between: Between) -> None:
@@ -127,7 +148,8 @@ def decoder_layer(b: Builder, layer: Layer, x: Tensor, t: Tables, between: Betwe
             linear(b, x, by.weight, y, bias=by.bias, operand=by.operand)
 
     with b.part("input norm"):
-        by_rows.rms_norm(b, x, layer.before.gain, layer.before.eps, m.normed)
+        cast = m.cast(b, x, layer.normed_as)
+        by_rows.rms_norm(b, cast, layer.before.gain, layer.before.eps, m.normed)
     for name, by, y in (("q", layer.q, m.q), ("k", layer.k, m.k), ("v", layer.v, m.v)):
         project(name, m.normed, by, y)
     heads = layer.heads
@@ -140,7 +162,7 @@ def decoder_layer(b: Builder, layer: Layer, x: Tensor, t: Tables, between: Betwe
                 by_rows.rms_norm(b, y, norm.gain, norm.eps, y, heads=count, size=heads.size)
     for name, y in (("rope of q", m.q), ("rope of k", m.k)):
         with b.part(name):
-            rope(b, y, t.cos, t.sin, y, head=heads.size)
+            rope(b, m.cast(b, y, layer.turned_as), t.cos, t.sin, y, head=heads.size)
     with b.part("cache"):
         by_rows.copy(b, m.k, layer.keys, row=t.start)
         by_rows.copy(b, m.v, layer.values, row=t.start)
@@ -160,11 +182,12 @@ def decoder_layer(b: Builder, layer: Layer, x: Tensor, t: Tables, between: Betwe
     with b.part("residual sum"):
         by_rows.add(b, x, m.summed, x)
     with b.part("norm before the MLP"):
-        by_rows.rms_norm(b, x, layer.between.gain, layer.between.eps, m.normed)
+        cast = m.cast(b, x, layer.normed_again_as)
+        by_rows.rms_norm(b, cast, layer.between.gain, layer.between.eps, m.normed)
     project("gate", m.normed, layer.gate, m.gate)
     project("up", m.normed, layer.up, m.up)
     with b.part("SwiGLU"):
-        by_rows.silu(b, m.gate, m.gate, m.up)
+        by_rows.silu(b, m.cast(b, m.gate, layer.activated_as), m.gate, m.up)
     project("down", m.gate, layer.down, m.summed)
     with b.part("residual sum behind the MLP"):
         by_rows.add(b, x, m.summed, x)

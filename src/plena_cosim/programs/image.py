@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..golden import FormatError, Mx, MxArray
-from ..golden.isa.machine import VECTOR, Machine, Type
+from ..golden import FormatError, Minifloat, Mx, MxArray
+from ..golden.isa.machine import Machine, Type
 from ..golden.isa.transfer import pack, unpack, width_bits
 
 Array = npt.NDArray[Any]
@@ -98,13 +98,21 @@ class Image:
             )
         return types.index(type_, first)
 
-    def matrix(self, name: str, codes: Array | None, shape: tuple[int, int]) -> Tensor:
-        """Add a matrix of codes of V, padded to whole transfers of rows; zeros for None.
+    def matrix(
+        self,
+        name: str,
+        codes: Array | None,
+        shape: tuple[int, int],
+        *,
+        type_: Minifloat | None = None,
+    ) -> Tensor:
+        """Add a matrix of codes, padded to whole transfers of rows; zeros for None.
 
         Args:
             name: no other tensor has.
             codes: (rows, columns).
             shape: rows and columns.
+            type_: a scalar format of the machine; V when None.
 
         Returns:
             Where it lies.
@@ -115,11 +123,12 @@ class Image:
         step = max(self.machine.prefetch_rows, self.machine.store_rows)
         vlen, v = self.machine.hardware.vlen, self.machine.hardware.vector_format
         stored = -(-shape[0] // step) * step, -(-shape[1] // vlen) * vlen
-        tensor = self._add(name, shape, stored, v, VECTOR)
+        fmt = v if type_ is None else type_
+        tensor = self._add(name, shape, stored, fmt, self.number(fmt))
         if codes is not None:
             padded = np.zeros(stored, codes.dtype)
             padded[: shape[0], : shape[1]] = codes
-            self._parts.append((tensor.base, pack(padded.reshape(-1), v.width_bits)))
+            self._parts.append((tensor.base, pack(padded.reshape(-1), fmt.width_bits)))
         return tensor
 
     def cache(self, name: str, shape: tuple[int, int], type_: Type) -> Tensor:
