@@ -12,7 +12,7 @@ from typing import Any
 from plena_cosim.ground.did_you_mean import did_you_mean
 from plena_cosim.ground.shipped import shipped
 
-from .formats import FixedPoint, FormatError, Minifloat, Scalar, get_format
+from .formats import FixedPoint, FormatError, Minifloat, Mx, Scalar, get_format
 from .hardware_settings import Settings, merged
 from .hardware_svh import FILES, read_svh
 from .hardware_toml import is_settings, read_settings
@@ -115,7 +115,7 @@ class HardwareConfig:
     def tables(self) -> dict[str, Any]:
         """Return the tables of a TOML of this project that `from_tables` reads as this machine."""
         formats = {
-            role: _format_table(getattr(self, f"{role}_format"))
+            role: format_table(getattr(self, f"{role}_format"))
             for role in ("vector", "accumulator", "reduction")
         }
         dimensions = {key: getattr(self, key) for key in _SIZES}
@@ -224,10 +224,10 @@ def format_of(given: Any) -> Any:
     return get_format(given)
 
 
-def _format_table(fmt: Scalar) -> Any:
+def format_table(fmt: Scalar | Mx) -> Any:
     """Return the name of a format, with the fields that its name does not say."""
     usual = get_format(fmt.name)
-    keys = [key for key in fmt.__dataclass_fields__ if key != "name"]
+    keys = [key for key in fmt.__dataclass_fields__ if key not in ("name", "element")]
     changed = {key: getattr(fmt, key) for key in keys if getattr(fmt, key) != getattr(usual, key)}
     plain = {
         key: value.value if isinstance(value, Enum) else value for key, value in changed.items()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ from plena_cosim.ground.did_you_mean import did_you_mean
 from plena_cosim.ground.shipped import shipped
 
 from ..formats import FormatError, Minifloat, Mx, get_format
-from ..hardware import HardwareConfig, format_of, own_tables
+from ..hardware import HardwareConfig, format_of, format_table, own_tables
 
 Type = Mx | Minifloat
 
@@ -135,6 +135,20 @@ class Machine:
     def store_rows(self) -> int:
         """Rows that one H_STORE_V moves."""
         return self.v_writeback or self.hardware.blen
+
+    def tables(self) -> dict[str, Any]:
+        """Return the tables of a TOML that `load` reads as this machine."""
+        roles = {"weight": self.weight, "activation": self.activation, "kv": self.kv}
+        roles |= {f"type{FIRST_OWN + index}": type_ for index, type_ in enumerate(self.own)}
+        transfer = {"v_prefetch": self.v_prefetch, "v_writeback": self.v_writeback}
+        tables = self.hardware.tables()
+        tables["m_mm_requantise"] = self.m_mm_requantise
+        tables["types"] = {role: format_table(type_) for role, type_ in roles.items()}
+        tables["memory"] = {
+            each.name: getattr(self.memories, each.name) for each in fields(Memories)
+        }
+        given = {key: rows for key, rows in transfer.items() if rows is not None}
+        return {**tables, "transfer": given} if given else tables
 
     @classmethod
     def load(cls, path: str | Path) -> Machine:

@@ -23,6 +23,7 @@ MODULES = {
         "cores",
     ),
     "isa": ("asm", "disasm", "lint", "run", "build-program", "latency", "isa"),
+    "programs": ("build-model",),
     "cosim": ("cosim",),
     "models": ("inspect", "quantize", "ladder", "families", "eval", "calib", "search"),
     "serve": ("serve",),

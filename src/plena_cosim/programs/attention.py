@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
+from math import ceil
 
 import numpy as np
 
@@ -158,11 +159,11 @@ class _Attention:
 
     def runs(self) -> Iterator[tuple[int, int, int]]:
         """Yield blocks of BLEN queries: the first, how many, and the key tiles that they see."""
-        size, step = self.hw.blen, -(-self.tiles // _KINDS_OF_BLOCK)
+        size, mlen, step = self.hw.blen, self.hw.mlen, -(-self.tiles // _KINDS_OF_BLOCK)
         ends = self.mask.keys
         blocks = range(self.q.stored_rows // size)
         seen = [max(ends[size * at : size * (at + 1)]) for at in blocks]
-        tiles = [min(-(-(-(-last // self.hw.mlen)) // step) * step, self.tiles) for last in seen]
+        tiles = [min(ceil(ceil(last / mlen) / step) * step, self.tiles) for last in seen]
         for count, group in groupby(blocks, key=lambda at: tiles[at]):
             members = list(group)
             yield members[0], len(members), count
@@ -294,9 +295,7 @@ class _Attention:
                 b.step(column, self.block)
             b.step(target, self.scores.step - hw.mlen)
 
-    def weigh(
-        self, key: Register, tiles: int, target: Block, tile: Register | None = None
-    ) -> None:
+    def weigh(self, key: Register, tiles: int, target: Block, tile: Register | None = None) -> None:
         """Write P V for some tiles of keys, whose probabilities lie where scores did.
 
         Args:
@@ -440,9 +439,7 @@ def attention(
 
             it.chunks(row, tiles, second)
             b.S_RECI_FP(total, total)
-            each_chunk(
-                b, [(row, it.scores.step)], tiles, lambda p: b.V_MUL_VF(p[0], p[0], total)
-            )
+            each_chunk(b, [(row, it.scores.step)], tiles, lambda p: b.V_MUL_VF(p[0], p[0], total))
 
         def body(key: Register, masked: Register, tiles: int) -> None:
             with b.gp(2) as (tile, target):

@@ -57,6 +57,8 @@ class Builder:
         self._revision = get_revision("plena")
         self._lines: list[tuple[int, str, str]] = []
         self._depth = 0
+        self._passes = 1  # of what is being written
+        self._carried_out = 1  # C_BREAK
         counts = self._revision.registers
         self._free = {kind: list(range(1, counts[kind])) for kind in ("gp", "f")}
         self._free["a"] = list(range(counts["a"]))
@@ -74,6 +76,7 @@ class Builder:
                 raise FormatError(f"{name} with {len(operands)} operands; need {usage(operation)}")
             text = ", ".join(map(str, operands))
             self._lines.append((self._depth, f"{name} {text}".rstrip(), note))
+            self._carried_out += self._passes
 
         return write
 
@@ -128,9 +131,7 @@ class Builder:
         free.sort()
 
     @contextmanager
-    def at(
-        self, tensor: Tensor, *, strided: bool = False, row: int = 0
-    ) -> Iterator[Register]:
+    def at(self, tensor: Tensor, *, strided: bool = False, row: int = 0) -> Iterator[Register]:
         """Point an address register, and SCALE where there are scales, at a tensor.
 
         Args:
@@ -197,9 +198,11 @@ class Builder:
         with self.gp() as counter:
             self.C_LOOP_START(counter, passes, note=note)
             self._depth += 1
+            self._passes *= passes
             yield
             self._depth -= 1
             self.C_LOOP_END(counter)
+            self._passes //= passes
 
     def rows(self, count: int) -> int:
         """Return the address of rows of vector memory that nothing else uses."""
@@ -224,6 +227,11 @@ class Builder:
             self.H_PREFETCH_V(r, ZERO, address, 0, VECTOR)
             self.S_ADD_FP(register, F_ZERO, F_ZERO)
             self.V_RED_SUM(register, r, note=f"{value:g}")
+
+    @property
+    def carried_out(self) -> int:
+        """Instructions that the program carries out, C_BREAK at its end among them."""
+        return self._carried_out
 
     @property
     def text(self) -> str:

@@ -7,15 +7,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..golden import FormatError, Mx, MxArray, decode, encode, ops, quantize
+from ..golden import FormatError, Mx, encode, ops, quantize
 from ..golden.isa.interpreter import Interpreter
-from ..golden.isa.machine import KV, Machine
+from ..golden.isa.machine import KV, Machine, Type
 from . import by_rows, golden_layer
 from .attention import Heads, Operands, attention, causal, flash_attention, mask_of
 from .builder import Builder
+from .decoder_layer import Between, Layer, Linear, Norm, Tables, decoder_layer
 from .embedding import embedding
 from .image import Array, Tensor
 from .linear import linear
+from .padding import padded_heads, padded_inputs, padded_outputs
 from .rope import rope, with_signs
 
 
@@ -97,6 +99,12 @@ class _Given:
             raise FormatError(f"type {self.operand} of the machine is no MX format for attention")
         return found
 
+    def mx(self, role: str, type_: Type) -> Mx:
+        """Return a type that must be an MX format."""
+        if not isinstance(type_, Mx):
+            raise FormatError(f"products need an MX type of {role}s; the machine has {type_.name}")
+        return type_
+
     def by_head(self, name: str, codes: Array, heads: int) -> Tensor:
         """Add a matrix of heads, each padded to whole vectors."""
         return self.matrix(name, padded_heads(codes, heads, self.machine.hardware.vlen))
@@ -164,24 +172,13 @@ def _linear(g: _Given, *, bias: bool = False) -> tuple[Tensor, Array]:
     machine, hw = g.machine, g.machine.hardware
     v = hw.vector_format
     x, y = g.codes(g.rows, g.columns), g.result(g.outputs)
-    weight, activation = machine.weight, machine.activation
-    if not isinstance(weight, Mx) or not isinstance(activation, Mx):
-        raise FormatError("linear needs MX types of weights and activations")
+    weight, operand = g.mx("weight", machine.weight), g.mx("activation", machine.activation)
     w = quantize(g.draw.normal(0, 0.1, (g.outputs, g.columns)), weight)
     shift = g.codes(1, g.outputs) if bias else None
     row = None if shift is None else g.matrix("bias", shift)
     linear(g.builder, g.matrix("x", x), g.builder.image.weight("w", w), y, bias=row)
-    turned = MxArray(codes=w.codes.T, scales=w.scales.T, mx=weight, axis=0)
-    wanted = ops.matmul(quantize(decode(x, v), activation), turned, hw)
+    wanted = golden_layer.linear(x, w, operand, hw)
     return y, wanted if shift is None else ops.add(wanted, shift, v)
-
-
-def padded_heads(codes: Array, heads: int, vlen: int) -> Array:
-    """Return rows of heads with zeros behind each, up to whole vectors."""
-    rows, size = codes.shape[0], codes.shape[1] // heads
-    found = np.zeros((rows, heads, -(-size // vlen) * vlen), codes.dtype)
-    found[:, :, :size] = codes.reshape(rows, heads, size)
-    return found.reshape(rows, -1)
 
 
 def _attention(g: _Given, *, flash: bool = False) -> tuple[Tensor, Array]:
@@ -190,17 +187,17 @@ def _attention(g: _Given, *, flash: bool = False) -> tuple[Tensor, Array]:
     q, k, v = g.codes(g.rows, g.columns), g.codes(g.rows, width), g.codes(g.rows, width)
     wide = heads.padded(hw.vlen)
     y = b.image.matrix("y", None, (g.rows, heads.query * wide))
-    caches = []
+    shape = g.rows, heads.key * wide
+    caches = {name: b.image.cache(f"{name} cache", shape, g.machine.kv) for name in "kv"}
     for name, codes in (("k", k), ("v", v)):
-        cache = b.image.cache(f"{name} cache", (g.rows, heads.key * wide), g.machine.kv)
-        by_rows.copy(b, g.by_head(name, codes, heads.key), cache)
-        caches.append(cache)
+        by_rows.copy(b, g.by_head(name, codes, heads.key), caches[name])
     allowed = causal(g.rows, g.rows)
     write = flash_attention if flash else attention
     write(
         b,
         g.by_head("q", q, heads.query),
-        *caches,
+        caches["k"],
+        caches["v"],
         mask_of(b, "mask", allowed),
         y,
         heads=heads,
@@ -222,6 +219,98 @@ def _embedding(g: _Given) -> tuple[Tensor, Array]:
     return y, ops.mul(table[ids], encode(1.5, v), v)
 
 
+def _decoder_layer(g: _Given) -> tuple[Tensor, Array]:
+    b, machine, hw, heads = g.builder, g.machine, g.machine.hardware, g.heads
+    v, hidden, mlp, width = hw.vector_format, g.columns, g.outputs, g.heads.key * g.block
+    shapes = {"q": (hidden, hidden), "k": (width, hidden), "v": (width, hidden)}
+    shapes |= {"o": (hidden, hidden), "gate": (mlp, hidden), "up": (mlp, hidden)}
+    shapes |= {"down": (hidden, mlp)}
+    weight, operand = g.mx("weight", machine.weight), g.mx("activation", machine.activation)
+    weights = {
+        name: quantize(g.draw.normal(0, shape[1] ** -0.5, shape), weight)
+        for name, shape in shapes.items()
+    }
+    golden = golden_layer.GoldenLayer(
+        before=g.codes(1, hidden, 0.5),
+        between=g.codes(1, hidden, 0.5),
+        eps=1e-5,
+        weights=weights,
+        operand=operand,
+        heads=heads,
+        stored=machine.kv,
+        scores=g.operand_type,
+        outputs=g.operand_type,
+    )
+    x, cos, sin = g.codes(g.rows, hidden), *(g.codes(g.rows, g.block, 0.7) for _ in range(2))
+    allowed = causal(g.rows, g.rows)
+    layer = layer_in_image(b, golden, capacity=g.rows, operand=g.operand)
+    tables = Tables(
+        cos=g.matrix("cos", cos),
+        sin=g.matrix("sin", with_signs(sin, g.block, v)),
+        mask=mask_of(b, "mask", allowed),
+        start=0,
+    )
+    y = g.matrix("x", x)
+    decoder_layer(b, layer, y, tables, Between(b.image, "between", g.rows, layer))
+    return y, golden_layer.decoder_layer(x, golden, cos, sin, allowed, hw)
+
+
+def layer_in_image(
+    b: Builder, given: golden_layer.GoldenLayer, *, capacity: int, operand: int
+) -> Layer:
+    """Put a layer into the image.
+
+    Args:
+        b: whose image.
+        given: the layer.
+        capacity: tokens that its caches hold.
+        operand: number of the type of attention's operands.
+    """
+    vlen, heads = b.machine.hardware.vlen, given.heads
+    padded = dict(given.weights)
+    for name, count in (("q", heads.query), ("k", heads.key), ("v", heads.key)):
+        padded[name] = padded_outputs(padded[name], count, vlen)
+    padded["o"] = padded_inputs(padded["o"], heads.query, vlen)
+    linears = {name: Linear(weight=b.image.weight(name, w)) for name, w in padded.items()}
+    before, between = (
+        Norm(gain=b.image.matrix(name, gain, (1, gain.shape[1])), eps=given.eps)
+        for name, gain in (("before", given.before), ("between", given.between))
+    )
+    shape = capacity, heads.key * heads.padded(vlen)
+    keys, values = (b.image.cache(name, shape, given.stored) for name in ("keys", "values"))
+    return Layer(
+        before=before,
+        between=between,
+        q=linears["q"],
+        k=linears["k"],
+        v=linears["v"],
+        o=linears["o"],
+        gate=linears["gate"],
+        up=linears["up"],
+        down=linears["down"],
+        heads=heads,
+        types=Operands(scores=operand, outputs=operand),
+        scale=heads.size**-0.5,
+        keys=keys,
+        values=values,
+    )
+
+
+def _lm_head(g: _Given) -> tuple[Tensor, Array]:
+    b, hw, v = g.builder, g.machine.hardware, g.machine.hardware.vector_format
+    weight, operand = g.mx("weight", g.machine.weight), g.mx("activation", g.machine.activation)
+    w = quantize(g.draw.normal(0, 0.1, (g.outputs, g.columns)), weight)
+    x, gain = g.codes(g.rows, g.columns), g.codes(1, g.columns)
+    normed, y = b.image.matrix("normed", None, x.shape), g.result(g.outputs)
+    with b.part("last norm"):
+        by_rows.rms_norm(b, g.matrix("x", x), gain[0], 1e-5, normed)
+    with b.part("head"):
+        linear(b, normed, b.image.weight("w", w), y)
+    eps = encode(1e-5, v)
+    h = ops.rms_norm(x, gain, eps, v, hw.reduction_format, lanes=hw.vlen)
+    return y, golden_layer.linear(h, w, operand, hw)
+
+
 PROGRAMS: dict[str, Callable[[_Given], tuple[Tensor, Array]]] = {
     "linear": _linear,
     "linear_bias": lambda g: _linear(g, bias=True),
@@ -235,6 +324,8 @@ PROGRAMS: dict[str, Callable[[_Given], tuple[Tensor, Array]]] = {
     "attention": _attention,
     "flash_attention": lambda g: _attention(g, flash=True),
     "embedding": _embedding,
+    "lm_head": _lm_head,
+    "decoder_layer": _decoder_layer,
 }
 """Programs by their names."""
 
@@ -257,7 +348,7 @@ def build(
         name: one of `PROGRAMS`.
         machine: it is for.
         rows, columns: of the input.
-        outputs: columns of a linear layer's result; `columns` when None.
+        outputs: columns of a linear layer's result, or within the MLP; `columns` when None.
         block: of rope: a head's elements; of hadamard: a transform's. The largest power of two that
             divides `columns`, up to VLEN, when None.
         kv_heads: heads of keys; as many as there are heads when None.

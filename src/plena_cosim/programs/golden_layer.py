@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..golden import Minifloat, Mx, MxArray, encode, ops, quantize
@@ -78,3 +80,70 @@ def attention(
         p = ops.softmax(found, seen, vector, hw.reduction_format, lanes=hw.vlen)
         parts.append(ops.matmul(quantize(decode(p, vector), outputs), value, hw))
     return np.concatenate(parts, axis=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoldenLayer:
+    """A decoder layer's weights and formats.
+
+    Attributes:
+        before, between: gains of the norms, codes of V.
+        eps: of the norms.
+        weights: by the names q, k, v, o, gate, up, down, (out, in).
+        operand: what inputs of linear layers are quantised to.
+        heads: of attention.
+        stored, scores, outputs: as for `attention`.
+    """
+
+    before: Array
+    between: Array
+    eps: float
+    weights: dict[str, MxArray]
+    operand: Mx
+    heads: Heads
+    stored: Mx | Minifloat
+    scores: Mx
+    outputs: Mx
+
+
+def decoder_layer(
+    x: Array, layer: GoldenLayer, cos: Array, sin: Array, allowed: Array, hw: HardwareConfig
+) -> Array:
+    """Return what leaves a decoder layer, codes of V, (tokens, hidden).
+
+    Args:
+        x: codes of V, (tokens, hidden).
+        layer: weights and formats.
+        cos, sin: codes of V, (tokens, head).
+        allowed: (tokens, tokens) bool.
+        hw: the machine.
+    """
+    v, heads = hw.vector_format, layer.heads
+
+    def normed(x: Array, gain: Array) -> Array:
+        eps = encode(layer.eps, v)
+        return ops.rms_norm(x, gain, eps, v, hw.reduction_format, lanes=hw.vlen)
+
+    def project(name: str, x: Array) -> Array:
+        return linear(x, layer.weights[name], layer.operand, hw)
+
+    def turned(x: Array, count: int) -> Array:
+        c, s = (np.tile(table, (1, count)) for table in (cos, sin))
+        return ops.rope(x, c, s, v, stride=heads.size // 2)
+
+    h = normed(x, layer.before)
+    attended = attention(
+        turned(project("q", h), heads.query),
+        turned(project("k", h), heads.key),
+        project("v", h),
+        allowed,
+        hw,
+        heads=heads,
+        stored=layer.stored,
+        scores=layer.scores,
+        outputs=layer.outputs,
+    )
+    x = ops.add(x, project("o", attended), v)
+    h = normed(x, layer.between)
+    gated = ops.swiglu(project("gate", h), project("up", h), v)
+    return ops.add(x, project("down", gated), v)

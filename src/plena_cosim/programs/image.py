@@ -52,7 +52,6 @@ class Tensor:
         """Bytes of the elements."""
         return self.stored_rows * self.row_bytes
 
-
     def row_base(self, row: int) -> int:
         """Return the address of a row."""
         return self.base + row * self.row_bytes

@@ -70,13 +70,17 @@ def rope(b: Builder, x: Tensor, cos: Tensor, sin: Tensor, y: Tensor, *, head: in
         with b.gp() as second:
             b.S_ADDI_INT(second, row, 0)
             b.step(second, half * vlen)
-            for there, here, table in ((second, 0, low), (row, half, high)):
-                each_chunk(
-                    b,
-                    [(temporary + here * vlen, vlen), (there, vlen), (s.base + table * vlen, vlen)],
-                    half,
-                    lambda p: b.V_MUL_VV(p[0], p[1], p[2]),
-                )
+
+            def crossed(here: int, there: Register, table: int) -> None:
+                starts: list[tuple[Register | int, int]] = [
+                    (temporary + here * vlen, vlen),
+                    (there, vlen),
+                    (s.base + table * vlen, vlen),
+                ]
+                each_chunk(b, starts, half, lambda p: b.V_MUL_VV(p[0], p[1], p[2]))
+
+            crossed(0, second, low)
+            crossed(half, row, high)
 
         def sums(p: list[Register]) -> None:
             b.V_MUL_VV(p[0], p[0], p[1])

@@ -203,8 +203,9 @@ def held_row(b: Builder, name: str, codes: Array | Tensor) -> tuple[int, int]:
     Returns:
         Address of its first chunk, and the step from a chunk to the next.
     """
-    tensor = codes
-    if not isinstance(tensor, Tensor):
+    if isinstance(codes, Tensor):
+        tensor = codes
+    else:
         tensor = b.image.matrix(b.named(name), codes.reshape(1, -1), (1, codes.size))
     hw, rows = b.machine.hardware, b.machine.prefetch_rows
     transfers = -(-tensor.stored_columns // hw.vlen // rows)  # of chunks, one behind the other

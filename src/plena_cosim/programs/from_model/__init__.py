@@ -1,7 +1,20 @@
 """Programs of a real model under a recipe, equal to hardware-exact torch."""
 
-from .check import Compared, compare
+from .check import Compared, Pass, by_torch, compare
 from .model_programs import ModelPrograms, Step
 from .parts import ModelParts, parts_of
+from .run import Job, Prepared, prepare
 
-__all__ = ["Compared", "ModelParts", "ModelPrograms", "Step", "compare", "parts_of"]
+__all__ = [
+    "Compared",
+    "Job",
+    "ModelParts",
+    "ModelPrograms",
+    "Pass",
+    "Prepared",
+    "Step",
+    "by_torch",
+    "compare",
+    "parts_of",
+    "prepare",
+]

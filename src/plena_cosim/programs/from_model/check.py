@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,9 +11,10 @@ import torch
 from torch import Tensor
 
 from plena_cosim.golden.isa.interpreter import Interpreter
+from plena_cosim.ground.progress import Progress
 
 from ..image import Array
-from .model_programs import ModelPrograms, Step
+from .model_programs import ModelPrograms
 from .parts import ModelParts
 
 
@@ -38,20 +39,33 @@ class Compared:
     seconds: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pass:
+    """What hardware-exact torch makes of some tokens.
+
+    Attributes:
+        tokens: that it reads.
+        inputs: of the first layer that programs have, (tokens, hidden).
+        result: logits, or what leaves the last layer, (tokens, …).
+    """
+
+    tokens: list[int]
+    inputs: Tensor
+    result: Tensor
+
+
 @torch.no_grad()
-def by_torch(parts: ModelParts, prompt: Sequence[int], decode: int) -> list[tuple[list[int], Any]]:
+def by_torch(parts: ModelParts, prompt: Sequence[int], decode: int) -> list[Pass]:
     """Return what hardware-exact torch makes of a prompt and of tokens after it.
 
     Args:
         parts: of the model.
         prompt: tokens.
         decode: steps, each of the likeliest token so far.
-
-    Returns:
-        Tokens of each step, and what `Inputs` holds of it.
     """
     network: Any = parts.network
-    tokens, cache, found = torch.tensor([list(prompt)]), None, []
+    tokens, cache = torch.tensor([list(prompt)]), None
+    found: list[Pass] = []
     seen: dict[str, Tensor] = {}
 
     def entering(module: Any, args: Any, kwargs: Any) -> None:
@@ -68,8 +82,10 @@ def by_torch(parts: ModelParts, prompt: Sequence[int], decode: int) -> list[tupl
         for _ in range(decode + 1):
             made = network(tokens, past_key_values=cache, use_cache=True)
             cache = made.past_key_values
-            result = made.logits if parts.whole else seen["out"]
-            found.append((tokens[0].tolist(), Passed(seen["in"].reshape(-1, parts.width), result)))
+            inputs, result = (x.reshape(-1, x.shape[-1]) for x in (seen["in"], seen["out"]))
+            if parts.whole:
+                result = made.logits[0]
+            found.append(Pass(tokens=tokens[0].tolist(), inputs=inputs, result=result))
             tokens = made.logits[:, -1:].argmax(-1)
     finally:
         for hook in hooks:
@@ -77,54 +93,28 @@ def by_torch(parts: ModelParts, prompt: Sequence[int], decode: int) -> list[tupl
     return found
 
 
-@dataclass(frozen=True)
-class Passed:
-    """What torch passed through the layers of the programs.
-
-    Attributes:
-        inputs: of the first layer, (tokens, hidden).
-        result: logits, or what leaves the last layer, (1, tokens, …).
-    """
-
-    inputs: Tensor
-    result: Tensor
-
-
 def compare(
-    programs: ModelPrograms,
-    prompt: Sequence[int],
-    *,
-    decode: int = 0,
-    progress: Callable[[Step, int], None] | None = None,
+    programs: ModelPrograms, passes: Sequence[Pass], progress: Progress | None = None
 ) -> list[Compared]:
-    """Write the programs of a prompt and of steps behind it, run them, compare with torch.
+    """Run the programs of a model's steps one after the other, and compare each with torch.
 
     Args:
-        programs: without steps yet.
-        prompt: tokens.
-        decode: steps behind it.
-        progress: is told of the step that runs and of the instructions that it has carried out.
-
-    Returns:
-        What each step came to.
+        programs: with a step for each pass.
+        passes: of torch.
+        progress: is told of the step that runs and of its instructions.
     """
-    parts = programs.parts
-    passes = by_torch(parts, prompt, decode)
-    for tokens, passed in passes:
-        inputs = None if parts.whole else programs.codes(passed.inputs)
-        programs.step(tokens, inputs=inputs)
     hbm: Array = programs.image.bytes()
     found = []
-    for step, (_, passed) in zip(programs.steps, passes, strict=True):
+    for step, passed in zip(programs.steps, passes, strict=True):
         words = step.builder.program().words
-        began, done = time.perf_counter(), 0
+        began, done, whole = time.perf_counter(), 0, step.builder.carried_out
         made = Interpreter(programs.machine, words, hbm=hbm)
         for _ in made.run():
             done += 1
-            if progress is not None and not done % 1000:
-                progress(step, done)
+            if progress is not None and (done % 1000 == 0 or done == whole):
+                progress(step.name, done, whole)
         hbm = made.state.hbm
-        wanted = programs.codes(passed.result.reshape(-1, passed.result.shape[-1]))
+        wanted = programs.codes(passed.result)
         got = programs.image.read(step.result, hbm)
         found.append(
             Compared(

@@ -178,9 +178,7 @@ class ModelPrograms:
         start = sum(len(step.tokens) for step in self.steps)
         count, end = len(tokens), start + len(tokens)
         if not 0 < count <= self.capacity - start:
-            raise ProgramError(
-                f"{count} tokens behind {start}; the caches hold {self.capacity}"
-            )
+            raise ProgramError(f"{count} tokens behind {start}; the caches hold {self.capacity}")
         name = name or (f"decode {len(self.steps)}" if self.steps else "prefill")
         b = Builder(self.machine, self.image, name)
         x = self.image.matrix(b.named("x"), inputs, (count, self.parts.width))
@@ -243,4 +241,3 @@ def mx_array(stored: PackedWeight) -> MxArray:
     mx = stored.mx()
     codes = block_codes(mx.values, mx.scales, mx.mx, mx.axis).numpy()
     return MxArray(codes=codes, scales=mx.scales.numpy(), mx=mx.mx, axis=mx.axis)
-

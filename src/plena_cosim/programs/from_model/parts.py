@@ -313,7 +313,9 @@ def _attention(
     for fmt in (prefill.qk_matmul, prefill.av_matmul):
         if fmt is not None and not isinstance(fmt, Mx):
             reasons.append(f"operands in {fmt.name}")
-        products.append(fmt if isinstance(fmt, Mx) else mxint(WIDEST_BITS, block_size=DEFAULT_BLOCK))
+        products.append(
+            fmt if isinstance(fmt, Mx) else mxint(WIDEST_BITS, block_size=DEFAULT_BLOCK)
+        )
     stored: Any = prefill.kv_cache
     if isinstance(stored, CastFormat):
         stored = stored.fmt
@@ -322,9 +324,10 @@ def _attention(
         reasons.append(f"a cache in {stored.name}")
     if core.reads_cache and isinstance(stored, Mx) and _moves(stored):
         reasons.append(f"keys in {stored.name}, which changes its own values")
-    for fmt in (*products, module.o_proj.data_in if isinstance(module.o_proj, ExactLinear) else ()):
-        if isinstance(fmt, Mx) and size % fmt.block_size:
-            reasons.append(f"heads of {size} elements in blocks of {fmt.block_size}")
+    blocks = [fmt.block_size for fmt in products]
+    if isinstance(module.o_proj, ExactLinear):
+        blocks.append(module.o_proj.data_in.block_size)
+    reasons += [f"heads of {size} in blocks of {block}" for block in blocks if size % block]
     _deterministic(where, problems, *products, stored)
     problems += [f"{where}: {reason}" for reason in reasons]
     if reasons:
