@@ -144,9 +144,7 @@ class Machine:
         tables = self.hardware.tables()
         tables["m_mm_requantise"] = self.m_mm_requantise
         tables["types"] = {role: format_table(type_) for role, type_ in roles.items()}
-        tables["memory"] = {
-            each.name: getattr(self.memories, each.name) for each in fields(Memories)
-        }
+        tables["memory"] = asdict(self.memories)
         given = {key: rows for key, rows in transfer.items() if rows is not None}
         return {**tables, "transfer": given} if given else tables
 

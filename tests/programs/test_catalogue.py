@@ -14,6 +14,7 @@ from plena_cosim.golden.isa.lint import lint
 from plena_cosim.golden.isa.machine import Machine
 from plena_cosim.programs import PROGRAMS, build, check
 
+LAYERS = ("attention", "flash_attention", "decoder_layer")
 SIZES = [(4, 16, 16), (9, 48, 32), (5, 40, 21), (3, 80, 33)]
 """Rows, columns, outputs: whole, several blocks, ragged, more tiles than are held."""
 
@@ -24,7 +25,11 @@ def test_programs_are_golden(machine, name: str, rows: int, columns: int, output
     built = build(name, machine, rows=rows, columns=columns, outputs=outputs, seed=rows)
     found = check(built)
     assert found.differing == 0
-    assert found.codes == rows * (outputs if name.startswith("linear") else columns)
+    wide = outputs if name.startswith(("linear", "lm_head")) else columns
+    if "attention" in name:
+        wide = built.result.columns  # heads in whole vectors
+    assert found.codes == rows * wide
+    assert found.steps == built.builder.carried_out
     assert np.unique(built.wanted).size > found.codes // 8  # golden's result says something
 
 
@@ -37,8 +42,14 @@ def test_programs_have_nothing_that_looks_wrong(machine, name: str) -> None:
 @pytest.mark.parametrize("name", PROGRAMS)
 def test_loops_are_loops(machine, name: str) -> None:
     few = build(name, machine, rows=4, columns=48).builder.program().words
-    many = build(name, machine, rows=400, columns=48).builder.program().words
-    assert len(many) <= len(few) + 5  # a loop's two instructions, and longer numbers
+    rows = 64 if name in LAYERS else 400
+    many = build(name, machine, rows=rows, columns=48).builder.program().words
+    more = 5  # a loop's two instructions, and longer numbers
+    if name in LAYERS:
+        more = 4 * 200 * 3  # four loops for blocks that see more keys, of three heads
+    if name == "embedding":
+        more = 16 * rows  # tokens are part of the program
+    assert len(many) <= len(few) + more
 
 
 @pytest.mark.parametrize(
@@ -84,7 +95,10 @@ def test_a_wrong_program_is_found(machine) -> None:
     [
         ("gelu", {}, "no program 'gelu'; there are linear, linear_bias"),
         ("silu", {"rows": 0}, "sizes must be positive"),
-        ("rope", {"block": 6}, "rope: heads of 6; need a power of two up to VLEN = 16"),
+        ("rope", {"block": 6}, "rope: heads of 6; need a power of two"),
+        ("attention", {"block": 8, "kv_heads": 3}, "heads of 8 elements, 3 of them with keys, do"),
+        ("attention", {"operand": 2}, "type 2 of the machine is no MX format for attention"),
+        ("attention", {"rows": 640}, "rows of vector memory; the machine has 256"),
         ("hadamard", {"block": 32}, "hadamard: blocks of 32; need a power of two up to VLEN"),
         ("hadamard", {"columns": 40, "block": 16}, "that divides the 40 columns"),
         ("rms_norm", {"columns": 16_000}, "rows of vector memory; the machine has 256"),
@@ -100,7 +114,7 @@ def test_machines_whose_transfers_do_not_fit(machine) -> None:
     other = dataclasses.replace(machine, v_writeback=2)
     with pytest.raises(FormatError, match="need v_prefetch = v_writeback; the machine has 4 and 2"):
         build("silu", other, rows=4, columns=16)
-    with pytest.raises(FormatError, match="linear needs v_prefetch = v_writeback = BLEN = 4"):
+    with pytest.raises(FormatError, match="programs need v_prefetch = v_writeback = BLEN = 4"):
         build("linear", other, rows=4, columns=16)
     whole = dataclasses.replace(machine, v_writeback=8, v_prefetch=8)
     assert check(build("layer_norm", whole, rows=9, columns=40)).differing == 0

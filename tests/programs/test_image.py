@@ -11,6 +11,8 @@ from plena_cosim.programs import Image
 
 from .conftest import MX
 
+OTHER = golden.get_format("mxint8", block_size=4)
+
 
 def test_a_matrix_comes_back(machine) -> None:
     image, codes = Image(machine), np.arange(5 * 20).reshape(5, 20).astype(np.uint16)
@@ -47,9 +49,23 @@ def test_what_has_no_place(machine) -> None:
         image.matrix("a", None, (4, 16))
     with pytest.raises(FormatError, match=r"b ends at byte .* of HBM, which has 1048576"):
         image.matrix("b", None, (1 << 16, 16))
-    for wrong in (
-        golden.quantize(np.ones((16, 16)), MX["mxint8"]),
-        golden.quantize(np.ones((16, 16)), MX["mxint4"], axis=0),
+    assert image.end == 4 * 16 * 2
+    for wrong, message in (
+        (golden.quantize(np.ones((16, 16)), OTHER), "no type mxint8 in blocks of 4 for a weight"),
+        (golden.quantize(np.ones((16, 16)), MX["mxint4"], axis=0), "blocks along the inputs; got"),
     ):
-        with pytest.raises(FormatError, match=r"w: need .* in mxint4 with blocks along the inputs"):
+        with pytest.raises(FormatError, match=message):
             image.weight("w", wrong)
+
+
+def test_a_cache_has_a_transfer_behind_whole_tiles(machine) -> None:
+    image = Image(machine)
+    cache = image.cache("k", (17, 20), machine.kv)
+    assert (cache.stored_rows, cache.stored_columns, cache.number) == (32 + 4, 32, 1)
+    # A row's scales are where SCALE says, counted from that row.
+    ratio = 8
+    for row in (0, 5):
+        wanted = cache.base + cache.scale + row * cache.row_bytes // ratio
+        assert cache.row_base(row) + cache.row_scale(row) == wanted
+    with pytest.raises(FormatError, match="no type mxint4 in blocks of 8 for a cache"):
+        image.cache("v", (1, 1), MX["mxint4"])

@@ -360,15 +360,9 @@ class _Attention:
             tiles: vectors of the row.
             body: gets the addresses: score, low, and keep where there is one.
         """
-        b = self.b
-        blocks = [self.low, *([] if self.keep is None else [self.keep])]
-        with b.gp(len(blocks)) as lent:
-            places = lent if isinstance(lent, list) else [lent]
-            for place, block in zip(places, blocks, strict=True):
-                b.set(place, block.base - self.scores.base)
-                b.S_ADD_INT(place, place, row)
-            starts = [(row, self.scores.step), *((place, self.scores.step) for place in places)]
-            each_chunk(b, starts, tiles, body)
+        masks = [self.low, *([] if self.keep is None else [self.keep])]
+        behind = [(row, self.scores.step, each.base - self.scores.base) for each in masks]
+        each_chunk(self.b, [(row, self.scores.step), *behind], tiles, body)
 
     def scaled(self, p: list[Register], factor: Register) -> None:
         """Write x * factor of a vector of scores, with what its mask hides out of reach."""
@@ -507,7 +501,7 @@ def flash_attention(
                     b.S_ST_FP(F_ZERO, at, rows, note="sum so far")
                     b.step(at, 1)
                 b.set(at, vlen)
-                with b.gp() as any_row, b.loop(it.output.transfers, note="outputs"):
+                with b.gp() as any_row, b.loop(it.output.vectors, note="outputs"):
                     b.set(any_row, it.queries.base)
                     b.V_SHFT_V(out, any_row, at, 0, note="zeros")
                     b.step(out, vlen)
@@ -550,7 +544,7 @@ def flash_attention(
                 each_row(b, [it.scores, it.output], each)
             it.weigh(key, 1, product, tile if it.held else None)
             starts = [(it.output.base, vlen), (product.base, vlen)]
-            each_chunk(b, starts, product.transfers, lambda p: b.V_ADD_VV(p[0], p[0], p[1]))
+            each_chunk(b, starts, product.vectors, lambda p: b.V_ADD_VV(p[0], p[0], p[1]))
 
         def last() -> None:
             with b.gp() as at:

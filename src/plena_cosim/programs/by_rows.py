@@ -248,7 +248,7 @@ def add(b: Builder, x: Tensor, y: Tensor, z: Tensor) -> None:
 
     def body(blocks: list[Block]) -> None:
         starts = [(block.base, b.machine.hardware.vlen) for block in blocks]
-        each_chunk(b, starts, blocks[0].transfers, lambda p: b.V_ADD_VV(p[0], p[0], p[1]))
+        each_chunk(b, starts, blocks[0].vectors, lambda p: b.V_ADD_VV(p[0], p[0], p[1]))
 
     whole_blocks(b, [x, y], z, body)
 

@@ -35,10 +35,12 @@ class Norm:
     Attributes:
         gain: (1, columns), of V.
         eps: added to the mean of squares.
+        inputs: the scalar format that they are cast to first; None: they stay in V.
     """
 
     gain: Tensor
     eps: float
+    inputs: Minifloat | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,8 +55,8 @@ class Layer:
         types: that operands of attention are quantised to.
         scale: of scores.
         keys, values: where they are cached, (tokens, heads of keys).
-        normed_as, normed_again_as, activated_as, turned_as: scalar formats that inputs of the two
-            norms, of SiLU and of the rotary embedding are cast to first; None: they stay in V.
+        activated_as, turned_as: scalar formats that inputs of SiLU and of the rotary embedding are
+            cast to first; None: they stay in V.
     """
 
     before: Norm
@@ -73,8 +75,6 @@ class Layer:
     scale: float
     keys: Tensor
     values: Tensor
-    normed_as: Minifloat | None = None
-    normed_again_as: Minifloat | None = None
     activated_as: Minifloat | None = None
     turned_as: Minifloat | None = None
 
@@ -148,7 +148,7 @@ def decoder_layer(b: Builder, layer: Layer, x: Tensor, t: Tables, between: Betwe
             linear(b, x, by.weight, y, bias=by.bias, operand=by.operand)
 
     with b.part("input norm"):
-        cast = m.cast(b, x, layer.normed_as)
+        cast = m.cast(b, x, layer.before.inputs)
         by_rows.rms_norm(b, cast, layer.before.gain, layer.before.eps, m.normed)
     for name, by, y in (("q", layer.q, m.q), ("k", layer.k, m.k), ("v", layer.v, m.v)):
         project(name, m.normed, by, y)
@@ -159,7 +159,8 @@ def decoder_layer(b: Builder, layer: Layer, x: Tensor, t: Tables, between: Betwe
     ):
         if norm is not None:
             with b.part(name):
-                by_rows.rms_norm(b, y, norm.gain, norm.eps, y, heads=count, size=heads.size)
+                cast = m.cast(b, y, norm.inputs)
+                by_rows.rms_norm(b, cast, norm.gain, norm.eps, y, heads=count, size=heads.size)
     for name, y in (("rope of q", m.q), ("rope of k", m.k)):
         with b.part(name):
             rope(b, m.cast(b, y, layer.turned_as), t.cos, t.sin, y, head=heads.size)
@@ -182,7 +183,7 @@ def decoder_layer(b: Builder, layer: Layer, x: Tensor, t: Tables, between: Betwe
     with b.part("residual sum"):
         by_rows.add(b, x, m.summed, x)
     with b.part("norm before the MLP"):
-        cast = m.cast(b, x, layer.normed_again_as)
+        cast = m.cast(b, x, layer.between.inputs)
         by_rows.rms_norm(b, cast, layer.between.gain, layer.between.eps, m.normed)
     project("gate", m.normed, layer.gate, m.gate)
     project("up", m.normed, layer.up, m.up)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 from ..golden import FormatError
 from ..golden.isa.machine import VECTOR
-from .builder import Builder
+from .builder import ZERO, Builder
 from .image import Tensor
+from .rows import Block, require_transfers, store
 
 
 def embedding(
@@ -15,7 +16,7 @@ def embedding(
 ) -> None:
     """Fetch the rows of tokens: y[i] = table[ids[i]].
 
-    The tokens are part of the program. Rows that only pad y hold what lies there.
+    The tokens are part of the program. Rows that only pad y are not meant to be read.
 
     Args:
         b: what is written to.
@@ -27,8 +28,8 @@ def embedding(
     Raises:
         FormatError: a token that the table does not have, or sizes that do not fit.
     """
-    machine, hw = b.machine, b.machine.hardware
-    rows, chunks = machine.prefetch_rows, table.stored_columns // hw.vlen
+    require_transfers(b)
+    hw, rows = b.machine.hardware, b.machine.prefetch_rows
     wrong = [token for token in ids if not 0 <= token < table.rows]
     if wrong:
         raise FormatError(f"embedding: token {wrong[0]}; the table has 0 to {table.rows - 1}")
@@ -36,27 +37,24 @@ def embedding(
         raise FormatError(
             f"embedding: {len(ids)} rows of {table.columns} are not ({y.rows}, {y.columns})"
         )
-    if rows != machine.store_rows or chunks < rows:
-        raise FormatError(
-            f"embedding needs v_prefetch = v_writeback <= {chunks}, the vectors of a row; the "
-            f"machine has {rows} and {machine.store_rows}"
-        )
     across = hw.vlen * hw.vector_format.width_bits // 8
-    starts = [*range(0, chunks - rows, rows), chunks - rows]  # the last transfer may overlap
-    with b.lifetime(), b.f() as f, b.gp(2) as (row, place):
-        b.set(row, b.rows(rows))
+    with b.lifetime(), b.f() as f, b.gp(3) as (row, place, offset):
+        # A transfer with STRIDE 0 brings a vector R times: to its row, and to room behind it.
+        block = Block(b, table.columns, spread=2)
         if factor != 1.0:
             b.constant(f, factor)
-        for index, token in enumerate(ids):
-            for start in starts:
+        b.set(offset, 0)
+        for first in range(0, len(ids), rows):
+            for index, token in enumerate(ids[first : first + rows]):
+                b.set(row, block.base + index * hw.vlen)
+                b.set(place, 0)
                 with b.at(table, row=token) as address:
-                    b.set(place, start * across)
-                    b.H_PREFETCH_V(row, place, address, 0, VECTOR)
-                if factor != 1.0:
-                    with b.gp() as pointer:
-                        b.S_ADDI_INT(pointer, row, 0)
-                        with b.loop(rows):
-                            b.V_MUL_VF(pointer, pointer, f)
-                            b.step(pointer, hw.vlen)
-                with b.at(y, row=index) as address:
-                    b.H_STORE_V(row, place, address, 0, VECTOR)
+                    b.C_SET_STRIDE_REG(ZERO)
+                    with b.loop(block.chunks):
+                        b.H_PREFETCH_V(row, place, address, 1, VECTOR)
+                        if factor != 1.0:
+                            b.V_MUL_VF(row, row, f)
+                        b.step(row, block.step)
+                        b.step(place, across)
+            store(b, block, y, offset)
+            b.step(offset, rows * y.row_bytes)

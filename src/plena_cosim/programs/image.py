@@ -193,10 +193,10 @@ class Image:
             type=type_,
             number=number,
         )
-        self.end += room + -(-scales // _LINE) * _LINE
-        hbm = self.machine.memories.hbm_bytes
-        if self.end > hbm:
-            raise FormatError(f"{name} ends at byte {self.end} of HBM, which has {hbm}")
+        end, hbm = self.end + room + -(-scales // _LINE) * _LINE, self.machine.memories.hbm_bytes
+        if end > hbm:
+            raise FormatError(f"{name} ends at byte {end} of HBM, which has {hbm}")
+        self.end = end
         self.tensors[name] = tensor
         return tensor
 

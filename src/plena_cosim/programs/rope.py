@@ -8,7 +8,7 @@ from ..golden import FormatError, Minifloat, encode
 from ..golden.ops import mul
 from .builder import Builder, Register
 from .image import Array, Tensor
-from .rows import Block, each_chunk, whole_blocks
+from .rows import Block, Start, each_chunk, whole_blocks
 
 
 def with_signs(sin: Array, head: int, v: Minifloat) -> Array:
@@ -72,7 +72,7 @@ def rope(b: Builder, x: Tensor, cos: Tensor, sin: Tensor, y: Tensor, *, head: in
             b.step(second, half * vlen)
 
             def crossed(here: int, there: Register, table: int) -> None:
-                starts: list[tuple[Register | int, int]] = [
+                starts: list[Start] = [
                     (temporary + here * vlen, vlen),
                     (there, vlen),
                     (s.base + table * vlen, vlen),
@@ -86,7 +86,11 @@ def rope(b: Builder, x: Tensor, cos: Tensor, sin: Tensor, y: Tensor, *, head: in
             b.V_MUL_VV(p[0], p[0], p[1])
             b.V_ADD_VV(p[0], p[0], p[2])
 
-        starts = [(row, vlen), (c.base + low * vlen, vlen), (temporary, vlen)]
+        starts: list[Start] = [
+            (row, vlen),
+            (c.base + low * vlen, vlen),
+            (temporary, vlen),
+        ]
         each_chunk(b, starts, 2 * half, sums)
 
     def body(blocks: list[Block]) -> None:

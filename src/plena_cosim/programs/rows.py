@@ -25,16 +25,17 @@ class Block:
         step: from a chunk of a row to the next.
     """
 
-    def __init__(self, b: Builder, columns: int) -> None:
+    def __init__(self, b: Builder, columns: int, *, spread: int = 1) -> None:
+        """Take room for it; `spread` times as much, with the rest of it behind each chunk."""
         hw = b.machine.hardware
         self.rows = b.machine.prefetch_rows
         self.chunks = -(-columns // hw.vlen)
-        self.step = self.rows * hw.vlen
-        self.base = b.rows(self.rows * self.chunks)
+        self.step = self.rows * spread * hw.vlen
+        self.base = b.rows(self.rows * spread * self.chunks)
 
     @property
-    def transfers(self) -> int:
-        """Rows of vector memory that it takes."""
+    def vectors(self) -> int:
+        """Rows of vector memory that hold it."""
         return self.rows * self.chunks
 
 
@@ -164,30 +165,32 @@ def each_row(b: Builder, blocks: list[Block], body: Callable[[list[Register]], N
                 b.step(pointer, b.machine.hardware.vlen)
 
 
+Start = tuple[Register | int, int] | tuple[Register, int, int]
+"""Where a row begins, in a register or known; from a chunk to the next; and how far behind the
+register it begins."""
+
+
 def each_chunk(
-    b: Builder,
-    starts: Sequence[tuple[Register | int, int]],
-    chunks: int,
-    body: Callable[[list[Register]], None],
+    b: Builder, starts: Sequence[Start], chunks: int, body: Callable[[list[Register]], None]
 ) -> None:
     """Do something to each chunk of a row.
 
     Args:
         b: what is written to.
-        starts: addresses of first chunks, in registers or known, and the step of each.
+        starts: of rows.
         chunks: of a row.
         body: gets the addresses.
     """
     with b.gp(len(starts)) as lent:
         pointers = lent if isinstance(lent, list) else [lent]
-        for pointer, (start, _) in zip(pointers, starts, strict=True):
+        for pointer, (start, _, *beyond) in zip(pointers, starts, strict=True):
             if isinstance(start, Register):
-                b.S_ADDI_INT(pointer, start, 0)
+                b.S_ADDI_INT(pointer, start, *beyond or (0,))
             else:
                 b.set(pointer, start)
         with b.loop(chunks, note="chunks of VLEN"):
             body(pointers)
-            for pointer, (_, step) in zip(pointers, starts, strict=True):
+            for pointer, (_, step, *_) in zip(pointers, starts, strict=True):
                 if chunks > 1:
                     b.step(pointer, step)
 

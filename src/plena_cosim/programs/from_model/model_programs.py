@@ -28,7 +28,7 @@ from ..image import Array, Image, Tensor
 from ..linear import linear
 from ..padding import padded_heads, padded_inputs, padded_outputs
 from ..rope import with_signs
-from .parts import AttentionPart, ModelParts, dtype_of, role_of
+from .parts import HEAD_NORMS, AttentionPart, ModelParts, dtype_of, role_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,6 +64,11 @@ class ModelPrograms:
     """
 
     def __init__(self, parts: ModelParts, machine: Machine, *, capacity: int) -> None:
+        windows = [each.window for each in parts.attention if each.window is not None]
+        if windows and capacity > min(windows):
+            raise ProgramError(
+                f"{capacity} tokens; the model's attention sees a window of {min(windows)}"
+            )
         self.parts, self.capacity = parts, capacity
         self.machine = parts.machine(machine)
         self.image = Image(self.machine)
@@ -93,7 +98,8 @@ class ModelPrograms:
 
     def _norm(self, name: str, module: QuantNorm) -> Norm:
         codes = self.codes(module.weight)[None]
-        return Norm(gain=self.image.matrix(name, codes, (1, codes.shape[1])), eps=module.eps)
+        gain = self.image.matrix(name, codes, (1, codes.shape[1]))
+        return Norm(gain=gain, eps=module.eps, inputs=role_of(module, self.v))
 
     def _linear(
         self, name: str, module: ExactLinear, *, outputs: int | None = None, inputs: int = 0
@@ -128,7 +134,7 @@ class ModelPrograms:
         shape = self.capacity, heads.key * wide
         norms = {
             each: self._norm(f"{name}.{each}", getattr(inner, each))
-            for each in ("q_norm", "k_norm")
+            for each in HEAD_NORMS
             if hasattr(inner, each)
         }
         return Layer(
@@ -148,8 +154,6 @@ class ModelPrograms:
             scale=part.scale,
             keys=self.image.cache(f"{name}.keys", shape, part.stored),
             values=self.image.cache(f"{name}.values", shape, part.stored),
-            normed_as=role_of(layer.input_layernorm, self.v),
-            normed_again_as=role_of(layer.post_attention_layernorm, self.v),
             activated_as=role_of(mlp.act_fn, self.v),
             turned_as=part.rope,
             **norms,
@@ -205,10 +209,9 @@ class ModelPrograms:
         return embedded.scale if isinstance(embedded, QuantEmbedding) else 1.0
 
     def _head(self, b: Builder, x: Tensor, between: Between) -> Tensor:
-        network: Any = self.parts.network
         logits = self.image.matrix(b.named("logits"), None, (x.rows, self.head.weight.rows))
         with b.part("last norm"):
-            cast = between.cast(b, x, role_of(network.model.norm, self.v))
+            cast = between.cast(b, x, self.norm.inputs)
             by_rows.rms_norm(b, cast, self.norm.gain, self.norm.eps, between.normed)
         with b.part("head"):
             by = self.head

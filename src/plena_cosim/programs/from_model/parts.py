@@ -27,6 +27,7 @@ from ..errors import ProgramError
 
 LAYERS = ("LlamaDecoderLayer", "MistralDecoderLayer", "Qwen2DecoderLayer", "Qwen3DecoderLayer")
 """Layers whose steps are those of `decoder_layer`."""
+HEAD_NORMS = ("q_norm", "k_norm")
 _SHOWN = 6
 
 
@@ -40,6 +41,7 @@ class AttentionPart:
         scores, outputs: formats of the operands of the two products.
         rope: the scalar format of the rotary embedding's operands, other than V; else None.
         scale: of scores.
+        window: of keys that a query sees; None: all before it.
     """
 
     heads: Heads
@@ -48,6 +50,7 @@ class AttentionPart:
     outputs: Mx
     rope: Minifloat | None
     scale: float
+    window: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -101,6 +104,8 @@ class ModelParts:
         modules = [self.stack.norm] if self.whole else []
         for layer in self.layers:
             modules += [layer.input_layernorm, layer.post_attention_layernorm, layer.mlp.act_fn]
+            inner = layer.self_attn
+            modules += [getattr(inner, name) for name in HEAD_NORMS if hasattr(inner, name)]
         for module in modules:
             fmt = role_of(module, self.hw.vector_format)
             if fmt is not None:
@@ -249,11 +254,9 @@ def _layer(
             _linear(f"{owner}.{each}", getattr(inner, each, None), problems)
     for each in ("input_layernorm", "post_attention_layernorm"):
         _norm(f"{where}.{each}", getattr(layer, each), hw, problems)
-    for each in ("q_norm", "k_norm"):
+    for each in HEAD_NORMS:
         if hasattr(attention, each):
             _norm(f"{where}.self_attn.{each}", getattr(attention, each), hw, problems)
-            if not problems and role_of(getattr(attention, each), hw.vector_format) is not None:
-                problems.append(f"{where}.self_attn.{each}: inputs in a format of their own")
     activation = getattr(mlp, "act_fn", None)
     if not isinstance(activation, QuantActivation) or activation.operation != "silu":
         problems.append(f"{where}.mlp.act_fn: no SiLU with exact numerics; select {where}.mlp")
@@ -304,8 +307,8 @@ def _attention(
         reasons.append("rotations")
     if prefill.softmax_out is not None or _scalar(prefill.softmax, v) is not None:
         reasons.append("scores or probabilities in a format of their own")
-    if getattr(module, "sliding_window", None) or getattr(module, "sinks", None) is not None:
-        reasons.append("a sliding window or sinks")
+    if getattr(module, "sinks", None) is not None:
+        reasons.append("sinks")
     size = int(module.head_dim)
     if size & (size - 1):
         reasons.append(f"heads of {size} elements, no power of two")
@@ -341,6 +344,7 @@ def _attention(
         outputs=products[1],
         rope=_scalar(prefill.rope, v),
         scale=float(module.scaling),
+        window=getattr(module, "sliding_window", getattr(config, "sliding_window", None)),
     )
 
 
