@@ -114,6 +114,13 @@ class Interpreter:
             state.apply(write)
         return Step(pc, instruction, tuple(writes))
 
+    def following(self) -> Instruction | None:
+        """Return the next instruction; None where there is none."""
+        try:
+            return self._next(self.state.pc)
+        except TrapError:
+            return None
+
     def _next(self, pc: int) -> Instruction:
         if pc >= len(self.words):
             raise TrapError(Cause.END, "the program ends without C_BREAK")

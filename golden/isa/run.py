@@ -13,6 +13,7 @@ from ..formats import FormatError
 from .assembler import assemble
 from .debugger import Debugger
 from .dump import dumped
+from .fast import FastInterpreter
 from .interpreter import Interpreter
 from .machine import Machine
 from .machine_code import LAYOUTS, read_assembly, read_machine_code
@@ -37,6 +38,8 @@ def run_program(
     revision: str = "plena",
     upstream: bool = False,
     commands: Iterator[str] | None = None,
+    golden: bool = False,
+    hbm_out: Path | None = None,
     show: Callable[[str], object] = print,
 ) -> int:
     """Run a program and show what was asked for.
@@ -52,6 +55,8 @@ def run_program(
         revision: the instruction set.
         upstream: operands lie where the public assembler puts them.
         commands: of the debugger, which then decides what is carried out; None: it is not asked.
+        golden: by the golden interpreter, also where no trace asks for it.
+        hbm_out: file for HBM at the end.
         show: takes a line of text.
 
     Returns:
@@ -64,7 +69,9 @@ def run_program(
     model = Machine.load(machine)
     table = get_revision(revision)
     words, lines_of = read_program(program, table, upstream=upstream)
-    made = Interpreter(model, words, revision=table, hbm=_memory(hbm, model))
+    traced = trace is not None or against is not None
+    kind = Interpreter if traced or golden or commands is not None else FastInterpreter
+    made = kind(model, words, revision=table, hbm=_memory(hbm, model))
     for part in dump:  # that it is there is known before the run
         next(dumped(part, made.state, model), None)
     if commands is not None:
@@ -74,17 +81,24 @@ def run_program(
         debugger.talk(commands)
         return TRAPPED if debugger.trapped else 0
     lines: list[str] = []
-    writer = Trace() if trace is not None or against is not None else None
-    steps, status = 0, 0
+    writer, steps, status = Trace(made), 0, 0
     try:
-        for step in made.run(most=most):
+        if isinstance(made, FastInterpreter):
+            made.carry_out(most=most)
+        while not isinstance(made, FastInterpreter) and not made.state.halted and steps != most:
+            if traced:
+                lines.append(writer.step())
+            else:
+                made.step()
             steps += 1
-            if writer is not None:
-                lines.append(writer.line(step))
     except TrapError as trap:
         show(f"trap: {trap}")
         status = TRAPPED
+    steps = made.carried if isinstance(made, FastInterpreter) else steps
     show(f"{steps} instructions{'' if made.state.halted or status else '; not at its end'}")
+    if hbm_out is not None:
+        with whole(hbm_out) as path:
+            made.state.hbm.tofile(path)
     if trace is not None:
         with whole(trace) as path:
             path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

@@ -149,3 +149,29 @@ class State:
             self.loops = list(data)
         else:
             setattr(self, space, data)
+
+
+def difference(one: State, other: State) -> str | None:
+    """Return where two states differ, in words; None where they are equal."""
+    for name in ("pc", "halted", "gp", "f", "a", "scale", "stride", "v_mask", "loops"):
+        if getattr(one, name) != getattr(other, name):
+            return f"{name}: {getattr(one, name)} and {getattr(other, name)}"
+    for name in ("vector", "ints", "fps", "hbm"):
+        ours, theirs = getattr(one, name), getattr(other, name)
+        if not np.array_equal(ours, theirs):
+            at = np.argwhere(ours != theirs)[0].tolist()
+            return f"{name} {at}: {ours[tuple(at)]} and {theirs[tuple(at)]}"
+    for number, (ours, theirs) in enumerate(zip(one.sums, other.sums, strict=True)):
+        if ours is None or theirs is None:
+            if ours is not theirs:
+                return f"sums {number}: only one holds something"
+        elif not np.array_equal(ours, theirs):
+            return f"sums {number}: {ours} and {theirs}"
+    for number in sorted(one.tiles.keys() | other.tiles.keys()):
+        here, there = one.tiles.get(number), other.tiles.get(number)
+        if here is None or there is None:
+            return f"tile {number}: only one has written it"
+        parts: list[tuple[Any, Any]] = list(zip(here, there, strict=True))
+        if not all(np.array_equal(ours, theirs) for ours, theirs in parts):
+            return f"tile {number}: {here} and {there}"
+    return None

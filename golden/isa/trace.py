@@ -4,28 +4,50 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
 
-from .interpreter import Step
+from .interpreter import Interpreter, Step
+from .reads import Read, reads
 from .state import Tile, Write
 
 
 class Trace:
-    """Makes a line of each step; each line's hash stands for all writes up to there."""
+    """Makes a line of each step; each line's hash stands for all writes up to there.
 
-    def __init__(self) -> None:
+    Args:
+        machine: that runs; `before` looks at it.
+    """
+
+    def __init__(self, machine: Interpreter) -> None:
+        self._machine = machine
         self._hash = hashlib.sha256()
 
-    def line(self, step: Step) -> str:
-        """Return a step as one line of JSON: its word's number, text, writes and the hash."""
+    def step(self) -> str:
+        """Carry out the next instruction and return its line.
+
+        Raises:
+            TrapError: see `Interpreter.run`.
+        """
+        instruction = self._machine.following()
+        read = [] if instruction is None else reads(self._machine, instruction)
+        return self.line(self._machine.step(), read)
+
+    def line(self, step: Step, read: Sequence[Read] = ()) -> str:
+        """Return a step as one line of JSON: its word's number, text, reads, writes and the hash.
+
+        Args:
+            step: that was carried out.
+            read: by it.
+        """
         writes = [[write.space, write.address, _plain(write)] for write in step.writes]
         self._hash.update(json.dumps(writes).encode())
         record = {
             "pc": step.pc,
             "instruction": str(step.instruction),
+            "reads": read,
             "writes": writes,
             "hash": self._hash.hexdigest()[:16],
         }

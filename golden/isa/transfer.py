@@ -23,6 +23,11 @@ def pack(codes: Array, width_bits: int) -> Array:
     >>> pack(np.array([0x3, 0xE]), 4).tolist()
     [227]
     """
+    if width_bits in (8, 16):
+        return codes.astype(f"<u{width_bits // 8}").view(np.uint8)
+    if width_bits == 4:
+        halves = codes.astype(np.uint8).reshape(-1, 2) & 15
+        return halves[:, 0] | halves[:, 1] << 4
     places = np.arange(width_bits, dtype=np.uint32)
     bits = (codes.astype(np.uint32)[:, None] >> places) & 1
     return np.packbits(bits.astype(np.uint8), bitorder="little")
@@ -30,6 +35,10 @@ def pack(codes: Array, width_bits: int) -> Array:
 
 def unpack(data: Array, width_bits: int) -> Array:
     """Return the codes of bytes; the inverse of `pack`."""
+    if width_bits in (8, 16):
+        return np.ascontiguousarray(data).view(f"<u{width_bits // 8}")
+    if width_bits == 4:
+        return np.stack([data & 15, data >> 4], axis=-1).reshape(-1)
     bits = np.unpackbits(data, bitorder="little").reshape(-1, width_bits)
     codes = (bits.astype(np.uint32) << np.arange(width_bits, dtype=np.uint32)).sum(1)
     found: Array = codes.astype(code_dtype(width_bits))
@@ -102,12 +111,11 @@ class Rows:
 
     def read(self, hbm: Array) -> tuple[Array, Array | None]:
         """Return codes (count, columns) and, of an MX type, scales (count, blocks)."""
-        width = width_bits(self.type_)
-        codes = np.stack([unpack(hbm[s : s + self.row_bytes], width) for s in self.starts])
+        rows = hbm[np.add.outer(self.starts, np.arange(self.row_bytes))]
+        codes = unpack(rows.reshape(-1), width_bits(self.type_)).reshape(-1, self.columns)
         if not self.scale_bytes:
             return codes, None
-        scales = np.stack([hbm[s : s + self.scale_bytes] for s in self.scale_starts])
-        return codes, scales.copy()
+        return codes, hbm[np.add.outer(self.scale_starts, np.arange(self.scale_bytes))]
 
     def written(self, codes: Array, scales: Array | None) -> list[tuple[int, Array]]:
         """Return addresses and bytes of rows, each row's elements and then its scales."""

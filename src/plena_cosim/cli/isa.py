@@ -174,10 +174,22 @@ def run(
             "--debug", help="Step through it: commands from the terminal, such as help, or a pipe."
         ),
     ] = False,
+    hbm_out: Annotated[
+        Path | None,
+        typer.Option(callback=file_to_write, help="File for the main memory at the end."),
+    ] = None,
+    golden: Annotated[
+        bool,
+        typer.Option(
+            "--golden",
+            help="By the golden interpreter, step by step. The quick one, which does without a "
+            "trace, is held equal to it.",
+        ),
+    ] = False,
     revision: Annotated[str, _REVISION] = "plena",
     upstream: Annotated[bool, _UPSTREAM] = False,
 ) -> None:
-    """Run a program by the golden interpreter, one instruction after the other.
+    """Run a program, one instruction after the other.
 
     Ends with status 3 at a trap, and with 1 where a run differs from the trace it is compared with.
     For example: plena run program.plena --dump vector:0-3
@@ -194,6 +206,8 @@ def run(
         most=most,
         revision=revision,
         upstream=upstream,
+        golden=golden,
+        hbm_out=hbm_out,
         commands=_commands() if debug else None,
         show=typer.echo,
     )

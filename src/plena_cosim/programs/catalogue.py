@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..golden import FormatError, Mx, encode, ops, quantize
-from ..golden.isa.interpreter import Interpreter
+from ..golden.isa.fast import FastInterpreter
 from ..golden.isa.machine import KV, Machine, Type
 from . import by_rows, golden_layer
 from .attention import Heads, Operands, attention, causal, flash_attention, mask_of
@@ -379,11 +379,11 @@ def build(
 
 
 def check(built: Built) -> Checked:
-    """Run a program by the golden interpreter and compare its result with golden's."""
+    """Run a program and compare its result with golden's."""
     words = built.builder.program().words
     image = built.builder.image
-    made = Interpreter(built.builder.machine, words, hbm=image.bytes())
-    steps = sum(1 for _ in made.run())
+    made = FastInterpreter(built.builder.machine, words, hbm=image.bytes())
+    steps = made.carry_out()
     found = image.read(built.result, made.state.hbm)
     return Checked(
         words=len(words),

@@ -25,8 +25,11 @@ PROGRAM = """
 @pytest.fixture
 def traced(started):
     def trace(text: str = PROGRAM, seed: int = 0) -> list[str]:
-        writer = Trace()
-        return [writer.line(step) for step in started(text, some_rows(1, seed)).run()]
+        made = started(text, some_rows(1, seed))
+        writer, lines = Trace(made), []
+        while not made.state.halted:
+            lines.append(writer.step())
+        return lines
 
     return trace
 
@@ -39,6 +42,15 @@ def test_a_line_a_step(traced) -> None:
     assert lines[3]["writes"][0] == ["loops", 0, [[2, 2, 4]]]
     assert lines[4]["writes"][0] == ["hbm", 0, some_rows(1)[0].astype("<u2").tobytes().hex()]
     assert len({line["hash"] for line in lines}) == len(lines)
+
+
+def test_what_is_read(traced) -> None:
+    lines = [json.loads(line) for line in traced()]
+    assert lines[0]["reads"] == [["gp", 0, 0]]
+    assert lines[1]["reads"][:3] == [["gp", 1, 16], ["gp", 0, 0], ["gp", 0, 0]]
+    assert lines[1]["reads"][3:] == [["vector", 0, 1], ["vector", 0, 1]]
+    assert ["hbm", 0, 16] in lines[2]["reads"]
+    assert ["vector", 0, 4] in lines[4]["reads"]
 
 
 def test_equal_runs_are_equal(traced) -> None:
