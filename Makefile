@@ -28,7 +28,7 @@ comma     := ,
 installed  = $(VENV)/.with-$(if $(wildcard $(VENV)/.with-dev),dev,$(1)$(addprefix $(comma),$(2)))
 
 .DEFAULT_GOAL := help
-.PHONY: help setup shell demo test quick slowest sim sim-long prove mutate synth fpga replay waves coverage families-long cosim-long test-long fuzz-long functions-long docs lint bench bench-quick clean
+.PHONY: help setup shell demo test quick slowest sim sim-long prove mutate synth fpga replay waves coverage families-long cosim-long test-long fuzz-long functions-long programs-long docs lint bench bench-quick clean
 
 help: ## show this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 10
@@ -112,6 +112,9 @@ fuzz-long: $(VENV)/.with-dev ## files, requests and saved models with mistakes i
 functions-long: $(VENV)/.with-dev ## answers of plena eval functions, and 200 made ones, judged by BFCL's own command as well (6 GB into build/bfcl, a quarter of an hour)
 	@plena eval functions --limit 15 --max-new-tokens 48 --out results/functions-long
 	@$(BIN)/python -m tools.functions_recorded $(if $(SEED),--seed $(SEED))
+
+programs-long: $(VENV)/.with-dev ## 100,000 random programs on both interpreters, compared after every instruction (half an hour on two cores; goes on where it was): PROGRAMS=
+	@$(BIN)/python -m tools.programs_long --jobs $(JOBS) $(if $(PROGRAMS),--programs $(PROGRAMS))
 
 docs: $(call installed,docs) ## the documentation as a site that needs no network: build/site/index.html
 	@# Not --quiet: that drops the warnings that --strict counts.
