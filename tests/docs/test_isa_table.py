@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 
-from plena_cosim.docs import isa_editors, isa_table
+from plena_cosim.docs import isa_editors, isa_package, isa_table
 from plena_cosim.golden.isa import get_revision, revisions
 
 
@@ -14,8 +14,8 @@ def test_the_page_is_fresh() -> None:
     assert isa_table.renewed(text) == text
 
 
-def test_the_files_of_editors_are_fresh() -> None:
-    for path, text in isa_editors.files().items():
+def test_the_files_are_fresh() -> None:
+    for path, text in {**isa_editors.files(), **isa_package.files()}.items():
         assert path.read_text(encoding="utf-8") == text, path
 
 

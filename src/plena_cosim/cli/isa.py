@@ -371,7 +371,8 @@ def isa(
         bool,
         typer.Option(
             "--write",
-            help="Renew the tables of docs/isa.md and the editors' files in tools/editors.",
+            help="Renew the tables of docs/isa.md, the editors' files in tools/editors and the "
+            "packages in rtl/core.",
         ),
     ] = False,
 ) -> None:
@@ -379,9 +380,11 @@ def isa(
     from ..golden.isa import get_revision, usage
 
     if write:
-        from ..docs import isa_editors, isa_table
+        from ..docs import isa_editors, isa_package, isa_table
+        from ..docs.generated import renew_files
 
-        for document, changed in (*isa_table.write(), *isa_editors.write()):
+        files = {**isa_editors.files(), **isa_package.files()}
+        for document, changed in (*isa_table.write(), *renew_files(files)):
             typer.echo(f"{'renewed' if changed else 'fresh'}: {document}")
         return
     table = Table("opcode", "instruction", "tier", "does", title=f"revision {revision}")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from plena_cosim.ground.destination import require_document
+from plena_cosim.ground.write_whole import write_whole
 
 
 def between(text: str, begin: str, end: str, body: str) -> str:
@@ -45,3 +46,15 @@ def renew(document: Path, renewed: Callable[[str], str]) -> bool:
     if fresh != text:
         document.write_text(fresh, encoding="utf-8")
     return fresh != text
+
+
+def renew_files(files: Mapping[Path, str]) -> list[tuple[Path, bool]]:
+    """Write files that are not what belongs in them; returns each and whether it was written."""
+    found = []
+    for path, text in files.items():
+        changed = not path.is_file() or path.read_text(encoding="utf-8") != text
+        if changed:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, text)
+        found.append((path, changed))
+    return found

@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-from plena_cosim.ground.write_whole import write_whole
-
 from ..golden.isa import get_revision, revisions
 
 FOLDER = Path(__file__).resolve().parents[3] / "tools" / "editors"
@@ -127,14 +125,3 @@ def files() -> dict[Path, str]:
         FOLDER / "vim" / "syntax" / "plena.vim": vim(),
         FOLDER / "vim" / "ftdetect" / "plena.vim": detect,
     }
-
-
-def write() -> list[tuple[Path, bool]]:
-    """Renew the files; returns each and whether it had to be."""
-    found = []
-    for path, text in files().items():
-        changed = not path.is_file() or path.read_text(encoding="utf-8") != text
-        if changed:
-            write_whole(path, text)
-        found.append((path, changed))
-    return found
