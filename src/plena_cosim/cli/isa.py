@@ -6,7 +6,7 @@ import json
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -314,54 +314,121 @@ def latency(
     read: Annotated[int, typer.Option("--in", min=1, help="Tokens of a prompt.")] = 2048,
     written: Annotated[int, typer.Option("--out", min=1, help="Tokens behind it.")] = 1024,
     clock: Annotated[float, typer.Option(min=0.001, help="Cycles a nanosecond.")] = 1.0,
+    bandwidth: Annotated[
+        float, typer.Option(min=0.001, help="Of HBM, GB/s: for the roofline and programs.")
+    ] = 512.0,
+    macs: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Multiply-accumulates a cycle, for the roofline; MLEN x BLEN if not given.",
+        ),
+    ] = None,
+    program: Annotated[
+        Path | None,
+        typer.Option(help="Instead of a model: cycles of this program, as PLENA's emulator has."),
+    ] = None,
+    vendor: Annotated[
+        bool,
+        typer.Option(
+            "--vendor/--no-vendor",
+            help="For a program: arithmetic units of a vendor's library, or without.",
+        ),
+    ] = True,
+    overhead: Annotated[
+        int, typer.Option(min=0, help="For a program: cycles of a product besides its MLEN.")
+    ] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    plot: Annotated[
+        Path | None,
+        typer.Option(callback=file_to_write, help="A .png: where the time goes, as bars."),
+    ] = None,
     list_models: Annotated[
         bool, typer.Option("--list", help="List the models whose sizes come with the package.")
     ] = False,
 ) -> None:
-    """Say how long a model takes, by the formulas that PLENA's authors publish figures by.
+    """Say how long a model takes: by PLENA's published formulas, and by a roofline.
 
-    They count no bandwidth of HBM and no head: docs/isa.md says what they leave out. For example:
+    The formulas count no bandwidth of HBM and no head; the roofline counts no latency. docs/isa.md
+    says what each leaves out. For example:
 
-    plena latency --model llama-3.2-1b --batch 4 --in 2048 --out 1024
+    plena latency --model llama-3.2-1b --batch 4 --in 2048 --out 1024 --plot where.png
     """
-    from dataclasses import asdict
-
     from ..golden.isa.machine import Machine
-    from ..programs.cost import analytic, model_shape, models
+    from ..programs.cost import analytic, compare, model_shape, models, roofline
 
     if list_models:
         for name in models():
             typer.echo(f"{name:<16}{model_shape(name).parameters / 1e9:8.3f} billion weights")
         return
-    found = analytic(
-        model_shape(model),
-        Machine.load(machine),
-        batch=batch,
-        read=read,
-        written=written,
-        clock_ghz=clock,
-    )
-    if as_json:
-        figures = {"first_token_ms": found.first_token_ms, "tokens_per_s": found.tokens_per_s}
-        typer.echo(
-            json.dumps({"model": model, "cost": "plena-analytic", **figures, **asdict(found)})
+    if program is not None:
+        _program_cycles(
+            program, Machine.load(machine), vendor, overhead, bandwidth / clock, as_json=as_json
         )
         return
-    title = f"plena-analytic: {model}, batch {batch}, {read} in, {written} out"
-    table = Table("part", title=title)
-    for phase in ("reading, cycles", "share", "writing, cycles", "share"):
-        table.add_column(phase, justify="right")
-    phases = found.prefill, found.decode
-    for part in found.prefill:
-        cells = []
-        for cycles in phases:
-            each, whole = cycles.get(part, 0), sum(cycles.values())
-            cells += [f"{each:,}", f"{each / whole:.1%}"]
-        table.add_row(part, *cells)
+    shape, hw = model_shape(model), Machine.load(machine)
+    sizes = {"batch": batch, "read": read, "written": written}
+    formulas = analytic(shape, hw, **sizes, clock_ghz=clock)
+    limits = roofline(shape, hw, **sizes, clock_ghz=clock, bandwidth_gb_s=bandwidth, macs=macs)
+    sides = [compare.of_analytic(formulas), compare.of_roofline(limits)]
+    title = f"{model}, batch {batch}, {read} in, {written} out"
+    if plot is not None:
+        caveat = (
+            f"{machine.name}, {clock:g} GHz, HBM {bandwidth:g} GB/s. plena-analytic: PLENA's "
+            "published formulas; roofline: the least, by this project"
+        )
+        compare.draw(plot, sides, title=title, caveat=caveat)
+    if as_json:
+        asked = {"model": model, "machine": str(machine), **sizes, "clock_ghz": clock}
+        asked |= {"bandwidth_gb_s": bandwidth}
+        typer.echo(json.dumps({**asked, "costs": compare.as_json(sides)}))
+        return
+    table = Table("ms", title=title)
+    for heading in ("reading:\nformulas", "\nroofline", "a token:\nformulas", "\nroofline"):
+        table.add_column(heading, justify="right")
+    table.add_column("scarce in the roofline")
+    for row in compare.rows(sides):
+        table.add_row(*row)
     console.print(table)
-    typer.echo(f"time to first token   {found.first_token_ms:.6f} ms")
-    typer.echo(f"tokens/s, all         {found.tokens_per_s:.6f}")
+    for side in sides:
+        typer.echo(
+            f"{side.name:<15} time to first token {side.first_token_ms:.6f} ms, all "
+            f"{side.tokens_per_s:.6f} tokens/s"
+        )
+
+
+def _program_cycles(
+    program: Path,
+    machine: Any,
+    vendor: bool,
+    overhead: int,
+    bytes_per_cycle: float,
+    *,
+    as_json: bool,
+) -> None:
+    from dataclasses import asdict
+
+    from ..golden.isa import get_revision
+    from ..golden.isa.run import read_program
+    from ..programs.cost import emulator
+
+    words, _ = read_program(program, get_revision("plena"))
+    found = emulator(
+        words, machine, vendor=vendor, overhead=overhead, bytes_per_cycle=bytes_per_cycle
+    )
+    if as_json:
+        typer.echo(json.dumps({"program": str(program), "cycles": found.total, **asdict(found)}))
+        return
+    table = Table("instruction", title=f"plena-emulator: {program.name}")
+    for heading in ("times", "cycles", "share", "bytes"):
+        table.add_column(heading, justify="right")
+    for name, times in sorted(found.counts.items(), key=lambda row: -found.cycles.get(row[0], 0)):
+        cycles, moved = found.cycles.get(name), found.bytes.get(name)
+        shown = ("", "") if cycles is None else (f"{cycles:,}", f"{cycles / found.total:.1%}")
+        table.add_row(name, f"{times:,}", *shown, "" if moved is None else f"{moved:,}")
+    console.print(table)
+    typer.echo(f"transfers of HBM    {found.transfer_cycles:,} cycles")
+    typer.echo(f"all, in sequence    {found.total:,} cycles")
 
 
 @app.command()

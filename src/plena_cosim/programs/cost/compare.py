@@ -1,0 +1,128 @@
+"""What a model takes by each model of cost, side by side: as rows, JSON and a picture."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from plena_cosim.evaluate.figure import new_figure, save_figure
+
+from .analytic import Analytic
+from .roofline import Roofline
+
+_COLOURS = ("#4C72B0", "#DD8452", "#55A868", "#C44E52", "#8172B3", "#937860", "#DA8BC3", "#8C8C8C")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """What one model of cost says.
+
+    Attributes:
+        name: of the model of cost.
+        first_token_ms, tokens_per_s: the two figures.
+        reading: milliseconds of each part while the prompt is read.
+        writing: milliseconds of each part for a token that is written, the mean of all.
+        scarcest: of each part, while reading and while writing; empty where it is not known.
+    """
+
+    name: str
+    first_token_ms: float
+    tokens_per_s: float
+    reading: dict[str, float]
+    writing: dict[str, float]
+    scarcest: dict[str, tuple[str, str]]
+
+
+def of_analytic(found: Analytic) -> Side:
+    """Return the published formulas' side."""
+    scale = found.clock_ghz * 1e6
+    return Side(
+        name="plena-analytic",
+        first_token_ms=found.first_token_ms,
+        tokens_per_s=found.tokens_per_s,
+        reading={name: cycles / scale for name, cycles in found.prefill.items()},
+        writing={name: each / scale / found.written for name, each in found.decode.items()},
+        scarcest={},
+    )
+
+
+def of_roofline(found: Roofline) -> Side:
+    """Return the roofline's side."""
+    scale = found.clock_ghz * 1e6
+    return Side(
+        name="roofline",
+        first_token_ms=found.first_token_ms,
+        tokens_per_s=found.tokens_per_s,
+        reading={name: work.cycles / scale for name, work in found.prefill.items()},
+        writing={name: work.cycles / scale / found.written for name, work in found.decode.items()},
+        scarcest={
+            name: (work.scarcest, found.decode[name].scarcest)
+            for name, work in found.prefill.items()
+        },
+    )
+
+
+def parts_of(sides: Sequence[Side]) -> list[str]:
+    """Return the names of all parts, in the order in which they are first met."""
+    return list(dict.fromkeys(name for side in sides for name in side.reading))
+
+
+def rows(sides: Sequence[Side]) -> Iterator[list[str]]:
+    """Yield a row a part: reading and writing by each side, and what is scarce."""
+    for part in parts_of(sides):
+        cells = [part]
+        for phase in ("reading", "writing"):
+            for side in sides:
+                value = getattr(side, phase).get(part)
+                cells.append("" if value is None else f"{value:,.3f}")
+        for side in sides:
+            if side.scarcest:
+                reading, writing = side.scarcest[part]
+                cells.append(reading if reading == writing else f"{reading}; {writing}")
+        yield cells
+
+
+def as_json(sides: Sequence[Side]) -> list[dict[str, Any]]:
+    """Return the sides as plain values."""
+    return [asdict(side) for side in sides]
+
+
+def draw(path: Path, sides: Sequence[Side], *, title: str, caveat: str) -> None:
+    """Draw where the time goes: a bar a side, its parts one upon the other.
+
+    Args:
+        path: a .png file, replaced.
+        sides: of models of cost.
+        title: over the picture.
+        caveat: small print under it.
+
+    Raises:
+        TextSourceError: matplotlib is not installed, or the file cannot be written.
+    """
+    figure, _ = new_figure(9, 4.2)
+    figure.clear()
+    axes = figure.subplots(1, 2)
+    parts = parts_of(sides)
+    for axis, phase, label in (
+        (axes[0], "reading", "the prompt is read, ms"),
+        (axes[1], "writing", "a token is written, ms"),
+    ):
+        bottoms = [0.0] * len(sides)
+        for part, colour in zip(parts, _COLOURS, strict=False):
+            values = [getattr(side, phase).get(part, 0.0) for side in sides]
+            names = [side.name for side in sides]
+            axis.bar(names, values, 0.55, bottom=bottoms, color=colour, label=part)
+            bottoms = [bottom + value for bottom, value in zip(bottoms, values, strict=True)]
+        for at, total in enumerate(bottoms):
+            axis.annotate(f"{total:,.2f}", (at, total), ha="center", va="bottom", fontsize=8)
+        axis.set_ylabel(label)
+        axis.margins(y=0.12)
+        axis.spines[["top", "right"]].set_visible(False)
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(
+        handles[::-1], labels[::-1], loc="outside right center", frameon=False, fontsize=8
+    )
+    figure.suptitle(title, fontsize=10)
+    save_figure(path, figure, caveat=caveat)
