@@ -288,8 +288,9 @@ class FastInterpreter(Interpreter):
             column = inside // mlen
             held = state.sums[0]
             total = _ZERO if held is None else held.view(np.float32)
-            for partial in partials:
-                total = total + partial[:, column : column + blen]
+            with np.errstate(over="ignore"):
+                for partial in partials:
+                    total = total + partial[:, column : column + blen]
             if not np.isfinite(total).all():
                 return _SLOW
             state.sums[0] = total.view(np.uint32)

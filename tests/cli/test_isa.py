@@ -96,6 +96,8 @@ def test_a_built_program_is_checked_and_runs(tmp_path) -> None:
     out = tmp_path / "built"
     done = RUN.invoke(app, ["build-program", "silu", *sizes, "--out", str(out)])
     assert sorted(path.name for path in out.iterdir()) == [
+        "machine.toml",
+        "manifest.json",
         "memory.bin",
         "program.hex",
         "program.plena",
@@ -123,8 +125,51 @@ def test_a_debugger_reads_a_pipe(program) -> None:
 
 def test_latencies() -> None:
     done = RUN.invoke(app, ["latency", "--model", "llama-3.1-8b"])
-    assert "time to first token   377.260931 ms" in done.output
+    assert "plena-analytic  time to first token 377.260931 ms, all 444.755773" in done.output
+    assert "roofline " in done.output
     assert max(map(len, done.output.splitlines())) <= 80
     done = RUN.invoke(app, ["latency", "--model", "llama-3.2-1b", "--json"])
-    assert json.loads(done.output)["tokens_per_s"] == 1741.7582178329915
+    assert json.loads(done.output)["costs"][0]["tokens_per_s"] == 1741.7582178329915
     assert "llama-3.1-70b     70.554 billion" in RUN.invoke(app, ["latency", "--list"]).output
+
+
+def test_attention_and_a_map(tmp_path) -> None:
+    sizes = ["--rows", "3", "--columns", "64", "--block", "32", "--kv-heads", "1"]
+    for words in (["attention"], ["attention", "--flash"], ["decoder_layer", "--outputs", "32"]):
+        done = RUN.invoke(app, ["build-program", *words, *sizes, "--operand", "3", "--check"])
+        assert done.output.rstrip().endswith("codes differ from golden's")
+        assert done.exit_code == 0
+    picture = tmp_path / "map.png"
+    done = RUN.invoke(app, ["build-program", "attention", *sizes, "--map", str(picture)])
+    assert done.output == f"{picture}: memories\n"
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+def test_where_the_time_goes(tmp_path) -> None:
+    picture = tmp_path / "where.png"
+    asked = ["latency", "--in", "64", "--out", "2", "--bandwidth", "100"]
+    done = RUN.invoke(app, [*asked, "--plot", str(picture)])
+    assert picture.read_bytes().startswith(b"\x89PNG")
+    assert max(map(len, done.output.splitlines())) <= 80
+    quick = json.loads(RUN.invoke(app, [*asked, "--macs", "1000000000", "--json"]).output)
+    assert quick["costs"][1]["scarcest"]["mlp"] == ["HBM", "HBM"]
+
+
+def test_cycles_of_a_program(program) -> None:
+    program.write_text("C_LOOP_START gp1, 3\nM_TMM 0, gp0, gp0\nC_LOOP_END gp1\nC_BREAK\n")
+    asked = ["latency", "--program", str(program), "--machine", "plena.toml"]
+    done = RUN.invoke(app, asked)
+    assert "all, in sequence    197 cycles" in done.output
+    found = json.loads(RUN.invoke(app, [*asked, "--overhead", "6", "--json"]).output)
+    assert (found["cycles"], found["counts"]["M_TMM"]) == (215, 3)
+
+
+def test_the_quick_and_the_golden_run_leave_the_same(program, tmp_path) -> None:
+    program.write_text("S_ADDI_INT gp1, gp0, 5\nH_STORE_V gp0, gp1, a0, 0, 2\nC_BREAK\n")
+    left = []
+    for number, more in enumerate(([], ["--golden"])):
+        out = tmp_path / f"{number}.bin"
+        done = RUN.invoke(app, ["run", str(program), "--hbm-out", str(out), *more])
+        assert done.output == "3 instructions\n"
+        left.append(out.read_bytes())
+    assert left[0] == left[1]

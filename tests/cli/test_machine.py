@@ -31,6 +31,26 @@ def test_a_machine_of_ours_and_the_sizes_of_its_units() -> None:
     assert shown["mx_bmm"] == "heads 1, rows 32, cols 32, depth 64"
 
 
+def test_what_programs_have() -> None:
+    text = said(str(ROOT / "configs/hw/plena-2048.toml"))
+    assert all(len(line) <= 80 for line in text.splitlines())
+    rows = [[cell.strip() for cell in line.split("│")[1:-1]] for line in text.splitlines()]
+    assert ["0", "mxint4, blocks of 32", "mxint8, blocks of 32"] in rows
+    assert ["2", "bf16", "bf16"] in rows
+    assert ["vector_rows", "65,536", "262,144.0"] in rows
+    assert ["v_prefetch", "16", ""] in rows
+    found = json.loads(said("plena-2048.toml", "--json"))
+    assert found["memory"]["vector_rows"] == 65536
+    assert found["types"]["weight"] == "mxint4"
+
+
+def test_machines_without_programs(tmp_path: Path) -> None:
+    (tmp_path / "m.toml").write_text("[dimensions]\nmlen = 64\nvlen = 32\n")
+    text = " ".join(said(str(tmp_path / "m.toml")).split())
+    assert "no programs: " in text
+    assert "blen <= hlen <= mlen = vlen" in text
+
+
 @pytest.mark.parametrize("file", ["plena_settings.toml", "precision.svh", "configuration.svh", ""])
 def test_a_machine_of_plenas_and_what_has_no_counterpart(file: str) -> None:
     path = MACHINES / file

@@ -229,20 +229,36 @@ def build_program(
     name: Annotated[
         str,
         typer.Argument(
-            help="linear, linear_bias, rms_norm, layer_norm, softmax, silu, swiglu, rope or "
-            "hadamard."
+            help="linear, linear_bias, rms_norm, layer_norm, softmax, silu, swiglu, rope, "
+            "hadamard, attention, flash_attention, embedding, lm_head or decoder_layer."
         ),
     ],
     rows: Annotated[int, typer.Option(min=1, help="Rows of the input.")] = 8,
     columns: Annotated[int, typer.Option(min=1, help="Columns of the input.")] = 128,
     outputs: Annotated[
         int | None,
-        typer.Option(min=1, help="Columns of a linear layer's result; those of the input if none."),
+        typer.Option(
+            min=1,
+            help="Columns of a linear layer's result, or within the MLP of decoder_layer; those of "
+            "the input if none.",
+        ),
     ] = None,
     block: Annotated[
         int | None,
-        typer.Option(min=2, help="Elements of a head (rope) or of a transform (hadamard)."),
+        typer.Option(
+            min=2, help="Elements of a head (rope, attention) or of a transform (hadamard)."
+        ),
     ] = None,
+    kv_heads: Annotated[
+        int | None,
+        typer.Option(min=1, help="Heads of keys, of attention; as many as of queries if none."),
+    ] = None,
+    operand: Annotated[
+        int, typer.Option(min=1, max=7, help="Type of attention's operands: 1 is that of K and V.")
+    ] = 1,
+    flash: Annotated[
+        bool, typer.Option("--flash", help="attention: in FlashAttention's order.")
+    ] = False,
     machine: Annotated[
         Path, typer.Option(help="A machine: a TOML of configs/hw, or one of your own.")
     ] = Path("plena.toml"),
@@ -255,8 +271,13 @@ def build_program(
         typer.Option(
             "--out",
             callback=folder_to_write,
-            help="Folder for program.plena, program.hex and memory.bin.",
+            help="Folder for program.plena, program.hex, memory.bin, machine.toml and "
+            "manifest.json.",
         ),
+    ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--map", callback=file_to_write, help="A .png: the program's memories."),
     ] = None,
 ) -> None:
     """Write a program with random inputs, and compare what it leaves with golden, code by code.
@@ -264,11 +285,12 @@ def build_program(
     Ends with status 1 where a code differs. For example: plena build-program softmax --check
     """
     from ..golden.isa.machine import Machine
-    from ..golden.isa.machine_code import machine_code
-    from ..ground.write_whole import whole
     from ..programs import build
     from ..programs import check as run_and_compare
+    from ..programs.folder import write_folder
 
+    if flash and name == "attention":
+        name = "flash_attention"
     built = build(
         name,
         Machine.load(machine),
@@ -276,18 +298,22 @@ def build_program(
         columns=columns,
         outputs=outputs,
         block=block,
+        kv_heads=kv_heads,
+        operand=operand,
         seed=seed,
     )
     made = built.builder.program()
     if out is not None:
-        with whole(out) as folder:
-            folder.mkdir()
-            (folder / "program.plena").write_text(built.builder.text, encoding="utf-8")
-            (folder / "program.hex").write_bytes(machine_code(made.words))
-            (folder / "memory.bin").write_bytes(built.builder.image.bytes().tobytes())
+        about = {"name": name, "seed": seed, "result": built.result.name}
+        write_folder(out, {"program": built.builder}, built.builder.image, about)
         typer.echo(f"{out}: {len(made.words)} words")
-    elif not check:
+    elif not check and picture is None:
         sys.stdout.write(built.builder.text)
+    if picture is not None:
+        from ..programs.memory_map import draw
+
+        draw(picture, built.builder, title=f"{name}: {rows} x {columns}")
+        typer.echo(f"{picture}: memories")
     if check:
         found = run_and_compare(built)
         typer.echo(

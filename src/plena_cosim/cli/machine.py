@@ -30,6 +30,7 @@ def machine(
     from ..golden import FormatError, HardwareConfig
 
     config = HardwareConfig.load(file)
+    programs, reason = _for_programs(file)
     sizes: dict[str, Any] = {}
     for op in ("mx_mm", "mx_mv", "mx_bmm"):
         try:
@@ -37,7 +38,8 @@ def machine(
         except FormatError as error:
             sizes[op] = str(error)
     if as_json:
-        found = {**config.tables(), "matrix_unit": sizes, "unmapped": list(config.unmapped)}
+        own = {"programs": reason} if programs is None else programs.tables()
+        found = {**config.tables(), "matrix_unit": sizes, "unmapped": list(config.unmapped), **own}
         typer.echo(json.dumps(found, indent=2))
         return
     table = Table(Column("what", no_wrap=True), "value", title=Text(str(file)))
@@ -49,9 +51,58 @@ def machine(
         words = given if isinstance(given, str) else ", ".join(f"{k} {v}" for k, v in given.items())
         table.add_row(op, Text(words))
     console.print(table)
+    _show_programs(programs, reason)
     if config.unmapped:
         left = Table(title="without a counterpart here")
         left.add_column("key = value: why", overflow="fold")
         for line in config.unmapped:
             left.add_row(Text(line))
         console.print(left)
+
+
+def _for_programs(file: Path) -> tuple[Any, str]:
+    """Return what programs run on, or None and why there are none."""
+    from ..golden import FormatError
+    from ..golden.isa.machine import Machine
+
+    try:
+        return Machine.load(file), ""
+    except FormatError as error:
+        return None, str(error)
+
+
+def _show_programs(found: Any, reason: str) -> None:
+    from dataclasses import asdict
+
+    from ..golden import Mx
+
+    if found is None:
+        console.print(Text(f"no programs: {reason}"))
+        return
+    types = Table("type", "of tiles", "elsewhere", title="for programs")
+    rows = zip(found.types(weights=True), found.types(weights=False), strict=True)
+    for number, pair in enumerate(rows):
+        names = [
+            f"{each.name}, blocks of {each.block_size}" if isinstance(each, Mx) else each.name
+            for each in pair
+        ]
+        types.add_row(str(number), *map(Text, names))
+    console.print(types)
+    hw, sizes = found.hardware, asdict(found.memories)
+    widths = {
+        "vector_rows": hw.vlen * hw.vector_format.width_bits,
+        "int_words": 32,
+        "fp_words": hw.reduction_format.width_bits,
+        "hbm_bytes": 8,
+        "program_words": 32,
+    }
+    memories = Table("memory")
+    for heading in ("size", "KiB"):
+        memories.add_column(heading, justify="right")
+    for name, size in sizes.items():
+        kib = f"{size * widths[name] / 8192:,.1f}" if name in widths else ""
+        memories.add_row(name, f"{size:,}", kib)
+    for name in ("prefetch_rows", "store_rows"):
+        label = {"prefetch_rows": "v_prefetch", "store_rows": "v_writeback"}[name]
+        memories.add_row(label, str(getattr(found, name)), "")
+    console.print(memories)

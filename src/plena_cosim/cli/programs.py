@@ -9,7 +9,7 @@ import typer
 from rich.table import Table
 
 from .console import console
-from .destination import folder_to_write
+from .destination import file_to_write, folder_to_write
 
 app = typer.Typer()
 
@@ -47,6 +47,10 @@ def build_model(
             help="Folder for the programs, memory.bin, machine.toml and manifest.json.",
         ),
     ] = None,
+    picture: Annotated[
+        Path | None,
+        typer.Option("--map", callback=file_to_write, help="A .png: the first program's memories."),
+    ] = None,
 ) -> None:
     """Write programs of a model under a recipe: a prompt, then token by token.
 
@@ -73,7 +77,7 @@ def build_model(
     if check:
         with progress_bars(console) as bars:
             found = {each.name: each for each in made.run(bars)}
-    table = Table("step", title=f"{model} under {quant_config.name}")
+    table = Table("step", title=f"{model} under {quant_config.name}", min_width=60)
     for heading in ("tokens", "words", *(("instructions", "codes", "differ") if check else ())):
         table.add_column(heading, justify="right")
     for step in made.programs.steps:
@@ -85,6 +89,12 @@ def build_model(
     console.print(table)
     image = made.programs.image
     typer.echo(f"{len(image.tensors)} tensors, {image.end / 2**20:.1f} MiB of HBM")
+    if picture is not None:
+        from ..programs.memory_map import draw
+
+        step = made.programs.steps[0]
+        draw(picture, step.builder, title=f"{model} under {quant_config.name}: {step.name}")
+        typer.echo(f"{picture}: memories of {step.name}")
     if out is not None:
         about = {"model": model, "quant_config": str(quant_config), "layers": layers}
         builders = {step.name.replace(" ", "_"): step.builder for step in made.programs.steps}

@@ -149,9 +149,13 @@ class _Attention:
                 f"{machine.memories.matrix_tiles}"
             )
         shown = self.tiles if tiles_at_once else 1
-        self.queries, self.output = Block(b, wide), Block(b, wide)
-        self.scores, self.low = Block(b, shown * hw.mlen), Block(b, shown * hw.mlen)
-        self.keep = None if mask.keep is None else Block(b, shown * hw.mlen)
+        self.queries, self.output = Block(b, wide, "queries"), Block(b, wide, "output")
+        self.scores = Block(b, shown * hw.mlen, "scores")
+        self.low = Block(b, shown * hw.mlen, "mask")
+        self.keep = None if mask.keep is None else Block(b, shown * hw.mlen, "mask keep")
+        held = self.tiles if self.held else 1
+        b.keep_tiles(0, held * self.parts, "keys")
+        b.keep_tiles(held * self.parts if self.held else 0, held * self.parts, "values")
 
     def across(self, tensor: Tensor) -> int:
         """Return the bytes of a vector of a tensor's type."""
@@ -481,7 +485,7 @@ def flash_attention(
         FormatError: sizes that do not fit.
     """
     it = _Attention(b, q, k, v, mask, y, heads, types, tiles_at_once=False)
-    product, rows = Block(b, it.parts * it.hw.vlen), it.hw.blen
+    product, rows = Block(b, it.parts * it.hw.vlen, "product"), it.hw.blen
     if 2 * rows > b.machine.memories.fp_words:
         raise FormatError(
             f"flash attention keeps {2 * rows} numbers in FP_MEM, which has "

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,25 @@ class Register:
     def __str__(self) -> str:
         """Return its name in assembly."""
         return f"{self.kind}{self.number}"
+
+
+@dataclass(slots=True)
+class Kept:
+    """A part of a memory that a program keeps for a while.
+
+    Attributes:
+        memory: "vector" or "matrix".
+        name: what it is for.
+        first, count: rows, or tiles.
+        begin, end: lines of the program; end is 0 until it is free again.
+    """
+
+    memory: str
+    name: str
+    first: int
+    count: int
+    begin: int
+    end: int = 0
 
 
 ZERO = Register("gp", 0)
@@ -64,6 +83,7 @@ class Builder:
         self._free["a"] = list(range(counts["a"]))
         self._rows = 0  # of vector memory, from 0 on
         self._constants: dict[int, Tensor] = {}
+        self._kept: list[Kept] = []
 
     def __getattr__(self, name: str) -> Callable[..., None]:
         """Return what writes an instruction."""
@@ -98,10 +118,12 @@ class Builder:
 
     @contextmanager
     def lifetime(self) -> Iterator[None]:
-        """Free the rows of vector memory that are taken within at its end."""
-        rows = self._rows
+        """Free what is kept within, at its end."""
+        rows, before = self._rows, len(self._kept)
         yield
         self._rows = rows
+        for each in self._kept[before:]:
+            each.end = each.end or len(self._lines)
 
     def named(self, name: str) -> str:
         """Return a name with those of the parts that it is in."""
@@ -204,8 +226,22 @@ class Builder:
             self.C_LOOP_END(counter)
             self._passes //= passes
 
-    def rows(self, count: int) -> int:
-        """Return the address of rows of vector memory that nothing else uses."""
+    def keep_tiles(self, first: int, count: int, name: str) -> None:
+        """Say that tiles of matrix memory hold something, for the map of memories."""
+        self._kept.append(Kept("matrix", self.named(name), first, count, len(self._lines)))
+
+    @property
+    def kept(self) -> list[Kept]:
+        """What the program keeps where, and for how long, in the order in which it takes it."""
+        return [replace(each, end=each.end or len(self._lines)) for each in self._kept]
+
+    def rows(self, count: int, name: str = "") -> int:
+        """Return the address of rows of vector memory that nothing else uses.
+
+        Args:
+            count: how many.
+            name: what they are for.
+        """
         first, there = self._rows, self.machine.memories.vector_rows
         self._rows += count
         if self._rows > there:
@@ -213,6 +249,7 @@ class Builder:
                 f"the program needs {self._rows} rows of vector memory; the machine has {there} "
                 "([memory] vector_rows)"
             )
+        self._kept.append(Kept("vector", self.named(name), first, count, len(self._lines)))
         return first * self.machine.hardware.vlen
 
     def constant(self, register: Register, value: float) -> None:

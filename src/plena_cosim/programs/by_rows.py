@@ -33,7 +33,7 @@ def silu(b: Builder, x: Tensor, y: Tensor, up: Tensor | None = None) -> None:
         y: the result, of the same shape.
         up: of the same shape; None: silu alone.
     """
-    temporary = b.rows(1)
+    temporary = b.rows(1, "temporary")
     with b.f() as one, b.gp() as t:
         b.S_EXP_FP(one, F_ZERO, note="1")
         b.set(t, temporary)
@@ -77,7 +77,7 @@ def rms_norm(
         size: elements of one that count, the first; all of them when None.
     """
     gain = held_row(b, "gamma", gamma)
-    temporary = b.rows(1)
+    temporary = b.rows(1, "temporary")
     with b.f(3) as fs, b.gp() as t:
         _norm_constants(b, size or x.columns // heads, eps, *fs[:2])
         b.set(t, temporary)
@@ -111,7 +111,7 @@ def layer_norm(b: Builder, x: Tensor, gamma: Array, beta: Array, eps: float, y: 
     gain, shift = held_row(b, "gamma", gamma), held_row(b, "beta", beta)
     ragged = x.columns != x.stored_columns
     ones = held_row(b, "ones", _edge(b, x.columns, 1.0, 0.0)) if ragged else None
-    temporary = b.rows(1)
+    temporary = b.rows(1, "temporary")
     with b.f(3) as (share, small, total), b.gp() as t:
         _norm_constants(b, x.columns, eps, share, small)
         b.set(t, temporary)
@@ -289,7 +289,7 @@ def hadamard(b: Builder, x: Tensor, y: Tensor, *, block: int) -> None:
         held_row(b, f"signs {j}", encode(np.where(lanes >> j & 1, -1.0, 1.0), hw.vector_format))[0]
         for j in range(stages)
     ]
-    temporary = b.rows(1)
+    temporary = b.rows(1, "temporary")
     with b.f() as gain, b.gp(3) as (t, by, sign):
         b.constant(gain, float(reciprocal_square_root(block, 0)))
         b.set(t, temporary)

@@ -40,7 +40,7 @@ def embedding(
     across = hw.vlen * hw.vector_format.width_bits // 8
     with b.lifetime(), b.f() as f, b.gp(3) as (row, place, offset):
         # A transfer with STRIDE 0 brings a vector R times: to its row, and to room behind it.
-        block = Block(b, table.columns, spread=2)
+        block = Block(b, table.columns, "rows", spread=2)
         if factor != 1.0:
             b.constant(f, factor)
         b.set(offset, 0)

@@ -40,8 +40,9 @@ def linear(
     held = steps <= machine.memories.matrix_tiles
     area, block = hw.mlen**2, hw.blen * hw.mlen
     across = hw.mlen * width_bits(w.type) // 8  # bytes of a row of a tile
-    inputs, outputs = Block(b, x.columns), Block(b, hw.mlen)
-    shift = None if bias is None else b.rows(hw.blen)
+    inputs, outputs = Block(b, x.columns, "inputs"), Block(b, hw.mlen, "outputs")
+    shift = None if bias is None else b.rows(hw.blen, "bias")
+    b.keep_tiles(0, steps if held else 1, "weight")
 
     def fetch_tile(tile: Register, place: Register) -> None:
         with b.at(w, strided=True) as address:

@@ -53,7 +53,7 @@ def rope(b: Builder, x: Tensor, cos: Tensor, sin: Tensor, y: Tensor, *, head: in
             f"of {head}"
         )
     step = head // 2 // vlen  # chunks from a half to the other; 0 within a vector
-    temporary = b.rows(b.machine.prefetch_rows * max(2 * step, 1))
+    temporary = b.rows(b.machine.prefetch_rows * max(2 * step, 1), "temporary")
 
     def in_vector(places: list[Register], t: Register, by: Register) -> None:
         row, c, s = places

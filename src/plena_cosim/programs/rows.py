@@ -25,13 +25,13 @@ class Block:
         step: from a chunk of a row to the next.
     """
 
-    def __init__(self, b: Builder, columns: int, *, spread: int = 1) -> None:
+    def __init__(self, b: Builder, columns: int, name: str = "", *, spread: int = 1) -> None:
         """Take room for it; `spread` times as much, with the rest of it behind each chunk."""
         hw = b.machine.hardware
         self.rows = b.machine.prefetch_rows
         self.chunks = -(-columns // hw.vlen)
         self.step = self.rows * spread * hw.vlen
-        self.base = b.rows(self.rows * spread * self.chunks)
+        self.base = b.rows(self.rows * spread * self.chunks, name)
 
     @property
     def vectors(self) -> int:
@@ -113,7 +113,7 @@ def whole_blocks(
     last = clear and over > 0
     with b.lifetime(), b.gp(len(widths)) as lent:
         offsets = dict(zip(widths, lent if isinstance(lent, list) else [lent], strict=True))
-        blocks = [Block(b, source.columns) for source in sources]
+        blocks = [Block(b, source.columns, source.name) for source in sources]
         for offset in offsets.values():
             b.set(offset, 0, note="from a matrix' first row to this block's")
 
@@ -212,7 +212,7 @@ def held_row(b: Builder, name: str, codes: Array | Tensor) -> tuple[int, int]:
         tensor = b.image.matrix(b.named(name), codes.reshape(1, -1), (1, codes.size))
     hw, rows = b.machine.hardware, b.machine.prefetch_rows
     transfers = -(-tensor.stored_columns // hw.vlen // rows)  # of chunks, one behind the other
-    base = b.rows(transfers * rows)
+    base = b.rows(transfers * rows, name)
     with b.at(tensor) as address, b.gp(2) as (row, place):
         b.set(row, base)
         b.set(place, 0)

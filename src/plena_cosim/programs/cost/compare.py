@@ -118,7 +118,7 @@ def draw(path: Path, sides: Sequence[Side], *, title: str, caveat: str) -> None:
         for at, total in enumerate(bottoms):
             axis.annotate(f"{total:,.2f}", (at, total), ha="center", va="bottom", fontsize=8)
         axis.set_ylabel(label)
-        axis.margins(y=0.12)
+        axis.set_ylim(0, 1.1 * max(bottoms))
         axis.spines[["top", "right"]].set_visible(False)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(
