@@ -443,7 +443,7 @@ def _program_cycles(
         words, machine, vendor=vendor, overhead=overhead, bytes_per_cycle=bytes_per_cycle
     )
     if as_json:
-        typer.echo(json.dumps({"program": str(program), "cycles": found.total, **asdict(found)}))
+        typer.echo(json.dumps({"program": str(program), "total": found.total, **asdict(found)}))
         return
     table = Table("instruction", title=f"plena-emulator: {program.name}")
     for heading in ("times", "cycles", "share", "bytes"):

@@ -34,6 +34,10 @@ def build_model(
     text: Annotated[str, typer.Option(help="A UTF-8 file or demo: its first tokens.")] = "demo",
     tokens: Annotated[int, typer.Option(min=1, help="Tokens of the prompt.")] = 5,
     decode: Annotated[int, typer.Option(min=0, help="Steps of decoding after it.")] = 1,
+    device: Annotated[
+        str | None,
+        typer.Option(help="Where a calibration runs, such as cpu."),
+    ] = None,
     check: Annotated[
         bool,
         typer.Option(
@@ -71,6 +75,7 @@ def build_model(
         text=text,
         tokens=tokens,
         decode=decode,
+        device=device,
     )
     made = prepare(job, console)
     found: dict[str, Any] = {}

@@ -80,6 +80,9 @@ def mask_of(b: Builder, name: str, allowed: Array) -> Mask:
         name: no other tensor has.
         allowed: (queries, keys) bool.
 
+    Returns:
+        The rows, and how many keys each sees.
+
     Raises:
         FormatError: a query that sees no key.
     """

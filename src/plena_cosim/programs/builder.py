@@ -160,6 +160,9 @@ class Builder:
             tensor: of the image.
             strided: set STRIDE to the bytes of its row, too.
             row: of the tensor.
+
+        Returns:
+            The address register, for as long as the block runs.
         """
         with self._lend("a", 1) as address:
             high, low = divmod(tensor.row_base(row), _WORD)
@@ -227,7 +230,12 @@ class Builder:
             self._passes //= passes
 
     def keep_tiles(self, first: int, count: int, name: str) -> None:
-        """Say that tiles of matrix memory hold something, for the map of memories."""
+        """Say that tiles of matrix memory hold something, for the map of memories.
+
+        Args:
+            first, count: tiles.
+            name: what they hold.
+        """
         self._kept.append(Kept("matrix", self.named(name), first, count, len(self._lines)))
 
     @property

@@ -265,6 +265,9 @@ def layer_in_image(
         given: the layer.
         capacity: tokens that its caches hold.
         operand: number of the type of attention's operands.
+
+    Returns:
+        Where its weights and caches lie.
     """
     vlen, heads = b.machine.hardware.vlen, given.heads
     padded = dict(given.weights)

@@ -119,7 +119,13 @@ class Between:
         self._cast: dict[tuple[str, int], Tensor] = {}
 
     def cast(self, b: Builder, x: Tensor, fmt: Minifloat | None) -> Tensor:
-        """Write the cast of a matrix to a scalar format, and return it; x itself for None."""
+        """Write the cast of a matrix to a scalar format, and return it.
+
+        Args:
+            b: what is written to.
+            x: of V.
+            fmt: a scalar format of the machine; None: `x` itself is returned.
+        """
         if fmt is None:
             return x
         key = fmt.name, x.columns

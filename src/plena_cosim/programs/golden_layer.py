@@ -14,7 +14,14 @@ from .image import Array
 
 
 def linear(x: Array, w: MxArray, operand: Mx, hw: HardwareConfig) -> Array:
-    """Return codes of V: x (rows, K), quantised to `operand`, times w (N, K) turned."""
+    """Return what a linear layer leaves, codes of V, (rows, N).
+
+    Args:
+        x: codes of V, (rows, K).
+        w: (N, K), blocks along K.
+        operand: what `x` is quantised to.
+        hw: the machine.
+    """
     turned = MxArray(codes=w.codes.T, scales=w.scales.T, mx=w.mx, axis=0)
     return ops.matmul(quantize(decode(x, hw.vector_format), operand), turned, hw)
 

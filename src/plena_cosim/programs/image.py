@@ -138,6 +138,9 @@ class Image:
             shape: rows and columns.
             type_: what they are stored as.
 
+        Returns:
+            Where it lies.
+
         Raises:
             FormatError: a name that is taken, no room, or a type that the machine does not have.
         """

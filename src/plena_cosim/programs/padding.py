@@ -23,13 +23,25 @@ def padded_heads(codes: Array, heads: int, vlen: int) -> Array:
 
 
 def padded_outputs(weight: MxArray, heads: int, vlen: int) -> MxArray:
-    """Return a weight (out, in) whose outputs are heads, with rows of zeros behind each."""
+    """Return a weight whose outputs are heads, with rows of zeros behind each.
+
+    Args:
+        weight: (out, in).
+        heads: that its outputs are.
+        vlen: of a vector.
+    """
     codes, scales = (padded_heads(x.T, heads, vlen).T for x in (weight.codes, weight.scales))
     return MxArray(codes=codes, scales=scales, mx=weight.mx, axis=1)
 
 
 def padded_inputs(weight: MxArray, heads: int, vlen: int) -> MxArray:
-    """Return a weight (out, in) whose inputs are heads of whole blocks, padded by zero blocks."""
+    """Return a weight whose inputs are heads of whole blocks, padded by zero blocks.
+
+    Args:
+        weight: (out, in), blocks along the inputs.
+        heads: that its inputs are.
+        vlen: of a vector.
+    """
     codes = padded_heads(weight.codes, heads, vlen)
     scales = padded_heads(weight.scales, heads, vlen // weight.mx.block_size)
     return MxArray(codes=codes, scales=scales, mx=weight.mx, axis=1)

@@ -54,13 +54,28 @@ def require_transfers(b: Builder, *, of_tiles: bool = False) -> None:
 
 
 def fetch(b: Builder, block: Block, source: Tensor, offset: Register) -> None:
-    """Write the fetch of R rows, from `offset` bytes behind the matrix' first element."""
+    """Write the fetch of R rows.
+
+    Args:
+        b: what is written to.
+        block: where they go.
+        source: their matrix, of any type.
+        offset: bytes from its first element to theirs.
+    """
     with b.at(source, strided=True) as address:
         _chunks(b, block, source, offset, address, b.H_PREFETCH_V)
 
 
 def store(b: Builder, block: Block, target: Tensor, offset: Register, *, row: int = 0) -> None:
-    """Write the store of R rows, in the matrix' type, from `row` and `offset` bytes on."""
+    """Write the store of R rows, in a matrix' type.
+
+    Args:
+        b: what is written to.
+        block: where they are.
+        target: the matrix.
+        offset: bytes from the first element of `row` to theirs.
+        row: of the matrix.
+    """
     with b.at(target, strided=True, row=row) as address:
         _chunks(b, block, target, offset, address, b.H_STORE_V)
 

@@ -105,6 +105,9 @@ def compare(
         programs: with a step for each pass.
         passes: of torch.
         progress: is told of the step that runs and of its instructions.
+
+    Returns:
+        What each step came to.
     """
     hbm: Array = programs.image.bytes()
     found = []

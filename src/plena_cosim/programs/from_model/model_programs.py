@@ -176,6 +176,9 @@ class ModelPrograms:
                 is no part of the programs.
             name: of the step; "prefill" or "decode" and a number when None.
 
+        Returns:
+            The step, which is the last of `steps` then.
+
         Raises:
             ProgramError: more tokens than the caches hold.
         """

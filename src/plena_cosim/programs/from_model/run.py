@@ -15,6 +15,7 @@ from plena_cosim.golden.isa.machine import Machine
 from plena_cosim.ground.progress import Progress
 from plena_cosim.ground.progress_bar import progress_bars
 from plena_cosim.passes import load_quant_config, quantize_module_transform_pass
+from plena_cosim.passes.layers.device import on_device
 from plena_cosim.sources import load_text
 
 from ..errors import ProgramError
@@ -35,6 +36,7 @@ class Job:
         text: whose first tokens are read.
         tokens: of the prompt.
         decode: steps after it.
+        device: where a calibration runs, in the place of what the recipe says.
     """
 
     model: str
@@ -44,6 +46,7 @@ class Job:
     text: str = "demo"
     tokens: int = 5
     decode: int = 1
+    device: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +86,7 @@ def prepare(job: Job, console: Console | None = None) -> Prepared:
             f"--text {job.text}: {len(ids)} tokens, and {job.tokens} are to be read; give another "
             "text or fewer --tokens"
         )
-    recipe: Any = load_quant_config(job.quant_config)
+    recipe: Any = on_device(load_quant_config(job.quant_config), job.device)
     with progress_bars(console or Console()) as bars:
         network, _ = quantize_module_transform_pass(
             network, recipe, numerics="exact", hw=hw, progress=bars
