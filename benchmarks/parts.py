@@ -16,6 +16,7 @@ NAMES = (
     "decode",
     "player",
     "matrix_unit",
+    "programs",
     "imports",
     "memory",
     "growth",
