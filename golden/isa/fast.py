@@ -18,7 +18,7 @@ from ..float_environment import in_default_environment
 from ..formats import Minifloat, Mx, get_format
 from ..ops import cast
 from ..ops.dot import block_exp, element_integers, product_bits, special_blocks
-from .interpreter import _INTEGERS, _UNITS, Interpreter, Step, _Operands
+from .interpreter import INTEGERS, UNITS, Interpreter, Step, Operands
 from .machine import Machine
 from .revision import Revision
 from .state import Array, Loop, Tile
@@ -146,17 +146,17 @@ class FastInterpreter(Interpreter):
             instruction = self._next(pc)
         except TrapError:  # golden says so when it comes to it
             return None
-        name, op = instruction.operation.name, _Operands(instruction)
-        if name in _INTEGERS:
+        name, op = instruction.operation.name, Operands(instruction)
+        if name in INTEGERS:
             return self._integer(name, op, pc)
         make = _MAKERS.get(name)
         if make is not None:
             return make(self, op, pc)
         return self._by_golden(name, op, pc)
 
-    def _by_golden(self, name: str, op: _Operands, pc: int) -> _Action:
+    def _by_golden(self, name: str, op: Operands, pc: int) -> _Action:
         """Return golden's function, with its writes carried out at once."""
-        unit, state = _UNITS[name], self.state
+        unit, state = UNITS[name], self.state
 
         def action() -> int:
             try:
@@ -179,9 +179,9 @@ class FastInterpreter(Interpreter):
 
         return action
 
-    def _integer(self, name: str, op: _Operands, pc: int) -> _Action:
+    def _integer(self, name: str, op: Operands, pc: int) -> _Action:
         gp, rd, rs1, rs2, imm = self.state.gp, op.rd, op.rs1, op.rs2, op.imm
-        function, following = _INTEGERS[name], pc + 1
+        function, following = INTEGERS[name], pc + 1
         if rd == 0:
             return lambda: following
         if name == "S_ADDI_INT":
@@ -205,7 +205,7 @@ class FastInterpreter(Interpreter):
 
         return other
 
-    def _upper(self, op: _Operands, pc: int) -> _Action:
+    def _upper(self, op: Operands, pc: int) -> _Action:
         gp, rd, value, following = self.state.gp, op.rd, (op.long << 12) & _MASK, pc + 1
 
         def action() -> int:
@@ -215,7 +215,7 @@ class FastInterpreter(Interpreter):
 
         return action
 
-    def _loop_start(self, op: _Operands, pc: int) -> _Action | None:
+    def _loop_start(self, op: Operands, pc: int) -> _Action | None:
         state, rd, count, following = self.state, op.rd, op.long, pc + 1
         depth = self.machine.memories.loop_depth
         if not count:
@@ -231,7 +231,7 @@ class FastInterpreter(Interpreter):
 
         return action
 
-    def _loop_end(self, op: _Operands, pc: int) -> _Action:
+    def _loop_end(self, op: Operands, pc: int) -> _Action:
         state, rd = self.state, op.rd
 
         def action() -> int:
@@ -250,7 +250,7 @@ class FastInterpreter(Interpreter):
 
         return action
 
-    def _set_address(self, op: _Operands, pc: int) -> _Action:
+    def _set_address(self, op: Operands, pc: int) -> _Action:
         state, gp, rd, rs1, rs2 = self.state, self.state.gp, op.rd, op.rs1, op.rs2
         following = pc + 1
 
@@ -262,7 +262,7 @@ class FastInterpreter(Interpreter):
 
     # --------------------------------------------------------------------------- products
 
-    def _product(self, op: _Operands, pc: int, *, transposed: bool) -> _Action | None:
+    def _product(self, op: Operands, pc: int, *, transposed: bool) -> _Action | None:
         hw, state, following = self.machine.hardware, self.state, pc + 1
         types = self.machine.types(weights=False)
         mx = types[op.rd] if op.rd < len(types) else None
@@ -353,7 +353,7 @@ class FastInterpreter(Interpreter):
         self._products[key] = x, tile, partials
         return partials
 
-    def _write_out(self, op: _Operands, pc: int) -> _Action:
+    def _write_out(self, op: Operands, pc: int) -> _Action:
         hw, state, v = self.machine.hardware, self.state, self.v
         gp, rd, rs1, imm, following = state.gp, op.rd, op.rs1, op.imm, pc + 1
         blen, vlen, acc = hw.blen, hw.vlen, hw.accumulator_format
@@ -376,7 +376,7 @@ class FastInterpreter(Interpreter):
 
     # ------------------------------------------------------------------------- reductions
 
-    def _sum(self, op: _Operands, pc: int) -> _Action:
+    def _sum(self, op: Operands, pc: int) -> _Action:
         golden = self._by_golden("V_RED_SUM", op, pc)
         if not self._single_reductions:
             return golden
@@ -428,7 +428,7 @@ def _of_rows(codes: Array, scales: Array, mx: Mx) -> _Operand:
     )
 
 
-_Maker = Callable[[FastInterpreter, _Operands, int], _Action | None]
+_Maker = Callable[[FastInterpreter, Operands, int], _Action | None]
 _MAKERS: dict[str, _Maker] = {
     "S_LUI_INT": FastInterpreter._upper,
     "C_LOOP_START": FastInterpreter._loop_start,

@@ -139,8 +139,8 @@ class Interpreter:
     def _execute(self, instruction: Instruction) -> list[Write]:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", NanReplacedWarning)  # formats without NaN: as stated
-            unit = _UNITS[instruction.operation.name]
-            return unit(self, _Operands(instruction))
+            unit = UNITS[instruction.operation.name]
+            return unit(self, Operands(instruction))
 
     # Formats, and registers as their readers take them.
 
@@ -221,7 +221,7 @@ class Interpreter:
         return (self.state.v_mask >> heads & 1).astype(bool)
 
 
-class _Operands:
+class Operands:
     """The operands of an instruction by their places."""
 
     def __init__(self, instruction: Instruction) -> None:
@@ -236,14 +236,15 @@ class _Operands:
         return self._values.get(place, 0)
 
 
-_Handler = Callable[[Interpreter, _Operands], list[Write]]
-_UNITS: dict[str, _Handler] = {}
+_Handler = Callable[[Interpreter, Operands], list[Write]]
+UNITS: dict[str, _Handler] = {}
+"""What carries out each instruction: returns its writes, or raises TrapError."""
 
 
 def _does(*names: str) -> Callable[[_Handler], _Handler]:
     def add(handler: _Handler) -> _Handler:
         for name in names:
-            _UNITS[name] = handler
+            UNITS[name] = handler
         return handler
 
     return add
@@ -253,30 +254,30 @@ def _does(*names: str) -> Callable[[_Handler], _Handler]:
 
 
 @_does("C_BREAK")
-def _break(m: Interpreter, op: _Operands) -> list[Write]:
+def _break(m: Interpreter, op: Operands) -> list[Write]:
     return [Write("halted", 0, True)]
 
 
 @_does("C_SET_ADDR_REG")
-def _set_address(m: Interpreter, op: _Operands) -> list[Write]:
+def _set_address(m: Interpreter, op: Operands) -> list[Write]:
     gp = m.state.gp
     return [Write("a", op.rd, gp[op.rs1] * _MODULUS + gp[op.rs2])]
 
 
 def _set(space: str) -> _Handler:
-    def handler(m: Interpreter, op: _Operands) -> list[Write]:
+    def handler(m: Interpreter, op: Operands) -> list[Write]:
         return [Write(space, 0, m.state.gp[op.rd])]
 
     return handler
 
 
-_UNITS["C_SET_SCALE_REG"] = _set("scale")
-_UNITS["C_SET_STRIDE_REG"] = _set("stride")
-_UNITS["C_SET_V_MASK_REG"] = _set("v_mask")
+UNITS["C_SET_SCALE_REG"] = _set("scale")
+UNITS["C_SET_STRIDE_REG"] = _set("stride")
+UNITS["C_SET_V_MASK_REG"] = _set("v_mask")
 
 
 @_does("C_LOOP_START")
-def _loop_start(m: Interpreter, op: _Operands) -> list[Write]:
+def _loop_start(m: Interpreter, op: Operands) -> list[Write]:
     depth = m.machine.memories.loop_depth
     if op.long == 0:
         raise TrapError(Cause.LOOP, "a loop of 0 passes")
@@ -287,7 +288,7 @@ def _loop_start(m: Interpreter, op: _Operands) -> list[Write]:
 
 
 @_does("C_LOOP_END")
-def _loop_end(m: Interpreter, op: _Operands) -> list[Write]:
+def _loop_end(m: Interpreter, op: Operands) -> list[Write]:
     if not m.state.loops:
         raise TrapError(Cause.LOOP, "no loop has begun")
     *outer, loop = m.state.loops
@@ -302,7 +303,7 @@ def _loop_end(m: Interpreter, op: _Operands) -> list[Write]:
 
 # Integers.
 
-_INTEGERS: dict[str, Callable[[int, int], int]] = {
+INTEGERS: dict[str, Callable[[int, int], int]] = {
     "S_ADD_INT": lambda x, y: x + y,
     "S_SUB_INT": lambda x, y: x - y,
     "S_MUL_INT": lambda x, y: x * y,
@@ -312,10 +313,11 @@ _INTEGERS: dict[str, Callable[[int, int], int]] = {
     "S_SRL_INT": lambda x, y: x >> y if y < 32 else 0,
     "S_SRLI_INT": lambda x, y: x >> y if y < 32 else 0,
 }
+"""Of integer instructions: results before they are reduced to 32 bits."""
 
 
 def _integer(function: Callable[[int, int], int], *, immediate: bool) -> _Handler:
-    def handler(m: Interpreter, op: _Operands) -> list[Write]:
+    def handler(m: Interpreter, op: Operands) -> list[Write]:
         gp = m.state.gp
         right = op.imm if immediate else gp[op.rs2]
         return [Write("gp", op.rd, function(gp[op.rs1], right) % _MODULUS)]
@@ -323,25 +325,25 @@ def _integer(function: Callable[[int, int], int], *, immediate: bool) -> _Handle
     return handler
 
 
-for _name, _function in _INTEGERS.items():
-    _UNITS[_name] = _integer(
+for _name, _function in INTEGERS.items():
+    UNITS[_name] = _integer(
         _function, immediate=_name in ("S_ADDI_INT", "S_SLLI_INT", "S_SRLI_INT")
     )
 
 
 @_does("S_LUI_INT")
-def _upper(m: Interpreter, op: _Operands) -> list[Write]:
+def _upper(m: Interpreter, op: Operands) -> list[Write]:
     return [Write("gp", op.rd, (op.long << 12) % _MODULUS)]
 
 
 @_does("S_LD_INT")
-def _load_int(m: Interpreter, op: _Operands) -> list[Write]:
+def _load_int(m: Interpreter, op: Operands) -> list[Write]:
     at = m.word(m.state.gp[op.rs1] + op.imm, "INT_MEM", m.machine.memories.int_words)
     return [Write("gp", op.rd, int(m.state.ints[at]))]
 
 
 @_does("S_ST_INT")
-def _store_int(m: Interpreter, op: _Operands) -> list[Write]:
+def _store_int(m: Interpreter, op: Operands) -> list[Write]:
     at = m.word(m.state.gp[op.rs1] + op.imm, "INT_MEM", m.machine.memories.int_words)
     return [Write("int", at, m.state.gp[op.rd])]
 
@@ -359,7 +361,7 @@ _UNARY: dict[str, Callable[..., Any]] = {"EXP": exp, "RECI": reciprocal, "SQRT":
 
 
 def _scalar(function: Callable[..., Any], *, operands: int) -> _Handler:
-    def handler(m: Interpreter, op: _Operands) -> list[Write]:
+    def handler(m: Interpreter, op: Operands) -> list[Write]:
         given = [m.f_in_v(number) for number in (op.rs1, op.rs2)[:operands]]
         return [Write("f", op.rd, m.in_r(function(*given, m.v)))]
 
@@ -367,25 +369,25 @@ def _scalar(function: Callable[..., Any], *, operands: int) -> _Handler:
 
 
 for _name in ("ADD", "SUB", "MUL", "MAX"):
-    _UNITS[f"S_{_name}_FP"] = _scalar(_BINARY[_name], operands=2)
+    UNITS[f"S_{_name}_FP"] = _scalar(_BINARY[_name], operands=2)
 for _name in ("EXP", "RECI", "SQRT"):
-    _UNITS[f"S_{_name}_FP"] = _scalar(_UNARY[_name], operands=1)
+    UNITS[f"S_{_name}_FP"] = _scalar(_UNARY[_name], operands=1)
 
 
 @_does("S_LD_FP")
-def _load_fp(m: Interpreter, op: _Operands) -> list[Write]:
+def _load_fp(m: Interpreter, op: Operands) -> list[Write]:
     at = m.word(m.state.gp[op.rs1] + op.imm, "FP_MEM", m.machine.memories.fp_words)
     return [Write("f", op.rd, int(m.state.fps[at]))]
 
 
 @_does("S_ST_FP")
-def _store_fp(m: Interpreter, op: _Operands) -> list[Write]:
+def _store_fp(m: Interpreter, op: Operands) -> list[Write]:
     at = m.word(m.state.gp[op.rs1] + op.imm, "FP_MEM", m.machine.memories.fp_words)
     return [Write("fp", at, m.state.f[op.rd])]
 
 
 @_does("S_MAP_V_FP")
-def _map_row(m: Interpreter, op: _Operands) -> list[Write]:
+def _map_row(m: Interpreter, op: Operands) -> list[Write]:
     vlen = m.machine.hardware.vlen
     size = m.machine.memories.fp_words
     at = m.word(m.state.gp[op.rs1] + op.imm, "FP_MEM", size, vlen)
@@ -399,7 +401,7 @@ def _map_row(m: Interpreter, op: _Operands) -> list[Write]:
 def _vector(function: Callable[..., Any], *, second: str) -> _Handler:
     """second: "vector", "scalar", or "" for functions of one value."""
 
-    def handler(m: Interpreter, op: _Operands) -> list[Write]:
+    def handler(m: Interpreter, op: Operands) -> list[Write]:
         gp, vector = m.state.gp, m.state.vector
         x = vector[m.row(gp[op.rs1])]
         given = [x]
@@ -416,15 +418,15 @@ def _vector(function: Callable[..., Any], *, second: str) -> _Handler:
 
 
 for _name in ("ADD", "SUB", "MUL"):
-    _UNITS[f"V_{_name}_VV"] = _vector(_BINARY[_name], second="vector")
+    UNITS[f"V_{_name}_VV"] = _vector(_BINARY[_name], second="vector")
 for _name in ("ADD", "SUB", "MUL", "MAX", "MIN"):
-    _UNITS[f"V_{_name}_VF"] = _vector(_BINARY[_name], second="scalar")
+    UNITS[f"V_{_name}_VF"] = _vector(_BINARY[_name], second="scalar")
 for _name in ("EXP", "RECI"):
-    _UNITS[f"V_{_name}_V"] = _vector(_UNARY[_name], second="")
+    UNITS[f"V_{_name}_V"] = _vector(_UNARY[_name], second="")
 
 
 def _reduction(function: Callable[..., Any]) -> _Handler:
-    def handler(m: Interpreter, op: _Operands) -> list[Write]:
+    def handler(m: Interpreter, op: Operands) -> list[Write]:
         x = m.state.vector[m.row(m.state.gp[op.rs1])]
         found = function(x[None], m.lanes(op.rs3)[None], [m.state.f[op.rd]], m.v, m.r)
         return [Write("f", op.rd, int(found[0]))]
@@ -432,12 +434,12 @@ def _reduction(function: Callable[..., Any]) -> _Handler:
     return handler
 
 
-_UNITS["V_RED_SUM"] = _reduction(reduce_sum)
-_UNITS["V_RED_MAX"] = _reduction(reduce_max)
+UNITS["V_RED_SUM"] = _reduction(reduce_sum)
+UNITS["V_RED_MAX"] = _reduction(reduce_max)
 
 
 @_does("V_SHFT_V")
-def _shift(m: Interpreter, op: _Operands) -> list[Write]:
+def _shift(m: Interpreter, op: Operands) -> list[Write]:
     gp, vlen = m.state.gp, m.machine.hardware.vlen
     x = m.state.vector[m.row(gp[op.rs1])]
     row, by = m.row(gp[op.rd]), gp[op.rs2]
@@ -455,7 +457,7 @@ def _shift(m: Interpreter, op: _Operands) -> list[Write]:
 # HBM.
 
 
-def _rows_in_hbm(m: Interpreter, op: _Operands, type_: Type, count: int, *, strided: int) -> Rows:
+def _rows_in_hbm(m: Interpreter, op: Operands, type_: Type, count: int, *, strided: int) -> Rows:
     state = m.state
     return Rows(
         type_,
@@ -470,7 +472,7 @@ def _rows_in_hbm(m: Interpreter, op: _Operands, type_: Type, count: int, *, stri
 
 
 @_does("H_PREFETCH_V")
-def _prefetch_rows(m: Interpreter, op: _Operands) -> list[Write]:
+def _prefetch_rows(m: Interpreter, op: Operands) -> list[Write]:
     count, type_ = m.machine.prefetch_rows, m.type(op.funct1)
     first = m.row(m.state.gp[op.rd], count)
     place = _rows_in_hbm(m, op, type_, count, strided=op.rs3)
@@ -479,7 +481,7 @@ def _prefetch_rows(m: Interpreter, op: _Operands) -> list[Write]:
 
 
 @_does("H_STORE_V")
-def _store_rows(m: Interpreter, op: _Operands) -> list[Write]:
+def _store_rows(m: Interpreter, op: Operands) -> list[Write]:
     count, type_ = m.machine.store_rows, m.type(op.funct1)
     first = m.row(m.state.gp[op.rd], count)
     place = _rows_in_hbm(m, op, type_, count, strided=op.rs3)
@@ -492,7 +494,7 @@ def _store_rows(m: Interpreter, op: _Operands) -> list[Write]:
 
 
 @_does("H_PREFETCH_M")
-def _prefetch_tile(m: Interpreter, op: _Operands) -> list[Write]:
+def _prefetch_tile(m: Interpreter, op: Operands) -> list[Write]:
     mlen = m.machine.hardware.mlen
     strided, number, stored_number = op.rs3 & 1, op.rs3 >> 1, op.funct1 & 7
     down = bool(op.funct1 >> 3) or (m.machine.m_mm_requantise and stored_number == 0)
@@ -528,7 +530,7 @@ def _tile_number(m: Interpreter, address: int) -> int:
 # The matrix unit.
 
 
-def _multiply(m: Interpreter, op: _Operands, *, transposed: bool, heads: bool) -> list[Write]:
+def _multiply(m: Interpreter, op: Operands, *, transposed: bool, heads: bool) -> list[Write]:
     hw, state = m.machine.hardware, m.state
     x_at, t_at = (op.rs1, op.rs2) if transposed else (op.rs2, op.rs1)
     mx = m.mx_type(op.rd)
@@ -586,13 +588,13 @@ def _product(*, transposed: bool, heads: bool) -> _Handler:
     return lambda m, op: _multiply(m, op, transposed=transposed, heads=heads)
 
 
-_UNITS["M_MM"] = _product(transposed=False, heads=False)
-_UNITS["M_TMM"] = _product(transposed=True, heads=False)
-_UNITS["M_BMM"] = _product(transposed=False, heads=True)
-_UNITS["M_BTMM"] = _product(transposed=True, heads=True)
+UNITS["M_MM"] = _product(transposed=False, heads=False)
+UNITS["M_TMM"] = _product(transposed=True, heads=False)
+UNITS["M_BMM"] = _product(transposed=False, heads=True)
+UNITS["M_BTMM"] = _product(transposed=True, heads=True)
 
 
-def _write_out(m: Interpreter, op: _Operands, *, heads: bool) -> list[Write]:
+def _write_out(m: Interpreter, op: Operands, *, heads: bool) -> list[Write]:
     hw, state = m.machine.hardware, m.state
     held = state.sums[int(heads)]
     if held is None:
@@ -614,5 +616,5 @@ def _write_out(m: Interpreter, op: _Operands, *, heads: bool) -> list[Write]:
     return writes
 
 
-_UNITS["M_MM_WO"] = lambda m, op: _write_out(m, op, heads=False)
-_UNITS["M_BMM_WO"] = lambda m, op: _write_out(m, op, heads=True)
+UNITS["M_MM_WO"] = lambda m, op: _write_out(m, op, heads=False)
+UNITS["M_BMM_WO"] = lambda m, op: _write_out(m, op, heads=True)

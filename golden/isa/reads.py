@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .interpreter import Interpreter, _Operands
+from .interpreter import Interpreter, Operands
 from .revision import REGISTERS
 from .word import Instruction
 
@@ -21,7 +21,7 @@ def reads(m: Interpreter, instruction: Instruction) -> list[Read]:
         m: before it.
         instruction: that can be carried out.
     """
-    operation, op = instruction.operation, _Operands(instruction)
+    operation, op = instruction.operation, Operands(instruction)
     name, state = operation.name, m.state
     found: list[Read] = []
     for operand, value in zip(operation.operands, instruction.values, strict=True):
@@ -39,7 +39,7 @@ def _writes_rd(name: str) -> bool:
     return name in _INTO_GP or "RED" in name or name == "C_SET_ADDR_REG"
 
 
-def _memories(m: Interpreter, name: str, op: _Operands) -> list[Read]:
+def _memories(m: Interpreter, name: str, op: Operands) -> list[Read]:
     state, gp, hw = m.state, m.state.gp, m.machine.hardware
     found: list[Read] = []
 
