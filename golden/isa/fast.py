@@ -18,7 +18,7 @@ from ..float_environment import in_default_environment
 from ..formats import Minifloat, Mx, get_format
 from ..ops import cast
 from ..ops.dot import block_exp, element_integers, product_bits, special_blocks
-from .interpreter import INTEGERS, UNITS, Interpreter, Step, Operands
+from .interpreter import INTEGERS, UNITS, Interpreter, Operands, Step
 from .machine import Machine
 from .revision import Revision
 from .state import Array, Loop, Tile
