@@ -104,6 +104,18 @@ def test_the_machine_is_read_from_its_file(tiny_model, words, recipe, tmp_path) 
     assert plain["result"]["token_perplexity"] != coarse["result"]["token_perplexity"]
 
 
+@pytest.mark.parametrize("numerics", ["fake", "exact"])
+def test_kept_codes_give_the_same_figures(tiny_model, words, recipe, numerics: str) -> None:
+    given = {"model": str(tiny_model), "text": str(words), "seqlen": 32, "numerics": numerics}
+    plain, packed = (
+        run_eval_ppl(**given, quant_config=recipe, packed=packed, console=quiet())
+        for packed in (False, True)
+    )
+    assert packed["result"]["token_perplexity"] == plain["result"]["token_perplexity"]
+    with pytest.raises(golden.FormatError, match=r"--keep-packed: .* has no quantised weights"):
+        run_eval_ppl(**given, packed=True, console=quiet())
+
+
 def test_a_bad_recipe_is_refused_before_the_model_is_touched(words, tmp_path) -> None:
     with pytest.raises(golden.FormatError, match="does not exist"):
         run_eval_ppl(

@@ -121,6 +121,13 @@ def ppl(
         bool, typer.Option("--fresh", help="With rtl: compare again what was compared before.")
     ] = False,
     hardware: Machine = None,
+    packed: Annotated[
+        bool,
+        typer.Option(
+            "--keep-packed",
+            help="Keep weights as codes: the same figures in less memory, and more time.",
+        ),
+    ] = False,
     device: MeasureDevice = None,
     seqlen: Annotated[
         int | None,
@@ -199,6 +206,7 @@ def ppl(
             json_path=json_path,
             console=console,
             rtl=_in_rtl(ops, jobs=jobs, fresh=fresh) if in_rtl else None,
+            packed=packed,
         )
 
 

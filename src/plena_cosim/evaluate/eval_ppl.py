@@ -58,6 +58,7 @@ def run_eval_ppl(
     cache: Path | None = None,
     console: Console | None = None,
     rtl: InRtl | None = None,
+    packed: bool = False,
 ) -> dict[str, Any]:
     """Measure perplexity, print a table, and return (and write) the record.
 
@@ -87,6 +88,7 @@ def run_eval_ppl(
         cache: where demo downloads live; the user's cache directory when None.
         console: where the table goes.
         rtl: runs operations in blocks, and compares every code with exact torch's.
+        packed: keep weights as codes: the same figures in less memory, and more time.
 
     Returns:
         The record; where a token collector has ended the evaluation, what it has collected.
@@ -127,6 +129,7 @@ def run_eval_ppl(
         seed=seed,
         cache=cache,
         rtl=rtl,
+        packed=packed,
     )
     windows = {
         "protocol": protocol,

@@ -11,12 +11,13 @@ import torch
 from rich.console import Console
 from rich.table import Table
 
-from plena_cosim.golden import HardwareConfig
+from plena_cosim.golden import FormatError, HardwareConfig
 from plena_cosim.ground.progress_bar import progress_bars
 from plena_cosim.passes import (
     LeftAlone,
     ModuleInfo,
     Recipe,
+    keep_packed,
     left_alone,
     quantize_module_transform_pass,
 )
@@ -44,6 +45,7 @@ class Subject:
         seed: of torch.
         network, tokenizer: the model; `quantise` changes it.
         rtl: runs operations in blocks; None: torch computes.
+        packed: quantised weights are kept as codes, which give their values whenever they are read.
         info: what became of each module.
     """
 
@@ -56,6 +58,7 @@ class Subject:
     network: Any
     tokenizer: Any
     rtl: InRtl | None = None
+    packed: bool = False
     info: dict[str, ModuleInfo] = field(default_factory=dict)
 
     @classmethod
@@ -70,6 +73,7 @@ class Subject:
         seed: int = 0,
         cache: Path | None = None,
         rtl: InRtl | None = None,
+        packed: bool = False,
         loader: Callable[..., tuple[Any, Any]] = load_model,
     ) -> Subject:
         """Load a model; it is not quantised yet.
@@ -84,6 +88,7 @@ class Subject:
             seed: of torch.
             cache: where demo downloads live; the user's cache directory when None.
             rtl: runs operations in blocks.
+            packed: keep weights as codes.
             loader: takes the name and `cache`, and returns model and tokenizer.
 
         Returns:
@@ -110,6 +115,7 @@ class Subject:
             network=network,
             tokenizer=tokenizer,
             rtl=rtl,
+            packed=packed,
         )
 
     @property
@@ -139,6 +145,11 @@ class Subject:
         """Quantise the model, show how far a calibration is, and bring it where it is measured."""
         if self.recipe is not None:
             self._pass(self.recipe, console)
+        if self.packed and not keep_packed(self.network):
+            raise FormatError(
+                f"--keep-packed: {self.model} has no quantised weights; give --quant-config or a "
+                "model that was saved quantised"
+            )
         if self.rtl is not None:
             require_exact(self.network, self.model)
             self.rtl.require_possible(self.network)
