@@ -24,6 +24,7 @@ from .trap import TrapError
 
 DIFFERS, TRAPPED = 1, 3
 """Exit codes."""
+_PIECE = 1 << 20
 
 
 def run_program(
@@ -56,7 +57,7 @@ def run_program(
         upstream: operands lie where the public assembler puts them.
         commands: of the debugger, which then decides what is carried out; None: it is not asked.
         golden: by the golden interpreter, also where no trace asks for it.
-        hbm_out: file for HBM at the end.
+        hbm_out: file for HBM at the end, up to its last byte that is not 0.
         show: takes a line of text.
 
     Returns:
@@ -98,7 +99,7 @@ def run_program(
     show(f"{steps} instructions{'' if made.state.halted or status else '; not at its end'}")
     if hbm_out is not None:
         with whole(hbm_out) as path:
-            made.state.hbm.tofile(path)
+            made.state.hbm[: _used(made.state.hbm)].tofile(path)
     if trace is not None:
         with whole(trace) as path:
             path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
@@ -150,6 +151,15 @@ def _memory(path: Path | None, machine: Machine) -> Array | None:
             f"{machine.memories.hbm_bytes} ([memory] hbm_bytes)"
         )
     return data
+
+
+def _used(memory: Array) -> int:
+    """Return the bytes up to the last that is not 0."""
+    for start in range((memory.size - 1) // _PIECE * _PIECE, -1, -_PIECE):
+        found = np.flatnonzero(memory[start : start + _PIECE])
+        if found.size:
+            return start + int(found[-1]) + 1
+    return 0
 
 
 def _text(path: Path) -> str:

@@ -176,7 +176,10 @@ def run(
     ] = False,
     hbm_out: Annotated[
         Path | None,
-        typer.Option(callback=file_to_write, help="File for the main memory at the end."),
+        typer.Option(
+            callback=file_to_write,
+            help="File for the main memory at the end, up to its last byte that is not 0.",
+        ),
     ] = None,
     golden: Annotated[
         bool,

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 
 from plena_cosim.golden import FormatError
 from plena_cosim.golden.isa import AssemblyError, assemble, get_revision
 from plena_cosim.golden.isa.machine_code import LAYOUTS, machine_code
-from plena_cosim.golden.isa.run import run_program
+from plena_cosim.golden.isa.run import _used, run_program
 
 PROGRAM = "C_LOOP_START gp2, 3\nS_ADD_INT gp3, gp3, gp2\nC_LOOP_END gp2\nC_BREAK\n"
 MACHINE = """
@@ -91,3 +92,11 @@ def test_what_cannot_be_run(run, tmp_path) -> None:
         run("FOO")
     with pytest.raises(FormatError, match="disassemble it with --upstream-compat"):
         run("34", "a.hex", upstream=True)
+
+
+@pytest.mark.parametrize("last", [0, 5, (1 << 20) - 1, 1 << 20, (3 << 20) - 1])
+def test_memory_up_to_its_last_byte(last: int) -> None:
+    memory = np.zeros(3 << 20, np.uint8)
+    assert _used(memory) == 0
+    memory[last] = 1
+    assert _used(memory) == last + 1

@@ -119,7 +119,7 @@ def compare(
             done += made.carry_out(most=_AT_A_TIME)
             if progress is not None:
                 progress(step.name, done, whole)
-        hbm = made.state.hbm
+        hbm = made.state.hbm[: programs.image.end]
         wanted = programs.codes(passed.result)
         got = programs.image.read(step.result, hbm)
         found.append(
