@@ -18,7 +18,7 @@ from .hardware_svh import FILES, read_svh
 from .hardware_toml import is_settings, read_settings
 
 _SIZES = ("mlen", "blen", "vlen", "hlen")
-PROGRAM_KEYS = ("types", "memory", "m_mm_requantise")
+PROGRAM_KEYS = ("types", "memory", "timing", "latency", "m_mm_requantise")
 """What only programs need of a machine's file; golden.isa.machine reads it."""
 
 
@@ -141,24 +141,10 @@ class HardwareConfig:
                 project), a value is wrong, or two files differ; the message names file and key.
         """
         path = shipped(Path(path))
-        if path.is_dir():
-            found = [path / name for name in FILES if (path / name).is_file()]
-            if not found:
-                raise FormatError(
-                    f"hardware config {path} is a folder without {' or '.join(FILES)}; give a file"
-                )
-            return cls._from_settings([_read_svh(file) for file in found], f"{path}")
-        if path.suffix == ".svh":
-            return cls._from_settings([_read_svh(path)], f"{path}")
-        tables = read_tables(path)
-        if is_settings(tables):
-            source = f"hardware config {path}"
-            return cls._from_settings([read_settings(tables, source=source)], f"{path}")
-        return cls.from_tables(tables, source=f"hardware config {path}")
-
-    @classmethod
-    def _from_settings(cls, found: list[Settings], path: str) -> HardwareConfig:
-        fields, unmapped = merged(found)
+        found = _settings(path)
+        if found is None:
+            return cls.from_tables(read_tables(path), source=f"hardware config {path}")
+        fields, _, unmapped = merged(found)
         if not fields:
             raise FormatError(f"hardware config {path}: no size or format of a machine in it")
         made: Any = fields
@@ -185,12 +171,32 @@ class HardwareConfig:
             raise FormatError(f"{source}: {error}") from None
 
 
+def program_tables(path: Path) -> dict[str, Any]:
+    """Return the tables of a machine's file; those that PLENA's own settings come to, for such."""
+    found = _settings(path)
+    return read_tables(path) if found is None else merged(found)[1]
+
+
 def own_tables(path: Path) -> dict[str, Any] | None:
     """Return the tables of a machine's file as they stand; None where it is not of this project."""
-    if path.is_dir() or path.suffix == ".svh":
-        return None
+    return read_tables(path) if _settings(path) is None else None
+
+
+def _settings(path: Path) -> list[Settings] | None:
+    """Return what PLENA's own files say; None for a TOML of this project."""
+    if path.is_dir():
+        files = [path / name for name in FILES if (path / name).is_file()]
+        if not files:
+            raise FormatError(
+                f"hardware config {path} is a folder without {' or '.join(FILES)}; give a file"
+            )
+        return [_read_svh(file) for file in files]
+    if path.suffix == ".svh":
+        return [_read_svh(path)]
     tables = read_tables(path)
-    return None if is_settings(tables) else tables
+    return (
+        [read_settings(tables, source=f"hardware config {path}")] if is_settings(tables) else None
+    )
 
 
 def read_tables(path: Path) -> dict[str, Any]:

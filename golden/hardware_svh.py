@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from .formats import FormatError
-from .hardware_settings import SIZES, Settings, minifloat_of
+from .hardware_settings import Settings, minifloat_of, mx_table, whole
 
 FILES = ("configuration.svh", "precision.svh")
 """What the two are called in a folder."""
@@ -29,7 +29,9 @@ _OPERATORS: dict[type[ast.AST], Callable[..., int]] = {
     ast.USub: operator.neg,
 }
 _UNITS = {"V": "vector_format", "M": "accumulator_format", "S": "reduction_format"}
-_OPERAND = re.compile(r"(ACT|KV|WT)_MX")
+_OPERANDS = {"ACT": "activation", "KV": "kv", "WT": "weight"}
+_OPERAND = re.compile(r"(ACT|KV|WT)_MX(?:_INT|FP)?_(?:EXP_WIDTH|MANT_WIDTH|ENABLE|WIDTH)")
+_SCALES = ("MX_SCALE_WIDTH", "MXFP_SCALE_WIDTH")
 
 
 def read_svh(text: str, *, source: str) -> Settings:
@@ -58,15 +60,8 @@ def read_svh(text: str, *, source: str) -> Settings:
         raise FormatError(f"{source}: no parameter, localparam or `define in it")
     settings = Settings(source=source)
     units = {f"{unit}_FP_{part}_WIDTH" for unit in _UNITS for part in ("EXP", "MANT")}
-    for name, value in values.items():
-        if name in SIZES:
-            settings.size(name, value)
-        elif name in units:
-            continue
-        elif _OPERAND.match(name) or name in ("MX_SCALE_WIDTH", "MXFP_SCALE_WIDTH", "BLOCK_DIM"):
-            settings.leave(name, value, "a format of operands: a recipe gives it")
-        else:
-            settings.leave(name, value, "no size or format of a unit here")
+    taken = _types(settings, values) | units
+    settings.sizes({name: value for name, value in values.items() if name not in taken})
     for unit, role in _UNITS.items():
         keys = [f"{unit}_FP_{part}_WIDTH" for part in ("EXP", "MANT")]
         missing = [key for key in keys if key not in values]
@@ -77,6 +72,40 @@ def read_svh(text: str, *, source: str) -> Settings:
             fmt = minifloat_of(*widths, where=f"{source}: {' and '.join(keys)}")
             settings.fields[role] = (fmt, f"{unit}_FP")
     return settings
+
+
+def _types(settings: Settings, values: dict[str, Any]) -> set[str]:
+    """Take the types of operands, and return the keys that say them."""
+    taken = {name for name in values if _OPERAND.fullmatch(name)}
+    block = values.get("BLOCK_DIM")
+    scale = next((values[name] for name in _SCALES if name in values), 8)
+    for prefix, role in _OPERANDS.items():
+        exponent, mantissa = (
+            values.get(f"{prefix}_MXFP_{part}_WIDTH", values.get(f"{prefix}_MX_{part}_WIDTH"))
+            for part in ("EXP", "MANT")
+        )
+        width = values.get(f"{prefix}_MX_INT_WIDTH")
+        integers = bool(values.get(f"{prefix}_MX_INT_ENABLE")) and whole(width)
+        element: dict[str, object] = {"type": "Int", "width": width}
+        if not integers:
+            element = {"type": "Fp", "exponent": exponent, "mantissa": mantissa}
+        keys = {name for name in taken if name.startswith(f"{prefix}_MX")}
+        said = integers or (type(exponent) is int and type(mantissa) is int)
+        if not said or not whole(block) or scale != 8:
+            why = "no type of operands without widths, BLOCK_DIM and scales of 8 bits"
+            for name in sorted(keys):
+                settings.leave(name, values[name], why)
+            continue
+        where = f"{settings.source}: {prefix}_MX…"
+        table = mx_table(element, {"type": "Fp", "exponent": 8, "mantissa": 0}, block, where=where)
+        settings.programs["types", role] = (table, f"{prefix}_MX…")
+    used = any(table == "types" for table, _ in settings.programs)
+    for name in ("BLOCK_DIM", *_SCALES):
+        if name in values:
+            taken.add(name)
+            if not used:
+                settings.leave(name, values[name], "of types of operands, which are not all there")
+    return taken
 
 
 def _value(given: str, known: dict[str, Any]) -> Any:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
-from plena_cosim.ground.did_you_mean import did_you_mean
 from plena_cosim.ground.shipped import shipped
 
 from ..formats import FormatError, Minifloat, Mx, get_format
-from ..hardware import HardwareConfig, format_of, format_table, own_tables
+from ..hardware import HardwareConfig, format_of, format_table, program_tables
+from ..timing import Timing, require_keys
 
 Type = Mx | Minifloat
 
@@ -56,6 +57,7 @@ class Machine:
         memories: their sizes.
         v_prefetch, v_writeback: rows that one H_PREFETCH_V, one H_STORE_V moves; None: BLEN.
         m_mm_requantise: every H_PREFETCH_M of stored type 0 makes blocks down columns.
+        timing: what costs are counted with.
     """
 
     hardware: HardwareConfig = field(default_factory=HardwareConfig)
@@ -67,6 +69,7 @@ class Machine:
     v_prefetch: int | None = None
     v_writeback: int | None = None
     m_mm_requantise: bool = False
+    timing: Timing = field(default_factory=Timing)
 
     def __post_init__(self) -> None:
         hw = self.hardware
@@ -145,34 +148,32 @@ class Machine:
         tables["m_mm_requantise"] = self.m_mm_requantise
         tables["types"] = {role: format_table(type_) for role, type_ in roles.items()}
         tables["memory"] = asdict(self.memories)
+        tables |= self.timing.tables()
         given = {key: rows for key, rows in transfer.items() if rows is not None}
         return {**tables, "transfer": given} if given else tables
 
     @classmethod
     def load(cls, path: str | Path) -> Machine:
-        """Read a machine with its tables [types], [memory] and [transfer].
+        """Read a machine with its tables [types], [memory], [transfer], [timing] and [latency].
 
         [types] names weight, activation, kv, and then types 3 and up by names of your own. A type
-        is a format's name or a table as in HardwareConfig.load.
+        is a format's name or a table as in HardwareConfig.load. What PLENA's own settings say of
+        all this is read as such tables.
 
         Raises:
             FormatError: as HardwareConfig.load; or sizes and types that programs cannot have.
         """
         place = shipped(Path(path))
         hardware = HardwareConfig.load(path)
-        tables = own_tables(place) or {}
+        tables = program_tables(place)
         source = f"hardware config {place}"
         types = tables.get("types", {})
         memory = tables.get("memory", {})
         transfer = tables.get("transfer", {})
-        known = [each.name for each in fields(Memories)]
-        for key in memory:
-            if key not in known:
-                raise FormatError(
-                    f"{source}: unknown key {key!r} in [memory]; known: {', '.join(known)}"
-                    f"{did_you_mean(key, known)}"
-                )
         try:
+            require_keys("memory", memory, [each.name for each in fields(Memories)])
+            if not isinstance(types, Mapping):
+                raise FormatError("[types] must be a table")
             chosen: dict[str, Any] = {
                 key: format_of(types[key]) for key in ("weight", "activation", "kv") if key in types
             }
@@ -185,6 +186,7 @@ class Machine:
                 v_prefetch=transfer.get("v_prefetch"),
                 v_writeback=transfer.get("v_writeback"),
                 m_mm_requantise=bool(tables.get("m_mm_requantise", False)),
+                timing=Timing.from_tables(tables),
                 **chosen,
             )
         except FormatError as error:

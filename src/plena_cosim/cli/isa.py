@@ -342,15 +342,23 @@ def latency(
     batch: Annotated[int, typer.Option(min=1, help="Sequences at once.")] = 4,
     read: Annotated[int, typer.Option("--in", min=1, help="Tokens of a prompt.")] = 2048,
     written: Annotated[int, typer.Option("--out", min=1, help="Tokens behind it.")] = 1024,
-    clock: Annotated[float, typer.Option(min=0.001, help="Cycles a nanosecond.")] = 1.0,
+    clock: Annotated[
+        float | None,
+        typer.Option(min=0.001, help="Cycles a nanosecond; as the machine says if not given."),
+    ] = None,
     bandwidth: Annotated[
-        float, typer.Option(min=0.001, help="Of HBM, GB/s: for the roofline and programs.")
-    ] = 512.0,
+        float | None,
+        typer.Option(
+            min=0.001,
+            help="Of HBM, GB/s, for the roofline and programs; as the machine says if not given.",
+        ),
+    ] = None,
     macs: Annotated[
         int | None,
         typer.Option(
             min=1,
-            help="Multiply-accumulates a cycle, for the roofline; MLEN x BLEN if not given.",
+            help="Multiply-accumulates a cycle, for the roofline; as the machine says, or "
+            "MLEN x BLEN, if not given.",
         ),
     ] = None,
     program: Annotated[
@@ -358,15 +366,22 @@ def latency(
         typer.Option(help="Instead of a model: cycles of this program, as PLENA's emulator has."),
     ] = None,
     vendor: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--vendor/--no-vendor",
-            help="For a program: arithmetic units of a vendor's library, or without.",
+            help="For programs: arithmetic units of a vendor's library, or without; as the machine "
+            "says if not given.",
         ),
-    ] = True,
+    ] = None,
     overhead: Annotated[
-        int, typer.Option(min=0, help="For a program: cycles of a product besides its MLEN.")
-    ] = 0,
+        int | None,
+        typer.Option(
+            min=0,
+            help="For programs: cycles of a product besides its MLEN; as the machine says if not "
+            "given.",
+        ),
+    ] = None,
+    revision: Annotated[str, _REVISION] = "plena",
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     plot: Annotated[
         Path | None,
@@ -376,64 +391,65 @@ def latency(
         bool, typer.Option("--list", help="List the models whose sizes come with the package.")
     ] = False,
 ) -> None:
-    """Say how long a model takes: by PLENA's published formulas, and by a roofline.
+    """Say how long a model takes: by PLENA's published formulas, a roofline, and its programs.
 
-    The formulas count no bandwidth of HBM and no head; the roofline counts no latency. docs/isa.md
-    says what each leaves out. For example:
+    The formulas count no bandwidth of HBM and no head; the roofline counts no latency; programs
+    are charged as PLENA's emulator does. docs/latency.md says what each leaves out. For example:
 
     plena latency --model llama-3.2-1b --batch 4 --in 2048 --out 1024 --plot where.png
     """
+    from dataclasses import replace
+
     from ..golden.isa.machine import Machine
-    from ..programs.cost import analytic, compare, model_shape, models, roofline
+    from ..programs.cost import compare, model_shape, models
 
     if list_models:
         for name in models():
             typer.echo(f"{name:<16}{model_shape(name).parameters / 1e9:8.3f} billion weights")
         return
+    hw = Machine.load(machine)
+    given = {"clock_ghz": clock, "hbm_gb_s": bandwidth, "macs": macs, "vendor_units": vendor}
+    said = {key: value for key, value in given.items() if value is not None}
+    hw = replace(hw, timing=replace(hw.timing, **said))  # type: ignore[arg-type]
     if program is not None:
-        _program_cycles(
-            program, Machine.load(machine), vendor, overhead, bandwidth / clock, as_json=as_json
-        )
+        _program_cycles(program, hw, revision, overhead, as_json=as_json)
         return
-    shape, hw = model_shape(model), Machine.load(machine)
-    sizes = {"batch": batch, "read": read, "written": written}
-    formulas = analytic(shape, hw, **sizes, clock_ghz=clock)
-    limits = roofline(shape, hw, **sizes, clock_ghz=clock, bandwidth_gb_s=bandwidth, macs=macs)
-    sides = [compare.of_analytic(formulas), compare.of_roofline(limits)]
+    shape, sizes = model_shape(model), {"batch": batch, "read": read, "written": written}
+    sides, missing = compare.sides_of(shape, hw, **sizes, overhead=overhead)
     title = f"{model}, batch {batch}, {read} in, {written} out"
+    timing = hw.timing
     if plot is not None:
         caveat = (
-            f"{machine.name}, {clock:g} GHz, HBM {bandwidth:g} GB/s. plena-analytic: PLENA's "
-            "published formulas; roofline: the least, by this project"
+            f"{machine.name}, {timing.clock_ghz:g} GHz, HBM {timing.hbm_gb_s:g} GB/s. "
+            "plena-analytic: PLENA's published formulas; roofline: the least; plena-emulator: "
+            "this project's programs, one instruction after the other"
         )
         compare.draw(plot, sides, title=title, caveat=caveat)
     if as_json:
-        asked = {"model": model, "machine": str(machine), **sizes, "clock_ghz": clock}
-        asked |= {"bandwidth_gb_s": bandwidth}
-        typer.echo(json.dumps({**asked, "costs": compare.as_json(sides)}))
+        asked = {"model": model, "machine": str(machine), **sizes, "clock_ghz": timing.clock_ghz}
+        asked |= {"bandwidth_gb_s": timing.hbm_gb_s}
+        costs = {"costs": compare.as_json(sides), "without": missing}
+        typer.echo(json.dumps({**asked, **costs}))
         return
-    table = Table("ms", title=title)
-    for heading in ("reading:\nformulas", "\nroofline", "a token:\nformulas", "\nroofline"):
-        table.add_column(heading, justify="right")
-    table.add_column("scarce in the roofline")
-    for row in compare.rows(sides):
-        table.add_row(*row)
-    console.print(table)
+    for phase, heading in (("reading", "the prompt, ms"), ("writing", "a token, ms")):
+        table = Table(heading, title=title if phase == "reading" else None)
+        for side in sides:
+            table.add_column(side.name.replace("plena-", "plena-\n"), justify="right")
+        table.add_column("scarce in\nthe roofline")
+        for row in compare.rows(sides, phase):
+            table.add_row(*row)
+        console.print(table)
     for side in sides:
         typer.echo(
             f"{side.name:<15} time to first token {side.first_token_ms:.6f} ms, all "
             f"{side.tokens_per_s:.6f} tokens/s"
         )
+    for name, reason in missing.items():
+        console.print(Text(f"{name}: {reason}"))
 
 
 def _program_cycles(
-    program: Path,
-    machine: Any,
-    vendor: bool,
-    overhead: int,
-    bytes_per_cycle: float,
-    *,
-    as_json: bool,
+    program: Path, machine: Any, revision: str, overhead: int | None, *, as_json: bool
 ) -> None:
     from dataclasses import asdict
 
@@ -441,10 +457,9 @@ def _program_cycles(
     from ..golden.isa.run import read_program
     from ..programs.cost import emulator
 
-    words, _ = read_program(program, get_revision("plena"))
-    found = emulator(
-        words, machine, vendor=vendor, overhead=overhead, bytes_per_cycle=bytes_per_cycle
-    )
+    instructions = get_revision(revision)
+    words, _ = read_program(program, instructions)
+    found = emulator(words, machine, revision=instructions, overhead=overhead)
     if as_json:
         typer.echo(json.dumps({"program": str(program), "total": found.total, **asdict(found)}))
         return
@@ -456,7 +471,8 @@ def _program_cycles(
         shown = ("", "") if cycles is None else (f"{cycles:,}", f"{cycles / found.total:.1%}")
         table.add_row(name, f"{times:,}", *shown, "" if moved is None else f"{moved:,}")
     console.print(table)
-    typer.echo(f"transfers of HBM    {found.transfer_cycles:,} cycles")
+    for unit, cycles in found.units.items():
+        typer.echo(f"{unit:<20}{cycles:,} cycles")
     typer.echo(f"all, in sequence    {found.total:,} cycles")
 
 

@@ -208,6 +208,20 @@ class Builder:
             self.set(r, value)
             self.S_ADD_INT(register, register, r)
 
+    def beyond(self, register: Register, start: Register, value: int) -> None:
+        """Write an integer register plus a number to another one.
+
+        Args:
+            register: that is written.
+            start: what is added to; it stays.
+            value: below 2^32.
+        """
+        if value < _ADDI_LIMIT:
+            self.S_ADDI_INT(register, start, value)
+            return
+        self.set(register, value)
+        self.S_ADD_INT(register, register, start)
+
     def back(self, register: Register, value: int) -> None:
         """Take a number from an integer register."""
         with self.gp() as r:

@@ -159,22 +159,36 @@ class Image:
         Raises:
             FormatError: a format that the machine does not have, or blocks that run the other way.
         """
-        mx, mlen = quantised.mx, self.machine.hardware.mlen
+        mx = quantised.mx
         if quantised.axis != 1:
             raise FormatError(
                 f"{name}: need (out, in) with blocks along the inputs; got axis {quantised.axis}"
             )
         rows, columns = quantised.shape
-        stored = -(-rows // mlen) * mlen, -(-columns // mlen) * mlen
-        blocks = stored[1] // mx.block_size
-        tensor = self._add(name, (rows, columns), stored, mx, self.number(mx, role="weight"))
+        tensor = self.weight_room(name, (rows, columns), mx)
+        stored = tensor.stored_rows, tensor.stored_columns
         codes = np.zeros(stored, quantised.codes.dtype)
         codes[:rows, :columns] = quantised.codes
-        scales = np.zeros((stored[0], blocks), np.uint8)
+        scales = np.zeros((stored[0], stored[1] // mx.block_size), np.uint8)
         scales[:rows, : quantised.scales.shape[1]] = quantised.scales
         self._parts.append((tensor.base, pack(codes.reshape(-1), mx.element.width_bits)))
         self._parts.append((tensor.base + tensor.scale, scales.reshape(-1)))
         return tensor
+
+    def weight_room(self, name: str, shape: tuple[int, int], mx: Mx) -> Tensor:
+        """Add room for a matrix with blocks along its rows, zeros, padded to whole tiles.
+
+        Args:
+            name: no other tensor has.
+            shape: out and in.
+            mx: a type of the machine for tiles.
+
+        Raises:
+            FormatError: a format that the machine does not have, a name that is taken, no room.
+        """
+        mlen = self.machine.hardware.mlen
+        stored = -(-shape[0] // mlen) * mlen, -(-shape[1] // mlen) * mlen
+        return self._add(name, shape, stored, mx, self.number(mx, role="weight"))
 
     def _add(
         self, name: str, shape: tuple[int, int], stored: tuple[int, int], type_: Type, number: int

@@ -200,7 +200,7 @@ def each_chunk(
         pointers = lent if isinstance(lent, list) else [lent]
         for pointer, (start, _, *beyond) in zip(pointers, starts, strict=True):
             if isinstance(start, Register):
-                b.S_ADDI_INT(pointer, start, *beyond or (0,))
+                b.beyond(pointer, start, *beyond or (0,))
             else:
                 b.set(pointer, start)
         with b.loop(chunks, note="chunks of VLEN"):

@@ -54,7 +54,7 @@ def analytic(
     batch: int,
     read: int,
     written: int,
-    clock_ghz: float = 1.0,
+    clock_ghz: float | None = None,
 ) -> Analytic:
     """Return what the formulas say.
 
@@ -64,13 +64,14 @@ def analytic(
         batch: sequences at once.
         read: tokens of a prompt.
         written: tokens behind it.
-        clock_ghz: of the machine.
+        clock_ghz: the machine's when None.
 
     Raises:
         FormatError: a size that is not positive, or a model narrower than a vector, of which the
             formulas make 0 cycles.
     """
-    for what, value in (("batch", batch), ("in", read), ("out", written), ("clock", clock_ghz)):
+    clock = machine.timing.clock_ghz if clock_ghz is None else clock_ghz
+    for what, value in (("batch", batch), ("in", read), ("out", written), ("clock", clock)):
         if value <= 0:
             raise FormatError(f"plena-analytic: {what} = {value}; need a positive number")
     vlen = machine.hardware.vlen
@@ -96,7 +97,7 @@ def analytic(
         decode=decode,
         batch=batch,
         written=written,
-        clock_ghz=clock_ghz,
+        clock_ghz=clock,
     )
 
 

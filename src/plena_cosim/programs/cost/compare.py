@@ -2,17 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 from plena_cosim.evaluate.figure import new_figure, save_figure
 
-from .analytic import Analytic
-from .roofline import Roofline
+from ...golden import FormatError
+from ...golden.isa.machine import Machine
+from .analytic import Analytic, analytic
+from .model_shape import ModelShape
+from .of_programs import OfPrograms, of_programs
+from .roofline import Roofline, roofline
 
-_COLOURS = ("#4C72B0", "#DD8452", "#55A868", "#C44E52", "#8172B3", "#937860", "#DA8BC3", "#8C8C8C")
+_COLOURS = (
+    *("#4C72B0", "#DD8452", "#55A868", "#C44E52", "#8172B3", "#937860", "#DA8BC3", "#8C8C8C"),
+    *("#CCB974", "#64B5CD"),
+)
+_LEAST = 0.045
+"""Of the highest bar, that a part must have for its time to be written in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,24 +73,78 @@ def of_roofline(found: Roofline) -> Side:
     )
 
 
+def of_emulator(found: OfPrograms) -> Side:
+    """Return the side of this project's programs, as PLENA's emulator charges their words."""
+    scale = found.clock_ghz * 1e6
+    return Side(
+        name="plena-emulator",
+        first_token_ms=found.first_token_ms,
+        tokens_per_s=found.tokens_per_s,
+        reading={name: cycles / scale for name, cycles in found.prefill.items()},
+        writing={name: each / scale / found.written for name, each in found.decode.items()},
+        scarcest={},
+    )
+
+
+def sides_of(
+    shape: ModelShape,
+    machine: Machine,
+    *,
+    batch: int,
+    read: int,
+    written: int,
+    overhead: int | None = None,
+) -> tuple[list[Side], dict[str, str]]:
+    """Return what each model of cost says, and of those that say nothing the reason.
+
+    Args:
+        shape, machine: the model, and what it runs on.
+        batch, read, written: sequences, tokens of a prompt, and tokens behind it.
+        overhead: cycles of a product besides its MLEN; the machine's when None.
+    """
+
+    def programs() -> Side:
+        found = of_programs(
+            shape, machine, batch=batch, read=read, written=written, overhead=overhead
+        )
+        return of_emulator(found)
+
+    sizes = {"batch": batch, "read": read, "written": written}
+    ways: dict[str, Callable[[], Side]] = {
+        "plena-analytic": lambda: of_analytic(analytic(shape, machine, **sizes)),
+        "roofline": lambda: of_roofline(roofline(shape, machine, **sizes)),
+        "plena-emulator": programs,
+    }
+    sides, missing = [], {}
+    for name, side in ways.items():
+        try:
+            sides.append(side())
+        except FormatError as error:
+            missing[name] = str(error)
+    return sides, missing
+
+
 def parts_of(sides: Sequence[Side]) -> list[str]:
     """Return the names of all parts, in the order in which they are first met."""
     return list(dict.fromkeys(name for side in sides for name in side.reading))
 
 
-def rows(sides: Sequence[Side]) -> Iterator[list[str]]:
-    """Yield a row a part: reading and writing by each side, and what is scarce."""
+def rows(sides: Sequence[Side], phase: str) -> Iterator[list[str]]:
+    """Yield a row a part: what each side says, and what is scarce; then one of the sums.
+
+    Args:
+        sides: of models of cost.
+        phase: "reading" or "writing".
+    """
     for part in parts_of(sides):
         cells = [part]
-        for phase in ("reading", "writing"):
-            for side in sides:
-                value = getattr(side, phase).get(part)
-                cells.append("" if value is None else f"{value:,.3f}")
         for side in sides:
-            if side.scarcest:
-                reading, writing = side.scarcest[part]
-                cells.append(reading if reading == writing else f"{reading}; {writing}")
-        yield cells
+            value = getattr(side, phase).get(part)
+            cells.append("" if value is None else f"{value:,.3f}")
+        found = [side.scarcest[part][phase == "writing"] for side in sides if side.scarcest]
+        yield [*cells, *found]
+    sums = [f"{sum(getattr(side, phase).values()):,.3f}" for side in sides]
+    yield ["all", *sums, *("" for side in sides if side.scarcest)]
 
 
 def as_json(sides: Sequence[Side]) -> list[dict[str, Any]]:
@@ -93,7 +156,7 @@ def draw(path: Path, sides: Sequence[Side], *, title: str, caveat: str) -> None:
     """Draw where the time goes: a bar a side, its parts one upon the other.
 
     Args:
-        path: a .png file, replaced.
+        path: a .png or .svg file, replaced.
         sides: of models of cost.
         title: over the picture.
         caveat: small print under it.
@@ -101,7 +164,7 @@ def draw(path: Path, sides: Sequence[Side], *, title: str, caveat: str) -> None:
     Raises:
         TextSourceError: matplotlib is not installed, or the file cannot be written.
     """
-    figure, _ = new_figure(9, 4.2)
+    figure, _ = new_figure(3 + 3 * len(sides), 4.2)
     figure.clear()
     axes = figure.subplots(1, 2)
     parts = parts_of(sides)
@@ -110,10 +173,13 @@ def draw(path: Path, sides: Sequence[Side], *, title: str, caveat: str) -> None:
         (axes[1], "writing", "a token is written, ms"),
     ):
         bottoms = [0.0] * len(sides)
+        highest = max(sum(getattr(side, phase).values()) for side in sides)
         for part, colour in zip(parts, _COLOURS, strict=False):
             values = [getattr(side, phase).get(part, 0.0) for side in sides]
             names = [side.name for side in sides]
-            axis.bar(names, values, 0.55, bottom=bottoms, color=colour, label=part)
+            bars = axis.bar(names, values, 0.55, bottom=bottoms, color=colour, label=part)
+            shown = [f"{value:,.1f}" if value > _LEAST * highest else "" for value in values]
+            axis.bar_label(bars, shown, label_type="center", fontsize=7, color="white")
             bottoms = [bottom + value for bottom, value in zip(bottoms, values, strict=True)]
         for at, total in enumerate(bottoms):
             axis.annotate(f"{total:,.2f}", (at, total), ha="center", va="bottom", fontsize=8)

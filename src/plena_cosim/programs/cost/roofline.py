@@ -2,14 +2,16 @@
 
 Four resources: multiply-accumulates of the matrix unit, lanes of the vector unit, rows of vector
 memory that are read or written, and bytes of HBM. A part takes as long as the scarcest of them;
-parts follow each other. It counts all matrices, the head too, keys and values, and scales; it
-counts no latency, no start of a unit, and nothing that has to be moved twice. So no machine of
+parts follow each other. It counts all matrices, the head too, keys and values, scales, and what of
+the residual stream the vector memory cannot hold; it counts no latency, no start of a unit, and
+nothing else that has to be moved twice. So no machine of
 these sizes is quicker, and a real one is slower.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from math import ceil
 
 from ...golden import FormatError, Mx
 from ...golden.isa.machine import Machine, Type
@@ -23,6 +25,10 @@ RESOURCES = {
     "hbm": "HBM",
 }
 """What may be scarce, and what it is called."""
+
+
+SPILLS = "spills"
+"""The part that is the residual stream's, where the vector memory does not hold it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +54,9 @@ class Work:
 
     @property
     def scarcest(self) -> str:
-        """Name of the scarcest, in words."""
+        """Name of the scarcest, in words; "" of no work."""
+        if not self.cycles:
+            return ""
         return RESOURCES[max(RESOURCES, key=lambda name: getattr(self, name))]
 
     def __add__(self, other: Work) -> Work:
@@ -100,32 +108,36 @@ def roofline(
     batch: int,
     read: int,
     written: int,
-    clock_ghz: float = 1.0,
-    bandwidth_gb_s: float = 512.0,
+    clock_ghz: float | None = None,
+    bandwidth_gb_s: float | None = None,
     macs: int | None = None,
 ) -> Roofline:
     """Return the least that a model takes.
 
     Args:
         shape: of the model.
-        machine: BLEN, VLEN, and types of weights, cache and vectors.
+        machine: BLEN, VLEN, rows of vector memory, types of weights, cache and vectors, timing.
         batch: sequences at once.
         read: tokens of a prompt.
         written: tokens behind it.
-        clock_ghz: of the machine.
-        bandwidth_gb_s: of HBM, 10^9 bytes a second.
-        macs: multiply-accumulates that the matrix unit does a cycle; MLEN x BLEN when None, as
-            PLENA's published formulas have it. The matrix unit of this project does BLEN x BLEN.
+        clock_ghz: the machine's when None.
+        bandwidth_gb_s: of HBM, 10^9 bytes a second; the machine's when None.
+        macs: multiply-accumulates that the matrix unit does a cycle; the machine's when None, and
+            MLEN x BLEN where that says nothing, as PLENA's published formulas have it. The matrix
+            unit of this project does BLEN x BLEN.
 
     Raises:
         FormatError: a size that is not positive.
     """
-    given = {"batch": batch, "in": read, "out": written, "clock": clock_ghz}
-    peak = machine.hardware.mlen * machine.hardware.blen if macs is None else macs
-    for what, value in {**given, "bandwidth": bandwidth_gb_s, "macs": peak}.items():
+    timing = machine.timing
+    clock = timing.clock_ghz if clock_ghz is None else clock_ghz
+    bandwidth = timing.hbm_gb_s if bandwidth_gb_s is None else bandwidth_gb_s
+    peak = peak_macs(machine) if macs is None else macs
+    given = {"batch": batch, "in": read, "out": written, "clock": clock}
+    for what, value in {**given, "bandwidth": bandwidth, "macs": peak}.items():
         if value <= 0:
             raise FormatError(f"roofline: {what} = {value}; need a positive number")
-    rates = peak, bandwidth_gb_s / clock_ghz
+    rates = peak, bandwidth / clock
     prefill = _pass(shape, machine, batch, read, read * (read + 1) // 2, rates, cached=0)
     decode: Parts = {}
     for token in range(written):
@@ -133,9 +145,13 @@ def roofline(
         one = _pass(shape, machine, batch, 1, keys, rates, cached=keys - 1)
         decode = {name: decode.get(name, Work()) + work for name, work in one.items()}
     # A part's resources add up over tokens; which is the scarcest is decided of the sum.
-    return Roofline(
-        prefill=prefill, decode=decode, batch=batch, written=written, clock_ghz=clock_ghz
-    )
+    return Roofline(prefill=prefill, decode=decode, batch=batch, written=written, clock_ghz=clock)
+
+
+def peak_macs(machine: Machine) -> int:
+    """Return the multiply-accumulates a cycle of a machine: as it says, or MLEN x BLEN."""
+    hw = machine.hardware
+    return machine.timing.macs or hw.mlen * hw.blen
 
 
 def bits(type_: Type) -> float:
@@ -202,6 +218,25 @@ def _pass(
         for name, work in per_layer.items()
     }
     vector = bits(hw.vector_format)
+    matrices = found["projections"].hbm + found["mlp"].hbm
+    found[SPILLS] = Work(hbm=_spills(shape, machine, rows, per_cycle, matrices))
     found["embedding"] = Work(hbm=rows * hidden * vector / 8 / per_cycle)
     found["head"] = product(hidden, shape.vocabulary, batch)
     return found
+
+
+def _spills(
+    shape: ModelShape, machine: Machine, rows: int, per_cycle: float, matrices: float
+) -> float:
+    """Return the cycles of HBM of what the vector memory cannot hold of the residual stream.
+
+    While matrices are read once, a layer's output waits for all tokens: what is over goes out and
+    comes back once a layer. Or as many tokens as fit go through all layers, and the matrices are
+    read for each such group. Anything between the two costs more than the cheaper of them.
+    """
+    vlen, vector = machine.hardware.vlen, bits(machine.hardware.vector_format) / 8
+    stream = rows * shape.hidden * vector / per_cycle
+    room = machine.memories.vector_rows * vlen * vector / per_cycle
+    if stream <= room:
+        return 0.0
+    return min(2 * (stream - room) * shape.layers, (ceil(stream / room) - 1) * matrices)
