@@ -280,8 +280,11 @@ def build_program(
     ] = None,
     picture: Annotated[
         Path | None,
-        typer.Option("--map", callback=file_to_write, help="A .png: the program's memories."),
+        typer.Option("--map", callback=file_to_write, help="A .png or .svg: its memories."),
     ] = None,
+    memory: Annotated[
+        bool, typer.Option("--memory", help="Print what lies where in its memories.")
+    ] = False,
 ) -> None:
     """Write a program with random inputs, and compare what it leaves with golden, code by code.
 
@@ -310,8 +313,10 @@ def build_program(
         about = {"name": name, "seed": seed, "result": built.result.name}
         write_folder(out, {"program": built.builder}, built.builder.image, about)
         typer.echo(f"{out}: {len(made.words)} words")
-    elif not check and picture is None:
+    elif not check and picture is None and not memory:
         sys.stdout.write(built.builder.text)
+    if memory:
+        _print_memories(built.builder)
     if picture is not None:
         from ..programs.memory_map import draw
 
@@ -325,6 +330,23 @@ def build_program(
         )
         if found.differing:
             raise typer.Exit(1)
+
+
+def _print_memories(builder: Any) -> None:
+    from ..programs import memory_map
+
+    table = Table("HBM: tensor", "at", title="memories")
+    table.add_column("bytes", justify="right")
+    table.add_column("is")
+    for row in memory_map.tensors(builder.image):
+        table.add_row(*map(Text, row))
+    console.print(table)
+    table = Table("on chip: what", "memory", "places", "lines")
+    for row in memory_map.kept(builder):
+        table.add_row(*map(Text, row))
+    console.print(table)
+    for what, (most, there) in memory_map.used(builder).items():
+        typer.echo(f"{most:,} of {there:,} {what}")
 
 
 @app.command()
@@ -385,7 +407,7 @@ def latency(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     plot: Annotated[
         Path | None,
-        typer.Option(callback=file_to_write, help="A .png: where the time goes, as bars."),
+        typer.Option(callback=file_to_write, help="A .png or .svg: where the time goes, as bars."),
     ] = None,
     list_models: Annotated[
         bool, typer.Option("--list", help="List the models whose sizes come with the package.")

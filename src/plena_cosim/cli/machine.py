@@ -11,6 +11,7 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from .console import console
+from .destination import file_to_write
 
 app = typer.Typer()
 
@@ -25,12 +26,26 @@ def machine(
         ),
     ],
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out",
+            "-o",
+            callback=file_to_write,
+            help="Write it as a TOML of this project, with all that programs need.",
+        ),
+    ] = None,
 ) -> None:
-    """Show a machine as it is understood, and what of its file has no counterpart here."""
+    """Show a machine as it is understood, and what of its file has no counterpart here.
+
+    For example, of PLENA's own settings: plena machine plena_settings.toml --out machine.toml
+    """
     from ..golden import FormatError, HardwareConfig
 
     config = HardwareConfig.load(file)
     programs, reason = _for_programs(file)
+    if out is not None:
+        _write(out, file, programs, config)
     sizes: dict[str, Any] = {}
     for op in ("mx_mm", "mx_mv", "mx_bmm"):
         try:
@@ -71,6 +86,16 @@ def _for_programs(file: Path) -> tuple[Any, str]:
         return None, str(error)
 
 
+def _write(out: Path, file: Path, programs: Any, config: Any) -> None:
+    """Write the machine's tables; those of a HardwareConfig where programs cannot have it."""
+    from ..ground.write_whole import write_whole
+    from ..programs.folder import toml
+
+    tables = config.tables() if programs is None else programs.tables()
+    left = "".join(f"# left out: {line}\n" for line in config.unmapped)
+    write_whole(out, f"# Of {file.name}.\n{left}\n{toml(tables)}")
+
+
 def _show_programs(found: Any, reason: str) -> None:
     from dataclasses import asdict
 
@@ -91,6 +116,7 @@ def _show_programs(found: Any, reason: str) -> None:
     hw, sizes = found.hardware, asdict(found.memories)
     widths = {
         "vector_rows": hw.vlen * hw.vector_format.width_bits,
+        "matrix_tiles": _tile_bits(found),
         "int_words": 32,
         "fp_words": hw.reduction_format.width_bits,
         "hbm_bytes": 8,
@@ -106,3 +132,33 @@ def _show_programs(found: Any, reason: str) -> None:
         label = {"prefetch_rows": "v_prefetch", "store_rows": "v_writeback"}[name]
         memories.add_row(label, str(getattr(found, name)), "")
     console.print(memories)
+    console.print(_timing(found))
+
+
+def _tile_bits(found: Any) -> float:
+    """Return the bits of a tile of the widest type, with scales."""
+    from ..golden import Mx
+    from ..programs.cost.roofline import bits
+
+    widest = max(bits(each) for each in found.types(weights=True) if isinstance(each, Mx))
+    return float(found.hardware.mlen**2 * widest)
+
+
+def _timing(found: Any) -> Table:
+    from ..programs.cost.roofline import peak_macs
+
+    timing, hw = found.timing, found.hardware
+    table = Table("timing")
+    table.add_column("is", justify="right")
+    rows = {
+        "clock_ghz": f"{timing.clock_ghz:g}",
+        "hbm_gb_s": f"{timing.hbm_gb_s:g}",
+        "bytes of HBM a cycle": f"{timing.bytes_per_cycle:g}",
+        "macs": f"{peak_macs(found):,}",
+        "lanes of the vector unit": f"{hw.vlen:,}",
+        "vendor_units": str(timing.vendor_units).lower(),
+    }
+    rows |= {name: f"{pair[0]}, {pair[1]}" for name, pair in vars(timing.latency).items()}
+    for name, value in rows.items():
+        table.add_row(name, value)
+    return table

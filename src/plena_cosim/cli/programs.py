@@ -53,7 +53,9 @@ def build_model(
     ] = None,
     picture: Annotated[
         Path | None,
-        typer.Option("--map", callback=file_to_write, help="A .png: the first program's memories."),
+        typer.Option(
+            "--map", callback=file_to_write, help="A .png or .svg: the first program's memories."
+        ),
     ] = None,
 ) -> None:
     """Write programs of a model under a recipe: a prompt, then token by token.

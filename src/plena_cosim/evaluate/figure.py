@@ -5,8 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from plena_cosim.sources.errors import need
+from plena_cosim.sources.errors import TextSourceError, need
 from plena_cosim.sources.written import written
+
+_ENDINGS = (".png", ".svg")
 
 
 def new_figure(width: float, height: float) -> tuple[Any, Any]:
@@ -24,13 +26,15 @@ def save_figure(path: Path, figure: Any, *, caveat: str | None) -> None:
     """Write a figure at 150 dots an inch, and close it.
 
     Args:
-        path: a .png file, replaced once the new one is whole.
+        path: a .png or .svg file, replaced once the new one is whole.
         figure: of `new_figure`.
         caveat: small print under the axes.
 
     Raises:
-        TextSourceError: the file cannot be written.
+        TextSourceError: the file cannot be written, or has another ending.
     """
+    if path.suffix not in _ENDINGS:
+        raise TextSourceError(f"{path}: pictures are {' or '.join(_ENDINGS)}; end the name so")
     if caveat is not None:
         figure.supxlabel(caveat, fontsize=6)
     with written(path) as scratch:

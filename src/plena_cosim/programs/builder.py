@@ -282,7 +282,7 @@ class Builder:
             name = self.named(f"constant {value:g}")
             self._constants[code] = self.image.matrix(name, np.array([[code]]), (1, 1))
         with self.lifetime(), self.at(self._constants[code]) as address, self.gp() as r:
-            self.set(r, self.rows(self.machine.prefetch_rows))
+            self.set(r, self.rows(self.machine.prefetch_rows, "constant"))
             self.H_PREFETCH_V(r, ZERO, address, 0, VECTOR)
             self.S_ADD_FP(register, F_ZERO, F_ZERO)
             self.V_RED_SUM(register, r, note=f"{value:g}")

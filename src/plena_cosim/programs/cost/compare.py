@@ -20,8 +20,8 @@ _COLOURS = (
     *("#4C72B0", "#DD8452", "#55A868", "#C44E52", "#8172B3", "#937860", "#DA8BC3", "#8C8C8C"),
     *("#CCB974", "#64B5CD"),
 )
-_LEAST = 0.045
-"""Of the highest bar, that a part must have for its time to be written in it."""
+_LEAST = 4.0
+"""Of a hundred, that a part must have for its name to be written in it."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,7 +153,9 @@ def as_json(sides: Sequence[Side]) -> list[dict[str, Any]]:
 
 
 def draw(path: Path, sides: Sequence[Side], *, title: str, caveat: str) -> None:
-    """Draw where the time goes: a bar a side, its parts one upon the other.
+    """Draw where the time goes: a bar a side, its parts one upon the other, its time over it.
+
+    Bars are as high as each other: models of cost may be far apart in time.
 
     Args:
         path: a .png or .svg file, replaced.
@@ -167,24 +169,26 @@ def draw(path: Path, sides: Sequence[Side], *, title: str, caveat: str) -> None:
     figure, _ = new_figure(3 + 3 * len(sides), 4.2)
     figure.clear()
     axes = figure.subplots(1, 2)
-    parts = parts_of(sides)
+    names = [side.name for side in sides]
     for axis, phase, label in (
-        (axes[0], "reading", "the prompt is read, ms"),
-        (axes[1], "writing", "a token is written, ms"),
+        (axes[0], "reading", "the prompt is read"),
+        (axes[1], "writing", "a token is written"),
     ):
+        sums = [sum(getattr(side, phase).values()) for side in sides]
         bottoms = [0.0] * len(sides)
-        highest = max(sum(getattr(side, phase).values()) for side in sides)
-        for part, colour in zip(parts, _COLOURS, strict=False):
-            values = [getattr(side, phase).get(part, 0.0) for side in sides]
-            names = [side.name for side in sides]
-            bars = axis.bar(names, values, 0.55, bottom=bottoms, color=colour, label=part)
-            shown = [f"{value:,.1f}" if value > _LEAST * highest else "" for value in values]
-            axis.bar_label(bars, shown, label_type="center", fontsize=7, color="white")
-            bottoms = [bottom + value for bottom, value in zip(bottoms, values, strict=True)]
-        for at, total in enumerate(bottoms):
-            axis.annotate(f"{total:,.2f}", (at, total), ha="center", va="bottom", fontsize=8)
-        axis.set_ylabel(label)
-        axis.set_ylim(0, 1.1 * max(bottoms))
+        for part, colour in zip(parts_of(sides), _COLOURS, strict=False):
+            spent = [getattr(side, phase).get(part, 0.0) for side in sides]
+            shares = [100 * each / whole for each, whole in zip(spent, sums, strict=True)]
+            bars = axis.bar(names, shares, 0.6, bottom=bottoms, color=colour, label=part)
+            shown = [f"{part} {share:.0f} %" if share > _LEAST else "" for share in shares]
+            axis.bar_label(bars, shown, label_type="center", fontsize=6.5, color="white")
+            bottoms = [bottom + share for bottom, share in zip(bottoms, shares, strict=True)]
+        for at, whole in enumerate(sums):
+            axis.annotate(f"{whole:,.2f} ms", (at, 101), ha="center", va="bottom", fontsize=9)
+        axis.set_title(label, fontsize=9, pad=16)
+        axis.set_ylim(0, 100)
+        axis.set_ylabel("share of its time, %", fontsize=8)
+        axis.tick_params(labelsize=8)
         axis.spines[["top", "right"]].set_visible(False)
     handles, labels = axes[0].get_legend_handles_labels()
     figure.legend(
