@@ -178,8 +178,17 @@ def program_tables(path: Path) -> dict[str, Any]:
 
 
 def own_tables(path: Path) -> dict[str, Any] | None:
-    """Return the tables of a machine's file as they stand; None where it is not of this project."""
-    return read_tables(path) if _settings(path) is None else None
+    """Return what a HardwareConfig takes of a machine's file, as it stands there.
+
+    Args:
+        path: of the file.
+
+    Returns:
+        Its tables without those that only programs read; None where it is not of this project.
+    """
+    if _settings(path) is not None:
+        return None
+    return {name: each for name, each in read_tables(path).items() if name not in PROGRAM_KEYS}
 
 
 def _settings(path: Path) -> list[Settings] | None:

@@ -143,6 +143,10 @@ def test_attention_and_a_map(tmp_path) -> None:
     done = RUN.invoke(app, ["build-program", "attention", *sizes, "--map", str(picture)])
     assert done.output == f"{picture}: memories\n"
     assert picture.read_bytes().startswith(b"\x89PNG")
+    done = RUN.invoke(app, ["build-program", "attention", *sizes, "--memory"])
+    assert max(map(len, done.output.splitlines())) <= 80
+    assert "tiles of matrix memory" in done.output.splitlines()[-1]
+    assert "M_TMM" not in done.output
 
 
 def test_where_the_time_goes(tmp_path) -> None:
@@ -153,6 +157,27 @@ def test_where_the_time_goes(tmp_path) -> None:
     assert max(map(len, done.output.splitlines())) <= 80
     quick = json.loads(RUN.invoke(app, [*asked, "--macs", "1000000000", "--json"]).output)
     assert quick["costs"][1]["scarcest"]["mlp"] == ["HBM", "HBM"]
+    assert list(quick["without"]) == ["plena-emulator"]
+    assert "plena-emulator: programs need v_prefetch = v_writeback" in done.output
+
+
+def test_a_small_model_by_all_models_of_cost(tmp_path) -> None:
+    sizes = ["--model", "smollm2-135m", "--batch", "1", "--in", "64", "--out", "8"]
+    done = RUN.invoke(app, ["latency", *sizes, "--machine", "plena.toml"])
+    assert max(map(len, done.output.splitlines())) <= 80
+    assert "plena-emulator  time to first token " in done.output
+    file = tmp_path / "slow.toml"
+    file.write_text("[timing]\nclock_ghz = 0.5\nhbm_gb_s = 256\n")
+    found = []
+    for machine in ("plena.toml", str(file)):
+        done = RUN.invoke(app, ["latency", *sizes, "--machine", machine, "--json"])
+        found.append(json.loads(done.output))
+    assert (found[1]["clock_ghz"], found[1]["bandwidth_gb_s"]) == (0.5, 256)
+    for quick, slow in zip(*(each["costs"] for each in found), strict=True):
+        assert slow["first_token_ms"] == pytest.approx(2 * quick["first_token_ms"])
+    asked = ["latency", *sizes, "--machine", str(file), "--json"]
+    again = RUN.invoke(app, [*asked, "--clock", "1", "--bandwidth", "512"])
+    assert json.loads(again.output)["costs"] == found[0]["costs"]
 
 
 def test_cycles_of_a_program(program) -> None:
@@ -162,6 +187,10 @@ def test_cycles_of_a_program(program) -> None:
     assert "all, in sequence    197 cycles" in done.output
     found = json.loads(RUN.invoke(app, [*asked, "--overhead", "6", "--json"]).output)
     assert (found["total"], found["counts"]["M_TMM"]) == (215, 3)
+    assert found["units"] == {"control": 5, "matrix": 210, "hbm": 0}
+    program.write_text("S_SLLI_INT gp29, gp16, 10\nC_BREAK\n")
+    done = RUN.invoke(app, [*asked, "--revision", "plena-wide"])
+    assert "all, in sequence    2 cycles" in done.output
 
 
 def test_the_quick_and_the_golden_run_leave_the_same(program, tmp_path) -> None:

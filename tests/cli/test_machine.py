@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from plena_cosim.cli.main import app
 from plena_cosim.golden import FormatError, HardwareConfig
+from plena_cosim.golden.isa.machine import Machine
 
 ROOT = Path(__file__).parents[2]
 MACHINES = ROOT / "tests" / "golden" / "machines"
@@ -39,15 +40,35 @@ def test_what_programs_have() -> None:
     assert ["2", "bf16", "bf16"] in rows
     assert ["vector_rows", "65,536", "262,144.0"] in rows
     assert ["v_prefetch", "16", ""] in rows
+    assert ["matrix_tiles", "64", "532,480.0"] in rows  # of 2048 x 2048 x 16.25 bits
+    assert ["macs", "262,144"] in rows
+    assert ["bytes of HBM a cycle", "512"] in rows
+    assert ["vector_mul", "1, 5"] in rows
     found = json.loads(said("plena-2048.toml", "--json"))
     assert found["memory"]["vector_rows"] == 65536
     assert found["types"]["weight"] == "mxint4"
+
+
+@pytest.mark.parametrize(
+    "file", ["plena_settings.toml", "precision.svh", "configuration.svh", "", "plena-2048.toml"]
+)
+def test_a_machine_is_written_as_our_toml(tmp_path: Path, file: str) -> None:
+    path = Path(file) if file == "plena-2048.toml" else MACHINES / file
+    out = tmp_path / "own.toml"
+    said(str(path), "--out", str(out))
+    assert Machine.load(out) == Machine.load(path)
+    left = [line for line in out.read_text().splitlines() if line.startswith("# left out: ")]
+    assert [line.removeprefix("# left out: ") for line in left] == list(
+        HardwareConfig.load(path).unmapped
+    )
 
 
 def test_machines_without_programs(tmp_path: Path) -> None:
     (tmp_path / "m.toml").write_text("[dimensions]\nmlen = 64\nvlen = 32\n")
     text = " ".join(said(str(tmp_path / "m.toml")).split())
     assert "no programs: " in text
+    said(str(tmp_path / "m.toml"), "--out", str(tmp_path / "own.toml"))
+    assert HardwareConfig.load(tmp_path / "own.toml") == HardwareConfig.load(tmp_path / "m.toml")
     assert "blen <= hlen <= mlen = vlen" in text
 
 

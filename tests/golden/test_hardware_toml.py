@@ -10,6 +10,7 @@ from plena_cosim.golden import FormatError, HardwareConfig, get_format
 from plena_cosim.golden.isa.machine import Machine, Memories
 from plena_cosim.golden.timing import Latency
 
+PLAIN = 'format = "Plain"\nDATA_TYPE = { type = "Fp", sign = true,'
 HERE = Path(__file__).parent / "machines"
 
 
@@ -55,8 +56,8 @@ def test_what_programs_need_of_it() -> None:
         ("HBM_SIZE = { value = 1048576 }", "HBM_SIZE = { value = 0 }", "HBM_SIZE = 0: no size"),
         ("exponent = 8, mantissa = 0", "exponent = 4, mantissa = 0", "powers of two of 8 bits"),
         (
-            'HBM_V_KV_TYPE]\nformat = "Plain"\nDATA_TYPE = { type = "Fp", sign = true, exponent = 5',
-            'HBM_V_KV_TYPE]\nformat = "Plain"\nDATA_TYPE = { type = "Fp", sign = true, exponent = 4',
+            f"HBM_V_KV_TYPE]\n{PLAIN} exponent = 5",
+            f"HBM_V_KV_TYPE]\n{PLAIN} exponent = 4",
             "HBM_V_KV_TYPE = e4m10: keys and values have one type here",
         ),
     ],

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from plena_cosim.programs import Builder, build
-from plena_cosim.programs.memory_map import draw
+from plena_cosim.programs import PROGRAMS, Builder, build
+from plena_cosim.programs.memory_map import draw, kept, tensors, used
 
 
 def test_what_is_kept(machine) -> None:
@@ -44,7 +44,37 @@ def test_nothing_is_kept_twice(machine) -> None:
     assert max(each.first + each.count for each in vector) <= machine.memories.vector_rows
 
 
-def test_a_picture(machine, tmp_path: Path) -> None:
-    builder = build("attention", machine, rows=5, columns=32, block=16).builder
-    draw(tmp_path / "map.png", builder, title="attention")
-    assert (tmp_path / "map.png").read_bytes().startswith(b"\x89PNG")
+def test_what_is_used_and_listed(machine) -> None:
+    builder = build("linear", machine, rows=5, columns=20, outputs=40).builder
+    listed = {row[0]: row[1:] for row in tensors(builder.image)}
+    # 48 x 32 elements of 4 bits and a scale a block of 8; 8 x 48 of bf16.
+    assert listed["w"] == (listed["w"][0], f"{48 * 32 * 5 // 8}", "40 x 20 mxint4")
+    assert listed["y"] == (listed["y"][0], f"{8 * 48 * 2}", "5 x 40 bf16")
+    rows = list(kept(builder))
+    assert [row[:3] for row in rows] == [
+        ("inputs", "vector", "0-7"),
+        ("outputs", "vector", "8-11"),
+        ("weight", "matrix", "0-1"),
+    ]
+    lines = builder.text.count("\n")
+    assert all(row[3].endswith(f"-{lines - 1}") for row in rows)  # all but C_BREAK
+    assert used(builder) == {
+        "bytes of HBM": (builder.image.end, 1 << 20),
+        "rows of vector memory": (12, 256),
+        "tiles of matrix memory": (2, 4),
+    }
+
+
+def test_everything_that_is_kept_has_a_name(machine) -> None:
+    sizes = {"rows": 21, "columns": 64, "outputs": 96, "block": 16, "kv_heads": 2}
+    for name in PROGRAMS:
+        for each in build(name, machine, **sizes).builder.kept:
+            assert each.name.rpartition(".")[2], (name, each)
+
+
+def test_pictures(machine, tmp_path: Path) -> None:
+    for name, begins in (("map.png", b"\x89PNG"), ("map.svg", b"<?xml")):
+        builder = build("attention", machine, rows=5, columns=32, block=16).builder
+        draw(tmp_path / name, builder, title="attention")
+        assert (tmp_path / name).read_bytes().startswith(begins)
+    draw(tmp_path / "empty.png", Builder(machine), title="nothing")

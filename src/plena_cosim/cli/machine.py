@@ -92,7 +92,7 @@ def _write(out: Path, file: Path, programs: Any, config: Any) -> None:
     from ..programs.folder import toml
 
     tables = config.tables() if programs is None else programs.tables()
-    left = "".join(f"# left out: {line}\n" for line in config.unmapped)
+    left = "".join(f"# left out: {' '.join(line.split())}\n" for line in config.unmapped)
     write_whole(out, f"# Of {file.name}.\n{left}\n{toml(tables)}")
 
 

@@ -88,16 +88,16 @@ def draw(path: Path, builder: Builder, *, title: str) -> None:
 
 
 def _hbm(axis: Any, image: Image) -> None:
-    tensors = list(image.tensors.values())
-    ends = [*(each.base for each in tensors[1:]), image.end]
-    for number, (each, end) in enumerate(zip(tensors, ends, strict=True)):
+    there = list(image.tensors.values())
+    ends = [*(each.base for each in there[1:]), image.end]
+    for number, (each, end) in enumerate(zip(there, ends, strict=False)):
         low, high = each.base / _MIB, end / _MIB
         colour = _COLOURS[number % len(_COLOURS)]
         axis.bar(0, high - low, 1.0, bottom=low, color=colour, edgecolor="white", linewidth=0.3)
         if end - each.base > _LEAST * image.end:
             axis.text(0, (low + high) / 2, each.name, ha="center", va="center", fontsize=5)
     axis.set_xticks([])
-    axis.set_ylim(image.end / _MIB, 0)
+    axis.set_ylim(max(image.end, 1) / _MIB, 0)
     axis.set_ylabel("MiB of HBM", fontsize=8)
     axis.tick_params(labelsize=7)
     axis.spines[["top", "right", "bottom"]].set_visible(False)

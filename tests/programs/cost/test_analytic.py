@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from plena_cosim.golden import FormatError
 from plena_cosim.golden.isa.machine import Machine
+from plena_cosim.golden.timing import Timing
 from plena_cosim.programs.cost import analytic, model_shape
 
 
@@ -40,6 +43,9 @@ def test_what_is_more_takes_longer(machine) -> None:
     assert cost(batch=8).first_token_ms > base.first_token_ms
     assert cost(clock_ghz=2.0).first_token_ms == base.first_token_ms / 2
     assert cost(clock_ghz=2.0).tokens_per_s == base.tokens_per_s * 2
+    timed = replace(machine, timing=Timing(clock_ghz=2.0))
+    sizes = {"batch": 4, "read": 512, "written": 8}
+    assert analytic(shape, timed, **sizes).first_token_ms == base.first_token_ms / 2
     assert cost(read=4096).tokens_per_s < base.tokens_per_s
     assert set(base.decode) == set(base.first_token) == set(base.prefill) - {"embedding"}
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from plena_cosim.golden import FormatError
 from plena_cosim.golden.isa import assemble, get_revision
 from plena_cosim.golden.isa.interpreter import Interpreter
 from plena_cosim.golden.isa.machine import Machine
+from plena_cosim.golden.timing import Latency, Timing
 from plena_cosim.programs import build
 from plena_cosim.programs.cost import emulator
 
@@ -40,6 +43,10 @@ def cost(text: str, **given):
         ("S_SQRT_FP f1, f1", 1, 2),
         ("S_ADD_FP f1, f1, f1", 1, 1),
         ("S_MAP_V_FP gp1, gp1, 0", 128, 128),
+        ("M_MV 0, gp1, gp2", 64, 64),
+        ("S_LD_FP f1, gp1, 0", 1, 1),
+        ("S_ADD_FP f0, f1, f1", 0, 0),
+        ("V_RED_SUM f0, gp1", 0, 0),
         ("C_SET_SCALE_REG gp1", 1, 1),
     ],
 )
@@ -48,8 +55,29 @@ def test_each_instruction(text: str, vendor: int, without: int) -> None:
         found = cost(f"{text}\nC_BREAK", vendor=chosen)
         assert found.total == wanted + 1
     assert cost(f"{text}\nC_BREAK", overhead=10).total == vendor + 1 + 10 * (
-        text.startswith("M_") and "_WO" not in text
+        text.startswith("M_") and "_WO" not in text and "MV" not in text
     )
+
+
+def test_what_a_machine_says_is_taken() -> None:
+    latency = Latency(systolic_processing_overhead=(5, 6), vector_add=(11, 12))
+    timing = Timing(vendor_units=False, hbm_gb_s=64.0, clock_ghz=2.0, latency=latency)
+    machine = replace(Machine.load("plena.toml"), timing=timing)
+    text = "M_TMM 0, gp1, gp2\nV_ADD_VV gp1, gp1, gp1\nH_STORE_V gp1, gp0, a0, 0, 2\nC_BREAK"
+    words = assemble(text, PLENA).words
+    found = emulator(words, machine)
+    assert found.cycles == {"M_TMM": 70, "V_ADD_VV": 12, "C_BREAK": 1}
+    assert found.units == {"matrix": 70, "vector": 12, "control": 1, "hbm": 4 * 128 // 32}
+    assert found.total == sum(found.units.values())
+    assert emulator(words, machine, vendor=True).cycles["M_TMM"] == 69
+    assert emulator(words, machine, overhead=0).cycles["M_TMM"] == 64
+    assert emulator(words, machine, bytes_per_cycle=1).transfer_cycles == 512
+
+
+def test_another_revision() -> None:
+    wide = get_revision("plena-wide")
+    words = assemble("S_SLLI_INT gp29, gp16, 10\nC_BREAK", wide).words
+    assert emulator(words, Machine.load("plena.toml"), revision=wide).total == 2
 
 
 def test_loops_and_transfers() -> None:
@@ -91,6 +119,8 @@ def test_counts_are_those_of_a_run(machine) -> None:
         ("C_LOOP_END gp1", "word 0: C_LOOP_END without its C_LOOP_START"),
         ("C_LOOP_START gp1, 2", "1 loops are not closed"),
         ("H_PREFETCH_V gp1, gp1, a0, 0, 6", "type 6; the machine has 4"),
+        ("V_TOPK gp1, gp1, gp1, 0", "nobody has said what V_TOPK costs"),
+        ("C_HADAMARD_TRANSFORM gp1, gp1, gp1", "nobody has said what C_HADAMARD_TRANSFORM costs"),
     ],
 )
 def test_what_has_no_cost(text: str, message: str) -> None:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from plena_cosim.golden import FormatError
 from plena_cosim.golden.isa.machine import Machine
+from plena_cosim.golden.timing import Timing
 from plena_cosim.programs.cost import ModelShape, analytic, model_shape, roofline
+from plena_cosim.programs.cost.roofline import SPILLS, peak_macs
 
 SMALL = ModelShape(
     hidden=128,
@@ -50,6 +54,34 @@ def test_by_hand(machine) -> None:
     assert found.first_token_ms == pytest.approx(cycles / 1e6)
 
 
+def test_what_the_vector_memory_does_not_hold(machine) -> None:
+    """Four tokens of 128 are eight vectors of 64; rows by rows fewer of them fit."""
+    given = {"batch": 4, "read": 1, "written": 1, "bandwidth_gb_s": 1.0}
+    matrices = 3 * (2 * 128 * 128 + 2 * 128 * 64 + 3 * 128 * 256) * 4.5 / 8
+
+    def spilled(rows: int) -> float:
+        memories = replace(machine.memories, vector_rows=rows)
+        found = roofline(SMALL, replace(machine, memories=memories), **given)
+        assert found.prefill[SPILLS] == found.decode[SPILLS]
+        return found.prefill[SPILLS].hbm
+
+    assert (spilled(9), spilled(8)) == (0, 0)
+    assert spilled(5) == 2 * 3 * (8 - 5) * 128
+    tight = {"batch": 4, "read": 800, "written": 1, "bandwidth_gb_s": 1.0}
+    memories = replace(machine.memories, vector_rows=3000)
+    found = roofline(SMALL, replace(machine, memories=memories), **tight)
+    assert found.prefill[SPILLS].hbm == 2 * matrices  # in three groups of tokens
+
+
+def test_a_machine_says_clock_bandwidth_and_macs(machine) -> None:
+    sizes = {"batch": 1, "read": 64, "written": 4}
+    timing = Timing(clock_ghz=0.5, hbm_gb_s=7.0, macs=3)
+    said = roofline(SMALL, replace(machine, timing=timing), **sizes)
+    asked = {"clock_ghz": 0.5, "bandwidth_gb_s": 7.0, "macs": 3}
+    assert said == roofline(SMALL, machine, **sizes, **asked)
+    assert peak_macs(machine) == 64 * 4
+
+
 def test_the_scarcest_decides(machine) -> None:
     one = {"batch": 1, "read": 64, "written": 4}
     slow = roofline(SMALL, machine, **one, bandwidth_gb_s=0.001)
@@ -57,6 +89,7 @@ def test_the_scarcest_decides(machine) -> None:
     assert slow.prefill["norms"].scarcest == "vector memory"
     quick = roofline(SMALL, machine, **one, bandwidth_gb_s=1e9, macs=1)
     assert quick.decode["mlp"].scarcest == "matrix unit"
+    assert quick.decode[SPILLS].scarcest == ""
     assert quick.decode["mlp"].cycles == quick.decode["mlp"].macs
     assert roofline(SMALL, machine, **one, clock_ghz=2.0).first_token_ms < (
         roofline(SMALL, machine, **one).first_token_ms
