@@ -110,13 +110,12 @@ def _types(settings: Settings, values: dict[str, Any]) -> set[str]:
 
 def _value(given: str, known: dict[str, Any]) -> Any:
     """Return the integer of an expression, or its text where it is more than that."""
-    plain = _LITERAL.sub(
-        lambda match: str(int(match[2].replace("_", ""), _BASES[match[1].lower()])), given
-    )
     try:
-        return _evaluated(
-            ast.parse(plain.replace("`", "").replace("/", "//"), mode="eval").body, known
+        plain = _LITERAL.sub(
+            lambda match: str(int(match[2].replace("_", ""), _BASES[match[1].lower()])), given
         )
+        whole_expression = plain.replace("`", "").replace("/", "//")
+        return _evaluated(ast.parse(whole_expression, mode="eval").body, known)
     except (ArithmeticError, KeyError, SyntaxError, TypeError, ValueError):
         return given
 

@@ -70,6 +70,7 @@ def test_one_svh_file_has_the_other_s_defaults() -> None:
     ("text", "message"),
     [
         ("parameter MLEN = 0;", "MLEN must be a positive integer, got 0"),
+        ("parameter MLEN = 8'd2ac;", 'MLEN must be a positive integer, got "8\'d2ac"'),
         ("parameter MLEN = WIDE;", "MLEN must be a positive integer, got 'WIDE'"),
         ("parameter V_FP_EXP_WIDTH = 6;", "V_FP_MANT_WIDTH is missing"),
         ("parameter V_FP_EXP_WIDTH = 99; parameter V_FP_MANT_WIDTH = 3;", "V_FP_EXP_WIDTH and"),

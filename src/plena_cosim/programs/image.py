@@ -183,6 +183,9 @@ class Image:
             shape: out and in.
             mx: a type of the machine for tiles.
 
+        Returns:
+            Where it lies.
+
         Raises:
             FormatError: a format that the machine does not have, a name that is taken, no room.
         """

@@ -162,7 +162,14 @@ def charged(
     vendor: bool | None = None,
     overhead: int | None = None,
 ) -> Iterator[Charge]:
-    """Yield what each word takes, in the order of words; see `emulator`."""
+    """Yield what each word takes, in the order of words.
+
+    Args:
+        words, machine, revision, vendor, overhead: as in `emulator`.
+
+    Raises:
+        FormatError, DecodeError: as in `emulator`.
+    """
     timing = machine.timing
     column = 0 if (timing.vendor_units if vendor is None else vendor) else 1
     latency = {name: pair[column] for name, pair in vars(timing.latency).items()}

@@ -4,8 +4,8 @@ Four resources: multiply-accumulates of the matrix unit, lanes of the vector uni
 memory that are read or written, and bytes of HBM. A part takes as long as the scarcest of them;
 parts follow each other. It counts all matrices, the head too, keys and values, scales, and what of
 the residual stream the vector memory cannot hold; it counts no latency, no start of a unit, and
-nothing else that has to be moved twice. So no machine of
-these sizes is quicker, and a real one is slower.
+nothing else that has to be moved twice. So no machine of these sizes that does one part after the
+other is quicker.
 """
 
 from __future__ import annotations
